@@ -1,0 +1,5 @@
+"""`python -m reasoner`: the command line."""
+
+from reasoner.cli import main
+
+main()

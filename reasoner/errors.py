@@ -1,0 +1,231 @@
+"""The error tree, drawn by whose fault it is.
+
+```
+ReasonerError                      retryable, hint, exit_code, stops_run (class attributes); cause always chained
+├─ UsageError                      the caller
+│  ├─ UnknownName                  no strategy, solver, client or format of that name (lists near names)
+│  ├─ BadConfig                    a parameter or option has a value it cannot have
+│  ├─ BadInstance                  a problem line does not follow the solver's syntax
+│  ├─ BadTemplate                  a prompt file is missing a variable, is malformed, or does too much
+│  └─ MissingDependency            an extra is not installed (names the install line)
+├─ ClientError                     the provider or the local engine
+│  ├─ ConnectFailed*               nothing listens there; the request was certainly not processed
+│  ├─ TimedOut*                    no answer in time; the request may have been processed
+│  ├─ RateLimited*                 429; carries retry_after_s when the server named it
+│  ├─ ServerFailed*                5xx and kin
+│  ├─ Refused                      the provider says no, and would say no again (401, 403, 404, 422, ...)
+│  ├─ BadResponse                  success status, senseless body
+│  ├─ ContextTooLong               prompt and answer do not fit in the model's context (carries both numbers)
+│  └─ EngineLost                   the local engine died three times on the same request
+├─ ModelOutputError                the model: strategies may recover
+│  ├─ NoAnswerFound
+│  └─ Unparseable
+├─ BudgetExhausted                 not a bug: carries the best answer so far
+├─ DataError                       corpora, prompts, imports
+│  ├─ MissingAsset
+│  └─ CorruptRecord                file and line
+└─ StoreError                      migrations, a locked or damaged database, a full disk
+```
+
+`*` marks what may be asked again. A wrong answer is a `Verdict`, never an exception. Every message says what happened,
+where, with which value, and what to do next; `hint` holds the last of these so that the CLI can print it on the same line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reasoner.types import Answer
+
+EXIT_WRONG = 1
+EXIT_USAGE = 2
+EXIT_PROVIDER = 3
+EXIT_STORE = 4
+
+
+class ReasonerError(Exception):
+    """Anything this package raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+    stops_run: ClassVar[bool] = True
+    """Whether a run of many problems must end: true where the next problem would meet the same fault."""
+    exit_code: ClassVar[int] = EXIT_USAGE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(ReasonerError):
+    """The caller asked for something that cannot be."""
+
+
+class UnknownName(UsageError):
+    """No such strategy, solver, client or format.
+
+    >>> str(UnknownName("solver", "gane24", ["game24", "number_path"]))
+    "unknown solver 'gane24'; did you mean 'game24'?"
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = "did you mean " + " or ".join(f"'{n}'" for n in near) + "?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name[:80]!r}", hint=hint)
+        self.near = near
+
+
+class BadConfig(UsageError):
+    """A parameter has a value it cannot have."""
+
+
+class BadInstance(UsageError):
+    """A problem line does not follow its solver's one-line syntax."""
+
+
+class BadTemplate(UsageError):
+    """A prompt template cannot be used."""
+
+
+class MissingDependency(UsageError):
+    """An optional part is not installed; the hint is the line that installs it."""
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        super().__init__(f"{what} is not installed", hint=f"install it with: pip install 'reasoner-llm[{extra}]'")
+        self.extra = extra
+
+
+class ClientError(ReasonerError):
+    """The provider, or the local engine, failed to give a completion."""
+
+    exit_code = EXIT_PROVIDER
+    stops_run = False
+
+
+class ConnectFailed(ClientError):
+    """Nothing answered at the address; the request was certainly not processed."""
+
+    retryable = True
+    stops_run = True
+
+
+class TimedOut(ClientError):
+    """No answer in time; the request may have been processed and billed."""
+
+    retryable = True
+
+
+class RateLimited(ClientError):
+    """Too many requests; `retry_after_s` is what the server asked for, None when it did not say."""
+
+    retryable = True
+    stops_run = True
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class ServerFailed(ClientError):
+    """The server failed (5xx and kin)."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class Refused(ClientError):
+    """The provider refuses, and would refuse the same request again."""
+
+    stops_run = True
+
+
+class BadResponse(ClientError):
+    """A success status with a body that makes no sense."""
+
+
+class ContextTooLong(ClientError):
+    """Prompt and answer do not fit in the context; both numbers are given, in tokens."""
+
+    def __init__(self, message: str, *, hint: str = "", prompt_tokens: int | None = None, context_tokens: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.prompt_tokens = prompt_tokens
+        self.context_tokens = context_tokens
+
+
+class EngineLost(ClientError):
+    """The local engine died three times on the same request."""
+
+
+class ModelOutputError(ReasonerError):
+    """The model's text cannot be used; a strategy may recover from it."""
+
+    exit_code = EXIT_WRONG
+    stops_run = False
+
+
+class NoAnswerFound(ModelOutputError):
+    """The text holds no answer in the format that was asked for."""
+
+
+class Unparseable(ModelOutputError):
+    """There is an answer, but it cannot be read (too long, too deep, not in the grammar)."""
+
+
+class BudgetExhausted(ReasonerError):
+    """The next call would pass the budget; `best` is the best answer so far, None when there is none."""
+
+    exit_code = EXIT_WRONG
+    stops_run = False
+
+    def __init__(self, message: str, *, hint: str = "", best: Answer | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.best = best
+
+
+class DataError(ReasonerError):
+    """Data that ships with the package, or that the user gave, is missing or damaged."""
+
+
+class MissingAsset(DataError):
+    """A prompt or corpus file is not there."""
+
+
+class CorruptRecord(DataError):
+    """One record of a data file cannot be used; the message names file and line."""
+
+    def __init__(self, path: object, line: int, why: str) -> None:
+        super().__init__(f"{path}, line {line}: {why}")
+        self.path = str(path)
+        self.line = line
+
+
+class StoreError(ReasonerError):
+    """The database cannot be opened, read or written."""
+
+    exit_code = EXIT_STORE
+
+
+def first_fault(faults: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one fault of a task group that matters: one that ends the run before one that does not, else the first."""
+    leaves: list[BaseException] = []
+    pending: list[BaseException] = [faults]
+    while pending:
+        fault = pending.pop(0)
+        if isinstance(fault, BaseExceptionGroup):
+            pending.extend(fault.exceptions)
+        else:
+            leaves.append(fault)
+    foreign = [fault for fault in leaves if not isinstance(fault, ReasonerError)]
+    stopping = [fault for fault in leaves if isinstance(fault, ReasonerError) and fault.stops_run]
+    return (foreign or stopping or leaves)[0]
