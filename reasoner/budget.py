@@ -1,0 +1,193 @@
+"""Budgets: calls, tokens, money, seconds; reserved before a call, settled after it.
+
+Knows numbers only; no clock (seconds are those the calls themselves took), no provider, no database.
+
+    budget = Budget(Limits(calls=2))
+    with budget.reserve(Reserve(tokens=900)) as held:
+        held.settle(Usage(700, 100), seconds=1.2)
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from reasoner.errors import BadConfig, BudgetExhausted
+from reasoner.types import Request, Usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROMPT_OVERHEAD_TOKENS = 64
+MESSAGE_OVERHEAD_TOKENS = 16
+
+
+class Limits(BaseModel):
+    """What one trajectory may use at most; None is no limit.
+
+    `calls`, `tokens` (prompt and completion together) and `cost` (dollars) are never exceeded: the worst case of a call is set
+    aside before it is made. `seconds` is the sum of the durations of the calls; a call under way is not cut short by it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calls: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    cost: float | None = Field(default=None, ge=0)
+    seconds: float | None = Field(default=None, ge=0)
+
+
+class Price(BaseModel):
+    """What a model costs, in dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt_per_million: float = Field(ge=0)
+    completion_per_million: float = Field(ge=0)
+
+    def cost(self, *, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return the price of one call, in dollars."""
+        return (prompt_tokens * self.prompt_per_million + completion_tokens * self.completion_per_million) / 1e6
+
+
+def read_prices(path: Path) -> dict[str, Price]:
+    """Read a price file: TOML, one table per model name as given on the command line.
+
+        ["openai:some-model"]
+        prompt_per_million = 0.15
+        completion_per_million = 0.6
+
+    Raises:
+        BadConfig: the file cannot be read as that.
+    """
+    try:
+        return TypeAdapter(dict[str, Price]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise BadConfig(
+            f"the price file {path} cannot be read: {first}", hint="it is TOML: a table per model, see docs/budgets.md"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was used. `cost` is None as soon as one call's price is unknown."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    cost: float | None = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Spent) -> Spent:
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        numbers = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "cost"}
+        return Spent(**numbers, cost=cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """The worst case of one call: tokens, and dollars (None when the price is unknown)."""
+
+    tokens: int
+    cost: float | None = 0.0
+
+
+def worst_case(request: Request, price: Price | None, *, free: bool) -> Reserve:
+    """Bound what a request can use before it is sent.
+
+    A token of a byte-level tokenizer is at least one byte long, so a prompt has at most as many tokens as bytes, and what the
+    chat template adds; the completion has at most `max_tokens`.
+    """
+    prompt = PROMPT_OVERHEAD_TOKENS + sum(
+        MESSAGE_OVERHEAD_TOKENS + len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages
+    )
+    completion = request.sampling.max_tokens
+    cost = 0.0 if free else price.cost(prompt_tokens=prompt, completion_tokens=completion) if price else None
+    return Reserve(prompt + completion, cost)
+
+
+class Held:
+    """A reservation under way; `settle` replaces it with what was really used, `release` gives it back."""
+
+    def __init__(self, budget: Budget, reserve: Reserve) -> None:
+        self._budget = budget
+        self.reserve = reserve
+        self._open = True
+
+    def settle(self, spent: Spent) -> None:
+        """Book what the call used and free the rest."""
+        self.release()
+        self._budget.spent += spent
+
+    def release(self) -> None:
+        """Give the reservation back without booking anything; a second time does nothing."""
+        if self._open:
+            self._open = False
+            self._budget.held.remove(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class Budget:
+    """What one trajectory has spent and may still spend."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.spent = Spent()
+        self.held: list[Held] = []
+
+    def reserve(self, reserve: Reserve) -> Held:
+        """Set the worst case of one call aside.
+
+        Raises:
+            BudgetExhausted: it does not fit; nothing is set aside then.
+            BadConfig: a money limit is set and the price of the model is unknown.
+        """
+        limits = self.limits
+        calls = self.spent.calls + len(self.held) + 1
+        tokens = self.spent.tokens + sum(h.reserve.tokens for h in self.held) + reserve.tokens
+        if limits.calls is not None and calls > limits.calls:
+            raise BudgetExhausted(f"the budget of {limits.calls} calls is used up", hint="raise --max-calls")
+        if limits.tokens is not None and tokens > limits.tokens:
+            raise BudgetExhausted(
+                f"the next call may bring the trajectory to {tokens} tokens, over its budget of {limits.tokens}",
+                hint="raise --max-total-tokens or lower --max-tokens",
+            )
+        if limits.seconds is not None and self.spent.seconds >= limits.seconds:
+            raise BudgetExhausted(
+                f"the budget of {limits.seconds:g} s is used up ({self.spent.seconds:.1f} s spent)", hint="raise --max-seconds"
+            )
+        if limits.cost is not None:
+            self._check_cost(limits.cost, reserve)
+        held = Held(self, reserve)
+        self.held.append(held)
+        return held
+
+    def _check_cost(self, limit: float, reserve: Reserve) -> None:
+        parts = [self.spent.cost, reserve.cost, *(h.reserve.cost for h in self.held)]
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            raise BadConfig("a money budget is set but the price of this model is unknown", hint="name it in --prices FILE")
+        if sum(known) > limit:
+            raise BudgetExhausted(
+                f"the next call may bring the trajectory to ${sum(known):.4f}, over its budget of ${limit:.4f}", hint="raise --max-cost"
+            )
+
+
+def spent_on(usage: Usage, seconds: float) -> Spent:
+    """Return one call's usage as an amount spent."""
+    return Spent(1, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, seconds, usage.cost)

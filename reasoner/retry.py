@@ -1,0 +1,154 @@
+"""The one retry layer: which errors are asked again, after how long, how often.
+
+Knows the error tree and waits. Does not know clients, budgets or the journal; no other layer may retry as well, or attempts
+multiply and a server's `Retry-After` is undercut.
+
+    completion = await with_retry(lambda: model.complete(request), RetryPolicy(), rng=rng)
+
+    classify(ServerFailed("..."), 1, RetryPolicy(), jitter=0.5)  -> Retry(after_s=0.25)
+    classify(Refused("..."), 1, RetryPolicy())                   -> Fail(reason="asking again would not help")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from tenacity import AsyncRetrying, RetryCallState
+
+from reasoner.errors import BadResponse, RateLimited, ReasonerError, ServerFailed
+
+T = TypeVar("T")
+
+RETRY_AFTER_SPREAD = 0.05
+"""A wait the server named is stretched by up to this share, so that many waiters do not come back at one instant."""
+
+
+class RetryPolicy(BaseModel):
+    """How often and how long. Waits are drawn from [0, min(max_wait_s, first_wait_s * 2**n)] (full jitter)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attempts: int = Field(default=5, ge=1)
+    """Attempts in all, the first included."""
+    bad_response_retries: int = Field(default=2, ge=0)
+    """A senseless body is asked again at most this often: a server that talks nonsense seldom stops."""
+    first_wait_s: float = Field(default=0.5, ge=0)
+    max_wait_s: float = Field(default=8.0, ge=0)
+    max_retry_after_s: float = Field(default=120.0, ge=0)
+    """A server that asks for a longer wait than this is not asked again."""
+    deadline_s: float = Field(default=900.0, gt=0)
+    """No wait is begun that would end later than this after the first attempt, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Ask again after so many seconds."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Do not ask again, and why."""
+
+    reason: str
+
+
+OnRetry = Callable[[ReasonerError, int, float], None]
+"""Told of each failure that is asked again: the error, the attempt it ended (from 1), the wait in seconds."""
+
+
+def classify(error: ReasonerError, attempt: int, policy: RetryPolicy, *, jitter: float = 1.0, elapsed_s: float = 0.0) -> Retry | Fail:
+    """Decide what follows attempt number `attempt` (from 1) having ended in `error`. Pure.
+
+    `jitter` in [0, 1] places the wait within its range; `elapsed_s` is the time since the first attempt began.
+    """
+    bad_response = isinstance(error, BadResponse)
+    if not (error.retryable or bad_response):
+        return Fail("asking again would not help")
+    if attempt >= policy.attempts or (bad_response and attempt > policy.bad_response_retries):
+        return Fail("no attempts are left")
+    asked_s = error.retry_after_s if isinstance(error, RateLimited | ServerFailed) else None
+    if asked_s is None:
+        # 2**63 is past any cap; the bound keeps the power from overflowing a float.
+        after_s = jitter * min(policy.max_wait_s, policy.first_wait_s * 2.0 ** min(attempt - 1, 63))
+    elif asked_s > policy.max_retry_after_s:
+        return Fail(f"the server asks to wait {asked_s:g} s, more than {policy.max_retry_after_s:g} s")
+    else:
+        after_s = asked_s * (1 + RETRY_AFTER_SPREAD * jitter)
+    if elapsed_s + after_s > policy.deadline_s:
+        return Fail(f"the next attempt would begin past the deadline of {policy.deadline_s:g} s")
+    return Retry(after_s)
+
+
+class _Course:
+    """The state of one retried call: asked by tenacity once per failure, so that each jitter is drawn once."""
+
+    def __init__(self, policy: RetryPolicy, rng: random.Random, on_retry: OnRetry | None, clock: Callable[[], float]) -> None:
+        self._policy = policy
+        self._rng = rng
+        self._on_retry = on_retry
+        self._clock = clock
+        self._began_s = clock()
+        self._after_s = 0.0
+        self.attempts = 0
+        self.reason = ""
+        self.previous: ReasonerError | None = None
+
+    def again(self, state: RetryCallState) -> bool:
+        self.attempts = state.attempt_number
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, ReasonerError):
+            return False  # a result, a cancellation, or a fault of the program: none of them is ours to hold
+        elapsed_s = self._clock() - self._began_s
+        verdict = classify(error, self.attempts, self._policy, jitter=self._rng.random(), elapsed_s=elapsed_s)
+        if isinstance(verdict, Fail):
+            self.reason = verdict.reason
+            return False
+        self._after_s, self.previous = verdict.after_s, error
+        if self._on_retry is not None:
+            self._on_retry(error, self.attempts, verdict.after_s)
+        return True
+
+    def wait(self, _state: RetryCallState) -> float:
+        return self._after_s
+
+
+async def with_retry(
+    call: Callable[[], Awaitable[T]],
+    policy: RetryPolicy,
+    *,
+    rng: random.Random,
+    on_retry: OnRetry | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Await `call()` until it succeeds or must not be asked again.
+
+    Each attempt calls `call` anew. Cancellation passes through at once, in a call and in a wait.
+
+    Raises:
+        ReasonerError: the last one. If it was asked more than once, or a wait the server named was too long, its message says
+            so; the error of the attempt before is its cause when it has no cause of its own.
+    """
+    course = _Course(policy, rng, on_retry, clock)
+
+    async def attempt() -> T:
+        # tenacity awaits coroutine functions only; a lambda that returns an awaitable would come back unawaited.
+        return await call()
+
+    try:
+        return await AsyncRetrying(retry=course.again, wait=course.wait, sleep=sleep)(attempt)
+    except ReasonerError as error:
+        if course.attempts > 1 or error.retryable:
+            times = "1 attempt" if course.attempts == 1 else f"{course.attempts} attempts"
+            error.message = f"{error.message} (gave up after {times}: {course.reason})"
+        if error.__cause__ is None and course.previous is not error:
+            error.__cause__ = course.previous
+        raise
