@@ -1,0 +1,120 @@
+"""The one place that opens a database file.
+
+Knows SQLite's settings and which versions of it are safe; does not know a table. Settings and why: WAL so that readers and one
+writer work side by side, explicit `BEGIN IMMEDIATE` for every write (a deferred transaction that turns into a write fails at once,
+whatever the busy timeout), a busy timeout set before any other PRAGMA, foreign keys on, `trusted_schema` off, file mode 0600.
+
+    connection = connect(Path("trajectories.db"))
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlite_utils import utils as sqlite_utils_utils
+
+from reasoner.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+sqlite3: Any = vars(sqlite_utils_utils)["sqlite3"]
+"""The module sqlite-utils chose: `pysqlite3` where it is installed (a current SQLite), else the standard library's. One library
+for the whole process, since two different SQLite builds on one file are what the version rule is about."""
+
+BUSY_TIMEOUT_MS = 30_000
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+Connection = Any
+"""A DB-API connection of `sqlite3` or `pysqlite3`, whichever sqlite-utils found."""
+
+DatabaseError: type[Exception] = sqlite3.DatabaseError
+
+
+def sqlite_version() -> tuple[int, ...]:
+    """Return the version of the SQLite library in use."""
+    return tuple(int(part) for part in sqlite3.sqlite_version.split("."))
+
+
+def is_wal_safe(version: tuple[int, ...]) -> bool:
+    """Tell whether a version is free of the WAL-reset race that can corrupt a file with several connections.
+
+    Fixed in 3.51.3, and in the backports 3.50.7 and 3.44.6; 3.52.0 was withdrawn. Source: sqlite.org, WAL documentation.
+    """
+    if version[:2] == (3, 44):
+        return version >= (3, 44, 6)
+    if version[:2] == (3, 50):
+        return version >= (3, 50, 7)
+    return version >= (3, 51, 3) and version != (3, 52, 0)
+
+
+def journal_mode() -> str:
+    """Return the journal mode this library can be trusted with: `wal`, or `delete` (slower, still safe) on affected versions."""
+    return "wal" if is_wal_safe(sqlite_version()) else "delete"
+
+
+def connect(path: Path, *, create: bool = True, read_only: bool = False) -> Connection:
+    """Open a connection with the house settings.
+
+    The connection may be used from another thread than the one that made it, by one thread at a time.
+
+    Raises:
+        StoreError: the file or its directory cannot be opened, created or read as a database.
+    """
+    _prepare_file(path, create=create)
+    try:
+        connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000)
+    except DatabaseError as error:
+        raise explain(error, path) from error
+    try:
+        for pragma in _pragmas(read_only=read_only):
+            connection.execute(pragma).fetchall()
+    except DatabaseError as error:
+        connection.close()
+        raise explain(error, path) from error
+    return connection
+
+
+def _pragmas(*, read_only: bool) -> Iterator[str]:
+    yield f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}"
+    yield f"PRAGMA journal_mode = {journal_mode()}"
+    yield f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}"
+    yield "PRAGMA foreign_keys = ON"
+    yield "PRAGMA trusted_schema = OFF"
+    yield "PRAGMA synchronous = FULL"
+    if read_only:
+        yield "PRAGMA query_only = ON"
+
+
+def _prepare_file(path: Path, *, create: bool) -> None:
+    """Make the file with mode 0600 before SQLite would make it with the umask's; say plainly what is in the way."""
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise StoreError(f"cannot open the database {path}: it is a directory", hint="name a file with --db or REASONER_DB")
+    if not create:
+        raise StoreError(f"there is no database at {path}", hint="name one with --db or REASONER_DB, or run 'reasoner solve' first")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        hint = "name a writable place with --db or REASONER_DB" if path.parent.is_dir() else "make the directory first"
+        raise StoreError(f"cannot create the database {path}: {error.strerror}", hint=hint) from error
+
+
+def explain(error: Exception, path: Path) -> StoreError:
+    """Return the StoreError for what SQLite said."""
+    said = str(error)
+    low = said.lower()
+    if "full" in low or "disk i/o" in low:
+        hint = "the disk is full or failing; free some space and run the same command again; everything committed is kept"
+    elif "locked" in low or "busy" in low:
+        hint = f"another process kept it locked for {BUSY_TIMEOUT_MS // 1000} s; try again when it is done"
+    elif "readonly" in low or "unable to open" in low:
+        hint = "check that the file and its directory are writable, or name another with --db"
+    elif "not a database" in low or "malformed" in low:
+        hint = "it is damaged or not a database of reasoner; name another with --db"
+    else:
+        hint = "run 'reasoner doctor' for the state of this installation"
+    return StoreError(f"database {path}: {said}", hint=hint)

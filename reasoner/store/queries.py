@@ -1,0 +1,146 @@
+"""Read what was stored: runs, trajectories as graphs, calls with their prompts.
+
+    load_trajectory(store, "9f3c...") -> Trajectory, equal to the one that was searched (same hash)
+
+Knows rows and rebuilds values from them; writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from reasoner.errors import StoreError, UnknownName
+from reasoner.trajectory import Thought, Trajectory
+from reasoner.types import Message, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reasoner.store.database import Store
+
+_RUNS = """
+SELECT r.id, r.status, r.command, r.created, r.updated, count(t.id) AS trajectories, sum(t.status = 'closed') AS closed,
+       sum(t.status = 'failed') AS failed, sum(coalesce(v.correct, 0)) AS correct, sum(t.calls) AS calls,
+       sum(t.prompt_tokens) AS prompt_tokens, sum(t.completion_tokens) AS completion_tokens, group_concat(DISTINCT t.model) AS models,
+       group_concat(DISTINCT t.strategy) AS strategies, group_concat(DISTINCT p.solver) AS solvers
+FROM runs r LEFT JOIN trajectories t ON t.run_id = r.id LEFT JOIN problems p ON p.id = t.problem_id
+LEFT JOIN verdicts v ON v.trajectory_id = t.id GROUP BY r.id ORDER BY r.created DESC, r.id
+"""
+
+_TRAJECTORY = """
+SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed
+FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+"""
+
+
+def runs(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
+    """Return the newest runs with their totals."""
+    return store.rows(_RUNS + " LIMIT ?", (limit,))
+
+
+def trajectories(store: Store, run_id: str) -> list[dict[str, Any]]:
+    """Return the trajectories of a run in the order they were opened, with solver, line, level and verdict."""
+    return store.rows(_TRAJECTORY + " WHERE t.run_id = ? ORDER BY t.rowid", (run_id,))
+
+
+def trajectory_row(store: Store, trajectory_id: str) -> dict[str, Any] | None:
+    """Return one trajectory with solver, line, level and verdict; None when it is not there."""
+    return store.row(_TRAJECTORY + " WHERE t.id = ?", (trajectory_id,))
+
+
+def resolve(store: Store, prefix: str) -> tuple[str, str]:
+    """Return ("run" | "trajectory", id) for an id or an unambiguous beginning of one; `last` is the newest run.
+
+    Raises:
+        UnknownName: nothing has that id.
+        StoreError: several have.
+    """
+    if prefix == "last":
+        newest = store.row("SELECT id FROM runs ORDER BY created DESC, rowid DESC LIMIT 1")
+        if newest is None:
+            raise StoreError(f"the database {store.path} holds no run yet", hint="make one with 'reasoner solve' or 'reasoner bench'")
+        return "run", newest["id"]
+    pattern = prefix.replace("\\", "").replace("%", "").replace("_", "") + "%"
+    found = [("run", row["id"]) for row in store.rows("SELECT id FROM runs WHERE id LIKE ?", (pattern,))]
+    found += [("trajectory", row["id"]) for row in store.rows("SELECT id FROM trajectories WHERE id LIKE ? LIMIT 5", (pattern,))]
+    exact = [place for place in found if place[1] == prefix]
+    if len(found) == 1 or exact:
+        return (exact or found)[0]
+    if found:
+        raise StoreError(f"the id {prefix!r} is ambiguous in {store.path}", hint="give more of it: " + ", ".join(i for _, i in found[:4]))
+    known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY created DESC LIMIT 5")]
+    raise UnknownName("run or trajectory", prefix, known or ["(the database is empty)"])
+
+
+def problem_of(row: dict[str, Any]) -> Problem:
+    """Return the problem of a trajectory row."""
+    return Problem(row["solver"], row["instance"], row["line"], row["level"])
+
+
+def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
+    """Rebuild a trajectory's graph from its rows.
+
+    Raises:
+        UnknownName: there is no such trajectory, or it has no thought yet.
+    """
+    rows = store.rows(
+        "SELECT t.*, coalesce(t.text, m.content) AS content, c.key AS call_key,"
+        " CASE WHEN t.text IS NULL THEN c.finish_reason END AS finish, CASE WHEN t.text IS NULL THEN c.mean_logprob END AS logprob FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
+        " LEFT JOIN calls c ON c.id = t.call_id WHERE t.trajectory_id = ? ORDER BY t.position",
+        (trajectory_id,),
+    )
+    if not rows:
+        raise UnknownName("trajectory", trajectory_id, [])
+    parents: dict[str, str] = {
+        row["child"]: row["parent"]
+        for row in store.rows(
+            "SELECT e.parent, e.child FROM thought_edges e JOIN thoughts t ON t.id = e.child WHERE t.trajectory_id = ?", (trajectory_id,)
+        )
+    }
+    dag = Trajectory(trajectory_id, root_text=rows[0]["content"])
+    thoughts: dict[str, Thought] = {dag.root.id: dag.root}
+    for row in rows:
+        if row["id"] != dag.root.id:
+            thoughts[row["id"]] = dag.add(
+                thoughts[parents[row["id"]]], role=row["role"], ordinal=row["ordinal"], text=row["content"], operation=row["operation"],
+                label=row["label"], finish_reason=row["finish"] or "", mean_logprob=row["logprob"], call=row["call_key"],
+            )  # fmt: skip
+        state = None if row["state"] is None else json.loads(row["state"])
+        dag.mark(thoughts[row["id"]], fate=row["fate"], score=row["score"], state=state)
+    return dag
+
+
+def calls(store: Store, trajectory_id: str) -> list[dict[str, Any]]:
+    """Return the calls of a trajectory in order, all attempts, without their prompts."""
+    return store.rows(
+        "SELECT c.*, m.content AS reply FROM calls c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? ORDER BY c.id",
+        (trajectory_id,),
+    )
+
+
+def prompt_of(store: Store, context_id: int) -> tuple[Message, ...]:
+    """Return the messages a call was asked with, first to last."""
+    rows = store.rows(
+        "WITH RECURSIVE chain(id, parent_id, message_id, depth) AS ("
+        " SELECT id, parent_id, message_id, depth FROM contexts WHERE id = ?"
+        " UNION ALL SELECT c.id, c.parent_id, c.message_id, c.depth FROM contexts c JOIN chain ON c.id = chain.parent_id)"
+        " SELECT m.role, m.content FROM chain JOIN messages m ON m.id = chain.message_id ORDER BY chain.depth",
+        (context_id,),
+    )
+    return tuple(Message(row["role"], row["content"]) for row in rows)
+
+
+def verified(store: Store) -> Iterator[dict[str, Any]]:
+    """Yield trajectories whose stored verdict is correct, oldest first, a page at a time so that memory stays flat."""
+    after = 0
+    while True:
+        page = store.rows(
+            _TRAJECTORY.replace("SELECT t.*", "SELECT t.rowid AS number, t.*")
+            + " WHERE v.correct = 1 AND t.rowid > ? ORDER BY t.rowid LIMIT 500",
+            (after,),
+        )
+        yield from page
+        if len(page) < 500:
+            return
+        after = page[-1]["number"]

@@ -1,0 +1,149 @@
+"""One writer thread with group commit.
+
+Jobs that wait together are committed together: under load one fsync serves many calls. Every job runs in a savepoint of
+its own, so one that fails takes nothing with it. A job is a function of the connection; its result comes back when, and
+only when, it is committed.
+
+    future = writer.submit(lambda c: c.execute("insert into ..."), durable=True)
+
+Knows transactions; does not know a table.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from reasoner.errors import ReasonerError, StoreError
+from reasoner.store.connection import Connection, DatabaseError, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+MAX_GROUP = 256
+
+
+@dataclass(slots=True)
+class _Job:
+    run: Callable[[Connection], Any]
+    durable: bool
+    future: Future[Any]
+
+
+class Writer:
+    """The thread that owns the write connection."""
+
+    def __init__(self, connection: Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self._synchronous = "FULL"
+        self._thread = threading.Thread(target=self._loop, name="reasoner-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[Connection], T], *, durable: bool = True) -> Future[T]:
+        """Queue a job; the future resolves after its commit.
+
+        `durable` asks for an fsync at the commit (calls that cost money); without it a power loss, though no crash of a
+        process, may take the last commits with it.
+
+        Raises:
+            StoreError: (from the future) the database refused; (here) the store is closed.
+        """
+        if self._closed:
+            raise StoreError(f"the store {self._path} is closed", hint="open it again")
+        future: Future[T] = Future()
+        self._jobs.put(_Job(job, durable, future))
+        return future
+
+    def close(self) -> None:
+        """Commit what is queued, then close the connection. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group = [job]
+            last = False
+            while len(group) < MAX_GROUP:
+                try:
+                    more = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                    break
+                group.append(more)
+            self._commit(group)
+            if last:
+                break
+        self._connection.close()
+
+    def _commit(self, group: list[_Job]) -> None:
+        """Run a group of jobs in one transaction and tell each its outcome after the commit."""
+        outcomes: list[tuple[Any, BaseException | None]] = []
+        try:
+            self._begin(durable=any(job.durable for job in group))
+            outcomes.extend(self._run_one(job) for job in group)
+            self._connection.execute("COMMIT")
+        except DatabaseError as error:
+            self._roll_back()
+            failure = explain(error, self._path)
+            failure.__cause__ = error
+            for job in group:
+                job.future.set_exception(failure)
+            return
+        for job, (result, problem) in zip(group, outcomes, strict=True):
+            if problem is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(problem)
+
+    def _begin(self, *, durable: bool) -> None:
+        wanted = "FULL" if durable else "NORMAL"
+        if wanted != self._synchronous:
+            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def _run_one(self, job: _Job) -> tuple[Any, BaseException | None]:
+        """Run one job in a savepoint. A fault that ended the whole transaction (disk full) goes up; others stay with the job."""
+        self._connection.execute("SAVEPOINT job")
+        try:
+            result = job.run(self._connection)
+        except DatabaseError as error:
+            if not self._connection.in_transaction:
+                raise
+            self._undo_savepoint()
+            failure = explain(error, self._path)
+            failure.__cause__ = error
+            return None, failure
+        except ReasonerError as error:
+            self._undo_savepoint()
+            return None, error
+        except BaseException as error:  # noqa: BLE001 - a programming error belongs to whoever submitted the job, and must not end the writer
+            self._undo_savepoint()
+            return None, error
+        self._connection.execute("RELEASE job")
+        return result, None
+
+    def _undo_savepoint(self) -> None:
+        self._connection.execute("ROLLBACK TO job")
+        self._connection.execute("RELEASE job")
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except DatabaseError:
+                # The transaction is already gone (disk full, I/O error); there is nothing left to undo.
+                return
