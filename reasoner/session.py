@@ -1,0 +1,321 @@
+"""The session: the one handle a strategy gets. Everything that happens through it is recorded.
+
+`ask` renders a template, makes the call's key, looks whether the journal has the answer already, and only if not reserves budget,
+commits the intent, calls the client under limiter and retry, and commits result and thoughts together. The strategy sees an answer
+after it is committed. Strategies know no provider and no database; this module knows no strategy and no puzzle.
+
+    thought = await session.ask("cot/answer")
+    session.mark(thought, fate="final")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
+from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused, first_fault
+from reasoner.retry import RetryPolicy, with_retry
+from reasoner.store.journal import Intent, Journal, ThoughtRow
+from reasoner.text import storable
+from reasoner.trajectory import Thought, Trajectory
+from reasoner.types import (
+    About,
+    Answer,
+    Client,
+    Completion,
+    Constraint,
+    Demonstration,
+    Fate,
+    Message,
+    Problem,
+    Request,
+    Sampling,
+    Usage,
+    canonical_json,
+    digest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from reasoner.limiter import Limiter
+    from reasoner.prompts import Prompts
+
+MAX_THOUGHTS = 20_000
+"""A trajectory stops growing here: a model that never stops must not fill the disk."""
+
+Outcome = Literal["failed", "unknown"]
+
+_NOT_PROCESSED = (ConnectFailed, Refused, RateLimited)
+"""Faults after which a call was certainly not processed; after any other it may have been."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stands in the search."""
+
+    parent: Thought
+    role: str
+    ordinal: int
+    template_hash: str
+
+
+class Session:
+    """One strategy at work on one problem."""
+
+    def __init__(
+        self,
+        *,
+        problem: Problem,
+        statement: str,
+        trajectory: Trajectory,
+        seed: str,
+        client: Client,
+        journal: Journal,
+        prompts: Prompts,
+        limiter: Limiter,
+        budget: Budget | None = None,
+        sampling: Sampling | None = None,
+        retry: RetryPolicy | None = None,
+        price: Price | None = None,
+        shots: Callable[[str, int], list[Demonstration]] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.statement = statement
+        self.trajectory = trajectory
+        self.budget = budget or Budget()
+        self.rng = random.Random(int(digest(seed, "rng"), 16))
+        # Waits are drawn from a stream of their own: how often a server failed must not change what a strategy draws.
+        self._jitter = random.Random(int(digest(seed, "retry"), 16))
+        self.replayed_calls = 0
+        self.best: Answer | None = None
+        self._seed = seed
+        self._client = client
+        self._journal = journal
+        self._committed = journal.load(trajectory.key)
+        self._prompts = prompts
+        self._limiter = limiter
+        self._sampling = sampling or Sampling()
+        self._retry = retry or RetryPolicy()
+        self._price = price
+        self._shots = shots
+        self._dirty: dict[str, None] = {trajectory.root.id: None}
+
+    @property
+    def root(self) -> Thought:
+        """The problem itself, as the root of the graph."""
+        return self.trajectory.root
+
+    async def ask(
+        self,
+        template: str,
+        *,
+        parent: Thought | None = None,
+        history: Sequence[Message] = (),
+        sampling: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | None = None,
+        state: Any = None,
+        **variables: Any,
+    ) -> Thought:
+        """Ask the model one question and return its recorded answer, a child of `parent` (the root when there is none).
+
+        The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
+        overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema.
+
+        Raises:
+            BudgetExhausted: the call does not fit in the budget; nothing was asked.
+            ClientError: the provider failed for good, see `reasoner.errors`.
+            StoreError: the call could not be recorded; nothing was asked, or its answer is not acknowledged.
+            BadTemplate: the template cannot be rendered.
+        """
+        self._check_room()
+        node = parent or self.root
+        prompt = self._prompts.get(template)
+        ordinal = self.trajectory.claim(node, template)
+        messages = _with_history(prompt.render({"statement": self.statement, **variables}), history)
+        if not messages:
+            raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
+        request = Request(
+            messages=messages,
+            sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
+            seed=int(digest(self._seed, self.trajectory.child_path(node, template, ordinal))[:8], 16) & 0x7FFFFFFF,
+            constraint=Constraint.schema(schema) if schema is not None else None,
+            about=About(self.problem, template, state, variables),
+        )
+        key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
+        place = Place(node, template, ordinal, prompt.hash)
+        if (known := self._committed.get(key)) is not None:
+            return self._replay(known, key, place, state)
+        return await self._call(replace(request, key=key), place, state)
+
+    async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
+        """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.ask(template, **arguments)) for _ in range(n)]
+        except BaseExceptionGroup as faults:
+            raise first_fault(faults) from faults
+        return [task.result() for task in tasks]
+
+    def note(self, text: str, *, parent: Thought, role: str, state: Any = None, operation: str = "", label: str = "") -> Thought:
+        """Record a thought that has no call of its own: a part of a reply, or a step the strategy took."""
+        self._check_room()
+        thought = self.trajectory.add(
+            parent, role=role, ordinal=self.trajectory.claim(parent, role), text=storable(text), state=state,
+            operation=storable(operation, 2000), label=label[:200], call=self.trajectory.call_of(parent),
+        )  # fmt: skip
+        self._dirty[thought.id] = None
+        return thought
+
+    def mark(self, thought: Thought, *, fate: Fate | None = None, score: float | None = None, state: Any = None) -> None:
+        """Say what became of a thought, how it scores, and its state (any JSON value); None leaves a field as it is."""
+        self.trajectory.mark(thought, fate=fate, score=score, state=state)
+        self._dirty[thought.id] = None
+
+    def offer(self, text: str, thought: Thought) -> Answer:
+        """Name the best answer so far; it is what counts when the budget runs out. Returns it as an `Answer`."""
+        self.best = Answer(storable(text), thought.id)
+        return self.best
+
+    def shots(self, kind: str, n: int) -> list[Demonstration]:
+        """Return n worked examples of a kind for this solver, never the problem itself.
+
+        Raises:
+            BadConfig: there are not that many.
+        """
+        if n and self._shots is None:
+            raise BadConfig(f"this session has no worked examples, and {n} of kind {kind!r} were asked for", hint="use shots=0")
+        return self._shots(kind, n) if self._shots and n else []
+
+    def unwritten(self) -> list[ThoughtRow]:
+        """Return the rows of thoughts that are new or changed since the last commit, parents first, and count them as written."""
+        indices = self.trajectory.graph.nodes
+        ids = sorted(self._dirty, key=lambda i: int(indices[i]["index"]))
+        self._dirty.clear()
+        return [self._row(i) for i in ids]
+
+    def _replay(self, completion: Completion, key: str, place: Place, state: Any) -> Thought:
+        """Take an answer from the journal; its usage counts against the budget as it did when it was made."""
+        used = spent_on(completion.usage, completion.seconds)
+        with self.budget.reserve(Reserve(used.tokens, used.cost)) as held:
+            held.settle(used)
+        self.replayed_calls += 1
+        return self._answered(completion, key, place, state)
+
+    async def _call(self, request: Request, place: Place, state: Any) -> Thought:
+        """Reserve, commit the intent, call, commit the outcome. The order is what makes a kill at any moment harmless."""
+        free = not self._client.paid
+        reserve = worst_case(request, self._price, free=free)
+        with self.budget.reserve(reserve) as held:
+            call_id = await self._intend(
+                Intent(
+                    key=request.key, trajectory_id=self.trajectory.key, parent_thought=place.parent.id, role=place.role,
+                    ordinal=place.ordinal, template_hash=place.template_hash, request=request, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost,
+                )
+            )  # fmt: skip
+            retries: list[ReasonerError] = []
+            started: float | None = None
+
+            async def attempt() -> Completion:
+                # A place is held while a call is under way, not while one waits to be asked again.
+                nonlocal started
+                async with self._limiter:
+                    started = time.monotonic() if started is None else started
+                    return await self._client.complete(request)
+
+            try:
+                raw = await with_retry(attempt, self._retry, rng=self._jitter, on_retry=lambda error, *_: retries.append(error))
+            except ClientError as error:
+                held.settle(Spent(calls=1, seconds=_since(started)))
+                outcome: Outcome = "failed" if isinstance(error, _NOT_PROCESSED) else "unknown"
+                await self._journal.failed(call_id, str(error), state=outcome, retries=len(retries))
+                raise
+            except ReasonerError as error:
+                await self._journal.failed(call_id, str(error), state="failed", retries=len(retries))
+                raise
+            except asyncio.CancelledError:
+                left: Outcome = "failed" if started is None else "unknown"
+                await asyncio.shield(self._journal.failed(call_id, "cancelled", state=left, retries=len(retries)))
+                raise
+            completion = self._settled(raw, seconds=_since(started), free=free)
+            held.settle(spent_on(completion.usage, completion.seconds))
+            thought = self._answered(completion, request.key, place, state)
+            await self._journal.done(call_id, completion, self.unwritten(), retries=len(retries))
+        return thought
+
+    async def _intend(self, intent: Intent) -> int:
+        """Commit an intent. One that is cancelled meanwhile is committed all the same, so it is closed before the cancellation goes on."""
+        commit = asyncio.ensure_future(self._journal.intent(intent))
+        try:
+            return await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            call_id = await commit
+            await asyncio.shield(self._journal.failed(call_id, "cancelled before it was sent", state="failed", retries=0))
+            raise
+
+    def _settled(self, completion: Completion, *, seconds: float, free: bool) -> Completion:
+        """Bound the text, price the usage, and take the duration as seen from here when the client gave none."""
+        usage = completion.usage
+        cost = usage.cost
+        if cost is None:
+            cost = 0.0 if free else None
+            if self._price is not None:
+                cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
+        priced = Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost)
+        return replace(completion, text=storable(completion.text), usage=priced, seconds=completion.seconds or seconds)
+
+    def _answered(self, completion: Completion, key: str, place: Place, state: Any) -> Thought:
+        thought = self.trajectory.add(
+            place.parent, role=place.role, ordinal=place.ordinal, text=completion.text, state=state,
+            finish_reason=completion.finish_reason, mean_logprob=completion.mean_logprob, call=key,
+        )  # fmt: skip
+        self._dirty[thought.id] = None
+        return thought
+
+    def _check_room(self) -> None:
+        """Refuse to grow without end; checked before a call is made, so that no answer is paid for and then dropped."""
+        if len(self.trajectory.graph) >= MAX_THOUGHTS:
+            raise BudgetExhausted(
+                f"the trajectory has {MAX_THOUGHTS} thoughts, the most one may have", hint="use a narrower search", best=self.best
+            )
+
+    def _row(self, thought_id: str) -> ThoughtRow:
+        dag = self.trajectory
+        node = dag.graph.nodes[thought_id]
+        thought: Thought = node["thought"]
+        mark = dag.mark_of(thought)
+        parents = dag.parents(thought)
+        is_reply = bool(thought.finish_reason)
+        is_root = thought is dag.root
+        return ThoughtRow(
+            id=thought.id,
+            trajectory_id=dag.key,
+            parents=tuple(parent.id for parent in parents),
+            position=node["index"],
+            ordinal=node["ordinal"],
+            role=thought.role,
+            label=thought.label,
+            operation=thought.operation,
+            text=None if is_reply or is_root else thought.text,
+            state=None if mark.state is None else canonical_json(mark.state),
+            score=mark.score,
+            fate=mark.fate,
+            depth=node["depth"],
+            call_key=node["call"],
+            root_text=thought.text if is_root else None,
+        )
+
+
+def _since(started: float | None) -> float:
+    """Return the seconds since a call was sent; 0 when it never was."""
+    return 0.0 if started is None else time.monotonic() - started
+
+
+def _with_history(messages: tuple[Message, ...], history: Sequence[Message]) -> tuple[Message, ...]:
+    head = [m for m in messages if m.role == "system"]
+    rest = [m for m in messages if m.role != "system"]
+    return (*head, *history, *rest)

@@ -1,0 +1,57 @@
+"""Worked examples for few-shot prompts, from `corpora/shots/<solver>.jsonl`.
+
+A line: `{"kind": "cot", "instance": "4 9 41", "answer": "... Answer: 9 -> 10 -> ..."}`. Every shipped one verifies with its own
+solver (a test checks it). The question is rendered when it is used, so an overridden statement template is used for it too.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from reasoner.assets import asset_dir
+from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
+from reasoner.types import Demonstration
+
+if TYPE_CHECKING:
+    from reasoner.prompts import Prompts
+    from reasoner.types import Solver
+
+MAX_SHOTS = 4
+
+
+def statement(solver: Solver[Any, Any], instance: Any, prompts: Prompts) -> str:
+    """Render a problem as a model is shown it."""
+    return prompts.get(f"solvers/{solver.name}").render_text(solver.statement_variables(instance))
+
+
+def demonstrations(solver: Solver[Any, Any], kind: str, n: int, *, exclude: Any, prompts: Prompts) -> list[Demonstration]:
+    """Return the first n worked examples of a kind, leaving out the problem itself.
+
+    Raises:
+        MissingAsset: the solver has no file of examples.
+        CorruptRecord: a line of it cannot be read.
+        BadConfig: there are not that many.
+    """
+    if n == 0:
+        return []
+    path = asset_dir("corpora") / "shots" / f"{solver.name}.jsonl"
+    if not path.is_file():
+        raise MissingAsset(f"there are no worked examples for {solver.name} (looked for {path})", hint="use shots=0")
+    found: list[Demonstration] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            if row["kind"] != kind:
+                continue
+            instance = solver.parse(row["instance"])
+            answer = str(row["answer"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptRecord(path, number, f"not a worked example: {error}") from error
+        if solver.canonical(instance) != solver.canonical(exclude):
+            found.append(Demonstration(statement(solver, instance, prompts), answer))
+        if len(found) == n:
+            return found
+    raise BadConfig(
+        f"{n} worked examples of kind {kind!r} were asked for and {solver.name} has {len(found)}", hint=f"use shots={len(found)}"
+    )
