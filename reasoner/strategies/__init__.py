@@ -1,0 +1,71 @@
+"""Strategies: reasoning methods as plain asynchronous Python, one file each, found by their file's name.
+
+A strategy asks, looks and decides through the `Session` it is given; it knows no provider, no database and no particular puzzle.
+The whole of one:
+
+    class Direct(Strategy):
+        name = "direct"
+        summary = "ask once for the answer line"
+
+        async def run(self, session):
+            reply = await session.ask("direct/answer")
+            return session.offer(reply.text, reply)
+
+Importing this package imports no strategy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from reasoner.types import Message
+
+if TYPE_CHECKING:
+    from reasoner.session import Session
+    from reasoner.types import Answer
+
+
+class Strategy(ABC):
+    """One reasoning method with its parameters.
+
+    A strategy is deterministic given the answers it gets: it reads no clock and draws only from `session.rng`. That is what makes
+    a run replay from the store without a call, and every registered strategy is tested for it. Its prompts stand in
+    `prompts/<name>/`.
+    """
+
+    name: ClassVar[str]
+    """The registry name; the same word as the module's file."""
+    summary: ClassVar[str]
+    """One line for listings."""
+
+    class Params(BaseModel):
+        """The parameters; a strategy that has some overrides this with fields that each carry a description and a default."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+    params: Params
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+
+    @abstractmethod
+    async def run(self, session: Session) -> Answer:
+        """Work on the session's problem and return the answer text with the thought that holds it.
+
+        Whatever counts as best so far is named with `session.offer`, so that it survives when the budget runs out; a wrong or
+        unreadable answer is for the verifier to judge and no error.
+
+        Raises:
+            BudgetExhausted: a call did not fit in the budget.
+            ClientError: the provider failed for good.
+            BadConfig: a parameter asks for what the solver has not got (more worked examples, say).
+        """
+
+
+def shot_messages(session: Session, kind: str, n: int) -> list[Message]:
+    """Return n worked examples of a kind as a conversation: the user states the problem, the assistant answers."""
+    pairs = ((Message("user", shot.question), Message("assistant", shot.answer)) for shot in session.shots(kind, n))
+    return [message for pair in pairs for message in pair]

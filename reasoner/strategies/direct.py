@@ -1,0 +1,38 @@
+"""Direct: ask once, take the answer line, reason nowhere. The floor that every other strategy is compared with.
+
+    reasoner solve game24 "4 9 10 13" --strategy direct:shots=2
+
+Knows one template, `direct/answer`. Does not look at the reply; the verifier does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from reasoner.strategies import Strategy, shot_messages
+
+if TYPE_CHECKING:
+    from reasoner.session import Session
+    from reasoner.types import Answer
+
+
+class Direct(Strategy):
+    """Ask for the answer line and nothing else, in one call."""
+
+    name = "direct"
+    summary = "one call that asks for the answer line only"
+
+    class Params(Strategy.Params):
+        """Parameters of `direct`."""
+
+        shots: int = Field(default=0, ge=0, le=4, description="worked examples shown before the problem")
+
+    params: Params
+
+    async def run(self, session: Session) -> Answer:
+        """Ask once; a reply that was cut off is offered as it is."""
+        reply = await session.ask("direct/answer", history=shot_messages(session, "direct", self.params.shots))
+        session.mark(reply, fate="final")
+        return session.offer(reply.text, reply)
