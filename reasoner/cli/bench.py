@@ -1,0 +1,173 @@
+"""`reasoner bench`: many problems under several strategies and models, with a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reasoner.cli import options as o
+from reasoner.cli.output import EXIT_INTERRUPTED, err, guarded, out, percent, print_json, safe, say
+from reasoner.compare import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reasoner.compare import Row
+    from reasoner.run import Outcome
+
+EPILOG = (
+    "Examples:\n\n  reasoner bench number_path game24 --strategy cot,ats -n 50\n\n"
+    "  reasoner bench drop_water --strategy ats,ats:order=dfs --model teacher --level 2 --json\n\n"
+    "Interrupted or killed, the same command goes on where it stopped."
+)
+
+
+NARROW = 100
+"""Columns a terminal must have for the whole table."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=EPILOG)(bench)
+
+
+@guarded
+def bench(
+    solvers: Annotated[list[str], typer.Argument(help="Problem families, see 'reasoner list'.", show_default=False)],
+    strategy: Annotated[list[str], typer.Option("--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.")] = [
+        "cot,ats"
+    ],
+    model: Annotated[
+        list[str], typer.Option("--model", "-m", help="local, a .gguf, openai:NAME or teacher; may be given more than once.")
+    ] = ["local"],
+    n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Problems of each family.")] = 20,
+    level: Annotated[int | None, typer.Option("--level", help="Difficulty level [the family's default].", show_default=False)] = None,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Times each problem is tried, each with its own seed.")] = 1,
+    db: o.Db = None,
+    prompts: o.PromptDir = None,
+    seed: o.Seed = 0,
+    temperature: o.Temperature = 0.0,
+    max_tokens: o.MaxTokens = 1024,
+    base_url: o.BaseUrl = None,
+    api_key_env: o.KeyEnv = None,
+    timeout: o.Timeout = None,
+    concurrency: o.Concurrency = None,
+    n_ctx: o.NCtx = None,
+    threads: o.Threads = None,
+    lora: o.Lora = None,
+    chat_template: o.ChatTemplate = None,
+    max_calls: o.MaxCalls = None,
+    max_total_tokens: o.MaxTotal = None,
+    max_cost: o.MaxCost = None,
+    max_seconds: o.MaxSeconds = None,
+    prices: o.Prices = None,
+    new: o.New = False,
+    json: o.Json = False,
+) -> None:
+    """Run n problems of each family under each strategy and model, and print accuracy, calls, tokens and seconds."""
+    common = o.Common(locals())
+    from reasoner.api import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+
+    watch = _Watch()
+    try:
+        with watch:
+            made = run(
+                solvers, strategy=strategy, model=model, n=n, level=level, on_start=watch.start, on_outcome=watch.outcome,
+                **common.setup(samples=samples),
+            )  # fmt: skip
+    except KeyboardInterrupt as interrupt:
+        say(
+            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command goes on from there"
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from interrupt
+    if json:
+        print_json(made.as_dict())
+    else:
+        out.print(table(made.rows))
+        out.print(safe(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'", style="dim"))
+    if watch.failed:
+        say(f"{watch.failed} trajectories failed and count as wrong; last error: {watch.last_error}; the same command tries them again")
+        raise typer.Exit(3)
+
+
+class _Watch:
+    """Counts outcomes and draws the progress bar on standard error (only where that is a terminal)."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        self.run_id = "(none)"
+        self.total = self.done = self.correct = self.failed = 0
+        self.last_error = ""
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("[green]{task.fields[correct]} correct"),
+            TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal,
+        )  # fmt: skip
+        self._task: Any = None
+
+    def start(self, run_id: str, total: int) -> None:
+        """Note the run and how much there is to do."""
+        self.run_id, self.total = run_id, total
+        self._task = self._progress.add_task(f"run {run_id}", total=total, correct=0)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Count one trajectory."""
+        self.done += 1
+        self.correct += outcome.correct
+        if outcome.status == "failed":
+            self.failed += 1
+            self.last_error = outcome.error or ""
+        self._progress.update(self._task, advance=1, correct=self.correct)
+
+    def __enter__(self) -> _Watch:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def table(rows: Iterable[Row]) -> Any:
+    """Return the result table.
+
+    A model that is the same in every row goes into the title, a column of zeros is left out, and on a narrow terminal calls are left
+    out and tokens are summed (`--json` always has everything).
+    """
+    from rich.table import Table  # noqa: PLC0415
+
+    rows = list(rows)
+    models = sorted({row.model for row in rows})
+    shown = {"model": len(models) > 1, "failed": any(row.failed for row in rows)}
+    for name in ("calls", "prompt", "reply"):
+        shown[name] = out.width >= NARROW
+    shown["tokens"] = not shown["prompt"]
+    made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="dim")
+    made.title = safe(f"model {models[0]}") if len(models) == 1 else None
+    lines = [{name: cell for name, cell in _cells(row).items() if shown.get(name, True)} for row in rows]
+    for name in lines[0] if lines else ():
+        words = name in {"solver", "strategy", "model"}
+        made.add_column(name, justify="left" if words else "right", no_wrap=name != "strategy", overflow="fold")
+    for line in lines:
+        made.add_row(*line.values())
+    return made
+
+
+def _cells(row: Row) -> dict[str, Any]:
+    low, high = wilson(row.correct, row.n)
+    return {
+        "solver": row.solver,
+        "strategy": safe(row.strategy),
+        "model": safe(row.model, n_chars=24),
+        "lvl": "-" if row.level is None else str(row.level),
+        "correct": f"{row.correct}/{row.n}",
+        "accuracy": percent(row.accuracy),
+        "95 % CI": f"{100 * low:.1f}–{100 * high:.1f}",
+        "unparsed": str(row.unparsed),
+        "failed": str(row.failed),
+        "calls": str(row.calls),
+        "prompt": str(row.prompt_tokens),
+        "reply": str(row.completion_tokens),
+        "tokens": str(row.prompt_tokens + row.completion_tokens),
+        "seconds": f"{row.seconds:.1f}",
+    }

