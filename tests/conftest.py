@@ -1,0 +1,91 @@
+"""What every test runs under: no network but loopback, no settings leaking in, and a server that misbehaves on request.
+
+Sockets are blocked in this process only; a test that starts a subprocess answers for what that does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from fault_server import FaultServer
+
+
+def _load(name: str) -> Any:
+    """Load a module that stands beside this file: importlib mode puts no test directory on the path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_fault_server = _load("fault_server")
+
+
+class NetworkBlocked(RuntimeError):
+    """A test tried to leave this machine. No OSError, so that no client takes it for a failed connection."""
+
+
+def _is_local(host: object) -> bool:
+    if host is None:
+        return True
+    text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    try:
+        return ipaddress.ip_address(text.split("%")[0]).is_loopback
+    except ValueError:
+        return text in {"", "localhost"}
+
+
+def _guard(name: str, original: Callable[..., Any], address_of: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        address = address_of(*args, **kwargs)
+        if not _is_local(address):
+            raise NetworkBlocked(f"{name} to {address!r}: tests may only reach loopback addresses")
+        return original(*args, **kwargs)
+
+    return guarded
+
+
+def _peer(sock: socket.socket, *args: Any) -> Any:
+    """Return the host a socket method is aimed at; None (local) for families that cannot leave the machine."""
+    return args[-1][0] if sock.family in {socket.AF_INET, socket.AF_INET6} else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "sendto"):
+            patch.setattr(socket.socket, name, _guard(name, getattr(socket.socket, name), _peer))
+        patch.setattr(socket, "getaddrinfo", _guard("getaddrinfo", socket.getaddrinfo, lambda host, *_args, **_kwargs: host))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_settings() -> Iterator[None]:
+    # Not the `monkeypatch` fixture: a test must be free to undo its own changes without undoing these.
+    with pytest.MonkeyPatch.context() as patch:
+        proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+        for name in list(os.environ):
+            if name.startswith(("REASONER_", "OPENAI_")) or name.upper() in proxies:
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture
+def fault_server() -> Iterator[FaultServer]:
+    server: FaultServer = _fault_server.FaultServer()
+    server.start()
+    yield server
+    server.stop()

@@ -1,0 +1,99 @@
+"""Export of verified trajectories: what trainers accept, where rows come from, what is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reasoner
+from reasoner.datasets.export import export
+from reasoner.datasets.select import Filters
+from reasoner.datasets.write import write_jsonl
+from reasoner.errors import DataError, UnknownName
+from reasoner.store import Store
+from reasoner.store.queries import calls
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    db = tmp_path / "t.db"
+    reasoner.bench(["number_path", "game24"], strategy="cot,ats", model="teacher", n=4, db=db, sampling=reasoner.Sampling(max_tokens=4000))
+    reasoner.solve("game24", "1 1 1 1", strategy="cot", model="teacher", db=db)  # unsolvable: nothing to export
+    opened = Store.open(db)
+    yield opened
+    opened.close()
+
+
+def test_trl_and_datasets_accept_it(store: Store, tmp_path: Path) -> None:
+    import datasets
+    from trl.data_utils import is_conversational
+
+    tally = export(store, "sft", tmp_path / "out.jsonl")
+    assert (tally.seen, tally.taken, tally.left_out) == (16, 16, {})
+    loaded = datasets.load_dataset("json", data_files=str(tmp_path / "out.jsonl"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert len(loaded) == 16
+    assert all(is_conversational(row) for row in loaded)
+    assert {row["messages"][-1]["role"] for row in loaded} == {"assistant"}
+
+
+def test_every_line_is_what_was_asked_and_answered_and_says_where_from(store: Store, tmp_path: Path) -> None:
+    export(store, "sft", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text(encoding="ascii").splitlines()
+    assert len(lines) == 16
+    for line in lines:
+        row = json.loads(line)
+        lineage = row["lineage"]
+        (call,) = calls(store, lineage["trajectory"])
+        assert lineage["calls"] == [call["key"]]
+        assert row["messages"][-1]["content"] == call["reply"]
+        assert [m["role"] for m in row["messages"]] == (["system"] if lineage["strategy"] == "ats" else []) + ["user", "assistant"]
+        assert lineage["model"] == "teacher"
+
+
+def test_filters(store: Store, tmp_path: Path) -> None:
+    assert export(store, "sft", tmp_path / "a", Filters(solver="game24", strategy="cot")).taken == 4
+    assert export(store, "sft", tmp_path / "b", Filters(model="nobody")).taken == 0
+    assert not (tmp_path / "b").exists()
+
+
+def test_an_answer_that_no_longer_verifies_is_left_out(store: Store, tmp_path: Path) -> None:
+    store.write_now(
+        lambda c: c.execute(
+            "UPDATE trajectories SET answer = 'Answer: 1 -> 2' WHERE id = (SELECT min(trajectory_id) FROM verdicts WHERE correct)"
+        )
+    )
+    tally = export(store, "sft", tmp_path / "out.jsonl")
+    assert (tally.taken, tally.left_out) == (15, {"it no longer verifies": 1})
+
+
+def test_the_same_conversation_is_taken_once(store: Store, tmp_path: Path) -> None:
+    reasoner.solve("game24", "4 9 10 13", strategy="cot", model="teacher", db=store.path)
+    reasoner.solve("game24", "4 9 10 13", strategy="cot", model="teacher", db=store.path, fresh=True)
+    tally = export(store, "sft", tmp_path / "out.jsonl")
+    assert tally.left_out == {"the same conversation was taken already": 1}
+
+
+def test_unknown_format(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="sft"):
+        export(store, "stf", tmp_path / "out.jsonl")
+
+
+def test_writing_is_all_or_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("before")
+
+    def rows() -> object:
+        yield {"a": "\u2028"}
+        raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="middle"):
+        write_jsonl(path, rows())  # type: ignore[arg-type]
+    assert [p.name for p in tmp_path.iterdir()] == ["out.jsonl"]
+    assert path.read_text() == "before"
+    assert write_jsonl(path, [{"a": "\u2028"}]) == 1
+    assert path.read_bytes() == b'{"a": "\\u2028"}\n'
+    with pytest.raises(DataError, match="no/where"):
+        write_jsonl(tmp_path / "no" / "where", [{}])

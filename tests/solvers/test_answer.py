@@ -1,0 +1,54 @@
+"""Finding the line that is judged, and what stays of it in plain notation."""
+
+from __future__ import annotations
+
+import pytest
+
+from reasoner.errors import Unparseable
+from solvers import _answer as answers
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Answer: 9 -> 10", "9 -> 10"),
+        ("9 -> 10", "9 -> 10"),
+        ("\n\n  9 -> 10  \n", "9 -> 10"),
+        ("Answer: 1\nAnswer: 2\nthe end", "2"),
+        ("Answer:\n\n3 * 4\n", "3 * 4"),
+        ("**Answer:** **3 * 4** = **12**.", "3 * 4 = 12"),
+        (r"Answer: $\boxed{3 \times 4 \to 12}$.", "3 * 4 -> 12"),
+        ("Answer: 3\u00a0×\u00a04 − 1 ⇒ 11;", "3 * 4 - 1 -> 11"),
+        ("Answer: 2 ** 3", "2 ** 3"),
+        ("Answer: \x1b[1m9\u202e", "[1m9"),
+    ],
+)
+def test_finds(text: str, found: str) -> None:
+    assert answers.find(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("9 -> 10\nDone.", "no line 'Answer: ...' was found"),
+        ("", "no line 'Answer: ...' was found"),
+        ("Answer: " + "(one) 9 -> " * 400, "the answer has 4399 characters, at most 4000 are read"),
+        ("9" * 5000, "the answer has 5000 characters"),
+        ("Answer: .", "the answer is empty"),
+    ],
+)
+def test_refuses(text: str, reason: str) -> None:
+    with pytest.raises(Unparseable, match=reason):
+        answers.find(text)
+
+
+def test_only_remarks_in_words_are_dropped() -> None:
+    assert answers.without_remarks("9 (start) -> 10 (9 + 1 = 10) (then on)") == "9   -> 10 (9 + 1 = 10)"
+    assert answers.without_remarks("(3 x 4)") == "(3 x 4)"
+
+
+def test_reasons_are_short_single_lines() -> None:
+    for verdict in (answers.right("a\nb" * 200), answers.wrong("\x1b[31m" + "a\n" * 500), answers.unread("\ud800 x")):
+        assert verdict.reason.isprintable()
+        assert 0 < len(verdict.reason) <= 200
+    assert len(answers.shown("9" * 10_000)) == 42

@@ -1,0 +1,279 @@
+"""The session and its journal: keys, replay, order of commits, budget, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasoner.budget import Budget, Limits
+from reasoner.clients.scripted import ScriptedClient
+from reasoner.errors import BadConfig, BadTemplate, BudgetExhausted, ClientError, ConnectFailed, Refused, ServerFailed, StoreError
+from reasoner.limiter import Limiter
+from reasoner.prompts import Prompts
+from reasoner.retry import RetryPolicy
+from reasoner.session import Session
+from reasoner.store import Store
+from reasoner.store.journal import Journal
+from reasoner.store.queries import load_trajectory, prompt_of
+from reasoner.store.records import RunRow, TrajectoryRow, open_run, open_trajectory
+from reasoner.trajectory import Trajectory
+from reasoner.types import Completion, Message, Problem, Sampling, Usage
+
+PROBLEM = Problem("toy", '{"x":1}', "1")
+QUICK = RetryPolicy(first_wait_s=0.0, max_wait_s=0.0)
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Prompts:
+    folder = tmp_path / "prompts" / "toy"
+    folder.mkdir(parents=True)
+    head = '+++\nversion = 1\nvariables = ["statement", "hint"]\n+++\n'
+    (folder / "ask.jinja").write_text(head + "{% block system %}S{% endblock %}{% block user %}{{ statement }} {{ hint }}{% endblock %}")
+    return Prompts(tmp_path / "prompts")
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "t.db"
+
+
+@asynccontextmanager
+async def session(
+    db: Path, prompts: Prompts, client: Any, *, limits: Limits | None = None, run: RunRow | None = None
+) -> AsyncIterator[tuple[Session, Store]]:
+    with Store.open(db) as store:
+        row = run or open_run(store, {"toy": 1}, command="toy", version="0")
+        task = TrajectoryRow("t" * 16, row.id, PROBLEM, "toy", "{}", client.name, client.fingerprint, 0)
+        await store.write(lambda c: open_trajectory(c, task))
+        yield (
+            Session(
+                problem=PROBLEM, statement="one?", trajectory=Trajectory("t" * 16, root_text="one?"), seed="s", client=client,
+                journal=Journal(store, run_id=row.id, epoch=row.epoch, durable=False), prompts=prompts, limiter=Limiter(4),
+                budget=Budget(limits), sampling=Sampling(max_tokens=10), retry=QUICK,
+            ),
+            store,
+        )  # fmt: skip
+
+
+async def search(s: Session) -> str:
+    """A small search: two branches, the better one asked again, a note, marks."""
+    branches = await s.ask_many("toy/ask", n=2, hint="branch", state=[1])
+    for branch in branches:
+        s.mark(branch, score=len(branch.text), fate="pruned")
+    best = max(branches, key=lambda b: len(b.text))
+    s.mark(best, fate="kept")
+    last = await s.ask("toy/ask", parent=best, hint="last", history=[Message("user", "q"), Message("assistant", "a")])
+    note = s.note("part", parent=last, role="toy/step", operation="cut", label="1.1")
+    s.mark(note, fate="final", state={"deep": ["x"]})
+    return s.offer(last.text, last).text
+
+
+async def test_replay_makes_no_call_and_gives_the_same_graph(db: Path, prompts: Prompts) -> None:
+    first = ScriptedClient(["short", "much longer", "the end"])
+    async with session(db, prompts, first) as (s, store):
+        answer = await search(s)
+        await store.write(lambda c: s._journal.put_thoughts(c, s.unwritten()))
+        graph = s.trajectory.hash()
+        spent = s.budget.spent
+    nobody = ScriptedClient([])
+    nobody.fingerprint = first.fingerprint
+    async with session(db, prompts, nobody) as (s, store):
+        assert await search(s) == answer == "the end"
+        assert nobody.requests == []
+        assert s.replayed_calls == 3
+        assert s.trajectory.hash() == graph
+        assert s.budget.spent == spent
+        assert load_trajectory(store, "t" * 16).hash() == graph
+
+
+async def test_seeds_differ_by_place_and_repeat_by_run(tmp_path: Path, prompts: Prompts) -> None:
+    seen = []
+    for name in ("a.db", "b.db"):
+        client = ScriptedClient(["short", "much longer", "the end"])
+        async with session(tmp_path / name, prompts, client) as (s, _):
+            await search(s)
+        seen.append([r.seed for r in client.requests])
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) == 3
+
+
+async def test_what_is_asked_is_stored_word_for_word(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient(["short", "much longer", "the end"])
+    async with session(db, prompts, client) as (s, store):
+        await search(s)
+        rows = store.rows("SELECT * FROM calls ORDER BY id")
+        assert [prompt_of(store, row["context_id"]) for row in rows] == [r.messages for r in client.requests]
+        assert [m.role for m in client.requests[2].messages] == ["system", "user", "assistant", "user"]
+        assert {row["state"] for row in rows} == {"done"}
+        assert {row["template_hash"] for row in rows} == {prompts.get("toy/ask").hash}
+        assert len({row["key"] for row in rows}) == 3
+        assert store.rows("SELECT count(*) AS n FROM messages WHERE content = 'S'") == [{"n": 1}]
+
+
+async def test_the_intent_is_committed_before_the_call(db: Path, prompts: Prompts) -> None:
+    async with session(db, prompts, ScriptedClient([])) as (s, store):
+        seen: list[list[dict[str, Any]]] = []
+
+        def reply(_request: Any) -> str:
+            seen.append(store.rows("SELECT state, reserved_tokens FROM calls"))
+            return "x"
+
+        s._client = ScriptedClient(reply)
+        await s.ask("toy/ask", hint="")
+        assert seen[0][0]["state"] == "intent"
+        assert seen[0][0]["reserved_tokens"] > 10
+        assert store.rows("SELECT state, reserved_tokens FROM calls") == [{"state": "done", "reserved_tokens": None}]
+
+
+async def test_a_killed_process_leaves_unknown_and_asks_again(db: Path, prompts: Prompts) -> None:
+    async def killed(request: Any) -> Completion:
+        raise SystemExit  # stands for a death between intent and result: no handler of ours runs
+
+    async with session(db, prompts, ScriptedClient([])) as (s, store):
+        s._client.complete = killed  # type: ignore[method-assign]
+        with pytest.raises(SystemExit):
+            await s.ask("toy/ask", hint="")
+        assert store.rows("SELECT state FROM calls") == [{"state": "intent"}]
+    async with session(db, prompts, ScriptedClient(["x"])) as (s, store):
+        assert (await s.ask("toy/ask", hint="")).text == "x"
+        assert store.rows("SELECT state, attempt FROM calls ORDER BY attempt") == [
+            {"state": "unknown", "attempt": 0},
+            {"state": "done", "attempt": 1},
+        ]
+
+
+async def test_whoever_lost_the_run_cannot_write(db: Path, prompts: Prompts) -> None:
+    async with session(db, prompts, ScriptedClient(["x", "y"])) as (s, store):
+        await s.ask("toy/ask", hint="")
+        open_run(store, {"toy": 1}, command="toy", version="0")  # somebody takes the run over
+        with pytest.raises(StoreError, match="taken over"):
+            await s.ask("toy/ask", hint="")
+        assert store.rows("SELECT count(*) AS n FROM calls") == [{"n": 1}]
+
+
+async def test_budget_stops_before_the_call(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient(["x"])
+    async with session(db, prompts, client, limits=Limits(calls=1)) as (s, store):
+        await s.ask("toy/ask", hint="")
+        with pytest.raises(BudgetExhausted):
+            await s.ask("toy/ask", hint="")
+        with pytest.raises(BudgetExhausted):
+            await s.ask_many("toy/ask", n=3, hint="")
+        assert len(client.requests) == 1
+        assert store.rows("SELECT count(*) AS n FROM calls") == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "attempts"),
+    [(ServerFailed("502"), "unknown", 5), (ConnectFailed("nobody"), "failed", 5), (Refused("401"), "failed", 1)],
+)
+async def test_faults_are_recorded_and_raised(db: Path, prompts: Prompts, fault: ClientError, state: str, attempts: int) -> None:
+    client = ScriptedClient([fault] * attempts)
+    async with session(db, prompts, client) as (s, store):
+        with pytest.raises(type(fault)):
+            await s.ask("toy/ask", hint="")
+        assert len(client.requests) == attempts
+        row = store.rows("SELECT state, error, retries FROM calls")[0]
+        assert (row["state"], row["retries"]) == (state, attempts - 1)
+        assert str(fault) in row["error"]
+
+
+async def test_two_failures_then_success_is_three_attempts(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient([ServerFailed("1"), ServerFailed("2"), "x"])
+    async with session(db, prompts, client) as (s, store):
+        assert (await s.ask("toy/ask", hint="")).text == "x"
+        assert store.rows("SELECT state, retries FROM calls") == [{"state": "done", "retries": 2}]
+
+
+async def test_cancellation_while_an_intent_is_being_committed_leaves_none_open(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient([])
+    busy = threading.Event()
+    async with session(db, prompts, client) as (s, store):
+        held = asyncio.create_task(store.write(lambda _: busy.wait(10)))
+        asking = asyncio.create_task(s.ask("toy/ask", hint="x"))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        await asyncio.sleep(0)
+        busy.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await held
+        assert client.requests == []
+        assert store.rows("SELECT state, error FROM calls") == [{"state": "failed", "error": "cancelled before it was sent"}]
+
+
+async def test_cancellation_is_recorded(db: Path, prompts: Prompts) -> None:
+    async def slow(request: Any) -> Completion:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async with session(db, prompts, ScriptedClient([])) as (s, store):
+        s._client.complete = slow  # type: ignore[method-assign]
+        task = asyncio.create_task(s.ask("toy/ask", hint=""))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert store.rows("SELECT state, error FROM calls") == [{"state": "unknown", "error": "cancelled"}]
+
+
+async def test_hostile_reply_is_bounded_and_storable(db: Path, prompts: Prompts) -> None:
+    async with session(db, prompts, ScriptedClient(["a\ud800b\x00" + "x" * 5_000_000])) as (s, store):
+        thought = await s.ask("toy/ask", hint="")
+        assert len(thought.text) <= 1 << 22
+        await store.write(lambda c: s._journal.put_thoughts(c, s.unwritten()))
+        assert load_trajectory(store, "t" * 16).hash() == s.trajectory.hash()
+
+
+async def test_bad_asks(db: Path, prompts: Prompts) -> None:
+    async with session(db, prompts, ScriptedClient([])) as (s, _):
+        with pytest.raises(BadTemplate, match="hint"):
+            await s.ask("toy/ask")
+        with pytest.raises(BadConfig, match="shots"):
+            s.shots("cot", 1)
+
+
+async def test_cost_is_zero_for_free_and_unknown_without_a_price(db: Path, prompts: Prompts) -> None:
+    async with session(db, prompts, ScriptedClient([Completion("x", usage=Usage(3, 4))], paid=True)) as (s, store):
+        await s.ask("toy/ask", hint="")
+        assert s.budget.spent.cost is None
+        assert store.rows("SELECT cost FROM calls") == [{"cost": None}]
+
+
+async def test_a_full_graph_is_refused_before_the_call(db: Path, prompts: Prompts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reasoner.session.MAX_THOUGHTS", 3)
+    client = ScriptedClient(["x"])
+    async with session(db, prompts, client) as (s, store):
+        thought = await s.ask("toy/ask", hint="")
+        s.note("part", parent=thought, role="toy/step")
+        with pytest.raises(BudgetExhausted, match="3 thoughts"):
+            s.note("part", parent=thought, role="toy/step")
+        with pytest.raises(BudgetExhausted):
+            await s.ask("toy/ask", hint="")
+        assert store.rows("SELECT state FROM calls") == [{"state": "done"}]
+
+
+async def test_a_call_that_waits_to_be_asked_again_holds_no_place(db: Path, prompts: Prompts) -> None:
+    answers = {"first": 0}
+
+    async def complete(request: Any) -> Completion:
+        assert s._limiter.in_flight == 1
+        if "slow" in request.messages[-1].content and not answers["first"]:
+            answers["first"] = 1
+            raise ServerFailed("busy", retry_after_s=0.5)
+        return Completion("x")
+
+    async with session(db, prompts, ScriptedClient([])) as (s, _):
+        s._limiter = Limiter(1)
+        s._client.complete = complete  # type: ignore[method-assign]
+        slow = asyncio.create_task(s.ask("toy/ask", hint="slow"))
+        await asyncio.sleep(0.2)
+        assert (await s.ask("toy/ask", hint="quick")).text == "x"
+        assert not slow.done()
+        assert (await slow).text == "x"
