@@ -113,7 +113,7 @@ def problem_from_line(solver_name: str, line: str) -> Problem:
 
 def problem_from_instance(solver: Solver[Any, Any], instance: Any, level: int | None) -> Problem:
     """Return the problem of an instance."""
-    return Problem(solver.name, canonical_json(instance.model_dump(mode="json")), solver.format(instance), level)
+    return Problem(solver.title, canonical_json(instance.model_dump(mode="json")), solver.format(instance), level)
 
 
 def instance_of(solver: Solver[Any, Any], problem: Problem) -> Any:
@@ -135,6 +135,8 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
     chosen = solver.default_level if level is None else level
     if chosen not in solver.levels:
         raise BadConfig(f"{solver_name} has no level {chosen}", hint=f"levels: {', '.join(map(str, solver.levels))}")
+    if (listed := solver.listed(chosen)) is not None:
+        return _pick(solver, listed, n=n, seed=seed, level=chosen)
     found: dict[Any, Problem] = {}
     index = barren = 0
     while len(found) < n:
@@ -155,6 +157,17 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
     return list(found.values())
 
 
+def _pick(solver: Solver[Any, Any], listed: Sequence[Any], *, n: int, seed: int, level: int) -> list[Problem]:
+    """Take n different problems of a fixed list, in an order drawn by the seed."""
+    different = list({solver.canonical(instance): instance for instance in listed}.values())
+    if len(different) < n:
+        raise BadConfig(
+            f"{solver.title} level {level} has {len(different)} different problems, {n} were asked for", hint=f"use -n {len(different)}"
+        )
+    rng = random.Random(int(digest(str(seed), solver.title, str(level)), 16))
+    return [problem_from_instance(solver, instance, level) for instance in rng.sample(different, n)]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that says what a run does."""
@@ -169,6 +182,7 @@ class Plan:
     def manifest(self, clients: Sequence[Client], prompts: Prompts) -> dict[str, Any]:
         """Return the run's identity as JSON values."""
         solvers = sorted({p.solver for p in self.problems})
+        families = sorted({name.partition(":")[0] for name in solvers})
         names = sorted({s.name for s in self.strategies})
         return {
             "version": __version__,
@@ -181,5 +195,5 @@ class Plan:
             "samples": self.samples,
             "sampling": self.sampling.as_dict(),
             "limits": self.limits.model_dump(mode="json"),
-            "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in solvers},
+            "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in families},
         }

@@ -77,8 +77,15 @@ def _registered(kind: Kind, name: str, module: Any) -> Any:
 
 @cache
 def solver(name: str) -> Any:
-    """Return the one instance of a solver."""
-    return find("solver", name)()
+    """Return the one instance of a solver; `NAME:SOURCE` opens NAME on a source (`question:mine.jsonl`).
+
+    Raises:
+        UnknownName: there is no such solver.
+        BadConfig: it takes no source.
+    """
+    head, colon, source = name.partition(":")
+    made = find("solver", head)
+    return made.open(source) if colon else made()
 
 
 def forget() -> None:

@@ -12,7 +12,9 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Protocol, Self, TypeVar, runtime_checkable
+
+from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:
     import random
@@ -150,6 +152,7 @@ class Problem:
     """One instance of one solver. `instance` is the canonical JSON of the solver's instance model."""
 
     solver: str
+    """The name the solver was opened by (`game24`, `question:mine.jsonl`)."""
     instance: str
     line: str
     level: int | None = None
@@ -157,7 +160,7 @@ class Problem:
     @property
     def id(self) -> str:
         """Identify the problem by its content, not by how it was come by (16 hex digits)."""
-        return digest("problem", self.solver, self.instance)[:16]
+        return digest("problem", self.solver.partition(":")[0], self.instance)[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,24 @@ class Solver(ABC, Generic[I, S]):
     levels: ClassVar[Mapping[int, str]]
     """Difficulty levels the generator offers, each with one line that says what it draws from."""
     default_level: ClassVar[int]
+    searchable: ClassVar[bool] = True
+    """False for a family without a search space, see `Unsearchable`."""
+    source: str = ""
+    """What stood behind the colon of the name it was opened by: a file, a data set."""
+
+    @property
+    def title(self) -> str:
+        """The whole name it was opened by: `game24`, `question:mine.jsonl`."""
+        return f"{self.name}:{self.source}" if self.source else self.name
+
+    @classmethod
+    def open(cls, source: str) -> Self:
+        """Make the solver of `NAME:SOURCE`. Nothing is read before the first instance is asked for.
+
+        Raises:
+            BadConfig: this family takes no source.
+        """
+        raise BadConfig(f"{cls.name} takes no source, and {source[:80]!r} was given", hint=f"write {cls.name}")
 
     @abstractmethod
     def parse(self, line: str) -> I:
@@ -255,6 +276,14 @@ class Solver(ABC, Generic[I, S]):
     @abstractmethod
     def generate(self, rng: random.Random, level: int) -> I:
         """Draw one solvable instance of a level. All randomness comes from `rng`."""
+
+    def listed(self, level: int) -> Sequence[I] | None:  # noqa: ARG002 - for those that override it
+        """Return all instances of a level where they are a fixed list (a file, a frozen corpus); None where they are generated.
+
+        Raises:
+            DataError: the file is missing or a record of it cannot be used.
+        """
+        return None
 
     def canonical(self, instance: I) -> Hashable:
         """Return what makes two instances the same problem (the sorted numbers, say); splits and drawing go by it."""
@@ -291,3 +320,49 @@ class Solver(ABC, Generic[I, S]):
     @abstractmethod
     def solve(self, instance: I) -> list[Move[S]] | None:
         """Return a shortest path of moves to a goal, or None when there is none. Exact."""
+
+    def right_answer(self, instance: I) -> str | None:
+        """Return a text that verifies, None when the instance has no solution."""
+        path = self.solve(instance)
+        return None if path is None else self.answer(instance, path)
+
+
+class Unsearchable(Solver[I, str]):
+    """A family without a search space (questions, translations): it has right answers, but no states and no moves.
+
+    What needs states (`tot`, the teacher's searches) finds `searchable` false and says so; asked all the same, every method of the
+    search raises.
+    """
+
+    searchable = False
+
+    @abstractmethod
+    def right_answer(self, instance: I) -> str | None:
+        """Return a text that verifies, None when none is known."""
+
+    def _refuse(self) -> NoReturn:
+        raise BadConfig(f"{self.name} has no search space: no states and no moves", hint="use a strategy that needs none, such as cot")
+
+    def start(self, instance: I) -> str:  # noqa: ARG002
+        """Raise BadConfig."""
+        self._refuse()
+
+    def moves(self, instance: I, state: str) -> Sequence[Move[str]]:  # noqa: ARG002
+        """Raise BadConfig."""
+        self._refuse()
+
+    def is_goal(self, instance: I, state: str) -> bool:  # noqa: ARG002
+        """Raise BadConfig."""
+        self._refuse()
+
+    def show(self, instance: I, state: str) -> str:  # noqa: ARG002
+        """Raise BadConfig."""
+        self._refuse()
+
+    def answer(self, instance: I, path: Sequence[Move[str]]) -> str:  # noqa: ARG002
+        """Raise BadConfig."""
+        self._refuse()
+
+    def solve(self, instance: I) -> list[Move[str]] | None:  # noqa: ARG002
+        """Raise BadConfig."""
+        self._refuse()

@@ -67,7 +67,9 @@ class Task:
 
     @property
     def answer(self) -> str:
-        """The answer line of the solution."""
+        """The answer line of the solution; where there is no search space, the right answer itself."""
+        if not self.solver.searchable:
+            return self.solver.right_answer(self.instance) or NO_ANSWER
         return NO_ANSWER if self.solution is None else self.solver.answer(self.instance, self.solution)
 
 
@@ -144,6 +146,8 @@ def _direct(task: Task) -> str:
 
 
 def _chain_of_thought(task: Task) -> str:
+    if not task.solver.searchable:
+        return task.answer
     if task.solution is None:
         return f"The exact search finds no moves that reach the goal.\n{NO_ANSWER}"
     states = [task.solver.start(task.instance), *(move.state for move in task.solution)]
@@ -271,7 +275,7 @@ class TeacherClient:
             shown = shorten(about.problem.instance, 80)
             raise BadConfig(f"the teacher cannot read the {solver.name} instance {shown!r}", hint=shorten(str(error), 200)) from error
         rng = random.Random(int(digest("teacher", str(request.seed), about.problem.id, about.template), 16))
-        return writer(Task(solver, instance, solver.solve(instance), about, rng))
+        return writer(Task(solver, instance, solver.solve(instance) if solver.searchable else None, about, rng))
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to release."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
-from reasoner.errors import UnknownName
+from reasoner.errors import UsageError
 from reasoner.plan import instance_of
 from reasoner.store.queries import calls, problem_of, prompt_of, verified
 from reasoner.types import Message, Problem, Verdict
@@ -98,7 +98,7 @@ def select(store: Store, filters: Filters, tally: Tally) -> Iterator[Selected]:
         problem = problem_of(row)
         try:
             solver = registry.solver(problem.solver)
-        except UnknownName:
+        except UsageError:
             tally.leave_out("its solver is not installed")
             continue
         verdict = solver.verify(instance_of(solver, problem), row["answer"] or "")
