@@ -31,6 +31,8 @@ MAX_PANELS = 24
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*")
 # Okabe and Ito's colours, which colour-blind readers can tell apart; black last, yellow left out as too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARK_PIXELS = 8
+"""Half a mark's width: a name keeps this far from every mark's middle."""
 _OFFSETS = [(x, y) for y in (7, -14, 20, -27, 33, -40, 46, -53, 59) for x in (6, -6)]
 
 
@@ -89,8 +91,7 @@ def write_plot(comparison: Comparison, path: Path) -> None:
             ax.set_visible(False)
         figure.supxlabel("tokens of an answer, prompt and completion (mean, logarithmic)", fontsize=9)
         figure.supylabel("accuracy of a single answer, 95 % interval", fontsize=9)
-        if len(comparison.models) == 1:
-            figure.suptitle(_plain(f"model {comparison.models[0]}"), fontsize=9, color="#555555")
+        figure.suptitle(_plain(f"model {', '.join(comparison.models)}", n_chars=40 * n_columns), fontsize=9, color="#555555")
         canvas.draw()  # type: ignore[no-untyped-call]
         renderer: Any = canvas.get_renderer()  # type: ignore[no-untyped-call]
         for ax, drawn in marks:
@@ -131,15 +132,20 @@ def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str]) -> lis
 def _name_marks(ax: Axes, marks: Sequence[Mark], renderer: Any) -> None:
     """Write each mark's name where it covers no other name and no mark, with a thin line to the mark where that is far off."""
     pixels = [ax.transData.transform(point) for _, point in marks]
+    box_style = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
     taken: list[Any] = []
     for name, point in marks:
-        text = ax.annotate(name, point, xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=4)
+        text = ax.annotate(name, point, xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=4, bbox=box_style)
         for x, y in _OFFSETS:
             text.set_position((x, y))
             text.set_horizontalalignment("left" if x > 0 else "right")
             box = text.get_window_extent(renderer).padded(1)
             inside = ax.bbox.x0 - 4 <= box.x0 and box.x1 <= ax.bbox.x1 + 4 and ax.bbox.y0 <= box.y0 and box.y1 <= ax.bbox.y1
-            if inside and not any(box.overlaps(other) for other in taken) and not any(box.contains(*pixel) for pixel in pixels):
+            if (
+                inside
+                and not any(box.overlaps(other) for other in taken)
+                and not any(box.padded(MARK_PIXELS).contains(*pixel) for pixel in pixels)
+            ):
                 break
         taken.append(text.get_window_extent(renderer).padded(1))
         if abs(text.get_position()[1]) > 14:
@@ -147,6 +153,6 @@ def _name_marks(ax: Axes, marks: Sequence[Mark], renderer: Any) -> None:
             ax.annotate("", point, xytext=text.get_position(), textcoords="offset points", arrowprops=line)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, *, n_chars: int = 60) -> str:
     """Return text that matplotlib does not take for mathematics."""
-    return shorten(clean(text), 60).replace("$", r"\$")
+    return shorten(clean(text), n_chars).replace("$", r"\$")

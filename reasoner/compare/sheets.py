@@ -2,7 +2,7 @@
 
 Knows comparisons; no terminal and no Markdown. Texts are not escaped here.
 
-    sheets(comparison)[0].columns -> (Column("solver", words=True), Column("strategy", words=True), Column("rank"), ...)
+    sheets(comparison)[0].columns -> (Column("solver", words=True), Column("strategy", words=True), Column("#"), ...)
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
         low, high = row.interval
         cells = [
             *_who(comparison, row),
-            (Column("rank"), NONE if row.rank is None else str(row.rank)),
-            (Column("correct"), f"{row.correct}/{row.n_answers}"),
+            (Column("#"), NONE if row.rank is None else str(row.rank)),
+            (Column("correct", wide=True), f"{row.correct}/{row.n_answers}"),
             (Column("accuracy"), percent(row.accuracy)),
             (Column("95 % CI"), f"{100 * low:.1f}–{100 * high:.1f}"),
         ]
@@ -117,7 +117,8 @@ def _tested(comparison: Comparison, row: Standing, test: Pair | None) -> list[tu
         equal = f"{percent(matched.accuracy)} : {percent(matched.baseline_accuracy)}"
     gained = "baseline" if row.strategy == comparison.baseline else NONE if test is None else f"+{test.gained} -{test.lost}"
     return [
-        (Column(f"against {comparison.baseline}"), gained),
+        (Column(f"vs {comparison.baseline}"), gained),
+        (Column("p", wide=True), NONE if test is None else probability(test.p)),
         (Column("p (Holm)"), NONE if test is None else probability(test.p_holm)),
         (Column("at equal tokens", wide=True), equal),
     ]
