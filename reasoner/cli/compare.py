@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from reasoner.compare.comparison import Comparison
     from reasoner.compare.sheets import Sheet
 
+NARROWEST = 80
+"""Columns a table is drawn for at least."""
+
 EPILOG = (
     "Examples:\n\n  reasoner compare number_path game24 --strategy cot,ats,tot --baseline cot -n 50 --plot compare.png\n\n"
     "  reasoner compare game24 -s cot,ats --model m.Q4_K_M.gguf --model m.Q8_0.gguf --samples 5 -t 0.7 --markdown compare.md\n\n"
@@ -140,7 +143,8 @@ def _show(made: Comparison) -> None:
     if len(made.models) == 1:
         out.print(safe(f"model {made.models[0]}", style="dim"))
     for sheet in sheets(made):
-        out.print(table(sheet if out.width >= NARROW else sheet.narrow()))
+        # Below this width rich would drop whole columns; the terminal's own wrapping loses nothing.
+        out.print(table(sheet if out.width >= NARROW else sheet.narrow()), width=max(out.width, NARROWEST), crop=False)
         out.print()
     for claim in made.claims:
         out.print(safe(claim.sentence()), soft_wrap=True)

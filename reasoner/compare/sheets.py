@@ -77,9 +77,11 @@ def short_models(models: Sequence[str]) -> dict[str, str]:
     first = models[0] if models else ""
     shared = next((n for n in range(len(first), 0, -1) if all(model.startswith(first[:n]) for model in models)), 0)
     cut = max((first.rfind(mark, 0, shared) for mark in ".-_/:@ "), default=-1) + 1
-    if len(models) < 2 or cut < 6:
-        return {model: model if len(model) <= 32 else f"{model[:12]}…{model[-19:]}" for model in models}
-    return {model: f"…{model[cut:]}" if len(model) - cut <= 31 else f"…{model[-31:]}" for model in models}
+    if len(models) < 2 or cut < 6 or any(len(model) == cut for model in models):
+        short = {model: model if len(model) <= 32 else f"{model[:12]}…{model[-19:]}" for model in models}
+    else:
+        short = {model: f"…{model[cut:]}" if len(model) - cut <= 31 else f"…{model[-31:]}" for model in models}
+    return short if len(set(short.values())) == len(short) else {model: model for model in models}
 
 
 def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
