@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reasoner.compare.comparison import Comparison
     from reasoner.compare.standings import Standing
 
-    Mark = tuple[str, tuple[float, float]]
+    Mark = tuple[str, tuple[float, float], tuple[float, float]]
 
 ENDINGS = (".png", ".svg")
 MAX_PANELS = 24
@@ -33,6 +33,7 @@ SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARK_PIXELS = 8
 """Half a mark's width: a name keeps this far from every mark's middle."""
+# Where a name may stand, in points from its mark: right and left of it, nearer places first.
 _OFFSETS = [(x, y) for y in (7, -14, 20, -27, 33, -40, 46, -53, 59) for x in (6, -6)]
 
 
@@ -117,7 +118,7 @@ def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str]) -> lis
             x, y, yerr=[[max(0.0, y - low)], [max(0.0, high - y)]], marker=SHAPES[index % len(SHAPES)], color=colour,
             markerfacecolor="white" if row.upper_bound else colour, markersize=7, capsize=3, elinewidth=1.2, clip_on=False, zorder=3,
         )  # fmt: skip
-        marks.append((_plain(f"{row.strategy} ({UPPER_BOUND})" if row.upper_bound else row.strategy), (x, y)))
+        marks.append((_plain(f"{row.strategy} ({UPPER_BOUND})" if row.upper_bound else row.strategy), (x, y), (low, high)))
     ax.set_xscale("log")
     ax.margins(x=0.25)
     ax.set_ylim(-0.04, 1.04)
@@ -130,22 +131,23 @@ def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str]) -> lis
 
 
 def _name_marks(ax: Axes, marks: Sequence[Mark], renderer: Any) -> None:
-    """Write each mark's name where it covers no other name and no mark, with a thin line to the mark where that is far off."""
-    pixels = [ax.transData.transform(point) for _, point in marks]
-    box_style = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
-    taken: list[Any] = []
-    for name, point in marks:
-        text = ax.annotate(name, point, xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=4, bbox=box_style)
-        for x, y in _OFFSETS:
+    """Write each mark's name beside it: over no other name and no mark, and over no interval where there is room for that."""
+    from matplotlib.transforms import Bbox  # noqa: PLC0415
+
+    pixels = [ax.transData.transform(point) for _, point, _ in marks]
+    ends = [(ax.transData.transform((x, low)), ax.transData.transform((x, high))) for _, (x, _), (low, high) in marks]
+    bars = [Bbox([(low[0] - 3, low[1]), (high[0] + 3, high[1])]) for low, high in ends]
+    room = Bbox([(ax.bbox.x0 - 4, ax.bbox.y0), (ax.bbox.x1 + 4, ax.bbox.y1)])
+    taken: list[Bbox] = []
+    for name, point, _ in marks:
+        text = ax.annotate(name, point, xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=4)
+        for (x, y), avoided in [(offset, avoided) for avoided in ([*taken, *bars], taken) for offset in _OFFSETS]:
             text.set_position((x, y))
             text.set_horizontalalignment("left" if x > 0 else "right")
             box = text.get_window_extent(renderer).padded(1)
-            inside = ax.bbox.x0 - 4 <= box.x0 and box.x1 <= ax.bbox.x1 + 4 and ax.bbox.y0 <= box.y0 and box.y1 <= ax.bbox.y1
-            if (
-                inside
-                and not any(box.overlaps(other) for other in taken)
-                and not any(box.padded(MARK_PIXELS).contains(*pixel) for pixel in pixels)
-            ):
+            inside = room.contains(box.x0, box.y0) and room.contains(box.x1, box.y1)
+            hides = any(box.overlaps(other) for other in avoided) or any(box.padded(MARK_PIXELS).contains(*pixel) for pixel in pixels)
+            if inside and not hides:
                 break
         taken.append(text.get_window_extent(renderer).padded(1))
         if abs(text.get_position()[1]) > 14:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,6 +224,15 @@ def test_the_dictionary_is_json_and_pooled_rows_have_no_solver() -> None:
     assert {(r["level"], r["accuracy"]) for r in told["levels"]} == {(0, 1.0), (1, 0.0)}
     assert [sheet.title for sheet in sheets(made)] == ["Accuracy of a single answer", "What was used", "Accuracy by level"]
     assert len(told["tests"]) == 4
+
+
+def test_every_field_of_the_json_is_defined_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
+    trials = [trial(p, s, p % 2 == 0) for p in range(4) for s in ("cot", "ats", "tot")]
+    told = compared(*trials).as_dict()
+    fields = {*told, *told["rows"][0], *told["tests"][0], *told["claims"][0], *told["rows"][1]["at_equal_tokens"]}
+    assert len(fields) > 50
+    assert not [field for field in fields if not re.search(rf"[`\"]{field}[`\"]", page)]
 
 
 def test_models_are_told_apart() -> None:
