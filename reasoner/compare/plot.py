@@ -85,7 +85,7 @@ def write_plot(comparison: Comparison, path: Path) -> None:
         marks: list[tuple[Axes, list[Mark]]] = []
         for ax, (solver, model) in zip(axes, places, strict=False):
             rows = [row for row in comparison.rows if (row.solver, row.model) == (solver, model)]
-            marks.append((ax, _panel(ax, rows, strategies)))
+            marks.append((ax, _panel(ax, rows, strategies, _span(comparison))))
             title = solver or "all solvers"
             ax.set_title(_plain(title if len(comparison.models) == 1 else f"{title}, {short[model]}"), fontsize=10, loc="left")
         for ax in axes[len(places) :]:
@@ -105,7 +105,13 @@ def write_plot(comparison: Comparison, path: Path) -> None:
             ) from error
 
 
-def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str]) -> list[Mark]:
+def _span(comparison: Comparison) -> tuple[float, float]:
+    """Return the tokens the axis begins and ends with: whole powers of ten, so that close marks do not look far apart."""
+    tokens = [max(row.mean_tokens, 1.0) for row in comparison.rows] or [1.0]
+    return 10.0 ** math.floor(math.log10(0.8 * min(tokens))), 10.0 ** math.ceil(math.log10(1.25 * max(tokens)))
+
+
+def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str], span: tuple[float, float]) -> list[Mark]:
     """Draw one panel and return its marks."""
     marks: list[Mark] = []
     for row in rows:
@@ -120,10 +126,11 @@ def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str]) -> lis
         )  # fmt: skip
         marks.append((_plain(f"{row.strategy} ({UPPER_BOUND})" if row.upper_bound else row.strategy), (x, y), (low, high)))
     ax.set_xscale("log")
-    ax.margins(x=0.25)
+    ax.set_xlim(*span)
     ax.set_ylim(-0.04, 1.04)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    ax.xaxis.set_minor_formatter(lambda _value, _: "")
     ax.tick_params(labelsize=8, labelbottom=True)
     ax.grid(visible=True, color="#dddddd", linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)

@@ -103,6 +103,14 @@ def test_models_have_panels_of_their_own_and_many_solvers_are_pooled(tmp_path: P
     assert panels(made(solvers=MAX_PANELS + 1, strategies=("cot",))) == [(None, "local")]
 
 
+def test_marks_that_are_close_stand_close(tmp_path: Path) -> None:
+    """Two strategies that differ by a few tokens share an axis of whole powers of ten, with plain numbers on it."""
+    write_plot(made(solvers=1, strategies=("cot",)), tmp_path / "t.svg")
+    numbers = [text for text in svg_texts(tmp_path / "t.svg") if text.replace(",", "").isdigit()]
+    assert numbers == ["100", "1,000"]
+    assert not [text for text in svg_texts(tmp_path / "t.svg") if "×" in text or "10^" in text]
+
+
 def test_a_png_is_one_and_mathematics_in_a_name_is_text(tmp_path: Path) -> None:
     write_plot(made(models=(r"$\frac{", "b$"), strategies=("cot", "ats:x=$")), tmp_path / "t.png")
     data = (tmp_path / "t.png").read_bytes()
