@@ -13,9 +13,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reasoner.api import Bench, Setup, abench, asolve, bench, solve
+    from reasoner.api import Bench, Setup, abench, acompare, asolve, bench, compare, compare_run, solve
     from reasoner.budget import Budget, Limits, Price
     from reasoner.clients import ClientOptions, open_client
+    from reasoner.compare.comparison import Comparison
     from reasoner.errors import ReasonerError
     from reasoner.prompts import Prompts
     from reasoner.run import Outcome, Report, Runner
@@ -33,6 +34,7 @@ _HOME = {
     "Budget": "budget",
     "Client": "types",
     "ClientOptions": "clients",
+    "Comparison": "compare.comparison",
     "Completion": "types",
     "Limits": "budget",
     "Message": "types",
@@ -56,8 +58,11 @@ _HOME = {
     "Usage": "types",
     "Verdict": "types",
     "abench": "api",
+    "acompare": "api",
     "asolve": "api",
     "bench": "api",
+    "compare": "compare",
+    "compare_run": "api",
     "open_client": "clients",
     "solve": "api",
 }
@@ -68,6 +73,7 @@ __all__ = [
     "Budget",
     "Client",
     "ClientOptions",
+    "Comparison",
     "Completion",
     "Limits",
     "Message",
@@ -91,8 +97,11 @@ __all__ = [
     "Usage",
     "Verdict",
     "abench",
+    "acompare",
     "asolve",
     "bench",
+    "compare",
+    "compare_run",
     "open_client",
     "solve",
 ]
@@ -101,7 +110,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'reasoner' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"reasoner.{_HOME[name]}"), name)
+    module = importlib.import_module(f"reasoner.{_HOME[name]}")
+    # `compare` is a package that can be called: its name here must stay the package, or `import reasoner.compare as c` breaks.
+    value = module if name == _HOME[name] else getattr(module, name)
     globals()[name] = value
     return value
 

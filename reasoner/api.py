@@ -1,4 +1,4 @@
-"""The Python face: `solve` and `bench`, and their asynchronous twins `asolve` and `abench`.
+"""The Python face: `solve`, `bench` and `compare`, and their asynchronous twins `asolve`, `abench` and `acompare`.
 
     result = solve("game24", "4 9 10 13", strategy="ats", model="teacher", db="trajectories.db")
     result.correct, result.answer, result.spent.calls
@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 from reasoner.budget import Limits
 from reasoner.clients import ClientOptions, open_client
 from reasoner.compare import Row, tabulate
+from reasoner.compare.comparison import Comparison, choose_baseline, compare_trials
+from reasoner.compare.trials import is_upper_bound, read_trials
+from reasoner.errors import BadConfig
 from reasoner.plan import Plan, StrategySpec, draw, parse_strategies, problem_from_line
 from reasoner.prompts import Prompts
 from reasoner.run import Outcome, Report, Runner
 from reasoner.store import Store
+from reasoner.store.queries import resolve
 from reasoner.types import Sampling
 
 if TYPE_CHECKING:
@@ -153,3 +157,90 @@ async def abench(
 def bench(solvers: str | Sequence[str], **arguments: Any) -> Bench:
     """Run a bench; the synchronous face of `abench`, with the same arguments."""
     return asyncio.run(abench(solvers, **arguments))
+
+
+async def acompare(
+    solvers: str | Sequence[str],
+    *,
+    strategy: str | Sequence[str] = "cot,ats",
+    model: str | Client | Sequence[str | Client] = "local",
+    n: int = 20,
+    level: int | Sequence[int] | None = None,
+    baseline: str | None = None,
+    on_start: Callable[[str, int], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+    **setup: Any,
+) -> Comparison:
+    """Run n drawn problems of each solver and level under each strategy and model, and compare them.
+
+    All strategies and models get the same problems and seeds. The same arguments go on with an earlier run that was interrupted.
+    `level` may be several; it is the solver's default when None. `baseline` is the strategy the others are tested against, the first
+    that is no upper bound when None.
+
+    Raises:
+        BadConfig: a model is named twice, or the baseline is none of the strategies or an upper bound.
+        ReasonerError: see `reasoner.errors`; the run is left resumable.
+    """
+    made = Setup(**setup)
+    specs = parse_strategies(strategy)
+    bounds = {spec.label: is_upper_bound(spec.label, spec.params) for spec in specs}
+    chosen = choose_baseline(bounds, _label(baseline, bounds))
+    models: list[str | Client] = [*model] if isinstance(model, (list, tuple)) else [cast("str | Client", model)]
+    names = [m if isinstance(m, str) else m.name for m in models]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BadConfig(f"the model {twice!r} is named twice", hint="name it once")
+    families = [solvers] if isinstance(solvers, str) else list(dict.fromkeys(solvers))
+    levels = [level] if level is None or isinstance(level, int) else list(dict.fromkeys(level))
+    problems = [problem for name in families for problem in _drawn(name, n=n, seed=made.seed, levels=levels)]
+    report = await execute(problems, specs, models, made, on_start=on_start, on_outcome=on_outcome)
+    with Store.open(made.db) as store:
+        return compare_trials(read_trials(store, report.run_id, problems=problems), baseline=chosen)
+
+
+def compare(solvers: str | Sequence[str], **arguments: Any) -> Comparison:
+    """Run a comparison; the synchronous face of `acompare`, with the same arguments."""
+    return asyncio.run(acompare(solvers, **arguments))
+
+
+def compare_run(run: str = "last", *, db: Path | str | None = None, baseline: str | None = None) -> Comparison:
+    """Compare what a run has recorded, without running anything. `run` is an id, the beginning of one, or `last`.
+
+    Raises:
+        UnknownName: there is no such run.
+        BadConfig: nothing in it can be compared, or the baseline is none of its strategies or an upper bound.
+        StoreError: there is no such database.
+    """
+    with Store.open(db, create=False) as store:
+        kind, run_id = resolve(store, run)
+        if kind != "run":
+            raise BadConfig(f"{run!r} is a trajectory, not a run", hint="see 'reasoner runs'")
+        trials = read_trials(store, run_id)
+    if not trials.trials:
+        raise BadConfig(
+            f"run {run_id} has no problem that every strategy and model has finished ({trials.left_out} trajectories finished, {trials.open} open)",
+            hint="give its command again to go on with it",
+        )
+    bounds = {trial.strategy: trial.upper_bound for trial in trials.trials}
+    return compare_trials(trials, baseline=_label(baseline, bounds))
+
+
+def _label(wanted: str | None, known: Mapping[str, bool]) -> str | None:
+    """Write a strategy as tables write it: `ats:order=bfs` is `ats` where `bfs` is the default."""
+    if wanted is None or wanted in known:
+        return wanted
+    specs = parse_strategies(wanted)
+    return specs[0].label if len(specs) == 1 else wanted
+
+
+def _drawn(solver: str, *, n: int, seed: int, levels: Sequence[int | None]) -> list[Problem]:
+    """Draw n problems of each level; one that two levels hold is taken for the first of them only."""
+    found: dict[str, Problem] = {}
+    for level in levels:
+        wanted = n
+        while True:
+            fresh = [problem for problem in draw(solver, n=wanted, seed=seed, level=level) if problem.id not in found]
+            if len(fresh) >= n:
+                break
+            wanted += n - len(fresh)
+        found |= {problem.id: problem for problem in fresh[:n]}
+    return list(found.values())

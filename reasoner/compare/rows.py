@@ -7,34 +7,16 @@ Knows counts. An answer that could not be read, or never came, counts as wrong a
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from reasoner.compare.statistics import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reasoner.run import Outcome
-
-Z95 = 1.959963984540054
-
-
-def wilson(correct: int, n: int, *, z: float = Z95) -> tuple[float, float]:
-    """Return the Wilson score interval of a share, in [0, 1]; (0, 1) when nothing was counted.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    share = correct / n
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    middle = share + z * z / (2 * n)
-    scale = 1 + z * z / n
-    # The bounds are exactly 0 and 1 at the ends; floating point would leave 5e-17 there.
-    low = 0.0 if correct == 0 else (middle - spread) / scale
-    high = 1.0 if correct == n else (middle + spread) / scale
-    return low, high
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,169 @@
+"""`reasoner compare`: strategies and models on the same problems, with intervals, paired tests and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reasoner.cli import options as o
+from reasoner.cli.bench import NARROW, Watch
+from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, safe, say
+from reasoner.errors import BadConfig
+
+if TYPE_CHECKING:
+    from reasoner.compare.comparison import Comparison
+    from reasoner.compare.sheets import Sheet
+
+NARROWEST = 80
+"""Columns a table is drawn for at least."""
+
+EPILOG = (
+    "Examples:\n\n  reasoner compare number_path game24 --strategy cot,ats,tot --baseline cot -n 50 --plot compare.png\n\n"
+    "  reasoner compare game24 -s cot,ats --model m.Q4_K_M.gguf --model m.Q8_0.gguf --samples 5 -t 0.7 --markdown compare.md\n\n"
+    "  reasoner compare --from-run last --json\n\nInterrupted or killed, the same command goes on where it stopped."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=EPILOG)(compare)
+
+
+@guarded
+def compare(
+    solvers: Annotated[list[str] | None, typer.Argument(help="Problem families, see 'reasoner list'.", show_default=False)] = None,
+    strategy: Annotated[list[str], typer.Option("--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.")] = [
+        "cot,ats"
+    ],
+    model: Annotated[
+        list[str], typer.Option("--model", "-m", help="local, a .gguf, openai:NAME or teacher; may be given more than once.")
+    ] = ["local"],
+    n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Problems of each family and level.")] = 20,
+    level: Annotated[
+        list[int] | None,
+        typer.Option("--level", help="Difficulty level; may be given more than once [the family's default].", show_default=False),
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Times each problem is tried, each with its own seed.")] = 1,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", help="Strategy the others are tested against [the first].", show_default=False)
+    ] = None,
+    from_run: Annotated[
+        str | None,
+        typer.Option("--from-run", help="Compare what this run has recorded (an id, or last); run nothing.", show_default=False),
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the tables to this file.", show_default=False)] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw accuracy against tokens to this .png or .svg (extra 'plot').", show_default=False),
+    ] = None,
+    db: o.Db = None,
+    prompts: o.PromptDir = None,
+    seed: o.Seed = 0,
+    temperature: o.Temperature = 0.0,
+    max_tokens: o.MaxTokens = 1024,
+    base_url: o.BaseUrl = None,
+    api_key_env: o.KeyEnv = None,
+    timeout: o.Timeout = None,
+    concurrency: o.Concurrency = None,
+    n_ctx: o.NCtx = None,
+    threads: o.Threads = None,
+    lora: o.Lora = None,
+    chat_template: o.ChatTemplate = None,
+    max_calls: o.MaxCalls = None,
+    max_total_tokens: o.MaxTotal = None,
+    max_cost: o.MaxCost = None,
+    max_seconds: o.MaxSeconds = None,
+    prices: o.Prices = None,
+    new: o.New = False,
+    json: o.Json = False,
+) -> None:
+    """Compare strategies and models on the same problems: accuracy with intervals, pass@k, tokens, paired tests, equal tokens."""
+    common = o.Common(locals())
+    _check_files(markdown, plot)
+    from reasoner.api import compare as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.api import compare_run  # noqa: PLC0415
+
+    watch = Watch()
+    if from_run is not None:
+        if solvers:
+            raise BadConfig(
+                f"--from-run {from_run} compares what was run; {' '.join(solvers)} would be run", hint="give only one of the two"
+            )
+        made = compare_run(from_run, db=db, baseline=baseline)
+    else:
+        if not solvers:
+            raise BadConfig("no problem family is named", hint="name one, see 'reasoner list', or use --from-run")
+        try:
+            with watch:
+                made = run(
+                    solvers, strategy=strategy, model=model, n=n, level=level or None, baseline=baseline, on_start=watch.start,
+                    on_outcome=watch.outcome, **common.setup(samples=samples),
+                )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            say(
+                f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; "
+                "the same command goes on from there, and --from-run compares what is there"
+            )
+            raise typer.Exit(EXIT_INTERRUPTED) from interrupt
+    _write(made, markdown=markdown, plot=plot)
+    print_json(made.as_dict()) if json else _show(made)
+    if watch.failed:
+        say(f"{watch.failed} trajectories failed and count as wrong; last error: {watch.last_error}; the same command tries them again")
+        raise typer.Exit(3)
+
+
+def _check_files(markdown: Path | None, plot: Path | None) -> None:
+    """Find out before hours of work whether its results can be written."""
+    if plot is not None:
+        from reasoner.compare.plot import check_plot  # noqa: PLC0415
+
+        check_plot(plot)
+    for path in (markdown, plot):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise BadConfig(f"{path}: the directory {path.absolute().parent} does not exist", hint="make it first")
+
+
+def _write(made: Comparison, *, markdown: Path | None, plot: Path | None) -> None:
+    if plot is not None:
+        from reasoner.compare.plot import write_plot  # noqa: PLC0415
+
+        write_plot(made, plot)
+    if markdown is not None:
+        from reasoner.compare.markdown import write_markdown  # noqa: PLC0415
+
+        write_markdown(made, markdown, picture=plot)
+
+
+def _show(made: Comparison) -> None:
+    """Print the tables; a narrow terminal gets fewer columns (`--json` and `--markdown` always have everything)."""
+    from reasoner.compare.sheets import sheets  # noqa: PLC0415
+
+    if len(made.models) == 1:
+        out.print(safe(f"model {made.models[0]}", style="dim"))
+    for sheet in sheets(made):
+        # Below this width rich would drop whole columns; the terminal's own wrapping loses nothing.
+        out.print(table(sheet if out.width >= NARROW else sheet.narrow()), width=max(out.width, NARROWEST), crop=False)
+        out.print()
+    for claim in made.claims:
+        out.print(safe(claim.sentence()), soft_wrap=True)
+    if made.open or made.left_out:
+        say(
+            f"{made.open} planned trajectories are not finished; {made.left_out} finished ones are left out, because another strategy or "
+            "model has not finished the same problem"
+        )
+    out.print(safe(f"run {made.run}: look with 'reasoner show {made.run}'", style="dim"))
+
+
+def table(sheet: Sheet) -> Any:
+    """Return one table for the terminal."""
+    from rich.table import Table  # noqa: PLC0415
+
+    made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
+    made.title = sheet.title
+    for column in sheet.columns:
+        made.add_column(safe(column.name), justify="left" if column.words else "right", no_wrap=column.name != "strategy", overflow="fold")
+    for line in sheet.lines:
+        made.add_row(*(safe(cell) for cell in line))
+    return made
