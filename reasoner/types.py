@@ -55,7 +55,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the answer is drawn. `temperature=0` is greedy. `max_tokens` bounds the completion, in tokens."""
+    """How the answer is drawn. `temperature=0` is greedy. `max_tokens` bounds the completion, in tokens.
+
+    `logprobs` asks for the mean log probability of the answer's tokens (as the model gives them at temperature 1); `logit_bias` pairs
+    token numbers of the model's own vocabulary with what is added to their logits.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -64,9 +68,14 @@ class Sampling:
     repeat_penalty: float = 1.0
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
+    logprobs: bool = False
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values."""
+        """Return the fields as JSON-ready values. What was added later is there only when it is used: call keys stay what they were."""
+        later: dict[str, Any] = {"logprobs": True} if self.logprobs else {}
+        if self.logit_bias:
+            later["logit_bias"] = [list(pair) for pair in self.logit_bias]
         return {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -75,6 +84,7 @@ class Sampling:
             "repeat_penalty": self.repeat_penalty,
             "max_tokens": self.max_tokens,
             "stop": list(self.stop),
+            **later,
         }
 
 

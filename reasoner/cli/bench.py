@@ -55,6 +55,7 @@ def bench(
     concurrency: o.Concurrency = None,
     n_ctx: o.NCtx = None,
     threads: o.Threads = None,
+    exact: o.Exact = False,
     lora: o.Lora = None,
     chat_template: o.ChatTemplate = None,
     max_calls: o.MaxCalls = None,

@@ -31,6 +31,7 @@ Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds one ca
 Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Calls under way at once.", show_default=False)]
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model [the free cores].", show_default=False)]
+Exact = Annotated[bool, typer.Option("--exact", help="Local models: one request at a time, so that the same request gives the same text.")]
 Lora = Annotated[Path | None, typer.Option("--lora", help="LoRA adapter (GGUF) for a local model.", show_default=False)]
 ChatTemplate = Annotated[
     Path | None, typer.Option("--chat-template", help="Chat template to use instead of the model's own.", show_default=False)
@@ -56,6 +57,7 @@ _CLIENT = {
     "concurrency": "concurrency",
     "n_ctx": "n_ctx",
     "threads": "threads",
+    "exact": "exact",
     "lora": "lora",
     "chat_template": "chat_template",
 }

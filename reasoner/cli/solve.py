@@ -36,6 +36,7 @@ def solve(
     timeout: o.Timeout = None,
     n_ctx: o.NCtx = None,
     threads: o.Threads = None,
+    exact: o.Exact = False,
     lora: o.Lora = None,
     chat_template: o.ChatTemplate = None,
     max_calls: o.MaxCalls = None,

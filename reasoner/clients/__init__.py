@@ -40,6 +40,8 @@ class ClientOptions(BaseModel):
     """Context of a local model, in tokens."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of a local model; None chooses by the cores that are free."""
+    exact: bool = False
+    """Decode one request of a local model at a time, each on an empty cache: the same request then gives the same text."""
     lora: Path | None = None
     """A LoRA adapter (GGUF) to load over a local model."""
     chat_template: Path | None = None

@@ -11,11 +11,23 @@ from typing import Any
 
 
 def report(bench: str, *, rows: list[dict[str, Any]], bars: dict[str, float], packages: tuple[str, ...] = ()) -> None:
-    """Print the result of a bench, as JSON with `--json`."""
+    """Print the result of a bench that takes no arguments but `--json`."""
     parser = argparse.ArgumentParser(description=f"bench {bench}")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    as_json = parser.parse_args().json
-    made = {"bench": bench, "machine": machine(), "versions": versions(packages), "rows": rows, "bars": bars}
+    print_report(bench, rows=rows, bars=bars, packages=packages, as_json=parser.parse_args().json)
+
+
+def print_report(
+    bench: str,
+    *,
+    rows: list[dict[str, Any]],
+    bars: dict[str, float],
+    as_json: bool,
+    packages: tuple[str, ...] = (),
+    notes: dict[str, Any] | None = None,
+) -> None:
+    """Print the result of a bench; `notes` go with what is said of the machine."""
+    made = {"bench": bench, "machine": {**machine(), **(notes or {})}, "versions": versions(packages), "rows": rows, "bars": bars}
     if as_json:
         print(json.dumps(made, indent=2))
         return

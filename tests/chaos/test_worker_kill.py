@@ -35,7 +35,21 @@ def worker_of(parent: int) -> int | None:
 @pytest.mark.model
 @pytest.mark.slow
 def test_the_run_finishes_when_its_worker_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "reasoner", "bench", "number_path", "--strategy", "cot", "-n", "4", "--max-tokens", "150", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "reasoner",
+        "bench",
+        "number_path",
+        "--strategy",
+        "cot",
+        "-n",
+        "4",
+        "--max-tokens",
+        "150",
+        "--exact",
+        "--json",
+    ]
     plain = subprocess.run([*command, "--db", "plain.db"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True)
     child = subprocess.Popen([*command, "--db", "killed.db"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     killed: set[int] = set()

@@ -47,17 +47,23 @@ os.write(2, b"x" * 100_000 + b"\nlast \x1b[31mwords\n")
 if LOAD == "refuse":
     write_frame(1, {"event": "failed", "kind": "BadConfig", "message": "no such model", "hint": "try another"}); os._exit(3)
 elif LOAD: die(LOAD)
+write_frame(1, {"event": "loaded"})
+if WARM and not load["plain"]: die(WARM)
 write_frame(1, {"event": "ready"})
 while (job := read_frame(0)) is not None:
     if job["op"] == "cancel": continue
     write_frame(1, {"event": "started", "id": job["id"]})
     how, _, times = job["messages"][0][1].partition(" ")
+    if how == "together":
+        others = [job["id"]] if job.get("alone") else [job["id"], *(read_frame(0)["id"] for _ in range(2))]
+        for number in others[1:]: write_frame(1, {"event": "started", "id": number})
+        if len(others) > 1: die("SIGABRT")
     if how == "bad": write_frame(1, {"event": "error", "id": job["id"], "kind": times, "message": "m", "hint": "h", "prompt_tokens": 9, "context_tokens": 8}); continue
     if how == "slow":
         for _ in range(int(times)): time.sleep(0.1); write_frame(1, {"event": "beat"})
-    elif how not in ("ok", "env") and n_started <= int(times or 1): die(how)
+    elif how not in ("ok", "env", "together") and n_started <= int(times or 1): die(how)
     text = str(dict(os.environ)) if how == "env" else f"{how} after {n_started}"
-    write_frame(1, {"event": "done", "id": job["id"], "text": text, "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2, "constraint_applied": "none"})
+    write_frame(1, {"event": "done", "id": job["id"], "text": text, "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1, "constraint_applied": "none", "mean_logprob": None})
 """
 
 
@@ -69,11 +75,11 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def client_of(folder: Path, *, load: str = "", deadline_s: float = 30.0) -> LlamaCppClient:
+def client_of(folder: Path, *, load: str = "", warm: str = "", deadline_s: float = 30.0) -> LlamaCppClient:
     client = open_client(str(folder / "tiny.gguf"), ClientOptions(token_deadline_s=deadline_s, threads=1))
     assert isinstance(client, LlamaCppClient)
     script = folder / "worker.py"
-    script.write_text(WORKER.replace("DEATHS", repr(str(folder / "deaths"))).replace("LOAD", repr(load)))
+    script.write_text(WORKER.replace("DEATHS", repr(str(folder / "deaths"))).replace("LOAD", repr(load)).replace("WARM", repr(warm)))
     client.command = (sys.executable, "-P", str(script))
     return client
 
@@ -111,11 +117,12 @@ def is_gone(pid: int) -> bool:
 def test_a_completion_is_whole(paths: Path) -> None:
     client = client_of(paths)
     assert isinstance(client, Client)
-    assert (client.name, client.paid, client.concurrency) == ("tiny.gguf", False, 1)
+    assert (client.name, client.paid, client.concurrency) == ("tiny.gguf", False, 16)
     assert client.worker_pid is None
     (reply,) = run(client, "ok")
     assert isinstance(reply, Completion)
     assert (reply.text, reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.cost) == ("ok after 1", 3, 2, 0.0)
+    assert reply.usage.cached_tokens == 1
     assert reply.model == f"tiny.gguf@{client.fingerprint[:12]}"
     assert reply.seconds > 0
     assert client.worker_pid is None
@@ -159,6 +166,23 @@ def test_requests_that_wait_are_not_struck_with_the_one_that_kills(paths: Path) 
     lost, *others = run(client_of(paths), "SIGABRT 99", *["ok"] * 4)
     assert isinstance(lost, EngineLost)
     assert [text.split()[0] for text in texts_of(others)] == ["ok"] * 4
+
+
+def test_after_a_death_in_company_everyone_is_asked_alone_and_nobody_is_struck(paths: Path) -> None:
+    assert texts_of(run(client_of(paths), *["together"] * 3)) == ["together after 2"] * 3
+
+
+@pytest.mark.parametrize("how", ["SIGSEGV", "SIGILL", "SIGABRT"])
+def test_kernels_that_do_not_run_here_are_done_without(paths: Path, how: str) -> None:
+    client = client_of(paths, warm=how)
+    assert texts_of(run(client, "ok")) == ["ok after 2"]
+    assert client._plain
+
+
+def test_a_worker_that_ends_by_itself_while_warming_up_is_no_matter_of_kernels(paths: Path) -> None:
+    (error,) = run(client_of(paths, warm="exit"), "ok")
+    assert isinstance(error, BadConfig)
+    assert n_started(paths) == 1
 
 
 @pytest.mark.parametrize("how", ["SIGSEGV", "SIGABRT", "exit"])

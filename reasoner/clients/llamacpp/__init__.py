@@ -1,7 +1,8 @@
 """Local models: a GGUF file, run by llama.cpp in a worker process of its own.
 
-A crash, an abort or a hang of the native code ends the worker, never the run: it is started again and the same request is asked
-again, three times at most. Knows files, options and strikes. Does not import llama_cpp: only the worker does.
+A crash, an abort or a hang of the native code ends the worker, never the run: it is started again and the same requests are asked
+again, each by itself now, so that it shows which one is to blame; that one three times at most. Knows files, options and strikes.
+Does not import llama_cpp: only the worker does.
 
     client = open_client("local", ClientOptions(n_ctx=2048))
     await client.info() -> {"architecture": "llama", "n_ctx": 2048, "threads": 2, "sha256": ...}
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoner.clients import ClientOptions
+from reasoner.clients.llamacpp.cores import physical_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
 from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
@@ -32,9 +34,12 @@ from reasoner.types import Completion, Request, Sampling, Usage, digest
 
 MAX_STRIKES = 3
 BACKOFF_S = 0.1
+DEFAULT_CONCURRENCY = 16
+"""Requests decoded together. More make each step longer and gain little: on a CPU the arithmetic is the limit by then."""
 CLOSE_GRACE_S = 2.0
 MAX_TEMPLATE_BYTES = 1 << 18
 MAX_THREADS = 512
+NATIVE_FAULTS = {signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE}
 
 __all__ = ["LlamaCppClient", "open_client"]
 
@@ -76,7 +81,7 @@ class LlamaCppClient:
 
     def __init__(self, name: str, path: Path, options: ClientOptions) -> None:
         self.name = name
-        self.concurrency = 1
+        self.concurrency = 1 if options.exact else options.concurrency or DEFAULT_CONCURRENCY
         self.path = path.absolute()
         self.command: tuple[str, ...] = (sys.executable, "-P", "-m", "reasoner.clients.llamacpp.worker")
         self._options = options
@@ -92,18 +97,20 @@ class LlamaCppClient:
         self._lock = threading.Lock()
         self._worker: WorkerProcess | None = None
         self._ever_loaded = False
+        self._plain = False
         self._closed = False
 
     # Hashing gigabytes takes seconds, so it waits until somebody asks; then it is remembered.
     @cached_property
     def fingerprint(self) -> str:
-        """Name exactly what answers: weights, adapter, template, context and version of llama.cpp (64 hex digits)."""
+        """Name exactly what answers: weights, adapter, template, context, `exact` and version of llama.cpp (64 hex digits)."""
         return digest(
             "llamacpp",
             file_sha256(self.path),
             file_sha256(self._lora) if self._lora else "",
             digest(self._template or ""),
             str(self._options.n_ctx),
+            "exact" if self._options.exact else "batched",
             _library_version(),
         )
 
@@ -114,13 +121,15 @@ class LlamaCppClient:
         return worker.pid if worker is not None and worker.alive else None
 
     async def complete(self, request: Request) -> Completion:
-        """Answer one request. The same request gives the same text, whatever was asked before.
+        """Answer one request; many may be under way at once, and are decoded together.
+
+        With the option `exact` the same request gives the same text, whatever was asked before or is asked beside it.
 
         Raises:
             ContextTooLong: the prompt leaves no room for a token.
             BadTemplate: the chat template fails on it.
             BadConfig: the model cannot be loaded, or the sampling or the constraint is not possible.
-            EngineLost: the worker died three times over this request.
+            EngineLost: the worker died three times over this request and no other.
         """
         started = time.perf_counter()
         _check_sampling(request.sampling)
@@ -135,14 +144,15 @@ class LlamaCppClient:
         return Completion(
             text=reply["text"],
             finish_reason=reply["finish_reason"],
-            usage=Usage(reply["prompt_tokens"], reply["completion_tokens"], cost=0.0),
+            usage=Usage(reply["prompt_tokens"], reply["completion_tokens"], reply["cached_tokens"], cost=0.0),
             model=f"{self.name}@{(await asyncio.to_thread(lambda: self.fingerprint))[:12]}",
             constraint_applied=reply["constraint_applied"],
             seconds=time.perf_counter() - started,
+            mean_logprob=reply["mean_logprob"],
         )
 
     async def info(self) -> dict[str, Any]:
-        """Return what a doctor wants to know, after loading the model: files, hashes, architecture, context, threads.
+        """Return what is known of the model after loading it: files, hashes, architecture, context, threads, and what it has done so far.
 
         Raises:
             BadConfig: the model cannot be loaded.
@@ -155,11 +165,18 @@ class LlamaCppClient:
             "sha256": await asyncio.to_thread(file_sha256, self.path),
             "architecture": self._header.architecture,
             "lora": str(self._lora) if self._lora else None,
-            "n_ctx": reply["n_ctx"],
-            "threads": reply["threads"],
-            "template_sha256": reply["template_sha256"],
-            "llama_cpp_python": reply["llama_cpp_python"],
+            "repacked": not self._plain,
+            **{key: value for key, value in reply.items() if key not in {"event", "id"}},
         }
+
+    async def measure(self) -> dict[str, Any]:
+        """Return how fast this machine reads and writes with this model, in tokens a second: `read_per_s`, and `write_per_s` by width.
+
+        Raises:
+            BadConfig: the model cannot be loaded, or requests are under way.
+        """
+        reply = await self._ask({"op": "measure"})
+        return {"read_per_s": reply["read_per_s"], "write_per_s": reply["write_per_s"]}
 
     async def aclose(self) -> None:
         """End the worker. Safe to call twice; a call that is under way fails with `EngineLost`."""
@@ -170,15 +187,19 @@ class LlamaCppClient:
             await asyncio.to_thread(worker.close, CLOSE_GRACE_S)
 
     async def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
-        strikes = 0
+        strikes = n_deaths = 0
         while True:
             worker = self._running_worker()
             try:
                 reply = await worker.ask(job, silence_s=self._options.token_deadline_s)
             except WorkerDied as death:
-                strikes += death.struck
+                n_deaths += 1
+                if death.struck:
+                    # Whoever was being worked on goes on by itself: a death in company says nothing of whose fault it was.
+                    strikes += death.company == 0
+                    job = {**job, "alone": True}
                 self._judge(death, strikes)
-                await asyncio.sleep(BACKOFF_S * 2**strikes)
+                await asyncio.sleep(BACKOFF_S * 2 ** min(n_deaths, MAX_STRIKES))
                 continue
             finally:
                 self._ever_loaded = self._ever_loaded or worker.loaded
@@ -190,6 +211,9 @@ class LlamaCppClient:
         """Raise if the request is not to be asked again."""
         if self._closed:
             raise EngineLost(f"{self.name}: the client was closed while a request was under way", hint="close it after the last answer")
+        if death.warming and not self._plain and death.signal_number in NATIVE_FAULTS:
+            self._plain = True  # the kernels chosen for this processor do not run on it; the plain ones may
+            return
         # A file that crashes the loader would crash it again; a kill from outside, or a model that has loaded before, may try anew.
         if death.loading and not self._ever_loaded and death.signal_number not in {signal.SIGKILL, signal.SIGTERM}:
             raise BadConfig(
@@ -215,6 +239,9 @@ class LlamaCppClient:
                     "template": self._template,
                     "n_ctx": self._options.n_ctx,
                     "threads": self._fixed_threads or free_cores(),
+                    "exact": self._options.exact,
+                    "max_running": self.concurrency,
+                    "plain": self._plain,
                 }
                 self._worker = WorkerProcess(self.command, load=load)
                 # Whoever forgets to close the client still leaves no process behind.
@@ -223,14 +250,13 @@ class LlamaCppClient:
 
 
 def free_cores() -> int:
-    """Return how many threads a model should use now: the cores this process may use, less those that are busy, at least one."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many threads a model should use now: the physical cores this process may use, less those that are busy, at least one."""
     try:
         n_busy = round(os.getloadavg()[0])
     except OSError:
         n_busy = 0
     # Threads of llama.cpp wait for each other by spinning: one more than there are free cores costs a factor of ten.
-    return max(1, n_cores - n_busy)
+    return max(1, physical_cores() - n_busy)
 
 
 def _threads_from_environment() -> int | None:

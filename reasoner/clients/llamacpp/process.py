@@ -43,15 +43,18 @@ _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECA
 class WorkerDied(Exception):
     """The worker ended before it answered.
 
-    `struck` says whether this request was being worked on (or nothing was), so that it may be to blame; `loading` whether the
-    model was still being loaded; `signal` is the number of the signal that ended the process, None if none did.
+    `struck` says whether this request was being worked on (or nothing was), so that it may be to blame, and `company` how many others
+    were; `loading` whether the model was still being loaded, and `warming` whether it was, and only had to be tried out; `signal_number`
+    is the signal that ended the process, None if none did.
     """
 
-    def __init__(self, reason: str, *, struck: bool, loading: bool, signal_number: int | None) -> None:
+    def __init__(self, reason: str, *, struck: bool, company: int, loading: bool, warming: bool, signal_number: int | None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.struck = struck
+        self.company = company
         self.loading = loading
+        self.warming = warming
         self.signal_number = signal_number
 
 
@@ -89,6 +92,7 @@ class WorkerProcess:
         )
         self.pid = self._process.pid
         self.loaded = False
+        self._warming = False
         self._lock = threading.Lock()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._waiters: dict[int, _Waiter] = {}
@@ -166,7 +170,7 @@ class WorkerProcess:
                 waiter.give(self._load_error)
                 return number
             if self._dead is not None:
-                waiter.give(WorkerDied(self._dead, struck=False, loading=not self.loaded, signal_number=self._signal))
+                waiter.give(self._death(self._dead, struck=False, company=0))
                 return number
             if not self._waiters:
                 self._last_sign = time.monotonic()
@@ -216,7 +220,10 @@ class WorkerProcess:
     def _handle(self, frame: dict[str, Any]) -> None:
         self._last_sign = time.monotonic()
         event = frame["event"]
-        if event == "ready":
+        if event == "loaded":
+            self._warming = True
+        elif event == "ready":
+            self._warming = False
             self.loaded = True
         elif event == "failed":
             with self._lock:
@@ -261,7 +268,12 @@ class WorkerProcess:
         active &= waiters.keys()
         for number, waiter in waiters.items():
             struck = number in active or not active
-            waiter.give(WorkerDied(reason, struck=struck, loading=not self.loaded, signal_number=self._signal))
+            waiter.give(self._death(reason, struck=struck, company=len(active - {number})))
+
+    def _death(self, reason: str, *, struck: bool, company: int) -> WorkerDied:
+        return WorkerDied(
+            reason, struck=struck, company=company, loading=not self.loaded, warming=self._warming, signal_number=self._signal
+        )
 
 
 def worker_environment() -> dict[str, str]:

@@ -4,8 +4,8 @@ Knows frames and the engine. Does not know why it was started, and keeps nothing
 starts another one. Started by `reasoner.clients.llamacpp.process` as `python -m reasoner.clients.llamacpp.worker PARENT_PID`.
 
     in:  {"op": "load", "path": ...}   then {"op": "complete", "id": 1, ...}, {"op": "info", "id": 2}, {"op": "cancel", "id": 1}
-    out: {"event": "ready"}, {"event": "started", "id": 1}, {"event": "beat"} ..., {"event": "done", "id": 1, "text": ...}
-         or {"event": "error", "id": 1, "kind": "ContextTooLong", "message": ...}, or {"event": "failed", ...} when loading failed
+    out: {"event": "loaded"}, {"event": "ready"}, {"event": "started", "id": 1}, {"event": "beat"} ...,
+         {"event": "done", "id": 1, "text": ...} or {"event": "error", "id": 1, "kind": "ContextTooLong", "message": ...}, or {"event": "failed", ...} when loading failed
 """
 
 from __future__ import annotations
@@ -29,10 +29,6 @@ RECURSION_LIMIT = 5000
 EXIT_NOT_LOADED = 3
 
 
-class Cancelled(Exception):
-    """The parent no longer wants the answer."""
-
-
 class Worker:
     """The two threads of the worker: one reads the pipe and watches the parent, the main one works."""
 
@@ -41,7 +37,6 @@ class Worker:
         self._out_fd = out_fd
         self._parent = parent
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
         self._last_beat = 0.0
 
     def run(self) -> int:
@@ -54,37 +49,43 @@ class Worker:
             _check_same_file(options)
             logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
             engine = Engine.load(options)
+            self._send({"event": "loaded"})
+            engine.warm_up()
         except ReasonerError as error:
             self._send({"event": "failed", **_described(error)})
             return EXIT_NOT_LOADED
         self._send({"event": "ready"})
         while True:
-            self._serve(engine, self._inbox.get())
+            self._turn(engine)
 
-    def _serve(self, engine: Any, job: dict[str, Any]) -> None:
+    def _turn(self, engine: Any) -> None:
+        """Take in what has arrived (waiting for it when there is nothing to do), then decode one batch."""
+        while not engine.busy or not self._inbox.empty():
+            self._take_in(engine, self._inbox.get())
+        replies = engine.step()
+        for number in engine.entered():
+            self._send({"event": "started", "id": number})
+        for number, reply in replies:
+            self._send({"event": "done", "id": number, **reply})
+        now = time.monotonic()
+        if now - self._last_beat >= BEAT_EVERY_S:
+            self._last_beat = now
+            self._send({"event": "beat"})
+
+    def _take_in(self, engine: Any, job: dict[str, Any]) -> None:
         number = job["id"]
-        if number in self._cancelled:
-            self._cancelled.discard(number)
-            return
-        self._send({"event": "started", "id": number})
-
-        def tick() -> None:
-            if number in self._cancelled:
-                raise Cancelled
-            now = time.monotonic()
-            if now - self._last_beat >= BEAT_EVERY_S:
-                self._last_beat = now
-                self._send({"event": "beat"})
-
         try:
-            reply = engine.info() if job["op"] == "info" else engine.answer(job, tick)
-        except Cancelled:
-            self._send({"event": "cancelled", "id": number})
+            if job["op"] == "complete":
+                engine.submit(job)
+            elif job["op"] == "cancel":
+                if engine.cancel(number):
+                    self._send({"event": "cancelled", "id": number})
+            elif job["op"] == "measure":
+                self._send({"event": "done", "id": number, **engine.measure()})
+            else:
+                self._send({"event": "done", "id": number, **engine.info()})
         except ReasonerError as error:
             self._send({"event": "error", "id": number, **_described(error)})
-        else:
-            self._send({"event": "done", "id": number, **reply})
-        self._cancelled.discard(number)
 
     def _send(self, value: dict[str, Any]) -> None:
         try:
@@ -99,10 +100,7 @@ class Worker:
                 frame = read_frame(self._in_fd)
                 if frame is None:
                     break
-                if frame.get("op") == "cancel":
-                    self._cancelled.add(frame["id"])
-                else:
-                    self._inbox.put(frame)
+                self._inbox.put(frame)
         except (BrokenFrame, OSError, MemoryError) as error:
             os.write(2, f"reading from the parent failed: {error}\n".encode("utf-8", "replace"))
             os._exit(1)

@@ -1,0 +1,294 @@
+"""The scheduler and the prefix tree over a model that is a hash: whatever is shared, evicted or preempted, every answer is what it is alone.
+
+The fake keeps what each sequence holds and refuses what llama.cpp would get wrong: a slice that does not continue its sequence, a
+sequence that is given out twice, more cells than there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reasoner.clients.llamacpp.prefix_tree import PrefixTree
+from reasoner.clients.llamacpp.scheduler import OutOfCells, Scheduler, Slice
+
+END = 0
+N_VOCAB = 50
+
+
+def next_token(tokens: Sequence[int]) -> int:
+    """The 'model': the next token is a hash of all before it."""
+    return int(hashlib.sha256(repr(tuple(tokens)).encode()).hexdigest(), 16) % N_VOCAB
+
+
+def alone(prompt: Sequence[int], max_tokens: int) -> list[int]:
+    written: list[int] = []
+    while len(written) < max_tokens:
+        token = next_token([*prompt, *written])
+        if token == END:
+            break
+        written.append(token)
+    return written
+
+
+class FakeModel:
+    """Sequences as lists of (cell, token): a copied cell is the same cell."""
+
+    def __init__(self, n_cells: int = 10_000, *, shares_prefixes: bool = True) -> None:
+        self.n_cells = n_cells
+        self.shares_prefixes = shares_prefixes
+        self.held: dict[int, list[tuple[int, int]]] = {}
+        self.rows: list[tuple[int, ...]] = []
+        self.n_decoded = 0
+        self._last_cell = 0
+
+    def cells(self) -> set[int]:
+        return {cell for held in self.held.values() for cell, _ in held}
+
+    def decode(self, slices: Sequence[Slice]) -> list[int | None]:
+        n_new = sum(len(piece.tokens) for piece in slices)
+        assert n_new > 0
+        if len(self.cells()) + n_new > self.n_cells:
+            raise OutOfCells
+        self.rows = []
+        found: list[int | None] = []
+        for piece in slices:
+            held = self.held.setdefault(piece.seq, [])
+            assert piece.start == len(held), "a slice must continue what its sequence holds"
+            for token in piece.tokens:
+                self._last_cell += 1
+                held.append((self._last_cell, token))
+            self.n_decoded += len(piece.tokens)
+            if piece.wants_logits:
+                self.rows.append(tuple(token for _, token in held))
+            found.append(len(self.rows) - 1 if piece.wants_logits else None)
+        return found
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        assert not self.held.get(target), "a sequence that is in use was given out"
+        assert len(self.held[source]) >= length
+        self.held[target] = self.held[source][:length]
+
+    def share(self, source: int, target: int, length: int) -> None:
+        ours, theirs = self.held[target], self.held[source]
+        assert [token for _, token in ours[:length]] == [token for _, token in theirs[:length]]
+        ours[:length] = theirs[:length]
+
+    def trim(self, seq: int, length: int) -> None:
+        assert len(self.held[seq]) >= length
+        del self.held[seq][length:]
+
+    def free(self, seq: int) -> None:
+        self.held.pop(seq, None)
+
+    def clear(self) -> None:
+        self.held.clear()
+
+
+class FakeTask:
+    def __init__(self, model: FakeModel, prompt: Sequence[int], max_tokens: int = 8, *, alone: bool = False) -> None:
+        self.model = model
+        self.prompt = list(prompt)
+        self.max_tokens = max_tokens
+        self.written: list[int] = []
+        self.alone = alone
+        self.n_cached = 0
+
+    def take(self, row: int) -> bool:
+        token = next_token(self.model.rows[row])
+        if token == END:
+            return True
+        self.written.append(token)
+        return len(self.written) >= self.max_tokens
+
+
+def scheduler_of(model: FakeModel, **options: int | bool) -> Scheduler:
+    chosen = {"n_sequences": 32, "max_running": 8, "n_batch": 16, "patience_tokens": 10_000, "exact": False, **options}
+    return Scheduler(decoder=model, **chosen)  # type: ignore[arg-type]
+
+
+def run(scheduler: Scheduler, tasks: Sequence[FakeTask]) -> None:
+    for task in tasks:
+        scheduler.add(task)
+    for _ in range(10_000):
+        if not scheduler.busy:
+            break
+        scheduler.step()
+    assert not scheduler.busy
+    assert scheduler.n_running == 0
+
+
+def check(tasks: Sequence[FakeTask]) -> None:
+    for task in tasks:
+        assert task.written == alone(task.prompt, task.max_tokens)
+
+
+PROMPTS = st.lists(
+    st.tuples(st.integers(0, 2), st.lists(st.integers(1, 3), min_size=0, max_size=30), st.integers(1, 12)), min_size=1, max_size=14
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PROMPTS, st.integers(4, 64), st.sampled_from([60, 120, 10_000]), st.sampled_from([2, 5, 32]), st.booleans(), st.integers(20, 500))
+def test_every_answer_is_what_it_is_alone(
+    drawn: list[tuple[int, list[int], int]], n_batch: int, n_cells: int, n_sequences: int, exact: bool, patience: int
+) -> None:
+    heads = ([7] * 20, [7] * 12 + [8] * 12, [9])
+    model = FakeModel(n_cells)
+    scheduler = scheduler_of(model, n_batch=n_batch, n_sequences=n_sequences, exact=exact, patience_tokens=patience)
+    tasks = [FakeTask(model, [*heads[head], *tail, 5], n) for head, tail, n in drawn]
+    half = len(tasks) // 2
+    run(scheduler, tasks[:half])
+    run(scheduler, tasks[half:])
+    check(tasks)
+    assert scheduler.tree.n_cells == len(model.cells()), "the tree knows exactly what is in the cache"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from([80, 10_000]))
+def test_cancelling_at_any_moment_frees_everything_and_disturbs_nobody(rng: random.Random, n_cells: int) -> None:
+    model = FakeModel(n_cells)
+    scheduler = scheduler_of(model)
+    tasks = [FakeTask(model, [7] * 10 + [rng.randint(1, 3) for _ in range(rng.randint(1, 12))], 10) for _ in range(10)]
+    for task in tasks:
+        scheduler.add(task)
+    gone = set()
+    while scheduler.busy:
+        scheduler.step()
+        if rng.random() < 0.4:
+            victim = rng.randrange(len(tasks))
+            if scheduler.cancel(tasks[victim]):
+                gone.add(victim)
+    check([task for i, task in enumerate(tasks) if i not in gone])
+    assert scheduler.tree.n_cells == len(model.cells())
+
+
+def test_a_prefix_is_read_once_also_when_all_come_together() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, n_batch=64)
+    tasks = [FakeTask(model, [*range(1, 101), 200 + i], 3) for i in range(6)]
+    run(scheduler, tasks)
+    check(tasks)
+    assert scheduler.counts.prompt_tokens == 100 + 6
+    assert [task.n_cached for task in tasks] == [0, *[100] * 5]
+
+
+def test_samples_of_one_prompt_read_it_once_and_to_the_last_token() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model)
+    run(scheduler, [FakeTask(model, range(1, 41), 3) for _ in range(5)])
+    assert scheduler.counts.prompt_tokens == 40
+
+
+def test_what_was_written_is_continued_from_the_cache() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model)
+    first = FakeTask(model, range(1, 41), 6)
+    run(scheduler, [first])
+    second = FakeTask(model, [*first.prompt, *first.written, 45, 46], 3)
+    run(scheduler, [second])
+    check([second])
+    assert second.n_cached == 40 + len(first.written) - 1  # nothing came after the last token, so it was never read
+
+
+def test_prompts_and_answers_share_a_batch() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, n_batch=10)
+    short, long = FakeTask(model, [1, 2], 30), FakeTask(model, [3] * 35, 1)
+    scheduler.add(short)
+    scheduler.step()
+    scheduler.add(long)
+    steps = 0
+    while not long.written:
+        before = len(short.written)
+        scheduler.step()
+        steps += 1
+        assert len(short.written) > before or len(short.written) == len(alone(short.prompt, 30))
+    assert steps == 4  # nine tokens of the prompt beside one of the answer
+
+
+def test_a_suspect_runs_by_itself() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model)
+    tasks = [FakeTask(model, [i], 5, alone=i == 2) for i in range(1, 5)]
+    for task in tasks:
+        scheduler.add(task)
+    most = 0
+    while scheduler.busy:
+        scheduler.step()
+        running = [place.task for place in scheduler._running]
+        most = max(most, len(running))
+        assert len(running) <= 1 or not any(task.alone for task in running)
+    check(tasks)
+    assert most > 1
+
+
+def test_a_task_that_came_last_gives_way_and_goes_on_later() -> None:
+    model = FakeModel(n_cells=200)
+    scheduler = scheduler_of(model)
+    lasting = [i for i in range(400) if len(alone([i, i, i], 90)) == 90]
+    tasks = [FakeTask(model, [i, i, i], 90) for i in lasting[:4]]
+    run(scheduler, tasks)
+    check(tasks)
+    assert scheduler.counts.preempted > 0
+
+
+def test_exact_runs_one_at_a_time_and_keeps_nothing() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, exact=True)
+    tasks = [FakeTask(model, range(1, 21), 3) for _ in range(3)]
+    run(scheduler, tasks)
+    assert scheduler.counts.prompt_tokens == 60
+    assert scheduler.counts.cached_tokens == 0
+    assert model.cells() == set()
+
+
+def test_a_memory_that_cannot_be_cut_shares_nothing_and_still_batches() -> None:
+    model = FakeModel(shares_prefixes=False)
+    scheduler = scheduler_of(model)
+    tasks = [FakeTask(model, [*range(1, 21), i], 4) for i in range(3)]
+    run(scheduler, tasks)
+    check(tasks)
+    assert scheduler.counts.prompt_tokens == 63
+
+
+def test_what_nobody_comes_back_for_goes_first_and_what_is_shared_stays() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, patience_tokens=320, n_batch=64)
+    shared = list(range(1, 31))
+    run(scheduler, [FakeTask(model, [*shared, 41], 2), FakeTask(model, [*shared, 42], 2)])
+    run(scheduler, [FakeTask(model, [100 + i for i in range(100)], 1)])  # many tokens of somebody else
+    assert scheduler.tree.match([*shared, 41]).length == len(shared), "the tails are gone, the beginning they share is not"
+    run(scheduler, [FakeTask(model, [300 + i + n * 100 for i in range(99)], 1) for n in range(4)])
+    assert scheduler.tree.match(shared).length == 0, "in the end it has cost more than it could save"
+
+
+def test_the_tree_evicts_the_least_recently_used_and_never_what_is_pinned() -> None:
+    model = FakeModel()
+    for seq, tokens in enumerate([(1, 2, 3), (1, 2, 4), (5, 6)]):
+        model.decode([Slice(seq, 0, tokens, wants_logits=False)])
+    tree = PrefixTree(model, patience_tokens=10_000)
+    tree.insert((1, 2, 3), 0)
+    tree.clock = 1
+    tree.insert((1, 2, 4), 1)
+    tree.clock = 2
+    tree.insert((5, 6), 2)
+    pinned = tree.pin((1, 2, 3), 3)
+    assert tree.evict()
+    assert (tree.match((1, 2, 4)).length, tree.match((1, 2, 3)).length, tree.match((5, 6)).length) == (2, 3, 2)
+    assert tree.evict()
+    assert tree.match((5, 6)).length == 0
+    assert not tree.evict()
+    tree.unpin(pinned)
+    tree.clear()
+    assert (tree.n_cells, model.cells()) == (0, set())
+
+
+def test_pinning_what_is_not_cached_is_a_fault_of_the_program() -> None:
+    with pytest.raises(LookupError):
+        PrefixTree(FakeModel(), patience_tokens=1).pin((1, 2), 2)
