@@ -8,7 +8,7 @@ Knows graphs and random draws; knows no wording and no verdict.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -17,10 +17,36 @@ if TYPE_CHECKING:
     import random
 
 COINS = (10, 20, 30, 40, 50, 60, 70, 80)
-NAMES = (
-    "attic bakery balcony cellar chapel corridor garage garden gallery hall kitchen kiosk laundry library lobby museum nursery office pantry"
-    " parlour porch stable studio terrace tower vault veranda workshop"
-).split()
+NAMES = [
+    "attic",
+    "bakery",
+    "balcony",
+    "cellar",
+    "chapel",
+    "corridor",
+    "garage",
+    "garden",
+    "gallery",
+    "hall",
+    "kitchen",
+    "kiosk",
+    "laundry",
+    "library",
+    "lobby",
+    "museum",
+    "nursery",
+    "office",
+    "pantry",
+    "parlour",
+    "porch",
+    "stable",
+    "studio",
+    "terrace",
+    "tower",
+    "vault",
+    "veranda",
+    "workshop",
+]
 NAMINGS = ("in order", "shuffled", "words")
 """How rooms are called: numbers that follow the shape, numbers in no order, or words. Drawn for every instance."""
 
@@ -121,7 +147,7 @@ def _detour(rng: random.Random, graph: nx.Graph[int]) -> dict[str, Any]:
     """Close a door that every shortest walk uses; where no other way is left, a new door is opened elsewhere."""
     start, goal = _apart(rng, graph, least=2)
     route = nx.shortest_path(graph, start, goal)
-    closed = rng.choice(list(zip(route, route[1:], strict=False)))
+    closed = rng.choice(list(pairwise(route)))
     rest: nx.Graph[int] = nx.Graph(graph)
     rest.remove_edge(*closed)
     made: dict[str, Any] = {"start": start, "goal": goal, "closed": closed}

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from reasoner.assets import asset_dir
 from reasoner.errors import CorruptRecord, MissingAsset, Unparseable
-from reasoner.text import MAX_ANSWER_CHARS, tail
+from reasoner.text import tail
 from reasoner.types import Move, Solver, Verdict, digest
 from solvers import _answer as answers
 from solvers._record import Record, load, read, why

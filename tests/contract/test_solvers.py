@@ -17,7 +17,7 @@ from reasoner.types import Solver, Unsearchable, Verdict, digest
 
 AnySolver = Solver[Any, Any]
 
-SOLVERS = [*registry.names("solver"), "gym:chain_sum", "gym:countdown"]
+SOLVERS = [*registry.names("solver"), "gym:chain_sum"]
 LEVELS = [(name, level) for name in SOLVERS for level in registry.solver(name).levels]
 SEARCHED = [name for name in SOLVERS if registry.solver(name).searchable]
 UNSEARCHED = [name for name in SOLVERS if not registry.solver(name).searchable]
