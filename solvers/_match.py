@@ -29,9 +29,9 @@ _LETTER = re.compile(r"(?:(?:option|choice)\s{1,3})?[(\[]?([A-Za-z])(?:[)\].:]{1
 
 
 def normal(text: str) -> str:
-    """Return the normal form under which two answers are an exact match."""
-    text = _ARTICLES.sub(" ", plain(clean(text)).lower().translate(_PUNCTUATION))
-    return " ".join(text.split())
+    """Return the normal form under which two answers are an exact match; an answer that is an article alone stays (vitamin `A`)."""
+    text = plain(clean(text)).lower().translate(_PUNCTUATION)
+    return " ".join(_ARTICLES.sub(" ", text).split()) or " ".join(text.split())
 
 
 def f1(given: str, right: str) -> float:

@@ -225,7 +225,7 @@ def read_grid(text: str) -> str:
     text = tail(text)
     marks = list(_MARKER.finditer(text))
     if marks:
-        lines = [line for line in text[marks[-1].end() :].splitlines() if line.strip(" \t*_`")][:SIZE]
+        lines = [line for line in text[marks[-1].end() :].splitlines() if line.strip(" \t*`")][:SIZE]
     else:
         lines = [line for line in text.splitlines() if line.strip()]
         lines = lines if len(lines) == 1 else lines[-SIZE:]
@@ -234,7 +234,7 @@ def read_grid(text: str) -> str:
     if any(len(line) > answers.MAX_ANSWER_CHARS for line in lines):
         raise Unparseable(f"a line of the grid has more than {answers.MAX_ANSWER_CHARS} characters")
     for rows in (re.split(r"[/|,;\\]|->", lines[0]), lines[0].split(), lines):
-        read_rows = [_row(row) for row in rows if row.strip(" \t*_`")]
+        read_rows = [_row(row) for row in rows if row.strip(" \t*`")]
         if len(read_rows) == SIZE and all(row is not None for row in read_rows):
             return "".join(row for row in read_rows if row is not None)
     raise Unparseable(f"{answers.shown(lines[0])} is no grid: five rows of five letters are needed")
@@ -244,6 +244,7 @@ def _row(text: str) -> str | None:
     """Read one row, `H E A R T`, `1. heart` or `he?rt`; None when it is none."""
     row = _LABEL.sub("", text.strip().strip("*`").strip())
     row = re.sub(r"[\s,]+", "", row.lower().translate(_BLANKS))
+    row = row.removesuffix(BLANK) if len(row) > SIZE else row  # a full stop
     return row if _ROW.fullmatch(row) else None
 
 

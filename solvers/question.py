@@ -63,7 +63,7 @@ class Question(Record):
     @model_validator(mode="after")
     def _can_be_judged(self) -> Question:
         if not match.normal(self.answer) or not self.answer.isprintable():
-            raise ValueError("the answer has to be one line with a letter or digit that is no article")
+            raise ValueError("the answer has to be one line with a letter or a digit")
         if bool(self.pair) != bool(self.direction):
             raise ValueError("pair and direction (forward or backward) go together")
         if not self.choices:
