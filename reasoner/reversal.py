@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reasoner.run import Outcome
     from reasoner.types import Problem
 
 
@@ -62,3 +63,12 @@ def directions(results: Iterable[tuple[Problem, bool]]) -> Directions:
     backward = [right for ways in found.values() for right in ways["backward"]]
     whole = [all(ways["forward"] + ways["backward"]) for ways in found.values() if ways["forward"] and ways["backward"]]
     return Directions(len(forward), sum(forward), len(backward), sum(backward), len(whole), sum(whole))
+
+
+def by_strategy(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Directions]:
+    """Count both directions for every (strategy, model) of a run that was asked a pair; an outcome without an answer is wrong."""
+    grouped: dict[tuple[str, str], list[tuple[Problem, bool]]] = defaultdict(list)
+    for outcome in outcomes:
+        grouped[outcome.strategy, outcome.model].append((outcome.problem, outcome.correct))
+    counted = {key: directions(results) for key, results in grouped.items()}
+    return {key: found for key, found in counted.items() if found.n_forward or found.n_backward}

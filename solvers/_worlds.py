@@ -145,9 +145,11 @@ def _shortcut(rng: random.Random, graph: nx.Graph[int]) -> dict[str, Any]:
 
 def _detour(rng: random.Random, graph: nx.Graph[int]) -> dict[str, Any]:
     """Close a door that every shortest walk uses; where no other way is left, a new door is opened elsewhere."""
-    start, goal = _apart(rng, graph, least=2)
-    route = nx.shortest_path(graph, start, goal)
-    closed = rng.choice(list(pairwise(route)))
+    needed: list[tuple[int, int]] = []
+    while not needed:
+        start, goal = _apart(rng, graph, least=2)
+        needed = [door for door in pairwise(nx.shortest_path(graph, start, goal)) if _is_needed(graph, door, start, goal)]
+    closed = rng.choice(needed)
     rest: nx.Graph[int] = nx.Graph(graph)
     rest.remove_edge(*closed)
     made: dict[str, Any] = {"start": start, "goal": goal, "closed": closed}
@@ -155,6 +157,14 @@ def _detour(rng: random.Random, graph: nx.Graph[int]) -> dict[str, Any]:
         here, there = (sorted(nx.node_connected_component(rest, room)) for room in (start, goal))
         made["opened"] = rng.choice([(a, b) for a in here for b in there if {a, b} not in ({*closed}, {start, goal})])
     return made
+
+
+def _is_needed(graph: nx.Graph[int], door: tuple[int, int], start: int, goal: int) -> bool:
+    """Tell whether no walk without the door is as short."""
+    rest: nx.Graph[int] = nx.Graph(graph)
+    rest.remove_edge(*door)
+    before = nx.shortest_path_length(graph, start, goal)
+    return not nx.has_path(rest, start, goal) or nx.shortest_path_length(rest, start, goal) > before
 
 
 _PLANS: dict[str, Callable[[random.Random, nx.Graph[int]], dict[str, Any]]] = {

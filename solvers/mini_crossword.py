@@ -40,7 +40,7 @@ CELLS = {
 }
 """The five places of every slot in the grid, which is written row after row."""
 
-_EXAMPLES = ("words / in / five / rows / here",)
+_EXAMPLE = "first / second / third / fourth / fifth"
 _MARKER = re.compile(r"answer(?:[\s*_`]{0,9}[:=]|\s{1,9}is\b)", re.IGNORECASE)
 _BLANKS = str.maketrans(dict.fromkeys("_.-#·□", BLANK))
 _ROW = re.compile(r"[a-z?]{5}")
@@ -157,7 +157,7 @@ class MiniCrosswordSolver(Solver[MiniCrossword, str]):
 
     def statement_variables(self, instance: MiniCrossword) -> Mapping[str, Any]:
         """Return the `rows` and `columns` clues and a format `example`."""
-        return {"rows": list(instance.clues[:SIZE]), "columns": list(instance.clues[SIZE:]), "example": _EXAMPLES[0]}
+        return {"rows": list(instance.clues[:SIZE]), "columns": list(instance.clues[SIZE:]), "example": _EXAMPLE}
 
     def verify(self, instance: MiniCrossword, text: str) -> Verdict:
         """Compare letter by letter. The score is the share of the ten words that are right; the reason has all three scores."""

@@ -38,7 +38,7 @@ MAX_ROOMS = 60
 _ROOM = re.compile(r"[A-Za-z0-9]{1,20}")
 _NAMED = re.compile(r"^(?:the\s+)?(?:room\s+)?(?:the\s+)?", re.IGNORECASE)
 _REMARK = re.compile(r"\([^()]*\)")
-_EXAMPLES = "first -> second -> third"
+_EXAMPLE = "first -> second -> third"
 
 Door = tuple[str, str]
 
@@ -87,7 +87,7 @@ class RoomMap(Record):
         if self.goal:
             return self.goal
         coins = dict(self.rewards) | (dict([self.changed]) if self.changed else {})
-        best = [room for room, n in coins.items() if n == max(coins.values())]
+        best = [room for room, n in coins.items() if n == max(coins.values(), default=0)]
         if len(best) != 1:
             raise ValueError("a goal, or one room with the most coins, is needed")
         return best[0]
@@ -164,7 +164,7 @@ class RoomMapSolver(Solver[RoomMap, tuple[str, ...]]):
     def statement_variables(self, instance: RoomMap) -> Mapping[str, Any]:
         """Return all fields but `world`, and a format `example`."""
         fields = instance.model_dump(mode="python", exclude={"world"})
-        return fields | {"example": _EXAMPLES}
+        return fields | {"example": _EXAMPLE}
 
     def verify(self, instance: RoomMap, text: str) -> Verdict:
         """Walk the graph; a wrong walk's reason begins with the kind of failure."""

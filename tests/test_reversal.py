@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import reasoner
+from reasoner.cli.bench import reversed_lines
 from reasoner.plan import draw
 from reasoner.reversal import directions
 from reasoner.types import Completion, Problem, Request
@@ -43,8 +45,6 @@ class OneWay:
 
     async def complete(self, request: Request) -> Completion:
         assert request.about is not None
-        import json
-
         row = json.loads(request.about.problem.instance)
         return Completion(f"Answer: {row['answer']}" if row["direction"] == "forward" else "Answer: nobody knows")
 
@@ -53,8 +53,17 @@ class OneWay:
 
 
 def test_a_curse_shows_in_a_run(tmp_path: Path) -> None:
-    n_text = len([p for p in draw("question", n=38, seed=0) if '"pair":"p' in p.instance])
+    n_paired = len([p for p in draw("question", n=38, seed=0) if json.loads(p.instance)["pair"]])
     bench = reasoner.bench("question", strategy="direct", model=OneWay(), n=38, db=tmp_path / "t.db")
     found = directions((outcome.problem, outcome.correct) for outcome in bench.report.outcomes)
-    assert n_text == 10
+    assert n_paired == 10
     assert (found.forward_accuracy, found.backward_accuracy, found.n_pairs, found.both) == (1.0, 0.0, 5, 0)
+    assert bench.as_dict()["reversed_pairs"] == [{"strategy": "direct", "model": "one-way"} | found.as_dict()]
+    (line,) = reversed_lines(bench.report.outcomes)
+    assert line == "reversed pairs, direct on one-way: forward 5 of 5, backward 0 of 5, both 0 of 5"
+
+
+def test_a_run_without_pairs_says_nothing_of_them(tmp_path: Path) -> None:
+    bench = reasoner.bench("sum", strategy="direct", model="teacher", n=2, db=tmp_path / "t.db")
+    assert "reversed_pairs" not in bench.as_dict()
+    assert reversed_lines(bench.report.outcomes) == []
