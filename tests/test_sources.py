@@ -66,6 +66,14 @@ def test_a_list_too_short_is_said(tmp_path: Path) -> None:
         draw(name, n=1, seed=0, level=9)
 
 
+def test_a_question_that_stands_twice_is_drawn_once(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"question": "How many?", "answer": 3}\n{"question": "How far?", "answer": 4}\n' * 2, encoding="utf-8")
+    assert len({p.id for p in draw(f"question:{path}", n=2, seed=0)}) == 2
+    with pytest.raises(BadConfig, match="has 2 different problems, 3 were asked for"):
+        draw(f"question:{path}", n=3, seed=0)
+
+
 def test_a_generated_solver_lists_nothing_and_varies_nothing() -> None:
     solver = registry.solver("game24")
     assert solver.listed(3) is None

@@ -52,7 +52,20 @@ def test_wrong_sums_name_the_digit(total: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "total", ["1183,1536", "11,83,15,36", "11 831,536", "11831536.0", "about 11831536", "1 + 2 + 3 = 6", "-5", "", "11831536 11831536"]
+    "total",
+    [
+        "1183,1536",
+        "11,8315",
+        "11,83",
+        "11,83,15,36",
+        "11 831,536",
+        "11831536.0",
+        "about 11831536",
+        "1 + 2 + 3 = 6",
+        "-5",
+        "",
+        "11831536 11831536",
+    ],
 )
 def test_unread_sums(total: str) -> None:
     assert SOLVER.verify(INSTANCE, f"Answer: {total}").unparsed
