@@ -21,6 +21,7 @@ from reasoner.compare.trials import is_upper_bound, read_trials
 from reasoner.errors import BadConfig
 from reasoner.plan import Plan, StrategySpec, draw, parse_strategies, problem_from_line
 from reasoner.prompts import Prompts
+from reasoner.reversal import by_strategy
 from reasoner.run import Outcome, Report, Runner
 from reasoner.store import Store
 from reasoner.store.queries import resolve
@@ -66,7 +67,10 @@ class Bench:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `reasoner bench --json` prints."""
-        return {"run": self.report.run_id, "rows": [row.as_dict() for row in self.rows]}
+        made: dict[str, Any] = {"run": self.report.run_id, "rows": [row.as_dict() for row in self.rows]}
+        if ways := by_strategy(self.report.outcomes):
+            made["reversed_pairs"] = [{"strategy": strategy, "model": model} | found.as_dict() for (strategy, model), found in ways.items()]
+        return made
 
 
 async def execute(

@@ -158,14 +158,18 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
 
 
 def _pick(solver: Solver[Any, Any], listed: Sequence[Any], *, n: int, seed: int, level: int) -> list[Problem]:
-    """Take n different problems of a fixed list, in an order drawn by the seed."""
+    """Take n different problems of a fixed list, in an order drawn by the seed; fewer are the first of more.
+
+    What an instance leaves open is drawn for the seed and the instance alone, so that n makes no difference to it.
+    """
     different = list({solver.canonical(instance): instance for instance in listed}.values())
     if len(different) < n:
         raise BadConfig(
             f"{solver.title} level {level} has {len(different)} different problems, {n} were asked for", hint=f"use -n {len(different)}"
         )
-    rng = random.Random(int(digest(str(seed), solver.title, str(level)), 16))
-    return [problem_from_instance(solver, instance, level) for instance in rng.sample(different, n)]
+    random.Random(int(digest(str(seed), solver.title, str(level)), 16)).shuffle(different)
+    rngs = [random.Random(int(digest(str(seed), solver.title, solver.format(instance)), 16)) for instance in different[:n]]
+    return [problem_from_instance(solver, solver.vary(each, rng), level) for each, rng in zip(different[:n], rngs, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

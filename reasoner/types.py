@@ -295,6 +295,10 @@ class Solver(ABC, Generic[I, S]):
         """
         return None
 
+    def vary(self, instance: I, rng: random.Random) -> I:  # noqa: ARG002 - for those that override it
+        """Draw what a listed instance leaves open (the order of its choices); the instance itself where it leaves nothing open."""
+        return instance
+
     def canonical(self, instance: I) -> Hashable:
         """Return what makes two instances the same problem (the sorted numbers, say); splits and drawing go by it."""
         return self.format(instance)

@@ -30,6 +30,7 @@ _EDGES = " \t_.,;!"
 _BRACKETS = str.maketrans("()[]{}", "      ")
 _REMARK = re.compile(r"\([^()]*\)")
 _WORD = re.compile(r"[A-Za-z]{2}")
+_MARKER_ALONE = re.compile(r"(?:the\s)?(?:final\s|correct\s)?answer(?:\sis)?\s?[:=]?", re.IGNORECASE)
 
 
 def find(text: str) -> str:
@@ -49,7 +50,7 @@ def find(text: str) -> str:
     if len(found) > MAX_ANSWER_CHARS:
         raise Unparseable(f"the answer has {len(found)} characters, at most {MAX_ANSWER_CHARS} are read")
     found = plain(clean(found))
-    if not found:
+    if not found or _MARKER_ALONE.fullmatch(found):
         raise Unparseable("the answer is empty")
     return found
 

@@ -34,7 +34,12 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def bench(
-    solvers: Annotated[list[str], typer.Argument(help="Problem families, see 'reasoner list'.", show_default=False)],
+    solvers: Annotated[
+        list[str],
+        typer.Argument(
+            help="Problem families, see 'reasoner list'; NAME or NAME:SOURCE (question:FILE.jsonl, gym:NAME).", show_default=False
+        ),
+    ],
     strategy: Annotated[list[str], typer.Option("--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.")] = [
         "cot,ats"
     ],
@@ -86,10 +91,23 @@ def bench(
         print_json(made.as_dict())
     else:
         out.print(table(made.rows))
+        for line in reversed_lines(made.report.outcomes):
+            out.print(safe(line))
         out.print(safe(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'", style="dim"))
     if watch.failed:
         say(f"{watch.failed} trajectories failed and count as wrong; last error: {watch.last_error}; the same command tries them again")
         raise typer.Exit(3)
+
+
+def reversed_lines(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return a line per strategy and model on facts that were asked both ways; none where no pair was asked."""
+    from reasoner.reversal import by_strategy  # noqa: PLC0415 - keeps --help quick
+
+    return [
+        f"reversed pairs, {strategy} on {model}: forward {ways.forward} of {ways.n_forward}, backward {ways.backward} of {ways.n_backward},"
+        f" both {ways.both} of {ways.n_pairs}"
+        for (strategy, model), ways in by_strategy(outcomes).items()
+    ]
 
 
 class Watch:

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def solve(
-    solver: Annotated[str, typer.Argument(help="Problem family, see 'reasoner list'.", show_default=False)],
+    solver: Annotated[str, typer.Argument(help="Problem family, see 'reasoner list'; NAME or NAME:SOURCE.", show_default=False)],
     instance: Annotated[str, typer.Argument(help="One problem in the family's one-line syntax.", show_default=False)],
     strategy: Annotated[str, typer.Option("--strategy", "-s", help="NAME or NAME:key=value,key=value.")] = "ats",
     model: o.Model = "local",

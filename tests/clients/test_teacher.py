@@ -16,7 +16,7 @@ from reasoner.errors import BadConfig
 from reasoner.outline import Entry, parse
 from reasoner.types import About, Client, Completion, Message, Problem, Request, Sampling, Solver, canonical_json, digest
 
-PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24"]
+PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24", "mini_crossword", "room_map", "sum"]
 PAPER_LEVELS = [
     ("number_path", 3),
     ("number_path", 4),
@@ -105,7 +105,8 @@ def test_the_same_request_gets_the_same_text(puzzle: str, template: str) -> None
     problem = problem_of(puzzle, drawn(puzzle, solver.default_level, 1)[0])
     texts = [ask(problem, template, seed=seed).text for seed in (1, 1, 2, 3, 4, 5)]
     assert texts[0] == texts[1]
-    assert (len(set(texts)) > 1) == template.startswith("ats/")  # the seed draws what is shown beside the solution
+    branches = template.startswith("ats/") and puzzle != "sum"  # a sum has one legal move per column
+    assert (len(set(texts)) > 1) == branches  # the seed draws what is shown beside the solution
 
 
 @pytest.mark.parametrize(("puzzle", "level"), PAPER_LEVELS)

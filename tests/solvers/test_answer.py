@@ -35,6 +35,8 @@ def test_finds(text: str, found: str) -> None:
         ("Answer: " + "(one) 9 -> " * 400, "the answer has 4399 characters, at most 4000 are read"),
         ("9" * 5000, "the answer has 5000 characters"),
         ("Answer: .", "the answer is empty"),
+        ("Answer:", "the answer is empty"),
+        ("**The final answer is:**", "the answer is empty"),
     ],
 )
 def test_refuses(text: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from reasoner.errors import BadConfig
 from reasoner.run import Outcome
 from reasoner.types import Completion, Usage
 
-PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24"]
+PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24", "mini_crossword", "room_map", "sum"]
 Node = tuple[str, str, str, object, str]
 """Label, parent's label (`reply` for the call's thought), operation, state, fate."""
 
@@ -168,13 +169,32 @@ def test_every_strategy_verifies_over_the_teacher(tmp_path: Path, puzzle: str) -
     assert [outcome.correct for outcome in bench.report.outcomes] == [True] * 20
 
 
+LINES = {
+    "number_path": "4 9 41",
+    "drop_water": "5 7 4 6",
+    "arithmetic": "3 4 6 18",
+    "minimal_grass": "12 7 6",
+    "game24": "4 9 10 13",
+    "mini_crossword": json.dumps({"clues": [f"clue {n}" for n in range(10)], "solution": "blissrenalovulenervecreep"}),
+    "room_map": json.dumps(
+        {
+            "world": "tree",
+            "kind": "shortest",
+            "doors": [["1", "2"], ["1", "3"], ["2", "4"], ["2", "5"], ["3", "6"], ["3", "7"]],
+            "start": "4",
+            "goal": "7",
+        }
+    ),
+    "sum": "8302080 3529456",
+}
+
+
 @pytest.mark.parametrize("order", ["bfs", "dfs"])
 @pytest.mark.parametrize("puzzle", PUZZLES)
 def test_ats_over_the_teacher_marks_one_path_to_one_final_thought(tmp_path: Path, puzzle: str, order: str) -> None:
     solver = registry.solver(puzzle)
-    line = {"number_path": "4 9 41", "drop_water": "5 7 4 6", "arithmetic": "3 4 6 18", "minimal_grass": "12 7 6", "game24": "4 9 10 13"}
-    outcome = api.solve(puzzle, line[puzzle], strategy=f"ats:order={order}", model="teacher", db=tmp_path / "t.db")
+    outcome = api.solve(puzzle, LINES[puzzle], strategy=f"ats:order={order}", model="teacher", db=tmp_path / "t.db")
     fates = [fate for *_, fate in nodes(outcome, "ats/step")]
-    n_moves = len(solver.solve(solver.parse(line[puzzle])))
+    n_moves = len(solver.solve(solver.parse(LINES[puzzle])))
     assert (fates.count("final"), fates.count("kept"), fates.count("open")) == (1, n_moves - 1, 0)
-    assert fates.count("pruned") > 0
+    assert (fates.count("pruned") > 0) == (puzzle != "sum")  # a column has one legal addition: there is nothing to prune

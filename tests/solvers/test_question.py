@@ -1,0 +1,248 @@
+"""Question: shuffled choices, numbers, exact match and F1, and what is said of a bad file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reasoner
+from reasoner import registry
+from reasoner.errors import BadConfig, BadInstance, CorruptRecord, MissingAsset
+from reasoner.plan import draw
+from reasoner.types import Completion, Request
+from solvers import _match as match
+from solvers.question import Question, QuestionSolver, read_rows
+
+ROOT = Path(__file__).parents[2]
+SOLVER = QuestionSolver()
+FRUIT = Question(question="Which is a fruit?", answer="fig", choices=("fig", "fog", "a fad"), order=(1, 0, 2))
+ABACUS = Question(question="Who built the abacus house?", answer="The Ames brothers")
+NUMBER = Question(question="How many?", answer="1,234.5")
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_the_sample_is_whole_and_has_its_checksum() -> None:
+    file = ROOT / "corpora" / "questions" / "sample.jsonl"
+    rows = read_rows(file)
+    named = re.search(
+        r"^\| `questions/sample\.jsonl` \| (\d+) \| ([0-9a-f]{64}) \|$",
+        (ROOT / "corpora" / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert named is not None
+    assert int(named[1]) == len(rows) >= 30
+    assert named[2] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert min(Counter(row.kind for row in rows).values()) >= 8
+    pairs = Counter((row.pair, row.direction) for row in rows if row.pair)
+    assert set(pairs.values()) == {1}
+    assert all((pair, "backward") in pairs for pair, _ in pairs)
+    assert any(row.context for row in rows)
+
+
+def gpqa(path: Path) -> Path:
+    """A file as GPQA was asked: the right choice always comes first."""
+    return write(
+        path, [{"question": f"Question {n}?", "answer": "right", "choices": ["right", "wrong", "false", "bad"]} for n in range(200)]
+    )
+
+
+def test_the_key_is_not_always_a(tmp_path: Path) -> None:
+    """In the published runs the right choice was always A; a model that says A would have been right every time."""
+    name = f"question:{gpqa(tmp_path / 'gpqa.jsonl')}"
+    solver = registry.solver(name)
+    letters: dict[int, list[str]] = {}
+    for seed in (0, 1):
+        instances = [solver.Instance.model_validate_json(problem.instance) for problem in draw(name, n=200, seed=seed)]
+        letters[seed] = [each.letter for each in sorted(instances, key=lambda each: each.question)]
+        assert all(30 <= n <= 70 for n in Counter(letters[seed]).values()), Counter(letters[seed])
+        for each in instances:
+            assert each.shown == [each.choices[place] for place in each.order]  # the permutation is kept
+            assert solver.verify(each, f"Answer: {each.letter}").correct
+            assert sum(solver.verify(each, f"Answer: {letter}").correct for letter in "ABCD") == 1
+    assert letters[0] != letters[1]
+    listed = Counter(row.letter for row in solver.listed(1))
+    assert all(30 <= n <= 70 for n in listed.values())  # a row given by hand is shuffled too
+    assert (
+        Counter(solver.parse(json.dumps({"question": f"{n}?", "answer": "x1", "choices": ["x1", "x2"]})).letter for n in range(99))["A"]
+        < 70
+    )
+
+
+class SaysA:
+    """A model that answers A, whatever is asked."""
+
+    name = fingerprint = "says-a"
+    paid = False
+    concurrency = 1
+
+    async def complete(self, request: Request) -> Completion:
+        return Completion("Answer: A")
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_a_model_that_says_a_is_at_chance(tmp_path: Path) -> None:
+    name = f"question:{gpqa(tmp_path / 'gpqa.jsonl')}"
+    (row,) = reasoner.bench(name, strategy="direct", model=SaysA(), n=200, db=tmp_path / "t.db").rows
+    assert row.n == 200
+    assert 0.15 < row.accuracy < 0.35
+
+
+def test_the_statement_shows_the_choices_as_they_are_ordered() -> None:
+    from reasoner.prompts import Prompts
+
+    text = Prompts().get("solvers/question").render_text(SOLVER.statement_variables(FRUIT))
+    assert "A. fog\nB. fig\nC. a fad" in text
+    text = (
+        Prompts()
+        .get("solvers/question")
+        .render_text(SOLVER.statement_variables(Question(question="{{ 7 * 7 }}", answer="x", context="C {% if %}")))
+    )
+    assert "{{ 7 * 7 }}" in text  # data is never a template
+    assert "C {% if %}" in text
+
+
+@pytest.mark.parametrize("said", ["B", "b", "(B)", "B.", "B)", "B. fig", "(b) Fig", "option B", "fig", "the fig", "**B**", "B: fig", "[B]"])
+def test_right_choices(said: str) -> None:
+    verdict = SOLVER.verify(FRUIT, f"Answer: {said}")
+    assert (verdict.correct, verdict.score) == (True, 1.0), verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("A", "A is not right"),
+        ("D", "there is no choice D"),
+        ("B. fog", "name two choices"),
+        ("fog", "A is not right"),
+        ("C) a fad", "C is not right"),
+    ],
+)
+def test_wrong_choices(said: str, reason: str) -> None:
+    verdict = SOLVER.verify(FRUIT, f"Answer: {said}")
+    assert (verdict.correct, verdict.score, verdict.unparsed) == (False, 0.0, False)
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("said", ["", "A or B", "fig or fog", "B -> 7 zebras", "AB", "a fig tree", "none"])
+def test_unread_choices(said: str) -> None:
+    assert SOLVER.verify(FRUIT, f"Answer: {said}").unparsed
+
+
+@pytest.mark.parametrize(
+    ("said", "right"), [("1234.5", True), ("$1,234.50", True), ("2469/2", True), ("1234.5 %", True), ("1234", False), ("-1234.5", False)]
+)
+def test_numbers_are_compared_by_value(said: str, right: bool) -> None:
+    verdict = SOLVER.verify(NUMBER, f"Answer: {said}")
+    assert (verdict.correct, verdict.unparsed) == (right, False)
+
+
+@pytest.mark.parametrize(
+    "said", ["about 1234.5", "1234.5 apples", "1234.5 or 7", "1/0", "1.5/2", "12,34.5", "1e3", "٣", "nan", "inf", "9" * 100]
+)
+def test_unread_numbers(said: str) -> None:
+    assert SOLVER.verify(NUMBER, f"Answer: {said}").unparsed
+
+
+@pytest.mark.parametrize("said", ["The Ames brothers", "ames brothers", "the  AMES, brothers!", "Ames Brothers."])
+def test_exact_match_is_after_normalising(said: str) -> None:
+    assert SOLVER.verify(ABACUS, f"Answer: {said}").correct
+
+
+def test_an_article_can_be_an_answer() -> None:
+    vitamin = Question(question="Which vitamin is it?", answer="A")
+    assert SOLVER.verify(vitamin, "Answer: a").correct
+    assert not SOLVER.verify(vitamin, "Answer: the").correct
+
+
+def test_f1_is_told_and_earns_nothing() -> None:
+    verdict = SOLVER.verify(ABACUS, "Answer: two Ames brothers from Bath")
+    assert (verdict.correct, verdict.score) == (False, 0.0)
+    assert "F1 0.57" in verdict.reason
+    assert not SOLVER.verify(ABACUS, "Answer: brothers Ames").correct  # F1 is 1 for the same words in another order; that is no exact match
+
+
+@pytest.mark.parametrize(
+    ("given", "right", "expected"),
+    [
+        ("a b c", "b c d", 2 * (2 / 2) * (2 / 3) / (2 / 2 + 2 / 3)),  # `a` is an article
+        ("x x y", "x y y", 2 / 3),
+        ("yes it is", "yes", 0.0),
+        ("yes", "yes", 1.0),
+        ("no", "the no", 1.0),
+        ("", "x", 0.0),
+    ],
+)
+def test_f1_as_hotpotqa_has_it(given: str, right: str, expected: float) -> None:
+    assert match.f1(given, right) == pytest.approx(expected)
+
+
+def test_levels_are_kinds_of_rows() -> None:
+    assert {row.kind for row in SOLVER.listed(2)} == {"choices"}
+    assert {row.kind for row in SOLVER.listed(3)} == {"number"}
+    assert {row.kind for row in SOLVER.listed(4)} == {"text"}
+    assert len(SOLVER.listed(1)) == sum(len(SOLVER.listed(level)) for level in (2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("not json", "Expecting value"),
+        ("[1]", "no JSON object"),
+        ({"question": "?"}, "answer = "),
+        ({"question": "?", "answer": "fig", "choices": ["fig"]}, "at least two choices"),
+        ({"question": "?", "answer": "A", "choices": ["fig", "fog"]}, "none of the choices"),
+        ({"question": "?", "answer": "fig", "choices": ["fig", "The fig"]}, "no two of them alike"),
+        ({"question": "?", "answer": "B", "choices": ["A", "B"]}, "single letter"),
+        ({"question": "?", "answer": "fig", "choices": ["fig", "fog"], "order": [0, 0]}, "no permutation"),
+        ({"question": "?", "answer": "!!!"}, "one line with a letter or a digit"),
+        ({"question": "?", "answer": "two\nlines"}, "one line"),
+        ({"question": "?", "answer": "fig", "choice": ["fig"]}, "choice = "),
+        ({"question": "?", "answer": "fig", "pair": "p1"}, "go together"),
+        ({"question": "?", "answer": True}, "answer = True"),
+    ],
+)
+def test_a_bad_row_is_named_and_all_are_counted(tmp_path: Path, row: Any, why: str) -> None:
+    good = {"question": "How many?", "answer": 3}
+    path = write(tmp_path / "mine.jsonl", [good, "", row, good, "{}"])
+    with pytest.raises(CorruptRecord) as caught:
+        registry.solver(f"question:{path}").listed(1)
+    assert (caught.value.line, caught.value.path) == (3, str(path))
+    assert why in caught.value.message
+    assert "2 of 4 rows cannot be used" in caught.value.message
+    if isinstance(row, dict):
+        with pytest.raises(BadInstance):
+            SOLVER.parse(json.dumps(row))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    solver = registry.solver(f"question:{tmp_path / 'none.jsonl'}")  # opening reads nothing
+    with pytest.raises(MissingAsset, match=r"none\.jsonl"):
+        solver.listed(1)
+    (tmp_path / "bytes.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(MissingAsset, match=r"bytes\.jsonl"):
+        registry.solver(f"question:{tmp_path / 'bytes.jsonl'}").listed(1)
+    with pytest.raises(BadConfig, match="names no file"):
+        registry.solver("question:")
+    empty = registry.solver(f"question:{write(tmp_path / 'numbers.jsonl', [{'question': '?', 'answer': 1}])}")
+    with pytest.raises(BadConfig, match="rows with choices"):
+        empty.generate(random.Random(0), 2)
+
+
+def test_a_text_of_numbers_is_kept_as_it_is_written() -> None:
+    assert Question(question="?", answer=7).answer == "7"  # type: ignore[arg-type]
+    assert SOLVER.parse('{"question": "?", "answer": 2.50}').answer == "2.5"
+    assert SOLVER.right_answer(FRUIT) == "Answer: B"
+    assert SOLVER.right_answer(ABACUS) == "Answer: The Ames brothers"
