@@ -64,9 +64,11 @@ class Sampling:
     repeat_penalty: float = 1.0
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
+    logprobs: bool = False
+    """Ask for `Completion.mean_logprob`; a client that cannot tell leaves it None."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values."""
+        """Return the fields as JSON-ready values; `logprobs` only where it is set, so that it changes no other call's key."""
         return {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -75,6 +77,7 @@ class Sampling:
             "repeat_penalty": self.repeat_penalty,
             "max_tokens": self.max_tokens,
             "stop": list(self.stop),
+            **({"logprobs": True} if self.logprobs else {}),
         }
 
 
@@ -145,6 +148,7 @@ class Completion:
     constraint_applied: ConstraintApplied = "none"
     seconds: float = 0.0
     mean_logprob: float | None = None
+    """The mean natural log-probability of the tokens of the text, where `Sampling.logprobs` asked for it and the client can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +297,14 @@ class Solver(ABC, Generic[I, S]):
     def statement_variables(self, instance: I) -> Mapping[str, Any]:
         """Return the variables of `prompts/solvers/<name>.jinja` for this instance."""
 
+    def canonical_answer(self, instance: I, line: str) -> str:  # noqa: ARG002 - for those that override it
+        """Return one text for all spellings of the same answer, so that samples can be counted without a verdict.
+
+        `line` is the answer line in plain notation (see `reasoner.text.plain_answer`). It must not tell right answers from wrong
+        ones: two wrong answers that differ stay different. Never raises on any text.
+        """
+        return line
+
     @abstractmethod
     def verify(self, instance: I, text: str) -> Verdict:
         """Judge an answer text exactly: the whole sequence of moves, not only its end. Never raises on any text."""
@@ -330,7 +342,7 @@ class Solver(ABC, Generic[I, S]):
 class Unsearchable(Solver[I, str]):
     """A family without a search space (questions, translations): it has right answers, but no states and no moves.
 
-    What needs states (`tot`, the teacher's searches) finds `searchable` false and says so; asked all the same, every method of the
+    What needs states (the teacher's searches) finds `searchable` false and does without; asked all the same, every method of the
     search raises.
     """
 
