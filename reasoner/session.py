@@ -273,7 +273,9 @@ class Session:
             BadConfig: the strategy's parameters do not say so.
         """
         if not self._oracle or self._aids.verify is None:
-            raise BadConfig("this strategy may not ask the verifier", hint="only a strategy whose `oracle` is true may, see docs/strategies.md")
+            raise BadConfig(
+                "this strategy may not ask the verifier", hint="only a strategy whose `oracle` is true may, see docs/strategies.md"
+            )
         verdict = self._aids.verify(self._plain(text))
         asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})
         self.mark(asked, score=verdict.score)

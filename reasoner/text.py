@@ -82,7 +82,7 @@ def answer_line(text: str, *, first: bool = False) -> str | None:
 
 
 def plain_answer(text: str) -> str | None:
-    """Return the answer of a text in plain notation, for telling whether two texts answer alike; None where there is none.
+    r"""Return the answer of a text in plain notation, for telling whether two texts answer alike; None where there is none.
 
     The answer is what follows the last marker or, where the text is a single line, that line. Case, blanks, brackets of Markdown and
     LaTeX, a trailing period and the spelling of arrows and operators do not count.

@@ -16,6 +16,7 @@ from reasoner.errors import BadConfig, BudgetExhausted, first_fault
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from reasoner.numbers import NumberFormat
     from reasoner.session import Session
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Thought
@@ -44,7 +45,7 @@ def inner_of(strategy: Strategy) -> Strategy:
 
 def open_branch(session: Session, inner: Strategy, *, role: str, label: str = "", parent: Thought | None = None, **view: Any) -> Session:
     """Open a view of the session for one run of an inner strategy, with what that strategy's own parameters ask for."""
-    numbers = getattr(inner.params, "numbers", "plain")
+    numbers: NumberFormat = getattr(inner.params, "numbers", "plain")
     return session.branch(parent=parent, role=role, label=label, numbers=numbers, oracle=inner.oracle, **view)
 
 

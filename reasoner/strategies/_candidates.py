@@ -57,7 +57,9 @@ def read_candidates(text: str, n: int) -> list[Candidate]:
             continue
         if step.is_chain and step.chain:
             shown = " -> ".join(step.chain[-2:]) + (f" ({step.operation})" if step.operation else "")
-            chains.append(Candidate(shorten(shown, 2 * MAX_STATE_CHARS), shorten(step.chain[-1], MAX_STATE_CHARS), step.operation, step.hit))
+            chains.append(
+                Candidate(shorten(shown, 2 * MAX_STATE_CHARS), shorten(step.chain[-1], MAX_STATE_CHARS), step.operation, step.hit)
+            )
         elif step.labelled and step.chain:
             said = shorten(step.chain[-1], MAX_STATE_CHARS)
             prose.append(Candidate(said, said, "", step.hit))
@@ -67,7 +69,7 @@ def read_candidates(text: str, n: int) -> list[Candidate]:
 
 
 def read_value(text: str) -> float | None:
-    """Return what an evaluation is worth, None where it cannot be read; the last of the words counts.
+    r"""Return what an evaluation is worth, None where it cannot be read; the last of the words counts.
 
     >>> read_value("10 * 2 = 20 is the goal.\\nValue: sure"), read_value("unlikely"), read_value("not sure, so impossible")
     (20.0, None, 0.001)

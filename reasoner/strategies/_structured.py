@@ -1,4 +1,4 @@
-"""Structured replies: the JSON object a model was asked for, read out of whatever it wrote.
+r"""Structured replies: the JSON object a model was asked for, read out of whatever it wrote.
 
 Knows the ways in which small models and servers without schema support miss it: a fence around the object, prose before it or
 after it, an end that was cut off. Does not know which fields mean what. Never raises on any text, and reads a bounded part of it.

@@ -109,14 +109,16 @@ def _logprob(session: Session, branch: Branch) -> float:
 async def _rated(session: Session, branch: Branch) -> float | None:
     """Ask the model to rate one answer, greedily."""
     assert branch.answer is not None
-    reply = await session.ask("best_of_n/rate", parent=branch.root, sampling={"temperature": 0.0}, answer=excerpt(branch.answer.text, MAX_SHOWN_CHARS))
+    reply = await session.ask(
+        "best_of_n/rate", parent=branch.root, sampling={"temperature": 0.0}, answer=excerpt(branch.answer.text, MAX_SHOWN_CHARS)
+    )
     rating = read_rating(session.read(reply))
     session.mark(reply, state={"rating": rating})
     return rating
 
 
 def read_rating(text: str) -> float | None:
-    """Return the rating of a reply, 0 to 10; None where there is none, or one outside.
+    r"""Return the rating of a reply, 0 to 10; None where there is none, or one outside.
 
     >>> read_rating("It holds.\\nRating: 8/10"), read_rating("7"), read_rating("Rating: 11"), read_rating("good")
     (8.0, 7.0, None, None)

@@ -78,7 +78,5 @@ def _record(session: Session, reply: Thought, steps: list[Step] | tuple[Step, ..
     last = reply
     for step in steps:
         session.mark(last, fate="kept")
-        last = session.note(
-            step.text, parent=last, role="cot/step", state=step.state or None, operation=step.operation, label=step.label
-        )
+        last = session.note(step.text, parent=last, role="cot/step", state=step.state or None, operation=step.operation, label=step.label)
     session.mark(last, fate="final")

@@ -25,7 +25,6 @@ class Direct(Strategy):
     class Params(ShotParams):
         """Parameters of `direct`."""
 
-
     params: Params
 
     async def run(self, session: Session) -> Answer:

@@ -76,7 +76,9 @@ class IterationOfThought(Strategy):
     class Params(Strategy.Params):
         """Parameters of `iot`."""
 
-        mode: Mode = Field(default="autonomous", description="autonomous (AIoT: either may stop) or guided (GIoT: N rounds, then an answer)")
+        mode: Mode = Field(
+            default="autonomous", description="autonomous (AIoT: either may stop) or guided (GIoT: N rounds, then an answer)"
+        )
         max_rounds: int = Field(default=5, ge=1, le=50, description="rounds: at most (autonomous) or exactly (guided)")
         transcript: Transcript = Field(default="full", description="full, or last: each call sees the last response only (an ablation)")
         output: Output = Field(default="json_schema", description="json_schema (enforced), or prompt for servers that take no schema")

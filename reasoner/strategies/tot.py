@@ -58,7 +58,9 @@ class TreeOfThoughts(Strategy):
         value_samples: int = Field(default=3, ge=1, le=20, description="evaluations of each state, or votes of each choice")
         prune_below: float = Field(default=0.0, ge=0, le=20, description="a mean value under this ends a branch (impossible is 0.001)")
         max_states: int = Field(default=100, ge=1, le=1000, description="states expanded at most (dfs)")
-        temperature: float = Field(default=0.7, ge=0, le=2, description="temperature of all calls but the answer, whatever the run's own is")
+        temperature: float = Field(
+            default=0.7, ge=0, le=2, description="temperature of all calls but the answer, whatever the run's own is"
+        )
         oracle: bool = Field(default=False, description="let the verifier choose among the leaves: an upper bound, no method")
 
     params: Params
@@ -166,8 +168,13 @@ class _Tree:
     async def expand(self, node: _Node) -> list[_Node]:
         """Ask for steps out of a state. A reply with no step in it stays in the graph, pruned."""
         session, params = self.session, self.params
-        shown = {**self._shown(node), "n": params.candidates}
-        asked: dict[str, Any] = {"parent": node.thought, "sampling": {"temperature": params.temperature}, "state": self._state(node), **shown}
+        shown = {**self._shown(node), "n_steps": params.candidates}
+        asked: dict[str, Any] = {
+            "parent": node.thought,
+            "sampling": {"temperature": params.temperature},
+            "state": self._state(node),
+            **shown,
+        }
         if params.generate == "propose":
             replies = [await session.ask("tot/propose", **asked)]
         else:

@@ -104,7 +104,7 @@ def _steps_out(task: Task, n: int) -> str:
 
 
 def _propose(task: Task) -> str:
-    return _steps_out(task, task.about.params["n"])
+    return _steps_out(task, task.about.params["n_steps"])
 
 
 def _sample(task: Task) -> str:
