@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
-from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused, first_fault
+from reasoner.concurrency import together
+from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused
 from reasoner.numbers import NumberFormat, group, ungroup
 from reasoner.retry import RetryPolicy, with_retry
 from reasoner.store.journal import Intent, Journal, ThoughtRow, thought_row
@@ -208,12 +209,7 @@ class Session:
 
     async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
         """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self.ask(template, **arguments)) for _ in range(n)]
-        except BaseExceptionGroup as faults:
-            raise first_fault(faults) from faults
-        return [task.result() for task in tasks]
+        return await together(self.ask(template, **arguments) for _ in range(n))
 
     def render(self, template: str, **variables: Any) -> str:
         """Render the block `text` of a template: the statement of a branch, say.

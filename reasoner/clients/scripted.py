@@ -145,7 +145,11 @@ def read_script(path: Path) -> list[Reply]:
             replies.append(value)
             continue
         usage = Usage(0, len(value.text.split()))
-        replies.append(Completion(value.text, finish_reason=value.finish_reason, usage=usage, model=f"scripted:{path.name}", mean_logprob=value.mean_logprob))
+        replies.append(
+            Completion(
+                value.text, finish_reason=value.finish_reason, usage=usage, model=f"scripted:{path.name}", mean_logprob=value.mean_logprob
+            )
+        )
     return replies
 
 

@@ -7,11 +7,11 @@ Knows sessions and answers; does not know which strategy works inside, nor how a
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reasoner.errors import BadConfig, BudgetExhausted, first_fault
+from reasoner.concurrency import together
+from reasoner.errors import BadConfig, BudgetExhausted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,12 +55,7 @@ async def sample(session: Session, inner: Strategy, *, role: str, n: int, sampli
     A branch whose budget ended keeps the best answer it had, and the others go on: what was paid for is counted.
     """
     views = [open_branch(session, inner, role=role, label=str(number), sampling=sampling) for number in range(1, n + 1)]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_one(view, inner)) for view in views]
-    except BaseExceptionGroup as faults:
-        raise first_fault(faults) from faults
-    return [task.result() for task in tasks]
+    return await together(_one(view, inner) for view in views)
 
 
 async def _one(view: Session, inner: Strategy) -> Branch:

@@ -12,13 +12,13 @@ Source: the best-of-n baseline of Cobbe et al., arXiv 2110.14168 (which trains a
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reasoner.errors import BadConfig, first_fault
+from reasoner.concurrency import together
+from reasoner.errors import BadConfig
 from reasoner.strategies import Strategy
 from reasoner.strategies._branches import Branch, exhausted_in, inner_of, reply_of, sample, settle
 from reasoner.text import excerpt, tail
@@ -86,12 +86,7 @@ class BestOfN(Strategy):
             return [_logprob(session, branch) for branch in branches]
         if self.params.select == "verifier":
             return [session.oracle(branch.answer.text, branch.root).score if branch.answer else None for branch in branches]
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(_rated(session, branch)) for branch in branches]
-        except BaseExceptionGroup as faults:
-            raise first_fault(faults) from faults
-        return [task.result() for task in tasks]
+        return await together(_rated(session, branch) for branch in branches)
 
 
 def _logprob(session: Session, branch: Branch) -> float:

@@ -18,18 +18,17 @@ authors describe it. Where it differs from the published code, see docs/strategi
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from reasoner.errors import first_fault
+from reasoner.concurrency import together
 from reasoner.strategies import Strategy
 from reasoner.strategies._candidates import Candidate, read_candidates, read_value, read_vote
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Sequence
 
     from reasoner.session import Session
     from reasoner.trajectory import Thought
@@ -123,7 +122,7 @@ class _Tree:
         frontier = [_Node(self.session.root)]
         leaves: list[_Node] = []
         for _ in range(self.params.depth):
-            grown = await _together([self.expand(node) for node in frontier])
+            grown = await together([self.expand(node) for node in frontier])
             children = await self.valued([child for found in grown for child in found], self.session.root)
             ranked = sorted(children, key=lambda node: -node.value)  # stable: of equals the one proposed first
             kept = [node for node in ranked if node.value >= self.params.prune_below][: self.params.breadth]
@@ -199,7 +198,7 @@ class _Tree:
         if self.params.evaluate == "vote":
             await self._vote(new, place)
         else:
-            self.values.update(await _together([self._value(node) for node in new]))
+            self.values.update(await together([self._value(node) for node in new]))
         for node in nodes:
             node.value = self.values[node.place]
             self.session.mark(node.thought, score=node.value)
@@ -250,13 +249,3 @@ class _Tree:
 
 def _deepest_first(visited: Sequence[_Node]) -> list[_Node]:
     return sorted(visited, key=lambda node: (not node.goal, -len(node.path)))  # stable: of equals the first visited
-
-
-async def _together(work: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """Do several things at once and return what came of them, in order."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as faults:
-        raise first_fault(faults) from faults
-    return [task.result() for task in tasks]

@@ -63,7 +63,15 @@ def test_values(text: str, value: float | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "index"),
-    [("Best: 2", 1), ("Way 1 fails. The best is way 3.", 2), ("**2**", 1), ("Best: 4", None), ("Best: 0", None), ("2 or 3", None), ("", None)],
+    [
+        ("Best: 2", 1),
+        ("Way 1 fails. The best is way 3.", 2),
+        ("**2**", 1),
+        ("Best: 4", None),
+        ("Best: 0", None),
+        ("2 or 3", None),
+        ("", None),
+    ],
 )
 def test_votes(text: str, index: int | None) -> None:
     assert read_vote(text, 3) == index

@@ -85,7 +85,14 @@ def test_guided_ignores_flags_and_asks_once_more(tmp_path: Path, rounds: int) ->
 
 
 def test_only_the_last_response_is_shown_in_the_ablation(tmp_path: Path) -> None:
-    replies = [guide("first thought"), respond("first response"), guide("second thought"), respond("second response"), guide("g"), respond(ANSWER, done=True)]
+    replies = [
+        guide("first thought"),
+        respond("first response"),
+        guide("second thought"),
+        respond("second response"),
+        guide("g"),
+        respond(ANSWER, done=True),
+    ]
     _, client = run(tmp_path, "iot:transcript=last", *replies)
     shown = client.requests[-1].messages[-1].content
     assert "second response" in shown
@@ -121,9 +128,7 @@ QUICK = RetryPolicy(first_wait_s=0.0, max_wait_s=0.0)
 
 def test_a_failure_in_round_one_reaches_the_retry_layer(tmp_path: Path) -> None:
     """In the published code an error becomes None, so that it is never asked again, and the answer is unbound."""
-    outcome, client = run(
-        tmp_path, "iot", ServerFailed("down"), guide("g"), ServerFailed("down"), respond(ANSWER, done=True), retry=QUICK
-    )
+    outcome, client = run(tmp_path, "iot", ServerFailed("down"), guide("g"), ServerFailed("down"), respond(ANSWER, done=True), retry=QUICK)
     assert (outcome.correct, outcome.spent.calls, len(client.requests)) == (True, 2, 4)
 
 

@@ -25,7 +25,9 @@ RIGHT = "1. 9 + 1 = 10\n2. 10 * 2 = 20\nAnswer: 9 -> 10 -> 20"
 WRONG = "Answer: 9 -> 18 -> 19"
 
 
-def run(tmp_path: Path, strategy: str, replies: list[Any] | Callable[[Request], str | Completion], **setup: Any) -> tuple[Outcome, ScriptedClient]:
+def run(
+    tmp_path: Path, strategy: str, replies: list[Any] | Callable[[Request], str | Completion], **setup: Any
+) -> tuple[Outcome, ScriptedClient]:
     client = ScriptedClient(replies)
     outcome = api.solve("number_path", "2 9 20", strategy=strategy, model=client, db=tmp_path / "t.db", **setup)
     if not callable(replies):
@@ -192,7 +194,9 @@ def test_the_manifest_covers_inner_parameters_and_prompts(tmp_path: Path) -> Non
     assert set(whole["prompts"]) == {"self_consistency", "ats", "number_path"}
     assert whole["strategies"] != manifest("self_consistency(ats:order=dfs)")["strategies"]
     (tmp_path / "ats").mkdir()
-    (tmp_path / "ats" / "bfs.jinja").write_text('+++\nversion = 2\nvariables = ["statement"]\n+++\n{% block user %}{{ statement }}{% endblock %}')
+    (tmp_path / "ats" / "bfs.jinja").write_text(
+        '+++\nversion = 2\nvariables = ["statement"]\n+++\n{% block user %}{{ statement }}{% endblock %}'
+    )
     assert manifest("self_consistency(ats)", tmp_path)["prompts"] != whole["prompts"]
 
 

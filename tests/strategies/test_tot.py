@@ -35,7 +35,7 @@ def nodes(outcome: Outcome) -> list[tuple[str, Any, Any, float | None, str]]:
     """Role, state of the nearest step above, own state, score and fate, in the order of the graph's paths by depth."""
     dag = outcome.trajectory
     assert dag is not None
-    found = []
+    found: list[tuple[str, Any, Any, float | None, str]] = []
     for thought in dag.thoughts():
         if thought is dag.root:
             continue
@@ -162,13 +162,19 @@ def test_a_duplicate_candidate_keeps_its_value_and_is_followed_once(tmp_path: Pa
     }
     outcome = run(tmp_path, "depth=3,value_samples=2", replies)
     twenties = [node for node in nodes(outcome) if node[0] == "step" and node[2] == "20"]
-    assert [(above, score, fate) for _, above, _, score, fate in twenties] == [("10", 20.0, "kept"), ("10", 20.0, "pruned"), ("18", 20.0, "pruned")]
+    assert [(above, score, fate) for _, above, _, score, fate in twenties] == [
+        ("10", 20.0, "kept"),
+        ("10", 20.0, "pruned"),
+        ("18", 20.0, "pruned"),
+    ]
     assert calls(outcome) == {"propose": 4, "value": 2 * 4, "answer": 1}  # 10, 18, 20 and 21 are valued, 20 is expanded once
 
 
 def test_depth_first_search_never_ends_without_an_answer(tmp_path: Path) -> None:
     """In a published code the search returned None whenever no path ended at the goal."""
-    replies = GOOD | {("value", state): "Value: impossible" for state in ("10", "11", "18", "20")} | {("answer", None): "Answer: 9 -> 10 -> 20"}
+    replies = (
+        GOOD | {("value", state): "Value: impossible" for state in ("10", "11", "18", "20")} | {("answer", None): "Answer: 9 -> 10 -> 20"}
+    )
     outcome = run(tmp_path, "search=dfs,value_samples=1,prune_below=0.01", replies)
     assert (outcome.status, outcome.correct, calls(outcome)["answer"]) == ("closed", True, 1)
     nothing = run(tmp_path, "search=dfs", {}, default="I cannot tell.")
@@ -215,7 +221,9 @@ def test_the_selector_is_honest_and_the_oracle_says_so(tmp_path: Path) -> None:
 
 
 def test_a_threshold_ends_branches(tmp_path: Path) -> None:
-    outcome = run(tmp_path, "depth=3,value_samples=1,prune_below=1.5", growing(3, lambda state: "sure" if state.endswith("b") else "likely"))
+    outcome = run(
+        tmp_path, "depth=3,value_samples=1,prune_below=1.5", growing(3, lambda state: "sure" if state.endswith("b") else "likely")
+    )
     assert calls(outcome) == {"propose": 3, "value": 9, "answer": 1}
 
 
