@@ -53,6 +53,11 @@ class StrategySpec:
         return strategy
 
     @property
+    def oracle(self) -> bool:
+        """Whether it, or a strategy inside it, chooses by asking the verifier: an upper bound, for tables to set apart."""
+        return self.make().oracle or (self.inner is not None and self.inner.oracle)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of all strategies that take part, the outermost first."""
         return (self.name, *(self.inner.names if self.inner else ()))

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from reasoner.session import Session
     from reasoner.types import Answer
 
-MAX_ANSWERS_NOTED = 100
-
 
 class SelfConsistency(Strategy):
     """Sample several answers and give the one that is given most often."""
@@ -77,7 +75,7 @@ def _count(session: Session, branches: Sequence[Branch]) -> dict[str, list[Branc
 
 def _note(session: Session, groups: dict[str, list[Branch]], *, n: int) -> None:
     """Record the count, and how many samples had no readable answer."""
-    votes = {shorten(key, 200): len(found) for key, found in sorted(groups.items(), key=lambda item: -len(item[1]))[:MAX_ANSWERS_NOTED]}
+    votes = {shorten(key, 200): len(found) for key, found in sorted(groups.items(), key=lambda item: -len(item[1]))}
     n_read = sum(map(len, groups.values()))
     lines = [f"{count} of {n}: {answer}" for answer, count in votes.items()]
     state = {"votes": votes, "n": n, "unparsed": n - n_read}

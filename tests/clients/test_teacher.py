@@ -13,10 +13,11 @@ import pytest
 from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.teacher import MAX_WIDTH, NO_ANSWER, WRITERS, TeacherClient, Writer
+from reasoner.clients.teacher._task import Place, reaches
 from reasoner.errors import BadConfig
 from reasoner.outline import Entry, parse
 from reasoner.strategies._candidates import read_candidates
-from reasoner.types import About, Client, Completion, Message, Problem, Request, Sampling, Solver, canonical_json, digest
+from reasoner.types import About, Client, Completion, Message, Move, Problem, Request, Sampling, Solver, canonical_json, digest
 
 PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24"]
 PAPER_LEVELS = [
@@ -158,9 +159,9 @@ def steps_to(puzzle: str, instance: Any, moves: list[Any]) -> list[dict[str, str
 def reachable(puzzle: str, instance: Any, state: Any, n_moves: int) -> bool:
     """Search as plainly as can be, to check the teacher's own search against."""
     solver = solver_of(puzzle)
-    return solver.is_goal(instance, state) or (
-        n_moves > 0 and any(reachable(puzzle, instance, m.state, n_moves - 1) for m in solver.moves(instance, state))
-    )
+    if solver.is_goal(instance, state):
+        return True
+    return n_moves > 0 and any(reachable(puzzle, instance, m.state, n_moves - 1) for m in solver.moves(instance, state))
 
 
 @pytest.mark.parametrize("puzzle", PUZZLES)
@@ -263,3 +264,20 @@ def test_is_a_client_that_says_what_it_is() -> None:
     assert (client.name, client.fingerprint, client.paid, client.concurrency) == ("teacher", "teacher:1", False, 8)
     asyncio.run(client.aclose())
     asyncio.run(client.aclose())
+
+
+class Endless:
+    """A search that never ends: every state has fifty new ones."""
+
+    def is_goal(self, instance: Any, state: str) -> bool:
+        return state == instance
+
+    def moves(self, instance: Any, state: str) -> list[Move[str]]:
+        return [Move("go", f"{state}.{i}") for i in range(50)]
+
+
+def test_what_would_take_too_long_to_find_out_is_left_open() -> None:
+    solver: Any = Endless()
+    assert reaches(solver, Place("a", "0.1"), "0", 3) is True
+    assert reaches(solver, Place("b", "nowhere"), "0", 1) is False
+    assert reaches(solver, Place("c", "nowhere"), "0", 9) is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoner.strategies._candidates import read_candidates, read_value, read_vote
+from reasoner.strategies._candidates import MAX_STATE_CHARS, read_candidates, read_value, read_vote
 from reasoner.strategies._structured import as_flag, read_object
 from reasoner.strategies.best_of_n import read_rating
 
@@ -118,3 +120,28 @@ def test_no_text_raises(text: str) -> None:
     assert read_vote(text, 3) in {None, 0, 1, 2}
     assert (rating := read_rating(text)) is None or 0 <= rating <= 10
     read_object(text, {"thought"})
+
+
+def test_what_is_kept_of_a_long_line_is_short() -> None:
+    (found,) = read_candidates("1: " + "a" * 900 + " -> " + "b" * 900, 8)
+    assert len(found.state) == MAX_STATE_CHARS
+    assert len(found.text) <= 2 * MAX_STATE_CHARS
+    assert len(read_candidates("9 -> 10\n" * 100_000, 8)) == 8
+
+
+def test_a_hostile_reply_is_read_in_bounded_time() -> None:
+    started = time.perf_counter()
+    for text in (
+        "{" * 1_000_000,
+        '{"a": ' * 200_000,
+        ('{"a": "' + "x" * 100_000) * 10,
+        "[" * 1_000_000,
+        "sure " * 500_000,
+        "best " * 500_000,
+    ):
+        read_object(text, {"thought"})
+        read_candidates(text, 8)
+        read_value(text)
+        read_vote(text, 3)
+        read_rating(text)
+    assert time.perf_counter() - started < 5

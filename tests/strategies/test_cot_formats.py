@@ -12,7 +12,7 @@ from reasoner import api
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
 from reasoner.run import Outcome
-from reasoner.strategies.cot import Format
+from reasoner.strategies.cot import MAX_JSON_STEPS, Format
 
 FORMATS = list(get_args(Format))
 ANSWER = "Answer: 9 -> 10 -> 20"
@@ -90,3 +90,8 @@ def test_json_that_is_none_is_read_all_the_same(tmp_path: Path, text: str) -> No
 def test_there_are_no_shipped_examples_for_the_other_layouts(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="cot-irac"):
         api.solve("number_path", "2 9 20", strategy="cot:format=irac,shots=1", model=ScriptedClient([]), db=tmp_path / "t.db")
+
+
+def test_a_json_reply_with_very_many_steps_is_bounded(tmp_path: Path) -> None:
+    outcome, _ = run(tmp_path, "json", json.dumps({"steps": ["x"] * 5000, "answer": ANSWER}))
+    assert (len(steps(outcome)), outcome.correct) == (MAX_JSON_STEPS + 1, True)

@@ -211,3 +211,17 @@ def test_branches_share_totals_and_have_their_own_roots_and_draws(tmp_path: Path
     assert all(dag.parents(root) == [dag.root] for root in roots)
     with Store.open(tmp_path / "t.db") as store:
         assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
+
+
+def test_specs_tell_upper_bounds_apart() -> None:
+    bounds = ["tot:oracle=true", "best_of_n:select=verifier", "self_consistency(best_of_n:select=verifier)"]
+    assert all(spec.oracle for spec in parse_strategies(",".join(bounds)))
+    assert not any(spec.oracle for spec in parse_strategies("tot,best_of_n,self_consistency,iot(cot),ats"))
+
+
+def test_a_huge_answer_is_shown_for_rating_without_its_middle(tmp_path: Path) -> None:
+    outcome, client = run(
+        tmp_path, "best_of_n:n=1", lambda request: "Rating: 5" if "Rating" in request.messages[-1].content else "é" * 2_000_000
+    )
+    assert outcome.status == "closed"
+    assert len(client.requests[-1].messages[-1].content) < 25_000

@@ -137,7 +137,7 @@ def test_depth_first_makes_as_many_calls_as_the_formula_says(tmp_path: Path, k: 
     outcome = run(tmp_path, f"search=dfs,depth={depth},value_samples=2,max_states={states}", growing(k, lambda _state: "Value: likely"))
     expansions = min(states, sum(k**level for level in range(depth)))
     assert calls(outcome) == {"propose": expansions, "value": 2 * k * expansions, "answer": 1}
-    assert outcome.answer == "Answer: None" + ".a" * depth or outcome.answer == "Answer: s" + ".a" * depth  # ties to the first visited
+    assert outcome.answer == "Answer: s" + ".a" * depth  # ties to the first visited
 
 
 def test_votes_and_samples_are_counted_too(tmp_path: Path) -> None:
