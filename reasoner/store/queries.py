@@ -153,7 +153,7 @@ def verified_answers(store: Store, *, solver: str, template: str, before_run: st
     """
     rows = store.rows(
         "SELECT p.instance, m.content FROM trajectories t JOIN problems p ON p.id = t.problem_id"
-        " JOIN verdicts v ON v.trajectory_id = t.id AND v.correct = 1 JOIN runs r ON r.id = ? AND t.run_id <> r.id AND t.finished < r.created"
+        " JOIN verdicts v ON v.trajectory_id = t.id AND v.correct = 1 JOIN runs r ON r.id = ? AND t.finished < r.created"
         " JOIN thoughts h ON h.id = t.answer_thought JOIN calls c ON c.id = h.call_id AND c.role = ? AND c.state = 'done'"
         " JOIN messages m ON m.id = c.reply_id WHERE p.solver = ? ORDER BY t.finished, t.id",
         (before_run, template, solver),

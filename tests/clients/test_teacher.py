@@ -270,7 +270,7 @@ class Endless:
     """A search that never ends: every state has fifty new ones."""
 
     def is_goal(self, instance: Any, state: str) -> bool:
-        return state == instance
+        return bool(state == instance)
 
     def moves(self, instance: Any, state: str) -> list[Move[str]]:
         return [Move("go", f"{state}.{i}") for i in range(50)]

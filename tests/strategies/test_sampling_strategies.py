@@ -140,8 +140,9 @@ def test_a_strategy_that_does_not_declare_it_cannot_ask_the_verifier(tmp_path: P
         return session.offer(reply.text, reply)
 
     monkeypatch.setattr(Direct, "run", cheat)
-    with pytest.raises(BadConfig, match="may not ask the verifier"):
-        run(tmp_path, "direct", [RIGHT])
+    for strategy in ("direct", "best_of_n(direct):n=1,select=verifier"):
+        with pytest.raises(BadConfig, match="may not ask the verifier"):
+            run(tmp_path, strategy, [RIGHT])
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,19 @@ def test_the_run_s_own_results_and_later_ones_change_nothing(tmp_path: Path) -> 
     assert (again.dag_hash, again.new_calls) == (first.dag_hash, 0)
 
 
+def test_what_is_verified_after_a_run_began_is_no_example_for_it(tmp_path: Path) -> None:
+    db = tmp_path / "t.db"
+    solve(db, "2 9 19", RIGHT["2 9 19"])
+    wanted: dict[str, Any] = {"strategy": "cot:shots=2,shots_from=store"}
+    with pytest.raises(BadConfig, match="the store holds 1"):
+        solve(db, "2 9 20", "", **wanted)
+    solve(db, "2 4 10", RIGHT["2 4 10"])
+    with pytest.raises(BadConfig, match=r"the store holds 1 .*--new"):
+        solve(db, "2 9 20", "", **wanted)  # the same run, gone on with
+    _, client = solve(db, "2 9 20", "", **wanted, fresh=True)
+    assert len(shown(client)) == 2
+
+
 def test_a_bench_with_shots_from_the_store_replays_without_a_call(tmp_path: Path) -> None:
     db = tmp_path / "t.db"
     api.bench("game24", strategy="ats", model="teacher", n=4, db=db)

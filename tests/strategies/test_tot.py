@@ -170,6 +170,18 @@ def test_a_duplicate_candidate_keeps_its_value_and_is_followed_once(tmp_path: Pa
     assert calls(outcome) == {"propose": 4, "value": 2 * 4, "answer": 1}  # 10, 18, 20 and 21 are valued, 20 is expanded once
 
 
+def test_a_state_is_valued_anew_after_another_number_of_steps(tmp_path: Path) -> None:
+    """Two steps from the goal is not one step from it: `exactly 2 steps` is part of many problems."""
+    replies = {
+        ("propose", None): "1: 9 -> 10 (9 + 1 = 10)",
+        ("propose", "10"): "1: 10 -> 10 (wait)",
+        ("value", "10"): "Value: sure",
+        ("answer", "10"): "Answer: 9 -> 10",
+    }
+    outcome = run(tmp_path, "depth=2,value_samples=1", replies)
+    assert calls(outcome) == {"propose": 2, "value": 2, "answer": 1}
+
+
 def test_depth_first_search_never_ends_without_an_answer(tmp_path: Path) -> None:
     """In a published code the search returned None whenever no path ended at the goal."""
     replies = (
