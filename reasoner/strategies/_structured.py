@@ -23,7 +23,7 @@ MAX_OBJECT_CHARS = 1 << 17
 MAX_TRIES = 20
 """At how many opening braces an object is looked for: each may cost time linear in the text."""
 
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(strict=False)  # line breaks inside strings are what small models write most often
 _TRUE = {"true", "yes", "1"}
 
 

@@ -98,6 +98,7 @@ def test_ratings(text: str, rating: float | None) -> None:
         ('{"other": 1} {"thought": "b"}', {"thought": "b"}),
         ('{a} {"thought": "b"}', {"thought": "b"}),
         ('{"stop": false, "thought": "cut o', {"stop": False, "thought": "cut o"}),
+        ('{"thought": "two\nlines\tand a tab", "stop": false}', {"thought": "two\nlines\tand a tab", "stop": False}),
         ('{"stop": true', None),
         ('["thought"]', None),
         ("no object", None),
