@@ -30,16 +30,16 @@ def statement(solver: Solver[Any, Any], instance: Any, prompts: Prompts) -> str:
 
 
 def from_store(
-    solver: Solver[Any, Any], answers: Iterable[tuple[str, str]], n: int, *, exclude: Any, prompts: Prompts
+    solver: Solver[Any, Any], answers: Iterable[tuple[str, str, str]], n: int, *, exclude: Any, prompts: Prompts
 ) -> list[Demonstration]:
-    """Return the first n of (instance as JSON, answer text) that still verify, of different problems, leaving out the problem itself.
+    """Return the first n of (instance as JSON, answer, reply) whose answers still verify, of different problems, leaving out the problem itself.
 
     Raises:
         BadConfig: there are not that many.
     """
     found: list[Demonstration] = []
     seen = {solver.canonical(exclude)}
-    for data, answer in answers:
+    for data, answer, reply in answers:
         try:
             instance = solver.Instance.model_validate_json(data)
         except ValidationError:
@@ -47,7 +47,7 @@ def from_store(
         key = solver.canonical(instance)
         if key not in seen and solver.verify(instance, answer).correct:
             seen.add(key)
-            found.append(Demonstration(statement(solver, instance, prompts), answer))
+            found.append(Demonstration(statement(solver, instance, prompts), reply))
         if len(found) == n:
             return found
     raise BadConfig(

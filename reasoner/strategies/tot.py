@@ -118,11 +118,13 @@ class _Tree:
     """Each state is valued once; a duplicate has the value of the first."""
 
     async def breadth_first(self) -> list[_Node]:
-        """Return the leaves, the best first: the last level, and what the model called the goal on the way."""
+        """Return the leaves, the best first: the last level, what the model called the goal, and states out of which it knew no step."""
         frontier = [_Node(self.session.root)]
         leaves: list[_Node] = []
         for _ in range(self.params.depth):
             grown = await together([self.expand(node) for node in frontier])
+            leaves += [node for node, found in zip(frontier, grown, strict=True) if not found]
+            frontier = [node for node, found in zip(frontier, grown, strict=True) if found]
             children = await self.valued([child for found in grown for child in found], self.session.root)
             ranked = sorted(children, key=lambda node: -node.value)  # stable: of equals the one proposed first
             kept = [node for node in ranked if node.value >= self.params.prune_below][: self.params.breadth]

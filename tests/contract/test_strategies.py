@@ -12,6 +12,7 @@ from reasoner.api import Setup, execute
 from reasoner.budget import Limits
 from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
+from reasoner.compare import tabulate
 from reasoner.numbers import group
 from reasoner.plan import draw, parse_strategies
 from reasoner.run import Outcome
@@ -234,6 +235,14 @@ async def test_hostile_replies_end_in_a_verdict(tmp_path: Path, strategy: str, t
     assert outcome.status in {"closed", "exhausted"}
     with Store.open(tmp_path / "s.db") as store:
         assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
+
+
+@pytest.mark.parametrize("strategy", HOSTILE_TO)
+async def test_what_cannot_be_read_counts_as_wrong_and_is_shown(tmp_path: Path, strategy: str) -> None:
+    """Published tables leave unreadable answers out of their means."""
+    outcomes = await run(tmp_path / "s.db", strategy, ScriptedClient(lambda _request: "I have\nno idea."), n=3)
+    (row,) = tabulate(outcomes)
+    assert (row.n, row.correct, row.unparsed, row.failed) == (3, 0, 3, 0)
 
 
 @pytest.mark.parametrize("strategy", HOSTILE_TO)

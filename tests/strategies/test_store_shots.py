@@ -43,6 +43,15 @@ def test_they_are_verified_answers_to_the_same_prompt_on_other_problems(tmp_path
     assert "Reach 19 in exactly 2 steps" in asked[0].content
 
 
+@pytest.mark.parametrize("layout", ["json", "answer_first", "irac"])
+def test_every_layout_of_cot_can_have_them(tmp_path: Path, layout: str) -> None:
+    db = tmp_path / "t.db"
+    api.bench("number_path", strategy=f"cot:format={layout}", model="teacher", n=3, db=db)
+    _, client = solve(db, "2 9 20", "", strategy=f"cot:format={layout},shots=2,shots_from=store")
+    assert len(shown(client)) == 2
+    assert all(text.startswith({"json": '{"steps"', "answer_first": "Answer: ", "irac": "Issue: "}[layout]) for text in shown(client))
+
+
 def test_too_few_is_said_and_nothing_is_asked(tmp_path: Path) -> None:
     solve(tmp_path / "t.db", "2 9 20", RIGHT["2 9 20"])
     with pytest.raises(BadConfig, match=r"1 worked examples were asked for and the store holds 0.*corpora"):

@@ -199,6 +199,21 @@ def test_replies_without_a_readable_step_stay_in_the_graph(tmp_path: Path) -> No
     assert outcome.correct
 
 
+def test_a_state_out_of_which_no_step_is_known_can_still_be_the_best_leaf(tmp_path: Path) -> None:
+    """A model that does not say (goal) must not lose the end of its way to a beam that merely goes on."""
+    replies = GOOD | {
+        ("value", "18"): "Value: likely",
+        ("propose", "10"): "1: 10 -> 20 (10 * 2 = 20)",
+        ("propose", "18"): "1: 18 -> 19 (18 + 1 = 19)",
+        ("propose", "20"): "There is nothing left to do.",
+        ("propose", "19"): "1: 19 -> 38 (19 * 2 = 38)",
+        ("value", "19"): "Value: likely",
+        ("value", "38"): "Value: likely",
+    }
+    outcome = run(tmp_path, "depth=3,value_samples=1", replies)
+    assert (outcome.correct, calls(outcome)) == (True, {"propose": 5, "value": 5, "answer": 1})
+
+
 def test_an_evaluation_that_cannot_be_read_counts_zero_and_drops_nothing(tmp_path: Path) -> None:
     replies = GOOD | {("value", "10"): "good!", ("value", "18"): "bad!", ("value", "20"): "?", ("value", "11"): "?"}
     outcome = run(tmp_path, "depth=2,breadth=5,value_samples=3", replies)
