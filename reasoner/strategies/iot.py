@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from reasoner.errors import BudgetExhausted
 from reasoner.strategies import Strategy
 from reasoner.strategies._branches import open_branch
 from reasoner.strategies._structured import as_flag, as_text, read_object
@@ -119,7 +120,12 @@ class IterationOfThought(Strategy):
         assert self.inner is not None
         statement = session.render("iot/inner", turns=self._seen(turns), thought=self._bounded(guide.text))
         view = open_branch(session, self.inner, role="iot/branch", label=str(number), parent=guide.thought, statement=statement)
-        answer = await self.inner.run(view)
+        try:
+            answer = await self.inner.run(view)
+        except BudgetExhausted:
+            if view.best is not None:
+                session.offer(view.best.text, session.trajectory.thought(view.best.thought_id or view.root.id))
+            raise
         session.mark(view.root, fate="kept")
         thought = session.trajectory.thought(answer.thought_id) if answer.thought_id else view.root
         _demote(session, view)

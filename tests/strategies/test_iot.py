@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reasoner import api
+from reasoner.budget import Limits
 from reasoner.clients.scripted import Reply, ScriptedClient
 from reasoner.errors import ContextTooLong, ServerFailed
 from reasoner.retry import RetryPolicy
@@ -162,3 +163,8 @@ def test_over_an_inner_strategy(tmp_path: Path) -> None:
     assert "Attempt: Answer: 9 -> 18" in asked
     assert "Take this into account: Done." in asked
     assert "Work it out step by step" in asked
+
+
+def test_when_the_budget_ends_inside_the_inner_strategy_its_best_answer_is_kept(tmp_path: Path) -> None:
+    outcome, _ = run(tmp_path, "iot(self_consistency:n=3)", guide("g"), "Answer: 9 -> 18 -> 19", ANSWER, limits=Limits(calls=3))
+    assert (outcome.status, outcome.answer, outcome.spent.calls) == ("exhausted", "Answer: 9 -> 18 -> 19", 3)
