@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from reasoner import __version__, registry
 from reasoner.budget import Limits
@@ -63,6 +63,12 @@ class StrategySpec:
         return (self.name, *(self.inner.names if self.inner else ()))
 
 
+def parameter_names(cls: type[Strategy]) -> list[str]:
+    """Return the names of a strategy's parameters in the order labels write them: its own first, those that many share last."""
+    line = [kind.model_fields for kind in cls.Params.__mro__ if issubclass(kind, BaseModel)]
+    return sorted(cls.Params.model_fields, key=lambda name: sum(name in fields for fields in line))  # stable
+
+
 def strategy_spec(name: str, params: Mapping[str, Any], inner: StrategySpec | None = None) -> StrategySpec:
     """Check a strategy's name, parameters and inner strategy.
 
@@ -76,7 +82,7 @@ def strategy_spec(name: str, params: Mapping[str, Any], inner: StrategySpec | No
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "parameters"
-        known = ", ".join(cls.Params.model_fields) or "none"
+        known = ", ".join(parameter_names(cls)) or "none"
         raise BadConfig(f"strategy {name}: {where}={first['input']!r}: {first['msg']}", hint=f"its parameters are: {known}") from error
     if inner is not None and not cls.takes_inner:
         outer = [n for n in registry.names("strategy") if registry.find("strategy", n).takes_inner]
@@ -84,7 +90,7 @@ def strategy_spec(name: str, params: Mapping[str, Any], inner: StrategySpec | No
     default = strategy_spec(cls.default_inner, {}) if cls.default_inner else None
     chosen = inner or default
     values = model.model_dump(mode="json")
-    changed = {k: v for k, v in values.items() if v != cls.Params.model_fields[k].default}
+    changed = {k: values[k] for k in parameter_names(cls) if values[k] != cls.Params.model_fields[k].default}
     inside = f"({chosen.label})" if chosen is not None and chosen != default else ""
     label = name + inside + (":" + ",".join(f"{k}={v}" for k, v in changed.items()) if changed else "")
     whole = values if chosen is None else {**values, "inner": {"name": chosen.name, "params": json.loads(chosen.params)}}

@@ -151,7 +151,7 @@ def test_a_strategy_that_does_not_declare_it_cannot_ask_the_verifier(tmp_path: P
         ("self_consistency(ats)", ["self_consistency(ats)"]),
         ("self_consistency(cot)", ["self_consistency"]),
         ("self_consistency(cot),cot,", ["self_consistency", "cot"]),
-        ("best_of_n(cot:shots=1,format=irac):n=4,cot", ["best_of_n(cot:shots=1,format=irac):n=4", "cot"]),
+        ("best_of_n(cot:shots=1,format=irac):n=4,cot", ["best_of_n(cot:format=irac,shots=1):n=4", "cot"]),
         ("best_of_n( cot:shots=1 ) : n=4, select=logprob", ["best_of_n(cot:shots=1):n=4,select=logprob"]),
         ("iot(self_consistency(ats:order=dfs):n=3),direct", ["iot(self_consistency(ats:order=dfs):n=3)", "direct"]),
         ("iot,iot(cot)", ["iot", "iot(cot)"]),
