@@ -101,7 +101,7 @@ def parse_strategies(texts: str | Iterable[str]) -> list[StrategySpec]:
     """Read strategies from text: `NAME` or `NAME:key=value,key=value`, several separated by commas; `NAME(INNER):key=value` composes.
 
     A piece with `=` and no `:` before it belongs to the strategy before it: `ats:order=dfs,shots=1,cot` is two strategies. Commas
-    inside parentheses belong to the inner strategy: `best_of_n(cot:shots=1,format=irac):n=4` is one.
+    inside parentheses belong to the inner strategy: `best_of_n(cot:format=irac,shots=1):n=4` is one.
 
     Raises:
         UnknownName: there is no such strategy.
