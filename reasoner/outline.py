@@ -167,6 +167,31 @@ def parse_chain(text: str) -> tuple[str, ...]:
     return reading.read_body(clean(text[:MAX_LINE_CHARS])).chain
 
 
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """One line read by itself, as the proposal of a step. `hit`: the line says that it reaches the goal."""
+
+    chain: tuple[str, ...]
+    operation: str
+    hit: bool
+    is_chain: bool
+    """Whether it shows states or an equation; otherwise it is prose."""
+    labelled: bool
+
+
+def read_step(line: str) -> Proposed | None:
+    """Read one line as a proposed step, with or without a number before it; None for a line that says nothing or is a heading."""
+    read = reading.read_line(line)
+    body = read.body
+    if body is None:
+        if read.step is not None or read.goal is not None:
+            return None
+        body = reading.read_body(line.strip().lstrip("*•> "))
+    if not body.chain:
+        return None
+    return Proposed(body.chain, body.operation, body.hit, body.is_chain, read.label is not None and not read.bare)
+
+
 def split_steps(text: str) -> tuple[Step, ...]:
     """Cut a worked reply into its steps: at its numbered lines if it has any, otherwise at every line.
 

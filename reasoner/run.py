@@ -19,10 +19,10 @@ from reasoner.errors import BudgetExhausted, ReasonerError, first_fault
 from reasoner.limiter import Limiter
 from reasoner.plan import Plan, StrategySpec, instance_of
 from reasoner.prompts import Prompts
-from reasoner.session import Session
-from reasoner.shots import demonstrations, statement
+from reasoner.session import Aids, Session
+from reasoner.shots import demonstrations, from_store, statement
 from reasoner.store.journal import Journal
-from reasoner.store.queries import load_trajectory, problem_of, trajectories
+from reasoner.store.queries import load_trajectory, problem_of, trajectories, verified_answers
 from reasoner.store.records import (
     Closing,
     RunRow,
@@ -35,7 +35,7 @@ from reasoner.store.records import (
     open_trajectory,
 )
 from reasoner.trajectory import Trajectory
-from reasoner.types import Answer, Client, Problem, Verdict, digest
+from reasoner.types import Answer, Client, Demonstration, Problem, Solver, Verdict, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from reasoner.retry import RetryPolicy
     from reasoner.store import Store
     from reasoner.store.connection import Connection
+    from reasoner.strategies import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ class Runner:
         """Run one strategy on one problem and close its trajectory."""
         solver = registry.solver(task.row.problem.solver)
         instance = instance_of(solver, task.row.problem)
+        strategy = task.spec.make()
         durable = task.client.paid
         await self._store.write(lambda c: open_trajectory(c, task.row), durable=durable)
         text = statement(solver, instance, self._prompts)
@@ -203,9 +205,11 @@ class Runner:
             sampling=plan.sampling,
             retry=self._retry,
             price=self._prices.get(task.client.name),
-            shots=lambda kind, n: demonstrations(solver, kind, n, exclude=instance, prompts=self._prompts),
+            numbers=getattr(strategy.params, "numbers", "plain"),
+            aids=self._aids(solver, instance, run),
+            oracle=strategy.oracle,
         )
-        closing = await _closing(task.spec, session, lambda answer: solver.verify(instance, answer))
+        closing = await _closing(strategy, session, lambda answer: solver.verify(instance, answer))
 
         def close(c: Connection) -> None:
             journal.put_thoughts(c, session.unwritten())
@@ -213,6 +217,21 @@ class Runner:
 
         await self._store.write(close, durable=durable)
         return self._outcome(task.row, closing, session)
+
+    def _aids(self, solver: Solver[Any, Any], instance: Any, run: RunRow) -> Aids:
+        """Return what a session may look up, closed over the solver and the store."""
+
+        def shots(kind: str, template: str, n: int, source: str) -> list[Demonstration]:
+            if source == "store":
+                answers = verified_answers(self._store, solver=solver.title, template=template, before_run=run.id)
+                return from_store(solver, answers, n, exclude=instance, prompts=self._prompts)
+            return demonstrations(solver, kind, n, exclude=instance, prompts=self._prompts)
+
+        return Aids(
+            shots=shots,
+            canonical=lambda line: solver.canonical_answer(instance, line),
+            verify=lambda text: solver.verify(instance, text),
+        )
 
     def _outcome(self, row: TrajectoryRow, closing: Closing, session: Session) -> Outcome:
         return Outcome(
@@ -236,13 +255,13 @@ class Runner:
         )  # fmt: skip
 
 
-async def _closing(spec: StrategySpec, session: Session, verify: Callable[[str], Verdict]) -> Closing:
+async def _closing(strategy: Strategy, session: Session, verify: Callable[[str], Verdict]) -> Closing:
     """Let a strategy work and say how it ended. Faults that the next problem would meet too go up."""
     status: TrajectoryStatus = "closed"
     answer: Answer | None = None
     error: ReasonerError | None = None
     try:
-        answer = await spec.make().run(session)
+        answer = await strategy.run(session)
     except BudgetExhausted as exhausted:
         status, answer, error = "exhausted", session.best, exhausted
     except ReasonerError as fault:

@@ -11,16 +11,19 @@ after it is committed. Strategies know no provider and no database; this module 
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
-from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused, first_fault
+from reasoner.concurrency import together
+from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused
+from reasoner.numbers import NumberFormat, group, ungroup
 from reasoner.retry import RetryPolicy, with_retry
-from reasoner.store.journal import Intent, Journal, ThoughtRow
-from reasoner.text import storable
+from reasoner.store.journal import Intent, Journal, ThoughtRow, thought_row
+from reasoner.text import plain_answer, storable
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import (
     About,
@@ -35,7 +38,7 @@ from reasoner.types import (
     Request,
     Sampling,
     Usage,
-    canonical_json,
+    Verdict,
     digest,
 )
 
@@ -64,6 +67,18 @@ class Place:
     template_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Aids:
+    """What a session can look up for a strategy that must not see the solver or the database. All of it is fixed for the problem."""
+
+    shots: Callable[[str, str, int, str], list[Demonstration]] | None = None
+    """(kind, template, n, source) -> n worked examples, never the problem itself."""
+    canonical: Callable[[str], str] | None = None
+    """The one spelling of an answer line."""
+    verify: Callable[[str], Verdict] | None = None
+    """The verifier, for strategies that say that they are an upper bound."""
+
+
 class Session:
     """One strategy at work on one problem."""
 
@@ -82,7 +97,9 @@ class Session:
         sampling: Sampling | None = None,
         retry: RetryPolicy | None = None,
         price: Price | None = None,
-        shots: Callable[[str, int], list[Demonstration]] | None = None,
+        numbers: NumberFormat = "plain",
+        aids: Aids | None = None,
+        oracle: bool = False,
     ) -> None:
         self.problem = problem
         self.statement = statement
@@ -91,8 +108,9 @@ class Session:
         self.rng = random.Random(int(digest(seed, "rng"), 16))
         # Waits are drawn from a stream of their own: how often a server failed must not change what a strategy draws.
         self._jitter = random.Random(int(digest(seed, "retry"), 16))
-        self.replayed_calls = 0
         self.best: Answer | None = None
+        self._root = trajectory.root
+        self._replayed: set[str] = set()
         self._seed = seed
         self._client = client
         self._journal = journal
@@ -102,13 +120,50 @@ class Session:
         self._sampling = sampling or Sampling()
         self._retry = retry or RetryPolicy()
         self._price = price
-        self._shots = shots
+        self._numbers = numbers
+        self._aids = aids or Aids()
+        self._oracle = oracle
         self._dirty: dict[str, None] = {trajectory.root.id: None}
 
     @property
     def root(self) -> Thought:
-        """The problem itself, as the root of the graph."""
-        return self.trajectory.root
+        """Where this session starts: the problem itself or, in a branch, the branch's own root."""
+        return self._root
+
+    @property
+    def replayed_calls(self) -> int:
+        """How many calls were taken from the journal, those of all branches included."""
+        return len(self._replayed)
+
+    def branch(
+        self,
+        *,
+        parent: Thought | None = None,
+        role: str,
+        label: str = "",
+        statement: str | None = None,
+        sampling: Mapping[str, Any] | None = None,
+        numbers: NumberFormat = "plain",
+        oracle: bool = False,
+    ) -> Session:
+        """Return a view of this session for a strategy that works inside another.
+
+        It shares journal, budget, limits and graph, so that totals add up and replay holds; it has a root of its own (a note under
+        `parent`), its own `rng` (made by hashing, so that branches under way at once do not disturb each other) and its own `best`. What it
+        is shown may be another statement; `sampling` overrides single fields for all its calls. `oracle` opens the verifier to the inner
+        strategy, whatever the outer one may do.
+        """
+        view = copy.copy(self)
+        view._root = self.note(statement or "", parent=parent or self.root, role=role, label=label)  # noqa: SLF001 - its own class
+        view.statement = self.statement if statement is None else statement
+        view.rng = random.Random(int(digest(self._seed, "branch", view.root.path), 16))
+        view.best = None
+        view._oracle = oracle  # noqa: SLF001
+        if numbers != "plain":
+            view._numbers = numbers  # noqa: SLF001
+        if sampling:
+            view._sampling = replace(self._sampling, **dict(sampling))  # noqa: SLF001
+        return view
 
     async def ask(
         self,
@@ -136,7 +191,7 @@ class Session:
         node = parent or self.root
         prompt = self._prompts.get(template)
         ordinal = self.trajectory.claim(node, template)
-        messages = _with_history(prompt.render({"statement": self.statement, **variables}), history)
+        messages = self._shown(_with_history(prompt.render({"statement": self.statement, **variables}), history))
         if not messages:
             raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
         request = Request(
@@ -154,12 +209,19 @@ class Session:
 
     async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
         """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self.ask(template, **arguments)) for _ in range(n)]
-        except BaseExceptionGroup as faults:
-            raise first_fault(faults) from faults
-        return [task.result() for task in tasks]
+        return await together(self.ask(template, **arguments) for _ in range(n))
+
+    def render(self, template: str, **variables: Any) -> str:
+        """Render the block `text` of a template: the statement of a branch, say.
+
+        Raises:
+            BadTemplate: the template cannot be rendered.
+        """
+        return self._prompts.get(template).render_text({"statement": self.statement, **variables})
+
+    def read(self, thought: Thought) -> str:
+        """Return a thought's text as it is to be read: with the number format that the model was shown undone."""
+        return self._plain(thought.text)
 
     def note(self, text: str, *, parent: Thought, role: str, state: Any = None, operation: str = "", label: str = "") -> Thought:
         """Record a thought that has no call of its own: a part of a reply, or a step the strategy took."""
@@ -178,32 +240,56 @@ class Session:
 
     def offer(self, text: str, thought: Thought) -> Answer:
         """Name the best answer so far; it is what counts when the budget runs out. Returns it as an `Answer`."""
-        self.best = Answer(storable(text), thought.id)
+        self.best = Answer(storable(self._plain(text)), thought.id)
         return self.best
 
-    def shots(self, kind: str, n: int) -> list[Demonstration]:
-        """Return n worked examples of a kind for this solver, never the problem itself.
+    def shots(self, kind: str, n: int, *, source: str = "corpora", template: str = "") -> list[Demonstration]:
+        """Return n worked examples for this solver, never the problem itself.
+
+        From `corpora` they are those of a kind (`cot`); from `store`, verified answers to the same `template` of earlier runs.
 
         Raises:
             BadConfig: there are not that many.
         """
-        if n and self._shots is None:
+        if not n:
+            return []
+        if self._aids.shots is None:
             raise BadConfig(f"this session has no worked examples, and {n} of kind {kind!r} were asked for", hint="use shots=0")
-        return self._shots(kind, n) if self._shots and n else []
+        return self._aids.shots(kind, template, n, source)
+
+    def canonical_answer(self, text: str) -> str | None:
+        """Return the one spelling of a text's answer, None where it has none; equal exactly when two texts answer alike. No verdict."""
+        line = plain_answer(self._plain(text))
+        return line if line is None or self._aids.canonical is None else self._aids.canonical(line)
+
+    def oracle(self, text: str, thought: Thought) -> Verdict:
+        """Ask the verifier about an answer, and record that it was asked. For strategies that declare themselves an upper bound.
+
+        Raises:
+            BadConfig: the strategy's parameters do not say so.
+        """
+        if not self._oracle or self._aids.verify is None:
+            raise BadConfig(
+                "this strategy may not ask the verifier", hint="only a strategy whose `oracle` is true may, see docs/strategies.md"
+            )
+        verdict = self._aids.verify(self._plain(text))
+        asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})
+        self.mark(asked, score=verdict.score)
+        return verdict
 
     def unwritten(self) -> list[ThoughtRow]:
         """Return the rows of thoughts that are new or changed since the last commit, parents first, and count them as written."""
         indices = self.trajectory.graph.nodes
         ids = sorted(self._dirty, key=lambda i: int(indices[i]["index"]))
         self._dirty.clear()
-        return [self._row(i) for i in ids]
+        return [thought_row(self.trajectory, i) for i in ids]
 
     def _replay(self, completion: Completion, key: str, place: Place, state: Any) -> Thought:
         """Take an answer from the journal; its usage counts against the budget as it did when it was made."""
         used = spent_on(completion.usage, completion.seconds)
         with self.budget.reserve(Reserve(used.tokens, used.cost)) as held:
             held.settle(used)
-        self.replayed_calls += 1
+        self._replayed.add(key)
         return self._answered(completion, key, place, state)
 
     async def _call(self, request: Request, place: Place, state: Any) -> Thought:
@@ -276,38 +362,20 @@ class Session:
         self._dirty[thought.id] = None
         return thought
 
+    def _plain(self, text: str) -> str:
+        return text if self._numbers == "plain" else ungroup(text)
+
+    def _shown(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if self._numbers == "plain":
+            return messages
+        return tuple(replace(message, content=group(message.content)) for message in messages)
+
     def _check_room(self) -> None:
         """Refuse to grow without end; checked before a call is made, so that no answer is paid for and then dropped."""
         if len(self.trajectory.graph) >= MAX_THOUGHTS:
             raise BudgetExhausted(
                 f"the trajectory has {MAX_THOUGHTS} thoughts, the most one may have", hint="use a narrower search", best=self.best
             )
-
-    def _row(self, thought_id: str) -> ThoughtRow:
-        dag = self.trajectory
-        node = dag.graph.nodes[thought_id]
-        thought: Thought = node["thought"]
-        mark = dag.mark_of(thought)
-        parents = dag.parents(thought)
-        is_reply = bool(thought.finish_reason)
-        is_root = thought is dag.root
-        return ThoughtRow(
-            id=thought.id,
-            trajectory_id=dag.key,
-            parents=tuple(parent.id for parent in parents),
-            position=node["index"],
-            ordinal=node["ordinal"],
-            role=thought.role,
-            label=thought.label,
-            operation=thought.operation,
-            text=None if is_reply or is_root else thought.text,
-            state=None if mark.state is None else canonical_json(mark.state),
-            score=mark.score,
-            fate=mark.fate,
-            depth=node["depth"],
-            call_key=node["call"],
-            root_text=thought.text if is_root else None,
-        )
 
 
 def _since(started: float | None) -> float:

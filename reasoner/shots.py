@@ -1,4 +1,4 @@
-"""Worked examples for few-shot prompts, from `corpora/shots/<solver>.jsonl`.
+"""Worked examples for few-shot prompts, from `corpora/shots/<solver>.jsonl` or from verified answers of the store.
 
 A line: `{"kind": "cot", "instance": "4 9 41", "answer": "... Answer: 9 -> 10 -> ..."}`. Every shipped one verifies with its own
 solver (a test checks it). The question is rendered when it is used, so an overridden statement template is used for it too.
@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
 from reasoner.types import Demonstration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reasoner.prompts import Prompts
     from reasoner.types import Solver
 
@@ -23,6 +27,34 @@ MAX_SHOTS = 4
 def statement(solver: Solver[Any, Any], instance: Any, prompts: Prompts) -> str:
     """Render a problem as a model is shown it."""
     return prompts.get(f"solvers/{solver.name}").render_text(solver.statement_variables(instance))
+
+
+def from_store(
+    solver: Solver[Any, Any], answers: Iterable[tuple[str, str, str]], n: int, *, exclude: Any, prompts: Prompts
+) -> list[Demonstration]:
+    """Return the first n of (instance as JSON, answer, reply) whose answers still verify, of different problems, leaving out the problem itself.
+
+    Raises:
+        BadConfig: there are not that many.
+    """
+    found: list[Demonstration] = []
+    seen = {solver.canonical(exclude)}
+    for data, answer, reply in answers:
+        try:
+            instance = solver.Instance.model_validate_json(data)
+        except ValidationError:
+            continue  # stored by another version of the solver
+        key = solver.canonical(instance)
+        if key not in seen and solver.verify(instance, answer).correct:
+            seen.add(key)
+            found.append(Demonstration(statement(solver, instance, prompts), reply))
+        if len(found) == n:
+            return found
+    raise BadConfig(
+        f"{n} worked examples were asked for and the store holds {len(found)} verified answers of earlier runs to this prompt, on"
+        f" other problems of {solver.name}",
+        hint="run the strategy without shots, then this with --new; or use shots_from=corpora",
+    )
 
 
 def demonstrations(solver: Solver[Any, Any], kind: str, n: int, *, exclude: Any, prompts: Prompts) -> list[Demonstration]:

@@ -22,6 +22,11 @@ _ANSWER = re.compile(
     r"(?:[\s*_`]*[:=]|\s+is\b[\s*_`]*[:=]?)[\s*_`]*(.*)$",
     re.IGNORECASE,
 )
+_BLANKS = re.compile(r"[^\S\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]{2,}")
+_ARROWS = re.compile(r"-{0,3}[-=]>|[→⇒⟶⟹➔➜➝➞⮕⇨]|\\(?:to|rightarrow|longrightarrow|implies)(?![a-z])")
+_OPERATORS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-"})
+_MARKUP = re.compile(r"[`${}]|\\boxed|\\[()\[\]]|\*{2,3}")
+_SPACED = re.compile(r"\s*([=+*/,()]|->|(?<=[0-9)])-(?=[0-9(]))\s*")
 
 
 def clean(text: str) -> str:
@@ -42,18 +47,28 @@ def shorten(text: str, n_chars: int) -> str:
     return line if len(line) <= n_chars else line[: max(0, n_chars - 1)] + "…"
 
 
+def excerpt(text: str, n_chars: int) -> str:
+    """Return at most `n_chars` characters of a text: its beginning and its end, with a line that says so where the middle was left out."""
+    if len(text) <= n_chars:
+        return text
+    gap = "\n[…]\n"
+    half = max(0, n_chars - len(gap)) // 2
+    return text[:half] + gap + text[len(text) - half :]
+
+
 def tail(text: str, n_chars: int = MAX_ANSWER_CHARS) -> str:
     """Return the last `n_chars` characters: answers stand at the end, and a hostile text may be huge."""
     return text if len(text) <= n_chars else text[-n_chars:]
 
 
-def answer_line(text: str) -> str | None:
+def answer_line(text: str, *, first: bool = False) -> str | None:
     """Return what follows the last `Answer:` marker (also `The answer is`) on its line, stripped of Markdown emphasis; None when there is none.
 
-    Only the last 65,536 characters are read. An empty marker line takes the next non-empty line.
+    Only the last 65,536 characters are read. An empty marker line takes the next non-empty line. With `first`, the first marker of the
+    first 65,536 characters counts: for replies that were asked to answer before they explain.
     """
-    lines = tail(text).splitlines()
-    for index in range(len(lines) - 1, -1, -1):
+    lines = (text[:MAX_ANSWER_CHARS] if first else tail(text)).splitlines()
+    for index in range(len(lines)) if first else range(len(lines) - 1, -1, -1):
         match = _ANSWER.match(lines[index][:MAX_ANSWER_CHARS])
         if match is None:
             continue
@@ -61,5 +76,26 @@ def answer_line(text: str) -> str | None:
         if not found:
             found = next((line.strip() for line in lines[index + 1 :] if line.strip()), "")
         found = found.strip("*_`$ ").strip()
-        return found or None
+        if found or not first:
+            return found or None
     return None
+
+
+def plain_answer(text: str) -> str | None:
+    r"""Return the answer of a text in plain notation, for telling whether two texts answer alike; None where there is none.
+
+    The answer is what follows the last marker or, where the text is a single line, that line. Case, blanks, brackets of Markdown and
+    LaTeX, a trailing period and the spelling of arrows and operators do not count.
+
+    >>> plain_answer("So:\n**Answer:** 9→10 → 20."), plain_answer("answer: 9 -> 10 -> 20")
+    ('9 -> 10 -> 20', '9 -> 10 -> 20')
+    """
+    # Long runs of blanks say nothing here and would make the marker's pattern slow.
+    text = _BLANKS.sub(" ", tail(text))
+    found = answer_line(text)
+    if found is None:
+        lines = [line for line in text.splitlines() if line.strip()]
+        found = lines[0] if len(lines) == 1 else ""
+    found = _ARROWS.sub(" -> ", clean(found).casefold()).translate(_OPERATORS)
+    found = _SPACED.sub(r" \1 ", _MARKUP.sub(" ", found))
+    return " ".join(found.split()).strip(" .,;!") or None

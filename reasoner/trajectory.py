@@ -94,8 +94,7 @@ class Trajectory:
         Raises:
             BadConfig: the parent is not part of this trajectory.
         """
-        if parent.id not in self.graph:
-            raise BadConfig(f"the parent thought {parent.id} is not part of this trajectory", hint="use a thought this session returned")
+        self.thought(parent.id)
         path = self.child_path(parent, role, ordinal)
         thought = Thought(digest(self.key, path)[:16], path, role, text, operation, label, finish_reason, mean_logprob)
         self._insert(thought, call, ordinal=ordinal, depth=self.graph.nodes[parent.id]["depth"] + 1)
@@ -105,6 +104,22 @@ class Trajectory:
 
     def _insert(self, thought: Thought, call: str | None, *, ordinal: int, depth: int) -> None:
         self.graph.add_node(thought.id, thought=thought, mark=Mark(), call=call, index=len(self.graph), ordinal=ordinal, depth=depth)
+
+    def thought(self, thought_id: str) -> Thought:
+        """Return a thought by its id.
+
+        Raises:
+            BadConfig: it is not part of this trajectory.
+        """
+        if thought_id not in self.graph:
+            raise BadConfig(f"the thought {thought_id} is not part of this trajectory", hint="use a thought this session returned")
+        thought: Thought = self.graph.nodes[thought_id]["thought"]
+        return thought
+
+    def below(self, thought: Thought) -> list[Thought]:
+        """Return all thoughts under a thought, in the order they were added."""
+        found = [self.graph.nodes[i] for i in nx.descendants(self.graph, thought.id)]
+        return [node["thought"] for node in sorted(found, key=lambda node: node["index"])]
 
     def mark(self, thought: Thought, *, fate: Fate | None = None, score: float | None = None, state: Any = None) -> None:
         """Change what is thought of a thought; None leaves a field as it is."""

@@ -155,6 +155,7 @@ class Completion:
     constraint_applied: ConstraintApplied = "none"
     seconds: float = 0.0
     mean_logprob: float | None = None
+    """The mean natural log-probability of the tokens of the text, where `Sampling.logprobs` asked for it and the client can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +308,14 @@ class Solver(ABC, Generic[I, S]):
     def statement_variables(self, instance: I) -> Mapping[str, Any]:
         """Return the variables of `prompts/solvers/<name>.jinja` for this instance."""
 
+    def canonical_answer(self, instance: I, line: str) -> str:  # noqa: ARG002 - for those that override it
+        """Return one text for all spellings of the same answer, so that samples can be counted without a verdict.
+
+        `line` is the answer line in plain notation (see `reasoner.text.plain_answer`). It must not tell right answers from wrong
+        ones: two wrong answers that differ stay different. Never raises on any text.
+        """
+        return line
+
     @abstractmethod
     def verify(self, instance: I, text: str) -> Verdict:
         """Judge an answer text exactly: the whole sequence of moves, not only its end. Never raises on any text."""
@@ -344,7 +353,7 @@ class Solver(ABC, Generic[I, S]):
 class Unsearchable(Solver[I, str]):
     """A family without a search space (questions, translations): it has right answers, but no states and no moves.
 
-    What needs states (`tot`, the teacher's searches) finds `searchable` false and says so; asked all the same, every method of the
+    What needs states (the teacher's searches) finds `searchable` false and does without; asked all the same, every method of the
     search raises.
     """
 

@@ -277,3 +277,55 @@ async def test_a_call_that_waits_to_be_asked_again_holds_no_place(db: Path, prom
         assert (await s.ask("toy/ask", hint="quick")).text == "x"
         assert not slow.done()
         assert (await slow).text == "x"
+
+
+async def test_a_branch_shares_what_counts_and_has_what_is_its_own(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient(["outer", "inner one", "inner two"])
+    async with session(db, prompts, client) as (s, _):
+        await s.ask("toy/ask", hint="h")
+        first = s.branch(role="toy/branch", label="1", statement="another?", sampling={"temperature": 0.5})
+        second = s.branch(role="toy/branch", label="2")
+        one = await first.ask("toy/ask", hint="h")
+        two = await second.ask("toy/ask", hint="h")
+        assert s.trajectory.parents(one) == [first.root]
+        assert s.trajectory.parents(two) == [second.root]
+        assert s.trajectory.parents(first.root) == [s.root]
+        assert first.budget is s.budget
+        assert s.budget.spent.calls == 3
+        assert [r.messages[-1].content for r in client.requests] == ["one? h", "another? h", "one? h"]
+        assert [r.sampling.temperature for r in client.requests] == [0.0, 0.5, 0.0]
+        assert len({r.seed for r in client.requests}) == 3
+        draws = [v.rng.random() for v in (s, first, second)]
+        assert len(set(draws)) == 3
+        first.offer("mine", one)
+        assert (s.best, second.best) == (None, None)
+        assert s.statement == second.statement == "one?"
+
+
+async def test_the_number_format_is_applied_on_the_way_out_and_undone_on_the_way_in(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient(["Answer: 1,234,567", "x"])
+    async with session(db, prompts, client) as (s, _):
+        view = s.branch(role="toy/branch", numbers="right_to_left")
+        thought = await view.ask("toy/ask", hint="1234567", history=[Message("user", "89012"), Message("assistant", "7,000")])
+        assert [m.content for m in client.requests[0].messages] == ["S", "89,012", "7,000", "one? 1,234,567"]
+        assert thought.text == "Answer: 1,234,567", "what the model wrote is kept as it is"
+        assert view.read(thought) == "Answer: 1234567"
+        assert view.offer(thought.text, thought).text == "Answer: 1234567"
+        assert view.canonical_answer(thought.text) == "1234567"
+        assert s.read(thought) == thought.text
+        plain = await s.ask("toy/ask", hint="1234567")
+        assert client.requests[1].messages[-1].content == "one? 1234567"
+        assert s.offer(plain.text, plain).text == "x"
+
+
+async def test_an_exhausted_call_lets_those_under_way_finish(db: Path, prompts: Prompts) -> None:
+    async with session(db, prompts, ScriptedClient(["a", "b", "c"]), limits=Limits(calls=3)) as (s, store):
+        with pytest.raises(BudgetExhausted):
+            await s.ask_many("toy/ask", n=5, hint="h")
+        assert s.budget.spent.calls == 3
+        assert store.rows("SELECT count(*) AS n FROM calls WHERE state = 'done'") == [{"n": 3}]
+
+
+def test_log_probabilities_change_a_call_s_key_only_where_they_are_asked_for() -> None:
+    assert "logprobs" not in Sampling().as_dict()
+    assert Sampling(logprobs=True).as_dict() == Sampling().as_dict() | {"logprobs": True}

@@ -14,9 +14,9 @@ FILES = sorted([*ROOT.glob("reasoner/**/*.py"), *ROOT.glob("solvers/*.py")])
 LAYERS: list[set[str]] = [
     {"reasoner"},
     {"errors", "types"},
-    {"text", "assets", "prompts", "registry", "outline", "_outline_line", "calibration", "reversal"},
+    {"text", "assets", "prompts", "registry", "outline", "_outline_line", "calibration", "reversal", "numbers"},
     {"solvers", "clients"},
-    {"budget", "retry", "limiter"},
+    {"budget", "retry", "limiter", "concurrency"},
     {"shots"},
     {"store", "trajectory"},
     {"session"},

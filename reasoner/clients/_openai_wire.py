@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, StrictInt, StrictStr, ValidationError
 from pydantic_core import from_json
 
 from reasoner.errors import (
@@ -88,6 +88,8 @@ def request_body(request: Request, *, model: str, profile: Profile) -> bytes:
     }
     if profile.sends_sampling:
         body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
+    if sampling.logprobs:
+        body["logprobs"] = True
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     # Not in the official interface, but in that of most other servers: sent only when asked for.
@@ -117,8 +119,17 @@ class _Message(_Wire):
     refusal: StrictStr | None = None
 
 
+class _Token(_Wire):
+    logprob: FiniteFloat
+
+
+class _Logprobs(_Wire):
+    content: list[_Token]
+
+
 class _Choice(_Wire):
     message: _Message
+    logprobs: Any = None  # read only where it was asked for: what nobody reads can be no fault
     finish_reason: StrictStr | None = None
 
 
@@ -237,6 +248,7 @@ class Endpoint:
             model=self.said(reply.model or "", 200) or self.model,
             constraint_applied=_applied(request, text, whole=finish == "stop"),
             seconds=seconds,
+            mean_logprob=_mean_logprob(choice) if request.sampling.logprobs else None,
         )
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes, *, schema: bool) -> ClientError:
@@ -288,6 +300,15 @@ class Endpoint:
         if isinstance(error, httpx.TimeoutException):
             return TimedOut(f"{self.url} stopped answering: {reason}", hint="raise --timeout or try again")
         return ServerFailed(f"the connection to {self.where} broke off: {reason}", hint="the request may have been processed; try again")
+
+
+def _mean_logprob(choice: _Choice) -> float | None:
+    """Return the mean over the tokens of the answer; None where the server sent none that can be read (some ignore the parameter)."""
+    try:
+        tokens = _Logprobs.model_validate(choice.logprobs).content
+    except ValidationError:
+        return None
+    return sum(token.logprob for token in tokens) / len(tokens) if tokens else None
 
 
 def _usage(usage: _Usage) -> Usage:

@@ -9,6 +9,7 @@ A script file holds one JSON value per line, a string or an object:
 
     "Answer: 24"
     {"text": "cut o", "finish_reason": "length"}
+    {"text": "Answer: 24", "mean_logprob": -0.31}
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictStr, TypeAdapter, ValidationError
 
 from reasoner.clients import ClientOptions
 from reasoner.errors import CorruptRecord, MissingAsset, ReasonerError, UsageError
@@ -109,6 +110,7 @@ class _Line(BaseModel):
 
     text: StrictStr
     finish_reason: FinishReason = "stop"
+    mean_logprob: FiniteFloat | None = None
 
 
 _LINE: TypeAdapter[str | _Line] = TypeAdapter(Annotated[StrictStr | _Line, Field(union_mode="left_to_right")])
@@ -143,7 +145,11 @@ def read_script(path: Path) -> list[Reply]:
             replies.append(value)
             continue
         usage = Usage(0, len(value.text.split()))
-        replies.append(Completion(value.text, finish_reason=value.finish_reason, usage=usage, model=f"scripted:{path.name}"))
+        replies.append(
+            Completion(
+                value.text, finish_reason=value.finish_reason, usage=usage, model=f"scripted:{path.name}", mean_logprob=value.mean_logprob
+            )
+        )
     return replies
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from reasoner.store.connection import Connection
     from reasoner.store.database import Store
+    from reasoner.trajectory import Thought, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,20 @@ class ThoughtRow:
     depth: int
     call_key: str | None
     root_text: str | None = None
+
+
+def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
+    """Return a thought of a graph as it is stored."""
+    node = dag.graph.nodes[thought_id]
+    thought: Thought = node["thought"]
+    mark = dag.mark_of(thought)
+    is_reply, is_root = bool(thought.finish_reason), thought is dag.root
+    return ThoughtRow(
+        id=thought.id, trajectory_id=dag.key, parents=tuple(parent.id for parent in dag.parents(thought)), position=node["index"],
+        ordinal=node["ordinal"], role=thought.role, label=thought.label, operation=thought.operation,
+        text=None if is_reply or is_root else thought.text, state=None if mark.state is None else canonical_json(mark.state),
+        score=mark.score, fate=mark.fate, depth=node["depth"], call_key=node["call"], root_text=thought.text if is_root else None,
+    )  # fmt: skip
 
 
 def now() -> str:

@@ -144,3 +144,19 @@ def verified(store: Store) -> Iterator[dict[str, Any]]:
         if len(page) < 500:
             return
         after = page[-1]["number"]
+
+
+def verified_answers(store: Store, *, solver: str, template: str, before_run: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (instance as JSON, answer, reply) of verified trajectories whose answer is read from the reply to a template, oldest first.
+
+    Only what was finished before a run began counts: the run's own results must not change what it asks, or it could not be replayed.
+    """
+    rows = store.rows(
+        "SELECT p.instance, t.answer, m.content FROM trajectories t JOIN problems p ON p.id = t.problem_id"
+        " JOIN verdicts v ON v.trajectory_id = t.id AND v.correct = 1 JOIN runs r ON r.id = ? AND t.finished < r.created"
+        " JOIN thoughts h ON h.id = t.answer_thought JOIN calls c ON c.id = h.call_id AND c.role = ? AND c.state = 'done'"
+        " JOIN messages m ON m.id = c.reply_id WHERE p.solver = ? ORDER BY t.finished, t.id",
+        (before_run, template, solver),
+    )
+    for row in rows:
+        yield row["instance"], row["answer"], row["content"]

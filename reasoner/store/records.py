@@ -148,17 +148,18 @@ def open_trajectory(c: Connection, row: TrajectoryRow) -> None:
     )
     c.execute(
         "INSERT INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, created)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET status = 'open', error = NULL, error_kind = NULL",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET"
+        " finished = CASE status WHEN 'failed' THEN NULL ELSE finished END, status = 'open', error = NULL, error_kind = NULL",
         (row.id, row.run_id, problem.id, row.strategy, row.params, row.model, row.model_fingerprint, row.sample, now()),
     )
 
 
 def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> None:
-    """Write the answer, the verdict and the totals."""
+    """Write the answer, the verdict and the totals. A replay leaves the time at which a trajectory was first finished as it is."""
     spent = closing.spent
     c.execute(
         "UPDATE trajectories SET status = ?, answer = ?, answer_thought = ?, error = ?, error_kind = ?, dag_hash = ?, calls = ?,"
-        " prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, seconds = ?, cost = ?, finished = ? WHERE id = ?",
+        " prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, seconds = ?, cost = ?, finished = coalesce(finished, ?) WHERE id = ?",
         (
             closing.status,
             closing.answer,

@@ -17,10 +17,11 @@ Importing this package imports no strategy.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from reasoner.numbers import NumberFormat
 from reasoner.types import Message
 
 if TYPE_CHECKING:
@@ -40,16 +41,32 @@ class Strategy(ABC):
     """The registry name; the same word as the module's file."""
     summary: ClassVar[str]
     """One line for listings."""
+    takes_inner: ClassVar[bool] = False
+    """Whether another strategy can be its inner step: `self_consistency(ats)`."""
+    default_inner: ClassVar[str] = ""
+    """The inner strategy where none is written; empty: none at all."""
 
     class Params(BaseModel):
-        """The parameters; a strategy that has some overrides this with fields that each carry a description and a default."""
+        """The parameters; a strategy that has some of its own extends this with fields that each carry a description and a default."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
-    params: Params
+        numbers: NumberFormat = Field(
+            default="plain", description="how numbers are shown to the model: plain, or right_to_left (1,234,567), undone when it answers"
+        )
 
-    def __init__(self, params: Params) -> None:
+    params: Params
+    inner: Strategy | None
+    """The strategy inside this one, None where there is none."""
+
+    def __init__(self, params: Params, inner: Strategy | None = None) -> None:
         self.params = params
+        self.inner = inner
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it chooses by asking the verifier. Such a strategy is an upper bound and no method; its label has to show it."""
+        return False
 
     @abstractmethod
     async def run(self, session: Session) -> Answer:
@@ -65,7 +82,21 @@ class Strategy(ABC):
         """
 
 
-def shot_messages(session: Session, kind: str, n: int) -> list[Message]:
-    """Return n worked examples of a kind as a conversation: the user states the problem, the assistant answers."""
-    pairs = ((Message("user", shot.question), Message("assistant", shot.answer)) for shot in session.shots(kind, n))
+ShotSource = Literal["corpora", "store"]
+
+
+class ShotParams(Strategy.Params):
+    """Parameters of strategies that can show worked examples."""
+
+    shots: int = Field(default=0, ge=0, le=4, description="worked examples shown before the problem")
+    shots_from: ShotSource = Field(default="corpora", description="corpora (shipped), or store (verified answers of earlier runs)")
+
+
+def shot_messages(session: Session, kind: str, params: ShotParams, *, template: str) -> list[Message]:
+    """Return worked examples as a conversation: the user states the problem, the assistant answers.
+
+    `kind` names them in `corpora/shots`, `template` in the store.
+    """
+    shots = session.shots(kind, params.shots, source=params.shots_from, template=template)
+    pairs = ((Message("user", shot.question), Message("assistant", shot.answer)) for shot in shots)
     return [message for pair in pairs for message in pair]

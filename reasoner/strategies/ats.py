@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from reasoner.outline import Outline, format_label, parse, parse_chain
-from reasoner.strategies import Strategy, shot_messages
+from reasoner.strategies import ShotParams, Strategy, shot_messages
 
 if TYPE_CHECKING:
     from reasoner.session import Session
@@ -36,18 +36,18 @@ class AutonomousTreeSearch(Strategy):
     name = "ats"
     summary = "one call in which the model writes down a whole tree search (bfs or dfs)"
 
-    class Params(Strategy.Params):
+    class Params(ShotParams):
         """Parameters of `ats`."""
 
         order: Order = Field(default="bfs", description="in which order the search is to be written")
-        shots: int = Field(default=0, ge=0, le=4, description="worked examples shown before the problem")
 
     params: Params
 
     async def run(self, session: Session) -> Answer:
         """Ask once and read the tree out of the reply; a reply that was cut off is offered as it is."""
         order = self.params.order
-        reply = await session.ask(f"ats/{order}", history=shot_messages(session, f"ats-{order}", self.params.shots))
+        template = f"ats/{order}"
+        reply = await session.ask(template, history=shot_messages(session, f"ats-{order}", self.params, template=template))
         answer = session.offer(reply.text, reply)
         _record(session, reply)
         return answer
@@ -55,7 +55,7 @@ class AutonomousTreeSearch(Strategy):
 
 def _record(session: Session, reply: Thought) -> None:
     """Note every line of the outline as a thought and mark what became of it."""
-    outline = parse(reply.text)
+    outline = parse(session.read(reply))
     thoughts: list[Thought] = []
     for entry in outline.entries:
         parent = reply if entry.parent is None else thoughts[entry.parent]

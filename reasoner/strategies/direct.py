@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from reasoner.strategies import Strategy, shot_messages
+from reasoner.strategies import ShotParams, Strategy, shot_messages
 
 if TYPE_CHECKING:
     from reasoner.session import Session
@@ -24,15 +22,13 @@ class Direct(Strategy):
     name = "direct"
     summary = "one call that asks for the answer line only"
 
-    class Params(Strategy.Params):
+    class Params(ShotParams):
         """Parameters of `direct`."""
-
-        shots: int = Field(default=0, ge=0, le=4, description="worked examples shown before the problem")
 
     params: Params
 
     async def run(self, session: Session) -> Answer:
         """Ask once; a reply that was cut off is offered as it is."""
-        reply = await session.ask("direct/answer", history=shot_messages(session, "direct", self.params.shots))
+        reply = await session.ask("direct/answer", history=shot_messages(session, "direct", self.params, template="direct/answer"))
         session.mark(reply, fate="final")
         return session.offer(reply.text, reply)

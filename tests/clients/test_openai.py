@@ -296,3 +296,24 @@ def test_no_test_can_leave_this_machine(monkeypatch: pytest.MonkeyPatch, url: st
     with pytest.raises((RuntimeError, ExceptionGroup)) as caught:  # an address of its own is tried inside a task group
         asyncio.run(main())
     assert "tests may only reach loopback addresses" in _everything(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "mean"),
+    [
+        ({"content": [{"token": "a", "logprob": -0.5, "top_logprobs": []}, {"token": "b", "logprob": -1.5}]}, -1.0),
+        ({"content": []}, None),
+        ({"content": None}, None),
+        (None, None),
+        ([-0.5], None),
+        ({"content": [{"token": "a"}]}, None),
+        ({"content": [{"token": "a", "logprob": "-0.5x"}]}, None),
+    ],
+)
+def test_log_probabilities_are_asked_for_and_read_only_when_wanted(fault_server: FaultServer, logprobs: Any, mean: float | None) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "ab"}, "finish_reason": "stop", "logprobs": logprobs}
+    wanted = Request(REQUEST.messages, Sampling(logprobs=True))
+    assert ask(fault_server, Fault(chat(choices=[choice])), request=wanted).mean_logprob == mean
+    assert fault_server.received[0].json["logprobs"] is True
+    assert ask(fault_server, Fault(chat(choices=[choice]))).mean_logprob is None
+    assert "logprobs" not in fault_server.received[1].json

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reasoner.clients import ClientOptions, open_client
-from reasoner.clients.scripted import ScriptedClient
+from reasoner.clients.scripted import ScriptedClient, read_script
 from reasoner.errors import CorruptRecord, MissingAsset, ServerFailed, UsageError
 from reasoner.types import Client, Completion, Message, Request, Usage
 
@@ -99,3 +99,14 @@ def test_a_missing_file_or_name_is_said(tmp_path: Path) -> None:
         open_client(f"scripted:{tmp_path / 'none.jsonl'}")
     with pytest.raises(UsageError, match="scripted:FILE"):
         open_client("scripted:")
+
+
+def test_a_script_can_give_log_probabilities(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text('{"text": "Answer: 24", "mean_logprob": -0.31}\n')
+    (reply,) = read_script(path)
+    assert isinstance(reply, Completion)
+    assert reply.mean_logprob == -0.31
+    path.write_text('{"text": "Answer: 24", "mean_logprob": NaN}\n')
+    with pytest.raises(CorruptRecord):
+        read_script(path)

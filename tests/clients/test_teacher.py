@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.teacher import MAX_WIDTH, NO_ANSWER, WRITERS, TeacherClient, Writer
+from reasoner.clients.teacher._task import Place, reaches
 from reasoner.errors import BadConfig
 from reasoner.outline import Entry, parse
-from reasoner.types import About, Client, Completion, Message, Problem, Request, Sampling, Solver, canonical_json, digest
+from reasoner.strategies._candidates import read_candidates
+from reasoner.types import About, Client, Completion, Message, Move, Problem, Request, Sampling, Solver, canonical_json, digest
 
 PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24", "mini_crossword", "room_map", "sum"]
 PAPER_LEVELS = [
@@ -40,8 +43,19 @@ def problem_of(puzzle: str, instance: Any) -> Problem:
     return Problem(puzzle, canonical_json(instance.model_dump(mode="json")), solver_of(puzzle).format(instance))
 
 
-def ask(problem: Problem, template: str, *, seed: int = 0, sampling: Sampling | None = None) -> Completion:
-    request = Request((Message("user", "a b c"),), sampling or Sampling(max_tokens=100_000), seed=seed, about=About(problem, template))
+WHOLE = ["direct/answer", *(f"cot/{name}" for name in ("answer", "plain", "irac", "explanation_first", "markdown")), "ats/bfs", "ats/dfs"]
+"""Templates whose reply is a whole text that ends with the answer line."""
+PARAMS: dict[str, Any] = {"steps": [], "n_steps": 8, "options": [{"steps": []}] * 2, "turns": [], "answer": "Answer: 1"}
+"""What the strategies tell their templates, at the start of a search or a dialogue."""
+DRAWN = {"ats/bfs", "ats/dfs", "tot/propose"}
+"""Templates whose reply shows more than the solution; the seed draws what."""
+
+
+def ask(
+    problem: Problem, template: str, *, seed: int = 0, sampling: Sampling | None = None, params: dict[str, Any] | None = None
+) -> Completion:
+    about = About(problem, template, params=PARAMS | (params or {}))
+    request = Request((Message("user", "a b c"),), sampling or Sampling(max_tokens=100_000), seed=seed, about=about)
     return asyncio.run(TeacherClient().complete(request))
 
 
@@ -105,8 +119,8 @@ def test_the_same_request_gets_the_same_text(puzzle: str, template: str) -> None
     problem = problem_of(puzzle, drawn(puzzle, solver.default_level, 1)[0])
     texts = [ask(problem, template, seed=seed).text for seed in (1, 1, 2, 3, 4, 5)]
     assert texts[0] == texts[1]
-    branches = template.startswith("ats/") and puzzle != "sum"  # a sum has one legal move per column
-    assert (len(set(texts)) > 1) == branches  # the seed draws what is shown beside the solution
+    # The seed draws what is shown beside the solution, and in which order; a sum has one legal move per column.
+    assert (len(set(texts)) > 1) == (template in DRAWN and puzzle != "sum")
 
 
 @pytest.mark.parametrize(("puzzle", "level"), PAPER_LEVELS)
@@ -123,7 +137,7 @@ def test_chain_of_thought_writes_one_line_per_move() -> None:
     assert ask(problem, "direct/answer").text == "Answer: 9 -> 10 -> 20"
 
 
-@pytest.mark.parametrize("template", sorted(WRITERS))
+@pytest.mark.parametrize("template", WHOLE)
 @pytest.mark.parametrize(("puzzle", "line"), [("game24", "1 1 1 1"), ("drop_water", "5 7 4 3")])
 def test_without_a_solution_the_search_ends_without_a_goal(puzzle: str, line: str, template: str) -> None:
     solver = solver_of(puzzle)
@@ -136,6 +150,84 @@ def test_without_a_solution_the_search_ends_without_a_goal(puzzle: str, line: st
     assert not solver.verify(instance, text).correct
     assert bool(outline.entries) == template.startswith("ats/")
     states_of(puzzle, instance, outline.entries)
+
+
+def steps_to(puzzle: str, instance: Any, moves: list[Any]) -> list[dict[str, str]]:
+    solver = solver_of(puzzle)
+    return [{"state": solver.show(instance, m.state), "operation": m.operation, "text": ""} for m in moves]
+
+
+def reachable(puzzle: str, instance: Any, state: Any, n_moves: int) -> bool:
+    """Search as plainly as can be, to check the teacher's own search against."""
+    solver = solver_of(puzzle)
+    if solver.is_goal(instance, state):
+        return True
+    return n_moves > 0 and any(reachable(puzzle, instance, m.state, n_moves - 1) for m in solver.moves(instance, state))
+
+
+@pytest.mark.parametrize("puzzle", PUZZLES)
+def test_it_proposes_legal_steps_and_rates_states_by_what_can_be_reached(puzzle: str) -> None:
+    solver = solver_of(puzzle)
+    rng = random.Random(7)
+    rated: set[str] = set()
+    for instance in drawn(puzzle, solver.default_level, 4):
+        problem = problem_of(puzzle, instance)
+        solution = solver.solve(instance) or []
+        for depth in range(len(solution)):
+            walk: list[Any] = []
+            state = solver.start(instance)
+            for _ in range(depth):  # a random walk; at depth 0 the start
+                walk.append(rng.choice(solver.moves(instance, state)))
+                state = walk[-1].state
+            params = {"steps": steps_to(puzzle, instance, walk), "n_steps": 5}
+            moves = solver.moves(instance, state)
+            if not moves:
+                continue
+            found = read_candidates(ask(problem, "tot/propose", params=params, seed=depth).text, 50)
+            assert 1 <= len(found) <= 5
+            assert {(c.operation, c.state) for c in found} <= {(m.operation, solver.show(instance, m.state)) for m in moves}
+            left = len(solution) - depth - 1
+            for move in [m for m in moves if solver.show(instance, m.state) in {c.state for c in found}][:3]:
+                there = {"steps": steps_to(puzzle, instance, [*walk, move])}
+                word = ask(problem, "tot/value", params=there).text.removeprefix("Value: ")
+                assert word == ("sure" if reachable(puzzle, instance, move.state, left) else "impossible")
+                rated.add(word)
+                answered = solver.verify(instance, ask(problem, "tot/answer", params=there).text).correct
+                assert answered == (word == "sure")
+    assert rated == {"sure", "impossible"}
+
+
+def test_it_marks_the_goal_votes_for_a_way_that_reaches_it_and_takes_no_illegal_path() -> None:
+    problem = problem_of("number_path", solver_of("number_path").parse("2 9 20"))
+    to_10 = [{"state": "10", "operation": "9 + 1 = 10"}]
+    to_18 = [{"state": "18", "operation": "9 * 2 = 18"}]
+    illegal = [{"state": "11", "operation": "9 + 2 = 11"}]
+    assert "10 -> 20 (10 * 2 = 20) (goal)" in ask(problem, "tot/propose", params={"steps": to_10}).text
+    assert ask(problem, "tot/sample", params={"steps": to_10}).text == "1: 10 -> 20 (10 * 2 = 20) (goal)"
+    assert ask(problem, "tot/vote", params={"options": [{"steps": s} for s in (to_18, illegal, to_10)]}).text == "Best: 3"
+    assert ask(problem, "tot/value", params={"steps": illegal}).text == "Value: impossible"
+    assert ask(problem, "tot/answer", params={"steps": illegal}).text == NO_ANSWER
+    assert not read_candidates(ask(problem, "tot/propose", params={"steps": illegal}).text, 8)
+
+
+def test_it_guides_and_rates_by_the_exact_verifier() -> None:
+    problem = problem_of("number_path", solver_of("number_path").parse("2 9 20"))
+    right, wrong = "Answer: 9 -> 10 -> 20", "Answer: 9 -> 18 -> 19"
+    stops = [
+        json.loads(ask(problem, "iot/guide", params={"turns": turns}).text)["stop"]
+        for turns in ([], [{"thought": "", "response": wrong}], [{"thought": "", "response": right}])
+    ]
+    assert stops == [False, False, True]
+    assert [ask(problem, "best_of_n/rate", params={"answer": a}).text.splitlines()[-1] for a in (right, wrong)] == [
+        "Rating: 10",
+        "Rating: 0",
+    ]
+
+
+def test_its_text_is_certain_and_it_says_so_only_when_asked() -> None:
+    problem = problem_of("number_path", solver_of("number_path").parse("2 9 20"))
+    assert ask(problem, "direct/answer").mean_logprob is None
+    assert ask(problem, "direct/answer", sampling=Sampling(logprobs=True)).mean_logprob == 0.0
 
 
 def test_counts_words_and_honours_max_tokens_and_stop() -> None:
@@ -151,7 +243,7 @@ def test_counts_words_and_honours_max_tokens_and_stop() -> None:
 
 def test_refuses_what_it_cannot_answer() -> None:
     problem = problem_of("number_path", solver_of("number_path").parse("2 9 20"))
-    with pytest.raises(BadConfig, match=r"'tot/nothing'.*ats/bfs, ats/dfs, cot/answer, direct/answer"):
+    with pytest.raises(BadConfig, match=r"'tot/nothing'.*ats/bfs, ats/dfs, best_of_n/rate, cot/answer, .*direct/answer"):
         ask(problem, "tot/nothing")
     with pytest.raises(BadConfig, match="which problem"):
         asyncio.run(TeacherClient().complete(Request((Message("user", "hello"),))))
@@ -173,3 +265,20 @@ def test_is_a_client_that_says_what_it_is() -> None:
     assert (client.name, client.fingerprint, client.paid, client.concurrency) == ("teacher", "teacher:1", False, 8)
     asyncio.run(client.aclose())
     asyncio.run(client.aclose())
+
+
+class Endless:
+    """A search that never ends: every state has fifty new ones."""
+
+    def is_goal(self, instance: Any, state: str) -> bool:
+        return bool(state == instance)
+
+    def moves(self, instance: Any, state: str) -> list[Move[str]]:
+        return [Move("go", f"{state}.{i}") for i in range(50)]
+
+
+def test_what_would_take_too_long_to_find_out_is_left_open() -> None:
+    solver: Any = Endless()
+    assert reaches(solver, Place("a", "0.1"), "0", 3) is True
+    assert reaches(solver, Place("b", "nowhere"), "0", 1) is False
+    assert reaches(solver, Place("c", "nowhere"), "0", 9) is None

@@ -12,6 +12,8 @@ from reasoner.api import Setup, execute
 from reasoner.budget import Limits
 from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
+from reasoner.compare import tabulate
+from reasoner.numbers import group
 from reasoner.plan import draw, parse_strategies
 from reasoner.run import Outcome
 from reasoner.store import Store
@@ -20,7 +22,21 @@ from reasoner.types import Completion, Request, Sampling
 
 STRATEGIES = registry.names("strategy")
 SOLVERS = registry.names("solver")
-VARIANTS = [*STRATEGIES, "ats:order=dfs"]
+SMALL_TOT = "tot:breadth=2,value_samples=1"
+VARIANTS = [
+    *STRATEGIES,
+    "ats:order=dfs",
+    "cot:format=json",
+    "tot:search=dfs,value_samples=1,prune_below=0.01",
+    "tot:generate=sample,evaluate=vote,breadth=2,candidates=4,value_samples=2",
+    "tot:breadth=2,value_samples=1,oracle=true",
+    "iot:mode=guided,max_rounds=2",
+    "iot(cot)",
+    "best_of_n:n=2,select=logprob",
+    "self_consistency(ats):n=2",
+]
+HOSTILE_TO = [v for v in VARIANTS if "logprob" not in v]
+"""Scripted replies carry no log-probabilities; that this is refused is tested with the strategy."""
 SAMPLING = Sampling(max_tokens=4000)
 
 
@@ -102,6 +118,101 @@ async def test_budget_is_respected(tmp_path: Path, strategy: str) -> None:
     assert outcome.verdict.unparsed
 
 
+@pytest.mark.parametrize("strategy", VARIANTS)
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_no_call_is_made_beyond_the_budget_and_none_that_was_made_is_lost(tmp_path: Path, strategy: str, limit: int) -> None:
+    client = Counting(open_client("teacher"))
+    (outcome,) = await run(tmp_path / "s.db", strategy, client, n=1, limits=Limits(calls=limit))
+    assert client.calls == outcome.spent.calls <= limit
+    assert (outcome.status, outcome.spent.calls) == ("exhausted", limit) or (outcome.status, outcome.correct) == ("closed", True)
+    (again,) = await run(tmp_path / "s.db", strategy, client, n=1, limits=Limits(calls=limit), replay=True)
+    assert (again.dag_hash, again.answer, again.status) == (outcome.dag_hash, outcome.answer, outcome.status)
+    assert client.calls <= limit
+    with Store.open(tmp_path / "s.db") as store:
+        assert store.rows("SELECT count(*) AS n FROM calls WHERE state <> 'done'") == [{"n": 0}]
+
+
+N_CALLS: dict[str, int] = {
+    "direct": 1,
+    "cot": 1,
+    "ats": 1,
+    "ats:order=dfs": 1,
+    "iot": 2,  # 2 k: the teacher is done in one round
+    "iot:max_rounds=1": 2,
+    "iot:mode=guided": 2 * 5 + 1,
+    "iot:mode=guided,max_rounds=3": 2 * 3 + 1,
+    "iot(cot)": 2 * 2,  # only the guide can say that it is over, in the round after
+    "iot(cot):mode=guided,max_rounds=2": 2 * 2 + 1,
+    "self_consistency": 5,
+    "self_consistency(iot):n=3": 3 * 2,
+    "best_of_n": 5 + 5,
+    "best_of_n:select=logprob": 5,
+    "best_of_n:select=verifier,n=2": 2,
+    "best_of_n(self_consistency:n=3):n=2": 2 * 3 + 2,
+}
+"""What each strategy's algorithm says, on the teacher. `tot` is counted by formula below."""
+
+
+def test_every_strategy_states_its_calls() -> None:
+    assert {name.partition(":")[0] for name in N_CALLS} | {"tot"} >= set(STRATEGIES)
+
+
+@pytest.mark.parametrize("strategy", N_CALLS)
+async def test_as_many_calls_as_the_algorithm_says(tmp_path: Path, strategy: str) -> None:
+    client = Counting(open_client("teacher"))
+    (outcome,) = await run(tmp_path / "s.db", strategy, client, n=1, solver="arithmetic")
+    assert client.calls == outcome.spent.calls == N_CALLS[strategy]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("strategy", "samples"), [("tot", 3), (SMALL_TOT, 1), ("tot:search=dfs,value_samples=2,prune_below=0.01", 2)])
+async def test_tot_makes_as_many_calls_as_its_formula_says(tmp_path: Path, solver: str, strategy: str, samples: int) -> None:
+    (outcome,) = await run(tmp_path / "s.db", strategy, open_client("teacher"), n=1, solver=solver)
+    dag = outcome.trajectory
+    assert dag is not None
+    expansions = [t for t in dag.thoughts() if t.role == "tot/propose"]
+    steps = [t for t in dag.thoughts() if t.role == "tot/step"]
+    states = {(dag.graph.nodes[t.id]["depth"], str(dag.mark_of(t).state).casefold()) for t in steps}
+    assert outcome.spent.calls == len(expansions) + samples * len(states) + 1
+
+
+@pytest.mark.parametrize("strategy", ["ats", "ats:order=dfs", "tot", SMALL_TOT, "tot:search=dfs,value_samples=1,prune_below=0.01"])
+async def test_what_was_pruned_stays_in_the_graph(tmp_path: Path, strategy: str) -> None:
+    (outcome,) = await run(tmp_path / "s.db", strategy, open_client("teacher"), n=1, solver="game24")
+    with Store.open(tmp_path / "s.db") as store:
+        dag = load_trajectory(store, outcome.trajectory_id)
+    fates = [dag.mark_of(thought).fate for thought in dag.thoughts()]
+    assert fates.count("pruned") > 1
+    assert fates.count("kept") > 1
+    assert fates.count("final") == 1
+
+
+@pytest.mark.parametrize("strategy", HOSTILE_TO)
+async def test_numbers_are_grouped_in_all_the_model_sees_and_nowhere_else(tmp_path: Path, strategy: str) -> None:
+    folder = tmp_path / "prompts" / "solvers"
+    folder.mkdir(parents=True)
+    head = "+++\nversion = 1\nvariables = []\n+++\n"
+    (folder / "number_path.jinja").write_text(head + "{% block text %}Add 1234567 to 7654321.\nEnd with a line 'Answer: N'.{% endblock %}")
+    reply = "1: 8888888 -> 8,888,888 (1234567 + 7,654,321 = 8,888,888)\nValue: sure\nAnswer: 8,888,888"
+    both: dict[str, tuple[Outcome, ScriptedClient]] = {}
+    for numbers in ("plain", "right_to_left"):
+        client = ScriptedClient(lambda _request: reply)
+        text = f"{strategy}{',' if ':' in strategy else ':'}numbers={numbers}"
+        (outcome,) = await run(tmp_path / f"{numbers}.db", text, client, n=1, prompts=tmp_path / "prompts")
+        both[numbers] = (outcome, client)
+    plain, grouped = both["plain"], both["right_to_left"]
+    assert [m.content for r in grouped[1].requests for m in r.messages] == [group(m.content) for r in plain[1].requests for m in r.messages]
+    assert all("1,234,567" in "".join(m.content for m in r.messages) for r in grouped[1].requests)
+    assert "numbers=right_to_left" in grouped[0].strategy
+    assert plain[0].answer is not None
+    assert grouped[0].answer is not None
+    assert "8,888,888" in plain[0].answer
+    assert "8,888,888" not in grouped[0].answer
+    dag = grouped[0].trajectory
+    assert dag is not None
+    assert not any("," in str(dag.mark_of(t).state) + t.operation for t in dag.thoughts() if t.role.endswith("/step"))
+
+
 HOSTILE = [
     "",
     " ",
@@ -116,7 +227,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("strategy", VARIANTS)
+@pytest.mark.parametrize("strategy", HOSTILE_TO)
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 async def test_hostile_replies_end_in_a_verdict(tmp_path: Path, strategy: str, text: str) -> None:
     (outcome,) = await run(tmp_path / "s.db", strategy, ScriptedClient(lambda _request: text), n=1)
@@ -126,7 +237,15 @@ async def test_hostile_replies_end_in_a_verdict(tmp_path: Path, strategy: str, t
         assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
 
 
-@pytest.mark.parametrize("strategy", VARIANTS)
+@pytest.mark.parametrize("strategy", HOSTILE_TO)
+async def test_what_cannot_be_read_counts_as_wrong_and_is_shown(tmp_path: Path, strategy: str) -> None:
+    """Published tables leave unreadable answers out of their means."""
+    outcomes = await run(tmp_path / "s.db", strategy, ScriptedClient(lambda _request: "I have\nno idea."), n=3)
+    (row,) = tabulate(outcomes)
+    assert (row.n, row.correct, row.unparsed, row.failed) == (3, 0, 3, 0)
+
+
+@pytest.mark.parametrize("strategy", HOSTILE_TO)
 async def test_echo_is_not_an_answer(tmp_path: Path, strategy: str) -> None:
     for solver in SOLVERS:
         (outcome,) = await run(tmp_path / f"{solver}.db", strategy, ScriptedClient(lambda r: r.messages[-1].content), solver=solver, n=1)

@@ -1,0 +1,89 @@
+"""Inner strategies: one run inside another's session, or n of them at once; what became of the branches that were not chosen.
+
+Knows sessions and answers; does not know which strategy works inside, nor how a choice is made.
+
+    branches = await sample(session, inner, role="self_consistency/branch", n=5, sampling={"temperature": 0.7})
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reasoner.concurrency import together
+from reasoner.errors import BadConfig, BudgetExhausted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from reasoner.numbers import NumberFormat
+    from reasoner.session import Session
+    from reasoner.strategies import Strategy
+    from reasoner.trajectory import Thought
+    from reasoner.types import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What one inner run came to. `answer` is None where the budget ended before it had any."""
+
+    root: Thought
+    answer: Answer | None
+    exhausted: BudgetExhausted | None = None
+
+
+def inner_of(strategy: Strategy) -> Strategy:
+    """Return the inner strategy.
+
+    Raises:
+        BadConfig: there is none.
+    """
+    if strategy.inner is None:
+        raise BadConfig(f"{strategy.name} has no inner strategy", hint=f"write {strategy.name}(NAME)")
+    return strategy.inner
+
+
+def open_branch(session: Session, inner: Strategy, *, role: str, label: str = "", parent: Thought | None = None, **view: Any) -> Session:
+    """Open a view of the session for one run of an inner strategy, with what that strategy's own parameters ask for."""
+    numbers: NumberFormat = getattr(inner.params, "numbers", "plain")
+    return session.branch(parent=parent, role=role, label=label, numbers=numbers, oracle=inner.oracle, **view)
+
+
+async def sample(session: Session, inner: Strategy, *, role: str, n: int, sampling: Mapping[str, Any]) -> list[Branch]:
+    """Run an inner strategy n times at once, each with seeds of its own; n branches in order.
+
+    A branch whose budget ended keeps the best answer it had, and the others go on: what was paid for is counted.
+    """
+    views = [open_branch(session, inner, role=role, label=str(number), sampling=sampling) for number in range(1, n + 1)]
+    return await together(_one(view, inner) for view in views)
+
+
+async def _one(view: Session, inner: Strategy) -> Branch:
+    try:
+        return Branch(view.root, await inner.run(view))
+    except BudgetExhausted as exhausted:
+        return Branch(view.root, view.best, exhausted)
+
+
+def exhausted_in(branches: Iterable[Branch]) -> BudgetExhausted | None:
+    """Return the first branch's exhaustion, None when all came to their end."""
+    return next((branch.exhausted for branch in branches if branch.exhausted is not None), None)
+
+
+def settle(session: Session, branches: Sequence[Branch], chosen: Branch, *, agreeing: Sequence[Branch] = ()) -> None:
+    """Mark what became of the branches: the chosen one and those that agree with it are kept, the others pruned; one thought stays final."""
+    for branch in branches:
+        good = branch is chosen or branch in agreeing
+        session.mark(branch.root, fate="kept" if good else "pruned")
+        if branch is not chosen:
+            for thought in session.trajectory.below(branch.root):
+                if session.trajectory.mark_of(thought).fate == "final":
+                    session.mark(thought, fate="kept" if good else "pruned")
+
+
+def reply_of(session: Session, branch: Branch) -> Thought | None:
+    """Return the model's reply that a branch's answer stands in: the answer's thought, or the nearest reply above it."""
+    at = session.trajectory.thought(branch.answer.thought_id) if branch.answer is not None and branch.answer.thought_id else None
+    while at is not None and not at.finish_reason:
+        at = next(iter(session.trajectory.parents(at)), None)
+    return at
