@@ -32,6 +32,7 @@ def _load(name: str) -> Any:
 
 
 _fault_server = _load("fault_server")
+_tiny_gguf = _load("tiny_gguf")
 
 
 class NetworkBlocked(RuntimeError):
@@ -81,6 +82,13 @@ def _no_settings() -> Iterator[None]:
             if name.startswith(("REASONER_", "OPENAI_")) or name.upper() in proxies:
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GGUF of a few kilobytes that llama.cpp runs; it writes nonsense, fast."""
+    path: Path = _tiny_gguf.write_tiny(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+    return path
 
 
 @pytest.fixture

@@ -1,0 +1,246 @@
+"""The local engine under attack, with a model of a few kilobytes: workers killed in the middle, hostile grammars, templates and files.
+
+Small numbers by default; `REASONER_ENGINE_KILLS=200 REASONER_MUTANTS=1000` is the full measure. Seeds are printed;
+`REASONER_CHAOS_SEED` repeats one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasoner.clients import ClientOptions, open_client
+from reasoner.clients.llamacpp import LlamaCppClient
+from reasoner.errors import BadConfig, BadTemplate, ReasonerError
+from reasoner.types import Completion, Constraint, Message, Request, Sampling
+
+KILLS = int(os.environ.get("REASONER_ENGINE_KILLS", "16"))
+MUTANTS = int(os.environ.get("REASONER_MUTANTS", "60"))
+MAX_SECONDS = 5.0
+SIGNALS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGSTOP)
+
+pytestmark = pytest.mark.model
+
+
+def seeded() -> random.Random:
+    seed = int(os.environ.get("REASONER_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
+    print(f"REASONER_CHAOS_SEED={seed}")  # noqa: T201 - pytest shows it when the test fails
+    return random.Random(seed)
+
+
+def opened(path: Path, **options: Any) -> LlamaCppClient:
+    client = open_client(str(path), ClientOptions(**{"threads": 1, "n_ctx": 1024, **options}))
+    assert isinstance(client, LlamaCppClient)
+    return client
+
+
+def request(text: str, seed: int = 0, constraint: Constraint | None = None, **sampling: Any) -> Request:
+    return Request((Message("user", text),), Sampling(**{"max_tokens": 8, "temperature": 1.0, **sampling}), seed, constraint)
+
+
+ENDLESS = Constraint("grammar", "root ::= [a-z]+")
+NEVER_ENDS = ((2, -1e9),)
+"""Keeps the end token of the tiny model out."""
+
+
+@pytest.mark.slow
+async def test_workers_killed_stopped_and_aborted_at_random_tokens(tiny_model: Path) -> None:
+    rng = seeded()
+    client = opened(tiny_model, token_deadline_s=1.0)
+    struck: Counter[str] = Counter()
+    for run in range(KILLS):
+        calls = [
+            asyncio.create_task(client.complete(request(f"{run} {i}", i, ENDLESS, max_tokens=rng.randint(50, 400), logit_bias=NEVER_ENDS)))
+            for i in range(6)
+        ]
+        await asyncio.sleep(rng.uniform(0.0, 0.3))
+        pid = client.worker_pid
+        if pid is not None and not all(call.done() for call in calls) and client._ever_loaded:
+            chosen = rng.choice(SIGNALS)
+            os.kill(pid, chosen)
+            struck[chosen.name] += 1
+        for call in calls:
+            reply = await call
+            assert reply.finish_reason == "length"
+            assert reply.usage.completion_tokens >= 50
+    await client.aclose()
+    print(dict(struck))  # noqa: T201 - the measure of the full run
+    assert sum(struck.values()) > KILLS // 2
+
+
+def nested(n: int) -> str:
+    return "root ::= " + "(" * n + '"a"' + ")" * n
+
+
+GRAMMARS = [
+    *(nested(n) for n in (101, 1000, 60_000)),
+    *("root ::= " + "(" * n for n in (1, 5, 60_000)),
+    *(f'root ::= "a"{{{n}}}' for n in (1001, 10**6, 2**31, 2**32, 2**64, 10**30)),
+    *(f'root ::= ("a"{{{n}}}){{{n}}}' for n in (500, 999)),
+    'root ::= ((("a"{90}){90}){90}){90}',
+    *(f"root ::= {body}" for body in ("root", 'root "a"', '"" root', 'x root\nx ::= ""', "nothing", '(nothing | "a")', "[", "[a", '"', '"a', "\\")),
+    *(f"root ::= a\na ::= {body}" for body in ("root", "b\nb ::= a", "a*", "(a)?", '"x" | a')),
+    *("\n".join([f"r{i} ::= r{i + 1}" for i in range(n)] + [f"r{n} ::= r0", "root ::= r0"]) for n in (5, 500, 5000)),
+    *("", " ", "\0", "\n" * 10_000, "root", "::=", "root ::=:=", 'start ::= "a"', "root ::= ]", "root ::= )", "root ::= |*", "root ::= *"),
+    *('root ::= "\\' + c + '"' for c in ("x", "xZZ", "u12", "UFFFFFFFF", "q")),
+    *(f"root ::= [{a}]" for a in ("\\", "\\x", "a\nb")),
+    "root ::= " + " | ".join(f"r{i}" for i in range(2000)),
+    'root ::= "' + "a" * 70_000 + '"',
+]  # fmt: skip
+
+
+async def test_hostile_grammars_are_refused_or_harmless_and_the_worker_lives(tiny_model: Path) -> None:
+    assert len(GRAMMARS) >= 50
+    client = opened(tiny_model)
+    await client.complete(request("Hi"))
+    pid = client.worker_pid
+    refused = 0
+    for text in GRAMMARS:
+        started = time.process_time()
+        try:
+            await client.complete(request("Hi", 0, Constraint("grammar", text)))
+        except BadConfig as error:
+            refused += 1
+            assert "\n" not in str(error)
+        assert time.process_time() - started < MAX_SECONDS
+    assert client.worker_pid == pid, "no grammar may bring the worker down"
+    assert refused > len(GRAMMARS) * 0.8
+    await client.aclose()
+
+
+# One template holds them all, chosen by the message: a worker need not be started for each.
+TEMPLATES = [
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "{{ messages.__init__.__globals__ }}",
+    "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+    "{{ self._TemplateReference__context }}",
+    "{{ lipsum.__globals__ }}",
+    "{{ range(10 ** 9) | list | length }}",
+    "{{ ('a' ~ messages[0].content) * 10 ** 9 }}",
+    "{{ messages[0].content.rjust(10 ** 10) }}",
+    "{{ '%999999999s' % messages[0].content }}",
+    "{{ '{:>999999999}'.format(messages[0].content) }}",
+    "{{ messages[0].content | center(10 ** 10) }}",
+    "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
+    "{% for a in range(9000) %}{{ 'x' * 9000 }}{% endfor %}",
+    "{{ raise_exception('no') }}",
+    "{{ messages[99].content }}",
+    "{{ nothing.at.all }}",
+    "{{ 1 / 0 }}",
+    "{% set x = namespace(s='aa') %}{% for i in range(60) %}{% set x.s = x.s + x.s %}{% endfor %}{{ x.s }}",
+    "{{ messages | tojson(indent=10 ** 9) }}",
+    "{{ [messages] | map('attr', '__class__') | list }}",
+    "{{ messages.append(1) }}",
+]
+
+
+async def test_hostile_templates_are_refused_in_bounds_and_the_worker_lives(tiny_model: Path, tmp_path: Path) -> None:
+    branches = "".join(f"{{% elif messages[0].content == 't{i}' %}}{text}" for i, text in enumerate(TEMPLATES))
+    path = tmp_path / "t.jinja"
+    path.write_text(f"{{% if messages[0].content == 'fine' %}}fine{branches}{{% endif %}}", encoding="utf-8")
+    client = opened(tiny_model, chat_template=path)
+    await client.complete(request("fine"))
+    pid = client.worker_pid
+    harmless = []
+    for i, text in enumerate(TEMPLATES):
+        started = time.monotonic()
+        try:
+            reply = await client.complete(request(f"t{i}"))
+        except (BadTemplate, BadConfig) as error:
+            assert "\n" not in str(error)
+        else:
+            harmless.append((text, reply.usage.prompt_tokens))
+        assert time.monotonic() - started < 4 * MAX_SECONDS, text  # four times: the machine may be busy
+    assert client.worker_pid == pid, "no template may bring the worker down"
+    assert all(n_tokens < 40 for _, n_tokens in harmless), harmless  # what is let through says next to nothing
+    assert len(harmless) < len(TEMPLATES) // 5, harmless
+    assert (await client.complete(request("fine"))).text is not None
+    await client.aclose()
+
+
+def mutant(rng: random.Random, data: bytes) -> bytes:
+    """Return a copy with a few things wrong, most of them in the part that describes the rest."""
+    found = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        at = rng.randrange(8200) if rng.random() < 0.8 else rng.randrange(len(found))
+        how = rng.randrange(4)
+        if how == 0:
+            found[at] ^= 1 << rng.randrange(8)
+        elif how == 1:
+            found[at] = rng.randrange(256)
+        elif how == 2:
+            found[at : at + 8] = rng.choice((0, 1, 2**31 - 1, 2**32 - 1, 2**63, 2**64 - 1)).to_bytes(8, "little")
+        else:
+            other = rng.randrange(8000)
+            found[at : at + 16] = found[other : other + 16]
+    return bytes(found[: rng.randrange(len(found))] if rng.random() < 0.05 else found)
+
+
+@pytest.mark.slow
+async def test_mutated_files_never_bring_the_parent_down(tiny_model: Path, tmp_path: Path) -> None:
+    rng = seeded()
+    data = tiny_model.read_bytes()
+    outcomes: Counter[str] = Counter()
+    slowest = 0.0
+    for number in range(MUTANTS):
+        path = tmp_path / "mutant.gguf"
+        path.write_bytes(mutant(rng, data))
+        started = time.monotonic()
+        outcomes[await tried(path)] += 1
+        slowest = max(slowest, time.monotonic() - started)
+        assert slowest < 6 * MAX_SECONDS, f"mutant {number}"  # a worker that crashes is started a second time, and the machine may be busy
+    print(dict(outcomes), f"slowest {slowest:.1f} s")  # noqa: T201 - the measure of the full run
+    assert sum(outcomes.values()) == MUTANTS
+    assert outcomes["BadConfig: the header"] > 0
+
+
+async def tried(path: Path) -> str:
+    """Open a file and ask for one token; say in a few words how it ended."""
+    try:
+        client = opened(path)
+    except BadConfig as error:
+        assert "\n" not in str(error)
+        return "BadConfig: the header"
+    try:
+        reply = await client.complete(request("Hi", max_tokens=2))
+    except ReasonerError as error:
+        assert "\n" not in str(error)
+        return f"{type(error).__name__}: the worker {'died' if 'did not survive' in str(error) else 'refused'}"
+    finally:
+        await client.aclose()
+    assert isinstance(reply, Completion)
+    return "answered"
+
+
+@pytest.mark.slow
+async def test_memory_does_not_grow_over_five_hundred_requests(tiny_model: Path) -> None:
+    client = opened(tiny_model)
+
+    def rss_mib() -> float:
+        pages = int(Path(f"/proc/{client.worker_pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    async def ask(first: int, n: int) -> None:
+        texts = [f"{'the same beginning ' * (i % 7)}{i} {'x' * (i % 90)}" for i in range(first, first + n)]
+        constraints = [ENDLESS if i % 3 else None for i in range(n)]
+        await asyncio.gather(
+            *(client.complete(request(t, i, c, max_tokens=20)) for i, (t, c) in enumerate(zip(texts, constraints, strict=True)))
+        )
+
+    await ask(0, 150)
+    warm = rss_mib()
+    for first in range(150, 650, 50):
+        await ask(first, 50)
+    grown = rss_mib()
+    await client.aclose()
+    print(f"{warm:.1f} -> {grown:.1f} MiB")  # noqa: T201 - the measure of the full run
+    assert grown < 1.05 * warm
