@@ -118,7 +118,8 @@ def _model() -> dict[str, Any]:
         try:
             info = dict(await client.info())
             info["end_tokens"] = len(info["end_tokens"])
-            return {name: value for name, value in info.items() if name not in WORK} | await client.measure()
+            rates: dict[str, Any] = await client.measure()
+            return {name: value for name, value in info.items() if name not in WORK} | rates
         finally:
             await client.aclose()
 
