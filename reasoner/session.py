@@ -174,12 +174,14 @@ class Session:
         sampling: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
         state: Any = None,
+        ends: bool = False,
         **variables: Any,
     ) -> Thought:
         """Ask the model one question and return its recorded answer, a child of `parent` (the root when there is none).
 
         The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
-        overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema.
+        overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `ends` says that no later prompt
+        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget; nothing was asked.
@@ -200,6 +202,7 @@ class Session:
             seed=int(digest(self._seed, self.trajectory.child_path(node, template, ordinal))[:8], 16) & 0x7FFFFFFF,
             constraint=Constraint.schema(schema) if schema is not None else None,
             about=About(self.problem, template, state, variables),
+            ends=ends,
         )
         key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
         place = Place(node, template, ordinal, prompt.hash)

@@ -113,13 +113,18 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model. `key` is the call's journal key (an idempotency key for servers that honour one)."""
+    """One question to a model.
+
+    `key` is the call's journal key (an idempotency key for servers that honour one); `ends` says that whoever asks will not continue the
+    answer, so that a local model need not keep it. Neither changes what is asked.
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     seed: int = 0
     constraint: Constraint | None = None
     key: str = field(default="", compare=False)
+    ends: bool = field(default=False, compare=False)
     about: About | None = field(default=None, compare=False, repr=False)
 
     def canonical(self) -> str:

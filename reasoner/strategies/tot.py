@@ -210,7 +210,7 @@ class _Tree:
         """Return a state's place and its mean value. An evaluation that cannot be read counts 0, below every word."""
         replies = await self.session.ask_many(
             "tot/value", n=self.params.value_samples, parent=node.thought, sampling={"temperature": self.params.temperature},
-            state=self._state(node), **self._shown(node),
+            state=self._state(node), ends=True, **self._shown(node),
         )  # fmt: skip
         read = [read_value(self.session.read(reply)) for reply in replies]
         for reply, value in zip(replies, read, strict=True):
@@ -224,7 +224,7 @@ class _Tree:
             shown = [self._shown(node) for node in nodes]
             replies = await self.session.ask_many(
                 "tot/vote", n=self.params.value_samples, parent=place, sampling={"temperature": self.params.temperature},
-                options=shown, n_options=len(nodes),
+                options=shown, n_options=len(nodes), ends=True,
             )  # fmt: skip
             for reply in replies:
                 index = read_vote(self.session.read(reply), len(nodes))

@@ -50,7 +50,9 @@ def open_reasoner(model: str, threads: int) -> LlamaCppClient:
 def request(prompt: str, n_tokens: int, seed: int, ends: list[int], *, temperature: float = workload.TEMPERATURE) -> Request:
     """Ask for exactly so many tokens."""
     bias = tuple((token, -1e9) for token in ends)
-    return Request((Message("user", prompt),), Sampling(temperature, top_k=workload.TOP_K, max_tokens=n_tokens, logit_bias=bias), seed)
+    sampling = Sampling(temperature, top_k=workload.TOP_K, max_tokens=n_tokens, logit_bias=bias)
+    # As `tot` does: nobody continues an evaluation.
+    return Request((Message("user", prompt),), sampling, seed, ends=n_tokens == workload.VALUE_TOKENS)
 
 
 async def run_reasoner(model: str, threads: int, run: int) -> dict[str, Any]:

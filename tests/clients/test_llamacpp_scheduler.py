@@ -97,6 +97,7 @@ class FakeTask:
         self.max_tokens = max_tokens
         self.written: list[int] = []
         self.alone = alone
+        self.ends = False
         self.n_cached = 0
 
     def take(self, row: int) -> bool:
@@ -142,6 +143,8 @@ def test_every_answer_is_what_it_is_alone(
     model = FakeModel(n_cells)
     scheduler = scheduler_of(model, n_batch=n_batch, n_sequences=n_sequences, exact=exact, patience_tokens=patience)
     tasks = [FakeTask(model, [*heads[head], *tail, 5], n) for head, tail, n in drawn]
+    for i, task in enumerate(tasks):
+        task.ends = i % 3 == 1
     half = len(tasks) // 2
     run(scheduler, tasks[:half])
     run(scheduler, tasks[half:])
@@ -194,6 +197,20 @@ def test_what_was_written_is_continued_from_the_cache() -> None:
     run(scheduler, [second])
     check([second])
     assert second.n_cached == 40 + len(first.written) - 1  # nothing came after the last token, so it was never read
+
+
+def test_nothing_is_kept_of_an_answer_nobody_will_continue_but_what_others_share() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model)
+    node = FakeTask(model, range(1, 41), 6)
+    run(scheduler, [node])
+    before = scheduler.tree.n_cells
+    values = [FakeTask(model, [*node.prompt, *node.written, 45, 46], 3) for _ in range(3)]
+    for value in values:
+        value.ends = True
+    run(scheduler, values)
+    check(values)
+    assert scheduler.tree.n_cells == before == len(model.cells())
 
 
 def test_prompts_and_answers_share_a_batch() -> None:

@@ -146,6 +146,11 @@ class PrefixTree:
             for leaf in stale:
                 self._drop(leaf)
 
+    def drop_unused(self, node: Node) -> None:
+        """Drop a leaf that no second request has used, and nobody uses now."""
+        if not node.children and node.seq is not None and not node.pins and not node.uses:
+            self._drop(node)
+
     def clear(self) -> None:
         """Drop everything that is not pinned."""
         while self.evict():

@@ -70,6 +70,8 @@ class Task(Protocol):
     written: list[int]
     alone: bool
     """Whether nothing else may run beside it: it is suspected of having brought a worker down."""
+    ends: bool
+    """Whether nobody will continue its answer: nothing of it is kept that no other request shares."""
     n_cached: int
     """How much of its prompt was found in the cache; set when it is let in."""
 
@@ -192,7 +194,7 @@ class Scheduler:
             if tokens != first.tokens or not self._has_place_for(task) or not self._make_room(min(task.max_tokens, HEADROOM_TOKENS)):
                 continue
             self._waiting.remove(task)
-            twins.append(self._enter(task, tokens, self.tree.pin(tokens, len(tokens))))
+            twins.append(self._enter(task, tokens, self.tree.pin(tokens, len(tokens), counts=False)))
         return twins
 
     def _admit(self) -> None:
@@ -341,9 +343,11 @@ class Scheduler:
         self._running.remove(place)
         if place.pinned is not None:
             self.tree.unpin(place.pinned)
-        if self.exact or not self.decoder.shares_prefixes:
+        if self.exact or place.task.ends or not self.decoder.shares_prefixes:
             self.decoder.free(place.seq)
             self._free.append(place.seq)
+            if place.task.ends and place.pinned is not None:
+                self.tree.drop_unused(place.pinned)
         else:
             self.tree.insert(place.tokens, place.seq)
 
