@@ -134,7 +134,18 @@ def _entropy(text: str) -> float:
     return -sum(n / len(text) * math.log2(n / len(text)) for n in counts.values())
 
 
-_CHECKS: dict[str, Callable[[str], bool]] = {"card": _luhn, "iban": _iban, "phone": _phone, "assigned secret": _random_looking}
+def _address(text: str) -> bool:
+    """Tell an address from a hierarchical number such as the 2.1.1.1 of a written search: two parts of two digits or more."""
+    return sum(int(part) >= 10 for part in text.split(".")) >= 2
+
+
+_CHECKS: dict[str, Callable[[str], bool]] = {
+    "card": _luhn,
+    "iban": _iban,
+    "phone": _phone,
+    "ip address": _address,
+    "assigned secret": _random_looking,
+}
 
 # The forms control tokens have in the tokenizers in use; a target tokenizer's own are added by `ControlTokens.of`.
 _KNOWN_TOKENS = (

@@ -8,6 +8,7 @@ on the stored answer now: one whose verdict no longer holds is left out and coun
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -81,6 +82,10 @@ class Filters:
     since: str = ""
     until: str = ""
     """ISO dates or times in UTC; `until` is not included."""
+
+    def __post_init__(self) -> None:
+        if self.verdict not in {"default", "correct", "incorrect", "any"}:
+            raise BadConfig(f"--verdict {self.verdict!r} cannot be", hint="one of: correct, incorrect, any")
 
     def where(self, *, both: bool) -> Where:
         """Return the conditions; `both` when the default is correct and wrong ones."""
@@ -192,7 +197,8 @@ class Judge:
             "model": row.model,
         }
         if row.run_id in self._imported:
-            made.update(reading.root_state(self._store, row.id).get("lineage", {}))
+            noted = reading.root_state(self._store, row.id).get("lineage")
+            return json.loads(noted) if noted else made
         return made
 
 

@@ -35,6 +35,14 @@ def tagged(text: str, how: Literal["tags", "field"]) -> tuple[str, str]:
     return "", f"<think>\n{thinking}\n</think>\n\n{answer}"
 
 
+def untagged(text: str) -> str:
+    """Return a reply as it was before it was tagged; any other text as it is."""
+    if not text.startswith("<think>\n"):
+        return text
+    thinking, tag, answer = text.removeprefix("<think>\n").partition("\n</think>\n\n")
+    return f"{thinking}\n{answer}" if tag else text
+
+
 def apply(record: Record, how: Thinking) -> None:
     """Divide the replies of a record, in place."""
     if how == "none":
