@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.datasets.moves import Moves
 from reasoner.outline import parse
+from reasoner.text import answer_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,11 @@ class StepTree:
             return False  # its parts are the steps
         if children or self.dag.mark_of(thought).state is not None or self.dag.mark_of(thought).fate in {"kept", "final"}:
             return True
-        return self._judged(thought.text) is not None
+        return self._claimed(thought.text) is not None
+
+    def _claimed(self, text: str) -> bool | None:
+        """Return what the verifier says of the answer a step claims, None where it claims none: a bare chain of states is a step, not an answer."""
+        return self._judged(text) if answer_line(text) is not None else None
 
     def _judged(self, text: str) -> bool | None:
         """Return what the verifier says of an answer in a text, None where there is none."""
@@ -192,9 +197,9 @@ class StepTree:
         if answer is not None:
             judged = self._judged(answer)
             return bool(judged), ""
-        judged = self._judged(leaf.thought.text)
-        if judged is not None:
-            return judged, ""
+        claimed = self._claimed(leaf.thought.text)
+        if claimed is not None:
+            return claimed, ""
         if self.moves is None or leaf.moves is None:
             return None, UNREADABLE
         if self.moves.is_goal(leaf.moves):
