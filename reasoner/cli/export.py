@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
         epilog="Examples:\n\n  reasoner export sft train.jsonl\n\n  reasoner export dpo pairs.jsonl --solver game24 --split train=0.9,test=0.1 --card\n\n"
         "  reasoner export prm steps.jsonl --dry-run"
     )(export)
-    app.command("import", epilog="Examples:\n\n  reasoner import train.jsonl --db other.db\n\n  reasoner import chats.jsonl --format openai-sft")(import_)
+    app.command(
+        "import", epilog="Examples:\n\n  reasoner import train.jsonl --db other.db\n\n  reasoner import chats.jsonl --format openai-sft"
+    )(import_)
     app.command(epilog="Example:\n\n  reasoner trace train.jsonl:12")(trace)
 
 
@@ -56,11 +58,15 @@ def export(
     search_to_text: Annotated[str, _option("--search-to-text", "Write searches of many calls as one reply: bfs or dfs.")] = "",
     min_gap: Annotated[float, typer.Option("--min-gap", help="Least difference of the scores of a pair.")] = 0.0,
     max_pairs: Annotated[int, typer.Option("--max-pairs", help="Pairs of one problem, and of one trajectory.")] = 16,
-    allow_length_only: Annotated[bool, typer.Option("--allow-length-only", help="Keep pairs of which one is the other's beginning.")] = False,
+    allow_length_only: Annotated[
+        bool, typer.Option("--allow-length-only", help="Keep pairs of which one is the other's beginning.")
+    ] = False,
     split: Annotated[str, _option("--split", "Parts by problem: train=0.9,test=0.1.")] = "",
     seed: o.Seed = 0,
     near_duplicates: Annotated[float | None, _option("--near-duplicates", "Leave out texts this similar (0.9) to one before.")] = None,
-    contamination: Annotated[list[Path], _option("--contamination", "Evaluation file whose runs of words must not occur; repeatable.")] = [],
+    contamination: Annotated[
+        list[Path], _option("--contamination", "Evaluation file whose runs of words must not occur; repeatable.")
+    ] = [],
     ngram: Annotated[int, typer.Option("--ngram", help="Words in a run for --contamination.")] = 13,
     secrets: Annotated[str, typer.Option("--secrets", help="Rows with secrets or personal data: drop, redact, keep.")] = "drop",
     special_tokens: Annotated[str, typer.Option("--special-tokens", help="Rows with control tokens: drop, escape, keep.")] = "drop",
@@ -141,7 +147,9 @@ def _preview(rows: list[dict[str, Any]]) -> None:
 
 @guarded
 def import_(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: an export of ours, OpenAI messages, or ATIF.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON lines: an export of ours, OpenAI messages, or ATIF.", show_default=False)
+    ],
     db: o.Db = None,
     format_name: Annotated[str, _option("--format", "What the rows are; told from their columns otherwise.")] = "",
     json: o.Json = False,
@@ -177,7 +185,9 @@ def trace(
         found = [(lineage, trajectory_facts(store, str(lineage["trajectory"]))) for lineage in lineages]
     missing = [lineage["trajectory"] for lineage, facts in found if facts is None]
     if missing:
-        raise UsageError(f"the database does not hold trajectory {str(missing[0])[:40]!r}", hint="name the one it was exported from with --db")
+        raise UsageError(
+            f"the database does not hold trajectory {str(missing[0])[:40]!r}", hint="name the one it was exported from with --db"
+        )
     if json:
         print_json([{"lineage": lineage, **(facts or {})} for lineage, facts in found])
         return

@@ -16,10 +16,8 @@ def main() -> None:
 
     llm: Any = llama_cpp.Llama(sys.argv[1], vocab_only=True, verbose=False)
     vocab = llama_cpp.llama_model_get_vocab(llm.model)
-    control = []
-    for token in range(llm.n_vocab()):
-        if llama_cpp.llama_vocab_get_attr(vocab, token) & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL:
-            control.append(llama_cpp.llama_vocab_get_text(vocab, token).decode("utf-8", "replace"))
+    marked = (token for token in range(llm.n_vocab()) if llama_cpp.llama_vocab_get_attr(vocab, token) & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL)
+    control = [llama_cpp.llama_vocab_get_text(vocab, token).decode("utf-8", "replace") for token in marked]
     answers.write(json.dumps({"control": sorted(control)}) + "\n")
     for line in sys.stdin:
         texts = [text.encode("utf-8", "replace") for text in json.loads(line)]

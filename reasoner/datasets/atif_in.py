@@ -34,8 +34,9 @@ def read(document: dict[str, Any], *, source: str) -> ReadTrajectory:
     if not isinstance(steps, list) or not all(isinstance(step, dict) and step.get("source") in ROLES for step in steps):
         raise DataError("its steps are no list of steps of system, user and agent")
     extra = document.get("extra")
-    ours = document["agent"].get("name") == "reasoner" and isinstance(extra, dict) and {"problem", "end", "thoughts"} <= set(extra)
-    return _own(document, extra) if ours else _foreign(document, steps, source)
+    if document["agent"].get("name") == "reasoner" and isinstance(extra, dict) and {"problem", "end", "thoughts"} <= set(extra):
+        return _own(document, extra)
+    return _foreign(document, steps, source)
 
 
 def _own(document: dict[str, Any], extra: Mapping[str, Any]) -> ReadTrajectory:
@@ -90,7 +91,11 @@ def _foreign(document: dict[str, Any], steps: list[dict[str, Any]], source: str)
         text = storable(_text(step))
         if step["source"] == "agent" and before:
             metrics = step.get("metrics") or {}
-            columns = {name: metrics[name] for name in ("prompt_tokens", "completion_tokens", "cached_tokens") if isinstance(metrics.get(name), int)}
+            columns = {
+                name: metrics[name]
+                for name in ("prompt_tokens", "completion_tokens", "cached_tokens")
+                if isinstance(metrics.get(name), int)
+            }
             columns |= {"model": str(step.get("model_name") or agent.get("model_name") or ""), "ordinal": number}
             calls.append(ReadCall(digest(source, name, str(number)), tuple(before), text, columns))
         before.append(Message(ROLES[step["source"]], text))  # type: ignore[arg-type]  # ROLES holds roles

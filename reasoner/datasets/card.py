@@ -65,8 +65,7 @@ def _data_files(tally: Tally) -> list[str]:
 
 
 def _split_of(name: str, tally: Tally) -> str:
-    parts = tally.counts.get("split", {})
-    return next((part for part in parts if f".{part}." in name), "train")
+    return next((part for part in tally.counts.get("split", ()) if f".{part}." in name), "train")
 
 
 def _body(format_name: str, kind: Kind, filters: Filters, options: Options, tally: Tally) -> Iterator[str]:
@@ -80,7 +79,9 @@ def _body(format_name: str, kind: Kind, filters: Filters, options: Options, tall
         yield "Every answer was verified again, by an exact solver, when the file was written.\n"
     if options.licence == "unknown":
         yield "No licence was named (`--licence`). Whether texts of a model may be used for training is up to that model's terms.\n"
-    yield from _table("Files", ("file", "rows", "bytes", "sha256"), [(n, f["rows"], f["bytes"], f["sha256"]) for n, f in sorted(tally.files.items())])
+    yield from _table(
+        "Files", ("file", "rows", "bytes", "sha256"), [(n, f["rows"], f["bytes"], f["sha256"]) for n, f in sorted(tally.files.items())]
+    )
     for what in ("split", "solver", "level", "strategy", "model"):
         counted = tally.counts.get(what)
         if counted:

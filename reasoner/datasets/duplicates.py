@@ -76,7 +76,9 @@ class NearDuplicates:
 
     def __init__(self, threshold: float) -> None:
         if not 0.5 <= threshold < 1.0:
-            raise BadConfig(f"a near-duplicate threshold of {threshold} cannot be", hint="give a Jaccard similarity from 0.5 to below 1, 0.9 say")
+            raise BadConfig(
+                f"a near-duplicate threshold of {threshold} cannot be", hint="give a Jaccard similarity from 0.5 to below 1, 0.9 say"
+            )
         try:
             from datasketch import MinHash, MinHashLSH  # noqa: PLC0415 - an extra
         except ImportError as error:

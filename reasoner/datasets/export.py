@@ -85,7 +85,14 @@ class _Job:
         if self.options.card and tally.files:
             from reasoner.datasets.card import write_card  # noqa: PLC0415 - the card knows this job
 
-            write_card(self.path.parent / "README.md", format_name=self.format.name, kind=self.kind, filters=self.filters, options=self.options, tally=tally)
+            write_card(
+                self.path.parent / "README.md",
+                format_name=self.format.name,
+                kind=self.kind,
+                filters=self.filters,
+                options=self.options,
+                tally=tally,
+            )
         return tally
 
     def accepted(self, tally: Tally) -> Iterator[tuple[Record, str, dict[str, Any]]]:
@@ -190,4 +197,4 @@ def _kind(format_: Format, options: Options) -> Kind:
         return format_.kinds[0]
     if options.records not in format_.kinds:
         raise BadConfig(f"{format_.name} has no rows of kind {options.records!r}", hint=f"it has: {', '.join(format_.kinds)}")
-    return options.records  # type: ignore[return-value]  # it is one of them
+    return options.records

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_CLEAN_LINES = 50_000
 DUPLICATE = "the same conversation was taken already"
 NEAR = "nearly the same text was taken already"
-SECRET = "it holds what looks like a secret or personal data"
+SENSITIVE = "it holds what looks like a secret or personal data"
 CONTROL = "it holds a control token of a tokenizer"
 CONTAMINATED = "it shares a run of words with the evaluation files"
 
@@ -87,7 +87,7 @@ class Hygiene:
         if tokens:
             self._tally.findings["control token"] += len(tokens)
         if found and self._options.secrets == "drop":
-            self._tally.leave_out(SECRET)
+            self._tally.leave_out(SENSITIVE)
             return False
         if tokens and self._options.special_tokens == "drop":
             self._tally.leave_out(CONTROL)

@@ -80,7 +80,9 @@ def read_file(store: Store, path: Path, *, format_name: str = "", command: str =
             batch.append(_read(row, lineage, format_name, source=source, number=number))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             flush()
-            raise CorruptRecord(path, number, f"no row of format {format_name}: {type(error).__name__} {shorten(str(error), 80)}") from error
+            raise CorruptRecord(
+                path, number, f"no row of format {format_name}: {type(error).__name__} {shorten(str(error), 80)}"
+            ) from error
         except ReasonerError as error:
             flush()
             raise CorruptRecord(path, number, str(error)) from error
@@ -159,7 +161,13 @@ def _conversation(parts: dict[str, Any], lineage: dict[str, Any] | None, *, sour
         problem = Problem(FOREIGN, canonical_json([[m.role, m.content] for m in messages]), line)
         place = digest(source, str(number))
         return ReadTrajectory(
-            digest(source)[:12], place[:16], problem, FOREIGN, FOREIGN, answer=reply, calls=[ReadCall(digest(place, "call"), messages, reply)]
+            digest(source)[:12],
+            place[:16],
+            problem,
+            FOREIGN,
+            FOREIGN,
+            answer=reply,
+            calls=[ReadCall(digest(place, "call"), messages, reply)],
         )
     problem, verdict = _problem(lineage, reply)
     calls = [ReadCall(str(lineage["calls"][-1]), messages, reply, {"model": str(lineage["model"])})]
@@ -186,7 +194,9 @@ def _problem(lineage: Mapping[str, Any], answer: str | None) -> tuple[Problem, A
 def _stored(row: dict[str, Any], parts: dict[str, Any], lineage: dict[str, Any] | None, *, source: str, number: int) -> ReadTrajectory:
     """Keep a preference, label, chain of steps or prompt as it is, on a trajectory of its own."""
     if lineage is None:
-        raise DataError("it has no lineage, so nothing says which problem it is about", hint="only conversations of other origin can be imported")
+        raise DataError(
+            "it has no lineage, so nothing says which problem it is about", hint="only conversations of other origin can be imported"
+        )
     kind, cls = _kind_of(parts)
     sides = [lineage, lineage["rejected"]] if isinstance(lineage.get("rejected"), dict) else [lineage]
     solver, line = str(lineage["solver"]), str(lineage["instance"])

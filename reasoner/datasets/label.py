@@ -45,13 +45,26 @@ def steps(tree: StepTree, *, prompt: str, origin: Origin, lineage: Lineage, leav
             leave_out(f"more than {MAX_BRANCHES} branches in one trajectory")
             continue
         n_taken += 1
-        made = Steps(origin, {**lineage, "thoughts": [node.thought.id for node in path]}, prompt, [tree.text(n) for n in path], [bool(v) for v in labels])
+        made = Steps(
+            origin,
+            {**lineage, "thoughts": [node.thought.id for node in path]},
+            prompt,
+            [tree.text(n) for n in path],
+            [bool(v) for v in labels],
+        )
         made.columns["scores"] = [round(node.share, 6) for node in path]
         yield made
 
 
 def pairs(
-    tree: StepTree, *, messages: tuple[Message, ...], origin: Origin, lineage: Lineage, min_gap: float, limit: int, leave_out: Callable[[str], None]
+    tree: StepTree,
+    *,
+    messages: tuple[Message, ...],
+    origin: Origin,
+    lineage: Lineage,
+    min_gap: float,
+    limit: int,
+    leave_out: Callable[[str], None],
 ) -> Iterator[Pair]:
     """Yield pairs of siblings, the better first: the steps they share and then the one or the other."""
     n_taken = 0

@@ -56,7 +56,8 @@ class Moves:
 
     def along(self, steps: Iterable[tuple[str, str]]) -> list[AnyMove] | None:
         """Return the moves of steps given as (shown state, operation), from the start; None when one cannot be read."""
-        state, path = self.start, []
+        state = self.start
+        path: list[AnyMove] = []
         for shown, operation in steps:
             move = self.find(state, shown=shown, operation=operation)
             if move is None or len(path) >= MAX_STEPS:

@@ -1,6 +1,6 @@
 """How records become rows: everything `reasoner export` may be told besides format, file and filters.
 
-    Options(thinking="tags", split="train=0.9,test=0.1", secrets="redact")
+Options(thinking="tags", split="train=0.9,test=0.1", secrets="redact")
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reasoner.datasets import label, stored
-from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Prompt, Record, Steps
+from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Prompt, Record
 from reasoner.datasets.search_text import write_search
 from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, Filters, Judge, Judged, Tally, rows
 from reasoner.datasets.tree import StepTree
@@ -109,7 +109,9 @@ class Source:
             elif judged.solver is None:
                 self.tally.leave_out(NOT_VERIFIABLE)
             else:
-                yield Prompt(judged.origin, self.judge.lineage(row), self.contexts.of(row), row.solver, row.line, columns=self._context(row.solver))
+                yield Prompt(
+                    judged.origin, self.judge.lineage(row), self.contexts.of(row), row.solver, row.line, columns=self._context(row.solver)
+                )
 
     def documents(self) -> Iterator[Record]:
         """Yield whole trajectories."""
@@ -146,10 +148,14 @@ class Source:
                 if tree is not None:
                     messages = (Message("user", tree.dag.root.text),)
                     lineage = self.judge.lineage(row)
-                    for made in label.labels(tree, messages=messages, origin=judged.origin, lineage=lineage, leave_out=self.tally.leave_out):
+                    for made in label.labels(
+                        tree, messages=messages, origin=judged.origin, lineage=lineage, leave_out=self.tally.leave_out
+                    ):
                         made.columns.update(self._context(row.solver))
                         if self.options.ratings:
-                            made.columns.update(rating=float(made.label), reason=f"the step was {'kept' if made.label else 'pruned'}, rightly")
+                            made.columns.update(
+                                rating=float(made.label), reason=f"the step was {'kept' if made.label else 'pruned'}, rightly"
+                            )
                         yield made
 
     def pairs(self) -> Iterator[Record]:
@@ -189,7 +195,12 @@ class Source:
         lineage = self.judge.lineage(good) | {"rejected": self.judge.lineage(bad)}
         columns: dict[str, Any] = self._context(good.solver)
         if self.options.ratings:
-            columns |= {"chosen_rating": good.score, "rejected_rating": bad.score, "chosen_reason": good.reason, "rejected_reason": bad.reason}
+            columns |= {
+                "chosen_rating": good.score,
+                "rejected_rating": bad.score,
+                "chosen_reason": good.reason,
+                "rejected_reason": bad.reason,
+            }
         return Pair(origin, lineage, self.contexts.of(good), good.reply or "", bad.reply or "", columns=columns)
 
     def _sibling_pairs(self, judged: Judged) -> Iterator[Pair]:
@@ -242,7 +253,9 @@ class Source:
             return {}
         found = self.judge.solver(solver)
         rules = found.summary if found is not None else solver
-        return {"context": f"Judged by the exact rules of {solver} ({rules}): what reaches a verified answer is good, what does not is not."}
+        return {
+            "context": f"Judged by the exact rules of {solver} ({rules}): what reaches a verified answer is good, what does not is not."
+        }
 
 
 def _both(one: str, other: str) -> tuple[str, ...]:

@@ -28,8 +28,9 @@ def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Jud
     where = filters.where(both=True)
     where.clauses = [clause for clause in where.clauses if not clause.startswith("v.")]  # they have no verdict of their own
     sql = (
-        "SELECT t.rowid, h.state, p.instance FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN thoughts h ON h.trajectory_id = t.id"
-        f" AND h.depth = 0 WHERE {where} AND json_extract(h.state, '$.kind') = ? AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"  # noqa: S608
+        "SELECT t.rowid, h.state, p.instance FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN thoughts h ON h.trajectory_id = t.id"  # noqa: S608 - clauses are ours
+        f" AND h.depth = 0 WHERE {where} AND t.run_id IN (SELECT id FROM runs WHERE json_extract(manifest, '$.imported') IS NOT NULL)"
+        f" AND json_extract(h.state, '$.kind') = ? AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
     )
     after = 0
     while True:

@@ -65,7 +65,9 @@ class Tokenizer:
         return value
 
     def _lost(self) -> EngineLost:
-        return EngineLost(f"the process that tokenizes for {self.name} ended or hangs", hint="check the model file, or leave --tokenizer out")
+        return EngineLost(
+            f"the process that tokenizes for {self.name} ended or hangs", hint="check the model file, or leave --tokenizer out"
+        )
 
     def close(self) -> None:
         """End the process. Safe to call twice."""

@@ -40,7 +40,10 @@ def origins(path: Path, line: int) -> list[dict[str, Any]]:
         raise DataError(f"{path} has no line {line}", hint="lines are counted from 1")
     found = lineage_of(row) or _row(sidecar(path), line)
     if not found or "trajectory" not in found:
-        raise DataError(f"{path}, line {line}: nothing says where the row comes from", hint="export it with its lineage, or put the .lineage.jsonl file beside it")
+        raise DataError(
+            f"{path}, line {line}: nothing says where the row comes from",
+            hint="export it with its lineage, or put the .lineage.jsonl file beside it",
+        )
     other = found.get("rejected")
     return [found, other] if isinstance(other, dict) else [found]
 

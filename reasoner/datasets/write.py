@@ -184,7 +184,9 @@ class Parquet(JsonLines):
                 self._writer = self._pq.ParquetWriter(self._target.file, self._schema, compression="zstd")
             self._writer.write_table(self._pa.Table.from_pylist(self._rows, schema=self._schema))
         except self._pa.ArrowException as error:
-            raise DataError(f"cannot write {self.path}: the rows do not have one shape: {error}", hint="write JSON lines instead") from error
+            raise DataError(
+                f"cannot write {self.path}: the rows do not have one shape: {error}", hint="write JSON lines instead"
+            ) from error
         self._rows.clear()
 
     def commit(self) -> None:
@@ -201,7 +203,7 @@ class Parquet(JsonLines):
         file = self._target.file
         file.flush()
         file.seek(0)
-        hashed = hashlib.file_digest(file, "sha256")
+        hashed = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]  # a real file
         return {"rows": self.n_rows, "bytes": file.seek(0, os.SEEK_END), "sha256": hashed.hexdigest()}
 
 

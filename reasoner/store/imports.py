@@ -100,10 +100,24 @@ def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[in
     first = read.calls[0].messages[-1].content if read.calls else read.problem.line
     message = intern_message(c, Message("user", first))
     base = {"trajectory_id": read.id, "label": "", "operation": "", "score": None}
-    _insert(c, "thoughts", base | {"id": root, "position": 0, "ordinal": 0, "role": "problem", "message_id": message, "state": note, "fate": "open", "depth": 0})
+    _insert(
+        c,
+        "thoughts",
+        base
+        | {"id": root, "position": 0, "ordinal": 0, "role": "problem", "message_id": message, "state": note, "fate": "open", "depth": 0},
+    )
     for n, (key, (call_id, reply_id)) in enumerate(calls.items()):
         thought = digest(read.id, key)[:16]
-        row = {"id": thought, "call_id": call_id, "position": n + 1, "ordinal": n, "role": "imported", "message_id": reply_id, "fate": "final", "depth": 1}
+        row = {
+            "id": thought,
+            "call_id": call_id,
+            "position": n + 1,
+            "ordinal": n,
+            "role": "imported",
+            "message_id": reply_id,
+            "fate": "final",
+            "depth": 1,
+        }
         _insert(c, "thoughts", base | row)
         c.execute("INSERT INTO thought_edges (parent, child) VALUES (?, ?)", (root, thought))
         c.execute("UPDATE trajectories SET answer_thought = ? WHERE id = ?", (thought, read.id))

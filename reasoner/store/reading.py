@@ -101,7 +101,7 @@ class Contexts:
 def answered(store: Store, where: Where) -> Iterator[Answered]:
     """Yield trajectories in the order they were opened."""
     after = 0
-    sql = f"{_ANSWERED} WHERE {where} AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"  # noqa: S608 - clauses are ours, values are parameters
+    sql = f"{_ANSWERED} WHERE {where} AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
     while True:
         page = store.tuples(sql, (*where.params, after))
         yield from map(Answered._make, page)
@@ -113,9 +113,7 @@ def answered(store: Store, where: Where) -> Iterator[Answered]:
 def answered_by_problem(store: Store, where: Where) -> Iterator[list[Answered]]:
     """Yield the trajectories of one problem after another, each problem's in the order they were opened."""
     after: tuple[str, int] = ("", 0)
-    sql = (
-        f"{_ANSWERED} WHERE {where} AND (t.problem_id, t.rowid) > (?, ?) ORDER BY t.problem_id, t.rowid LIMIT {PAGE}"  # noqa: S608
-    )
+    sql = f"{_ANSWERED} WHERE {where} AND (t.problem_id, t.rowid) > (?, ?) ORDER BY t.problem_id, t.rowid LIMIT {PAGE}"
     group: list[Answered] = []
     while True:
         page = store.tuples(sql, (*where.params, *after))
@@ -133,7 +131,9 @@ def answered_by_problem(store: Store, where: Where) -> Iterator[list[Answered]]:
 
 def call_keys(store: Store, trajectory_id: str) -> list[str]:
     """Return the keys of the committed calls of a trajectory, in order."""
-    return [key for (key,) in store.tuples("SELECT key FROM calls WHERE trajectory_id = ? AND state = 'done' ORDER BY id", (trajectory_id,))]
+    return [
+        key for (key,) in store.tuples("SELECT key FROM calls WHERE trajectory_id = ? AND state = 'done' ORDER BY id", (trajectory_id,))
+    ]
 
 
 def imported(store: Store) -> set[str]:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the SQL is put together from constants of this file
 """A store of any size, made quickly: verified chains of thought of `number_path`, inserted through the store's one writer.
 
 fill(Path("big.db"), n_thoughts=1_000_000)      100,000 trajectories of ten thoughts: problem, reply, seven steps, answer line
@@ -49,10 +50,12 @@ def fill(path: Path, *, n_thoughts: int) -> int:
     made = _trajectories(n)
     with Store.open(path) as store:
         store.write_now(
-            lambda c: c.execute(
-                "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated)"
-                f" VALUES ('bench', '{{}}', 'bench', 0, 'finished', 1, '', 'bench', '{WHEN}', '{WHEN}')"
-            ).rowcount
+            lambda c: (
+                c.execute(
+                    "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated)"
+                    f" VALUES ('bench', '{{}}', 'bench', 0, 'finished', 1, '', 'bench', '{WHEN}', '{WHEN}')"
+                ).rowcount
+            )
         )
         while batch := list(itertools.islice(made, BATCH)):
             store.write_now(lambda c, rows=batch: _insert(c, rows), durable=False)
@@ -89,7 +92,10 @@ def _one(index: int, values: list[int], asked: str, shown: str, message_id: int)
     name = key[:16]
     ids = [f"{key[:12]}{n:04x}" for n in range(THOUGHTS_EACH)]
     operations = [f"{a} * 2 = {b}" if b == 2 * a and a != 1 else f"{a} + 1 = {b}" for a, b in itertools.pairwise(values)]
-    lines = [write_line((n,), (str(a), str(b)), op) for n, ((a, b), op) in enumerate(zip(itertools.pairwise(values), operations, strict=True), start=1)]
+    lines = [
+        write_line((n,), (str(a), str(b)), op)
+        for n, ((a, b), op) in enumerate(zip(itertools.pairwise(values), operations, strict=True), start=1)
+    ]
     lines.append("Answer: " + " -> ".join(map(str, values)))
     reply = "\n".join(lines)
     line = f"{N_STEPS} {values[0]} {values[-1]}"
@@ -107,7 +113,9 @@ def _one(index: int, values: list[int], asked: str, shown: str, message_id: int)
         last = n == N_STEPS
         state = None if last else f'"{values[n + 1]}"'
         operation, label = ("", "") if last else (operations[n], str(n + 1))
-        thoughts.append((ids[n + 2], name, index + 1, n + 2, "cot/step", label, operation, None, text, state, "final" if last else "kept", n + 2))
+        thoughts.append(
+            (ids[n + 2], name, index + 1, n + 2, "cot/step", label, operation, None, text, state, "final" if last else "kept", n + 2)
+        )
     suffix = f"\n(sample {index})"
     texts = [(place, "user", put(shown) + suffix), (place + 1, "user", put(asked) + suffix), (place + 2, "assistant", reply)]
     return {

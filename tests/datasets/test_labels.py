@@ -74,7 +74,9 @@ def test_steps_are_good_when_their_subtree_reached_a_verified_answer(searched: O
 
 def test_pairs_are_siblings_that_share_what_stands_before(searched: Outcome, tmp_path: Path) -> None:
     found, _ = rows(tmp_path, "dpo", ratings=True, labels_from="trees")
-    assert [(row["chosen"][0]["content"], row["rejected"][0]["content"], row["chosen_rating"], row["rejected_rating"]) for row in found] == [
+    assert [
+        (row["chosen"][0]["content"], row["rejected"][0]["content"], row["chosen_rating"], row["rejected_rating"]) for row in found
+    ] == [
         ("1: 9 -> 10 (9 + 1 = 10)", "2: 9 -> 18 (9 * 2 = 18)", 0.5, 0.0),
         ("1: 9 -> 10 (9 + 1 = 10)\n10 -> 20 (10 * 2 = 20)", "1: 9 -> 10 (9 + 1 = 10)\n10 -> 11 (10 + 1 = 11)", 1.0, 0.0),
     ]
@@ -178,7 +180,9 @@ RIGHT = "Answer: 9 -> 10 -> 20"
         ("Answer:  9 -> 10  -> 18", 1, {}),
     ],
 )
-def test_pairs_of_trajectories_of_one_problem(search: Callable[..., Outcome], tmp_path: Path, wrong: str, n: int, why: dict[str, int]) -> None:
+def test_pairs_of_trajectories_of_one_problem(
+    search: Callable[..., Outcome], tmp_path: Path, wrong: str, n: int, why: dict[str, int]
+) -> None:
     for reply in (RIGHT, wrong):
         search(whole, [reply])
     found, tally = rows(tmp_path, "dpo", labels_from="trajectories", ratings=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Load an export the way a trainer's user does."""
     import datasets
 
@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any
         assert len(loaded) == tally.taken > 4
         return loaded
 
-    yield load
+    return load
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,7 @@ def tokenizer() -> Any:
     made.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=["<pad>", "<eos>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     made.train_from_iterator(["Answer: 9 -> 10"], trainer)
-    template = (
-        "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + eos_token }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
-    )
+    template = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + eos_token }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
     return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="<eos>", chat_template=template)
 
 
@@ -111,7 +109,9 @@ def test_dpo(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
     assert all(row["chosen"] != row["rejected"] for row in rows)
     assert len(unpair_preference_dataset(rows.remove_columns("lineage"))) == 2 * len(rows)
     config = settings(DPOConfig, tmp_path, max_length=512)
-    trainer = DPOTrainer(model=tiny("lm", tokenizer), ref_model=tiny("lm", tokenizer), args=config, train_dataset=rows, processing_class=tokenizer)
+    trainer = DPOTrainer(
+        model=tiny("lm", tokenizer), ref_model=tiny("lm", tokenizer), args=config, train_dataset=rows, processing_class=tokenizer
+    )
     assert train(trainer) > 0
 
 
@@ -121,7 +121,9 @@ def test_kto(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
     rows = data("kto")
     assert set(rows["label"]) == {True, False}
     config = settings(KTOConfig, tmp_path, max_length=512)
-    trainer = KTOTrainer(model=tiny("lm", tokenizer), ref_model=tiny("lm", tokenizer), args=config, train_dataset=rows, processing_class=tokenizer)
+    trainer = KTOTrainer(
+        model=tiny("lm", tokenizer), ref_model=tiny("lm", tokenizer), args=config, train_dataset=rows, processing_class=tokenizer
+    )
     assert train(trainer) > 0
 
 
@@ -167,9 +169,17 @@ def test_search_to_text_trains_like_any_other(search: Callable[..., Outcome], to
     for line in ("2 9 20", "2 4 10"):
         first, last = line.split()[1:]
         middle = int(first) + 1
-        search(rounds, [f"1: {first} -> {2 * int(first)}", f"1: {first} -> {middle}\n2: {middle} -> {last}\nAnswer: {first} -> {middle} -> {last}"], line=line)
+        search(
+            rounds,
+            [f"1: {first} -> {2 * int(first)}", f"1: {first} -> {middle}\n2: {middle} -> {last}\nAnswer: {first} -> {middle} -> {last}"],
+            line=line,
+        )
     with Store.open(tmp_path / "t.db") as store:
         assert export(store, "sft", tmp_path / "out.jsonl", options=Options(search_to_text="bfs")).taken == 2
     rows = datasets.load_dataset("json", data_files=str(tmp_path / "out.jsonl"), split="train", cache_dir=str(tmp_path / "cache"))
     assert all("Goal: " in row["messages"][-1]["content"] for row in rows)
-    train(SFTTrainer(model=tiny("lm", tokenizer), args=settings(SFTConfig, tmp_path, max_length=512), train_dataset=rows, processing_class=tokenizer))
+    train(
+        SFTTrainer(
+            model=tiny("lm", tokenizer), args=settings(SFTConfig, tmp_path, max_length=512), train_dataset=rows, processing_class=tokenizer
+        )
+    )

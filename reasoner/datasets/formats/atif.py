@@ -80,7 +80,11 @@ def _steps(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 given = {"extra": {"given": True}} if message.role == "assistant" else {}
                 known[place] = add(SOURCES[message.role], message.content, **given)
             context.append(known[place])
-        metrics = {"prompt_tokens": call["prompt_tokens"], "completion_tokens": call["completion_tokens"], "cached_tokens": call["cached_tokens"]}
+        metrics = {
+            "prompt_tokens": call["prompt_tokens"],
+            "completion_tokens": call["completion_tokens"],
+            "cached_tokens": call["cached_tokens"],
+        }
         if call["cost"] is not None:
             metrics["cost_usd"] = call["cost"]
         extra = {"call": call["key"], "context": context, **{name: call[name] for name in CALL_FIELDS}}

@@ -36,5 +36,9 @@ class Axolotl:
         if "completions" in row:
             return Prm().read(row)
         if "chosen" in row:
-            return {"messages": _turns.messages(row["messages"]), "chosen": _turns.reply(row["chosen"]), "rejected": _turns.reply(row["rejected"])}
+            return {
+                "messages": _turns.messages(row["messages"]),
+                "chosen": _turns.reply(row["chosen"]),
+                "rejected": _turns.reply(row["rejected"]),
+            }
         return _turns.conversation(row["messages"])

@@ -29,4 +29,8 @@ class Dpo:
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""
-        return {"messages": _turns.messages(row["prompt"]), "chosen": _turns.reply(row["chosen"]), "rejected": _turns.reply(row["rejected"])}
+        return {
+            "messages": _turns.messages(row["prompt"]),
+            "chosen": _turns.reply(row["chosen"]),
+            "rejected": _turns.reply(row["rejected"]),
+        }

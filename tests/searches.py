@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from reasoner.api import Setup, execute
 from reasoner.clients.scripted import ScriptedClient
@@ -32,17 +31,12 @@ class ByHand:
         return self
 
 
-@pytest.fixture
-def search(tmp_path: Path) -> Callable[..., Outcome]:
-    """Run a strategy given as a function on one problem, over scripted replies."""
-
-    def run(strategy: Run, replies: Sequence[str], *, solver: str = "number_path", line: str = "2 9 20", label: str = "by_hand", db: str = "t.db") -> Outcome:
-        import asyncio
-
-        client = ScriptedClient(list(replies))
-        problem = problem_from_line(solver, line)
-        report = asyncio.run(execute([problem], [ByHand(strategy, label)], [client], Setup(db=tmp_path / db, fresh=True), keep_graphs=True))  # type: ignore[list-item]
-        client.assert_done()
-        return report.outcomes[0]
-
-    return run
+def search(
+    db: Path, strategy: Run, replies: Sequence[str], *, solver: str = "number_path", line: str = "2 9 20", label: str = "by_hand"
+) -> Outcome:
+    """Run a strategy given as a function on one problem, over scripted replies, each time as a run of its own."""
+    client = ScriptedClient(list(replies))
+    spec: Any = ByHand(strategy, label)
+    report = asyncio.run(execute([problem_from_line(solver, line)], [spec], [client], Setup(db=db, fresh=True), keep_graphs=True))
+    client.assert_done()
+    return report.outcomes[0]
