@@ -192,7 +192,7 @@ def trace(
         print_json([{"lineage": lineage, **(facts or {})} for lineage, facts in found])
         return
     for lineage, facts in found:
-        thoughts = {k: v for k, v in lineage.items() if k.endswith(("thought", "thoughts", "written_as"))}
+        thoughts = {k: v for k, v in lineage.items() if v and k.endswith(("thought", "thoughts", "written_as"))}
         for name, value in thoughts.items():
             out.print(safe(f"{name} {value if isinstance(value, str) else ' '.join(map(str, value))}", style="dim"))
         if facts is not None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
@@ -145,9 +146,7 @@ def _guess(row: Mapping[str, Any], path: Path, number: int) -> str:
 def _read(row: dict[str, Any], lineage: dict[str, Any] | None, format_name: str, *, source: str, number: int) -> ReadTrajectory:
     if format_name == "atif":
         return atif_in.read(row, source=source)
-    made = registry.find("format", format_name)()
-    if not hasattr(made, "read"):
-        raise UsageError(f"rows of format {format_name} cannot be read back", hint="name another with --format")
+    made = _format(format_name)
     parts = {name: untagged(value) if name in _WRITTEN and lineage else value for name, value in made.read(row).items()}
     if "reply" in parts:
         return _conversation(parts, lineage, source=source, number=number)
@@ -183,10 +182,12 @@ def _conversation(parts: dict[str, Any], lineage: dict[str, Any] | None, *, sour
 def _problem(lineage: Mapping[str, Any], answer: str | None) -> tuple[Problem, Any]:
     """Return the problem a lineage names, and what its verifier says of an answer, if the solver is installed."""
     name, line, level = str(lineage["solver"]), str(lineage["instance"]), lineage.get("level")
+    solver = _solver(name)
     try:
-        solver = registry.solver(name)
-        instance = solver.parse(line)
+        instance = None if solver is None else solver.parse(line)
     except UsageError:
+        instance = None
+    if solver is None or instance is None:
         return Problem(name, canonical_json({"line": line}), line, level), None
     return problem_from_instance(solver, instance, level), None if answer is None else solver.verify(instance, answer)
 
@@ -222,11 +223,28 @@ def _kind_of(parts: Mapping[str, Any]) -> tuple[Kind, type[Any]]:
 def _family(name: str, line: str) -> str:
     from reasoner.datasets.select import stable  # noqa: PLC0415
 
+    solver = _solver(name)
     try:
-        solver = registry.solver(name)
-        return stable(solver.family(solver.parse(line)))
+        return line if solver is None else stable(solver.family(solver.parse(line)))
     except UsageError:
         return line
+
+
+@lru_cache(maxsize=16)
+def _format(name: str) -> Any:
+    made = registry.find("format", name)()
+    if not hasattr(made, "read"):
+        raise UsageError(f"rows of format {name} cannot be read back", hint="name another with --format")
+    return made
+
+
+@lru_cache(maxsize=256)
+def _solver(name: str) -> Any:
+    """Return a solver, None when it is not installed; a file names the same few again and again."""
+    try:
+        return registry.solver(name)
+    except UsageError:
+        return None
 
 
 def _names(sides: list[Any], what: str) -> tuple[str, ...]:

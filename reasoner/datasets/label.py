@@ -81,7 +81,7 @@ def pairs(
                     continue
                 n_taken += 1
                 both = {"chosen_thought": better.thought.id, "rejected_thought": worse.thought.id}
-                pair = Pair(origin, {**lineage, **both}, messages, _so_far(tree, better), _so_far(tree, worse))
+                pair = Pair(origin, {**lineage, "rejected": lineage, **both}, messages, _so_far(tree, better), _so_far(tree, worse))
                 pair.columns["chosen_score"], pair.columns["rejected_score"] = round(better.share, 6), round(worse.share, 6)
                 yield pair
 

@@ -85,7 +85,10 @@ class Source:
                     yield made
             elif self._single(judged):
                 columns = self._columns(judged)
-                yield Conversation(judged.origin, self.judge.lineage(row), self.contexts.of(row), row.reply or "", columns=columns)
+                lineage = self.judge.lineage(row)
+                if self.options.search_to_text:
+                    lineage.setdefault("written_as", None)  # one shape a file
+                yield Conversation(judged.origin, lineage, self.contexts.of(row), row.reply or "", columns=columns)
 
     def _written(self, judged: Judged) -> Conversation | None:
         order: Order = "bfs" if self.options.search_to_text == "bfs" else "dfs"
@@ -142,7 +145,9 @@ class Source:
             if self.options.labels_from != "trees" and row.correct is not None and self._single(judged):
                 lineage = self.judge.lineage(row)
                 columns = self._columns(judged) | self._context(row.solver)
-                yield Label(judged.origin, lineage, self.contexts.of(row), row.reply or "", bool(row.correct), columns=columns)
+                yield Label(
+                    judged.origin, {**lineage, "thought": None}, self.contexts.of(row), row.reply or "", bool(row.correct), columns=columns
+                )
             if self.options.labels_from != "trajectories" and row.correct:
                 tree = self._tree(judged)
                 if tree is not None:
@@ -192,7 +197,7 @@ class Source:
     def _pair(self, better: Judged, worse: Judged) -> Pair:
         good, bad = better.row, worse.row
         origin = Origin(good.solver, better.origin.family, good.level, _both(good.model, bad.model), _both(good.strategy, bad.strategy))
-        lineage = self.judge.lineage(good) | {"rejected": self.judge.lineage(bad)}
+        lineage = self.judge.lineage(good) | {"rejected": self.judge.lineage(bad), "chosen_thought": None, "rejected_thought": None}
         columns: dict[str, Any] = self._context(good.solver)
         if self.options.ratings:
             columns |= {

@@ -50,7 +50,7 @@ def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Jud
 
 def _stands(record: Record, instance_json: str, judge: Judge) -> str:
     """Verify what a record says, where it says it of whole answers; return why it no longer stands."""
-    whole = "trajectory" in record.lineage and not {"thought", "thoughts", "chosen_thought"} & set(record.lineage)
+    whole = not any(record.lineage.get(name) for name in ("thought", "thoughts", "chosen_thought"))
     if not whole or not isinstance(record, (Pair, Label)):
         return ""
     solver = judge.solver(record.origin.solver)

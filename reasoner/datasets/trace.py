@@ -45,7 +45,7 @@ def origins(path: Path, line: int) -> list[dict[str, Any]]:
             hint="export it with its lineage, or put the .lineage.jsonl file beside it",
         )
     other = found.get("rejected")
-    return [found, other] if isinstance(other, dict) else [found]
+    return [found, other] if isinstance(other, dict) and other.get("trajectory") != found["trajectory"] else [found]
 
 
 def _row(path: Path, line: int) -> dict[str, Any] | None:

@@ -194,6 +194,13 @@ class Parquet(JsonLines):
         self.facts()
         self._target.commit()
 
+    def close(self) -> None:
+        """Close it; what was not committed is gone."""
+        if self._writer is not None:
+            self._writer.close()  # it would do so when it is collected, and find its file closed
+            self._writer = None
+        super().close()
+
     def facts(self) -> dict[str, Any]:
         """Return rows, bytes and checksum."""
         self._flush()
