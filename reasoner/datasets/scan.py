@@ -62,12 +62,28 @@ _PERSONAL: tuple[tuple[str, str], ...] = (
 SECRET_KINDS = tuple(name for name, _ in _SECRETS)
 PERSONAL_KINDS = tuple(name for name, _ in _PERSONAL)
 
-_PATTERNS = tuple((name, re.compile(pattern)) for name, pattern in (*_SECRETS, *_PERSONAL))
-# What every finding has somewhere in it; a text without is done after this one look at it.
-_MARKS = re.compile(
-    r"[@_]|://|sk-|xox|glpat|pypi-|AKIA|ASIA|AROA|AIDA|AIza|ya29|SG\.|eyJ|(?i:passw|pwd|secret|key|token|bearer)"
-    r"|\d(?:[ .()/-]{0,2}\d){6}|\d\.\d{1,3}\.\d|[A-Z]{2}\d\d ?[A-Z0-9]{4}"
-)
+_PATTERNS = {name: re.compile(pattern) for name, pattern in (*_SECRETS, *_PERSONAL)}
+# A text is looked at with a pattern only where it holds what the pattern cannot do without: a search for a fixed text costs next to
+# nothing, and most texts hold none of them.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "private key": ("PRIVATE KEY",),
+    "aws key": ("AKIA", "ASIA", "AROA", "AIDA"),
+    "github token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    "gitlab token": ("glpat-",),
+    "api key": ("sk-",),
+    "hugging face token": ("hf_",),
+    "slack token": ("xox", "hooks.slack"),
+    "google key": ("AIza", "ya29."),
+    "stripe key": ("k_live_", "k_test_"),
+    "package token": ("npm_", "pypi-", "dop_v1_", "SG."),
+    "json web token": ("eyJ",),
+    "password in a url": ("://",),
+    "e-mail": ("@",),
+}
+_MARKS = tuple(dict.fromkeys(mark for marks in _NEEDS.values() for mark in marks))
+_WORDS = ("pass", "pwd", "secret", "key", "token", "bearer")  # in small letters
+_NUMBERS = re.compile(r"\d(?:[ .-]?\d){6}|\(\d{3,4}\)|\+\d|\d{2,3}\.\d{1,3}\.\d")
+_NUMERIC = ("card", "iban", "social security number", "phone", "ip address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +102,19 @@ class Finding:
 
 def findings(text: str) -> list[Finding]:
     """Return what is found in a text, in its order; where two overlap, the first pattern's. No pattern goes past the end of a line."""
-    if _MARKS.search(text) is None:
-        return []
+    kinds = [kind for kind, marks in _NEEDS.items() if any(mark in text for mark in marks)] if any(mark in text for mark in _MARKS) else []
+    low = text.lower()
+    if any(word in low for word in _WORDS):
+        kinds.append("assigned secret")
+    if _NUMBERS.search(text) is not None:
+        kinds.extend(_NUMERIC)
     found: list[Finding] = []
-    for kind, pattern in _PATTERNS:
+    for kind in kinds:
+        pattern = _PATTERNS[kind]
         check = _CHECKS.get(kind)
         for match in pattern.finditer(text):
-            group = "value" if "value" in pattern.groupindex else 0
-            start, end = match.span(group)
-            if (check is None or check(match[group])) and all(end <= f.start or start >= f.end for f in found):
+            start, end = match.span("value" if "value" in pattern.groupindex else 0)
+            if (check is None or check(text[start:end])) and all(end <= f.start or start >= f.end for f in found):
                 found.append(Finding(kind, start, end))
     return sorted(found, key=lambda f: f.start)
 
@@ -122,7 +142,7 @@ def _iban(text: str) -> bool:
 
 
 def _phone(text: str) -> bool:
-    number = re.split(r"x| ?ext", text)[0]  # an extension is no part of it
+    number: str = re.split(r"x| ?ext", text)[0]  # an extension is no part of it
     return 7 <= sum(c.isdigit() for c in number) <= 15
 
 

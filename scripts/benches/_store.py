@@ -69,7 +69,7 @@ def _insert(c: Any, batch: list[dict[str, list[tuple[Any, ...]]]]) -> None:
 
 
 def _trajectories(n: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
-    """Yield the rows of one trajectory after another: starts 1, 2, 3, ... and all ways of doubling and adding one."""
+    """Yield the rows of one trajectory after another: starts 1 to 70 and all ways of doubling and adding one, over again."""
     solver = registry.solver("number_path")
     prompts = Prompts()
     start, end, _ = _MARKS
@@ -78,7 +78,7 @@ def _trajectories(n: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
     shown = statement(solver, sample, prompts)
     message_id = 1
     for index in range(n):
-        first, ways = 1 + index // 128, index % 128
+        first, ways = 1 + index // 128 % 70, index % 128  # no number passes the 10,000 an instance may have
         values = [first]
         for bit in range(N_STEPS):
             values.append(values[-1] * 2 if ways >> bit & 1 else values[-1] + 1)
