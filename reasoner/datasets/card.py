@@ -120,4 +120,4 @@ def _table(title: str, head: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     """Make a value safe in a table: names come from stores, and a store may come from anywhere."""
-    return clean(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")[:200]
+    return clean(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'").strip()[:200]

@@ -21,7 +21,7 @@ from reasoner.datasets import atif_in
 from reasoner.datasets.export import sidecar
 from reasoner.datasets.records import Label, Origin, Pair, Prompt, Record, Steps, to_json
 from reasoner.datasets.thinking import untagged
-from reasoner.errors import CorruptRecord, DataError, ReasonerError, UsageError
+from reasoner.errors import CorruptRecord, DataError, UsageError
 from reasoner.plan import problem_from_instance
 from reasoner.store.imports import ReadCall, ReadTrajectory, put
 from reasoner.text import MAX_REPLY_CHARS, shorten, storable
@@ -74,22 +74,22 @@ def read_file(store: Store, path: Path, *, format_name: str = "", command: str =
         if len(made) - taken:
             result.skipped["it is in the store already"] = result.skipped.get("it is in the store already", 0) + len(made) - taken
 
-    for number, row, lineage in _rows(path):
-        result.rows += 1
-        format_name = format_name or _guess(row, path, number)
-        try:
-            batch.append(_read(row, lineage, format_name, source=source, number=number))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            flush()
-            raise CorruptRecord(
-                path, number, f"no row of format {format_name}: {type(error).__name__} {shorten(str(error), 80)}"
-            ) from error
-        except ReasonerError as error:
-            flush()
-            raise CorruptRecord(path, number, str(error)) from error
-        if len(batch) >= BATCH:
-            flush()
-    flush()
+    try:
+        for number, row, lineage in _rows(path):
+            result.rows += 1
+            format_name = format_name or _guess(row, path, number)
+            try:
+                batch.append(_read(row, lineage, format_name, source=source, number=number))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise CorruptRecord(
+                    path, number, f"no row of format {format_name}: {type(error).__name__} {shorten(str(error), 80)}"
+                ) from error
+            except (DataError, UsageError) as error:
+                raise CorruptRecord(path, number, str(error)) from error
+            if len(batch) >= BATCH:
+                flush()
+    finally:
+        flush()
     return result
 
 

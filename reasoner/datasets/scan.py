@@ -80,8 +80,6 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "password in a url": ("://",),
     "e-mail": ("@",),
 }
-_MARKS = tuple(dict.fromkeys(mark for marks in _NEEDS.values() for mark in marks))
-_WORDS = ("pass", "pwd", "secret", "key", "token", "bearer")  # in small letters
 _NUMBERS = re.compile(r"\d(?:[ .-]?\d){6}|\(\d{3,4}\)|\+\d|\d{2,3}\.\d{1,3}\.\d")
 _NUMERIC = ("card", "iban", "social security number", "phone", "ip address")
 
@@ -100,11 +98,19 @@ class Finding:
         return self.kind in SECRET_KINDS
 
 
+def _marked(t: str) -> bool:
+    """Tell whether one of `_NEEDS` may be met. Written out, because it runs over every text: a loop costs ten times as much."""
+    return (
+        "@" in t or "_" in t or "://" in t or "sk-" in t or "xox" in t or "hooks.slack" in t or "KEY" in t or "glpat-" in t or "pypi-" in t
+        or "AKIA" in t or "ASIA" in t or "AROA" in t or "AIDA" in t or "AIza" in t or "ya29." in t or "SG." in t or "eyJ" in t
+    )  # fmt: skip
+
+
 def findings(text: str) -> list[Finding]:
     """Return what is found in a text, in its order; where two overlap, the first pattern's. No pattern goes past the end of a line."""
-    kinds = [kind for kind, marks in _NEEDS.items() if any(mark in text for mark in marks)] if any(mark in text for mark in _MARKS) else []
+    kinds = [kind for kind, marks in _NEEDS.items() if any(mark in text for mark in marks)] if _marked(text) else []
     low = text.lower()
-    if any(word in low for word in _WORDS):
+    if "pass" in low or "pwd" in low or "secret" in low or "key" in low or "token" in low or "bearer" in low:
         kinds.append("assigned secret")
     if _NUMBERS.search(text) is not None:
         kinds.extend(_NUMERIC)

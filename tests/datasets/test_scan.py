@@ -164,3 +164,16 @@ def test_tokens_of_the_models_own_tokenizer(search: Callable[..., Outcome], tmp_
     assert list(tally.lengths) == ["tokens"]
     assert sum(histogram.values()) == 1
     assert 50 < tally.total_length < 300
+
+
+def test_every_pattern_can_be_reached() -> None:
+    """The quick look that spares most texts the patterns must not spare one that a pattern would find."""
+    from reasoner.datasets import scan
+
+    for kind, marks in scan._NEEDS.items():
+        for mark in marks:
+            assert scan._marked(f"a {mark} b"), (kind, mark)
+    assert set(scan._NEEDS) | set(scan._NUMERIC) | {"assigned secret"} == set(scan._PATTERNS)
+    for row in FIXTURE:
+        if row["kind"]:
+            assert any(pattern.search(row["text"]) for pattern in scan._PATTERNS.values()) == bool(findings(row["text"])), row
