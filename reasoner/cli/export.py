@@ -72,6 +72,7 @@ def export(
     special_tokens: Annotated[str, typer.Option("--special-tokens", help="Rows with control tokens: drop, escape, keep.")] = "drop",
     tokenizer: Annotated[str, _option("--tokenizer", "Count with this model's tokenizer: local, or a .gguf.")] = "",
     balance: Annotated[str, _option("--balance", "level: as many rows of each level as of the rarest.")] = "",
+    limit: Annotated[int | None, _option("--limit", "At most so many rows of each solver, strategy and model.")] = None,
     lineage: Annotated[str, _option("--lineage", "Where rows come from: column, sidecar, none [what the format allows].")] = "",
     card: Annotated[bool, typer.Option("--card", help="Write a dataset card, README.md, beside the file.")] = False,
     licence: Annotated[str, typer.Option("--licence", help="Licence the card names.")] = "unknown",
@@ -87,7 +88,7 @@ def export(
     options = Options(
         records=records, thinking=thinking, ratings=ratings, context=context, labels_from=labels_from, search_to_text=search_to_text,  # type: ignore[arg-type]  # Options checks them
         min_gap=min_gap, max_pairs=max_pairs, allow_length_only=allow_length_only, split=split, seed=seed, near_duplicates=near_duplicates,
-        contamination=tuple(contamination), ngram=ngram, secrets=secrets, special_tokens=special_tokens, tokenizer=tokenizer, balance=balance,
+        contamination=tuple(contamination), ngram=ngram, secrets=secrets, special_tokens=special_tokens, tokenizer=tokenizer, balance=balance, limit=limit,
         lineage=lineage, card=card, licence=licence, dry_run=dry_run, preview=PREVIEW_ROWS if dry_run else 0,  # type: ignore[arg-type]
     )  # fmt: skip
     with Store.open(db, create=False) as store:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reasoner.store import Store
 
 TOO_MANY = "its level has more rows than the rarest one"
+OVER_LIMIT = "its solver, strategy and model have as many rows as --limit allows"
 
 
 def export(store: Store, format_name: str, path: Path, filters: Filters | None = None, options: Options | None = None) -> Tally:
@@ -98,6 +99,7 @@ class _Job:
     def accepted(self, tally: Tally) -> Iterator[tuple[Record, str, dict[str, Any]]]:
         """Yield (record, part, row) of all that passes."""
         used: Counter[tuple[str, str, str]] = Counter()
+        taken: Counter[tuple[Any, ...]] = Counter()
         with Hygiene(self.options, tally) as hygiene:
             for record in records(self.store, self.kind, self.filters, self.options, tally):
                 if not hygiene.passes(record):
@@ -114,6 +116,12 @@ class _Job:
                         tally.leave_out(TOO_MANY)
                         continue
                     used[place] += 1
+                if self.options.limit is not None:
+                    kind = (origin.solver, origin.strategies, origin.models)
+                    if taken[kind] >= self.options.limit:
+                        tally.leave_out(OVER_LIMIT)
+                        continue
+                    taken[kind] += 1
                 if record.columns:
                     row.update(record.columns)
                 if self.lineage == "column":

@@ -62,6 +62,8 @@ class Options:
     tokenizer: str = ""
     """`local` or a GGUF file: count tokens with its tokenizer, and look for its control tokens."""
     balance: str = ""
+    limit: int | None = None
+    """At most so many rows of each solver, strategy and model."""
     lineage: LineageIn = ""
     trust_verdicts: bool = False
     """Do not verify again (a bench measures what that costs); the card then says so."""
@@ -75,6 +77,8 @@ class Options:
         for name, choices in CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise BadConfig(f"--{name.replace('_', '-')} {value!r} cannot be", hint=f"one of: {', '.join(c for c in choices if c)}")
+        if self.limit is not None and self.limit < 1:
+            raise BadConfig(f"--limit {self.limit} leaves nothing", hint="give 1 or more")
         if self.max_pairs < 1:
             raise BadConfig(f"--max-pairs {self.max_pairs} leaves nothing", hint="give 1 or more")
         if not 0.0 <= self.min_gap <= 1.0:

@@ -143,6 +143,15 @@ def test_balance_by_level(db: Path, tmp_path: Path) -> None:
     assert after.left_out == {"its level has more rows than the rarest one": 24}
 
 
+def test_limit_takes_a_little_of_everything(db: Path, tmp_path: Path) -> None:
+    with Store.open(db) as store:
+        tally = export(store, "sft", tmp_path / "o.jsonl", options=Options(limit=2))
+    assert tally.counts["strategy"] == {"cot": 2, "ats": 2, "ats:order=dfs": 2}
+    assert tally.left_out == {"its solver, strategy and model have as many rows as --limit allows": 54}
+    with pytest.raises(BadConfig, match="limit"):
+        Options(limit=0)
+
+
 def test_contaminated_and_near_rows_are_left_out(db: Path, tmp_path: Path) -> None:
     with Store.open(db) as store:
         export(store, "sft", tmp_path / "o.jsonl", Filters(strategy="cot"))
