@@ -41,6 +41,8 @@ class Hygiene:
         self._evaluation = Evaluation.read(options.contamination, n=options.ngram) if options.contamination else None
         self._stack = ExitStack()
         self._tokenizer = self._stack.enter_context(Tokenizer(options.tokenizer)) if options.tokenizer else None
+        self._length = 0
+        """Characters of the record that passed last, as it was before it was divided."""
         self._control = ControlTokens(self._tokenizer.control if self._tokenizer else ())
         self._clean: set[str] = set()
         """Lines found clean: records of one family share most of theirs, and no pattern looks past a line."""
@@ -48,6 +50,7 @@ class Hygiene:
     def passes(self, record: Record) -> bool:
         """Tell whether a record may be written; it may be changed on the way (redacted, escaped, divided)."""
         prompts, written = prompt_texts(record), texts(record)
+        self._length = sum(map(len, prompts)) + sum(map(len, written))
         whole = "\x1f".join((*prompts, "\x1e", *written))
         if not self._is_clean(record, whole):
             return False
@@ -66,12 +69,10 @@ class Hygiene:
 
     def measure(self, record: Record) -> None:
         """Count the length of a record that was taken."""
-        parts = (*prompt_texts(record), *texts(record))
         if self._tokenizer is not None:
-            unit, length = "tokens", self._tokenizer.count(*(text for text in parts if text))
+            self._tally.measure("tokens", self._tokenizer.count(*(text for text in (*prompt_texts(record), *texts(record)) if text)))
         else:
-            unit, length = "characters", sum(map(len, parts))
-        self._tally.measure(unit, length)
+            self._tally.measure("characters", self._length)
 
     def _is_clean(self, record: Record, whole: str) -> bool:
         """Scan the texts of a record, and do with what is found as the options say."""

@@ -80,7 +80,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "password in a url": ("://",),
     "e-mail": ("@",),
 }
-_NUMBERS = re.compile(r"\d(?:[ .-]?\d){6}|\(\d{3,4}\)|\+\d|\d{2,3}\.\d{1,3}\.\d")
+# One set of first characters, so that the search runs over all else at full speed.
+_NUMBERS = re.compile(r"[(+\d](?:(?<=\d)(?:(?:[ .-]?\d){6}|\d{1,2}\.\d{1,3}\.\d)|(?<=\()\d{3,4}\)|(?<=\+)\d)")
 _NUMERIC = ("card", "iban", "social security number", "phone", "ip address")
 
 

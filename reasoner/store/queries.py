@@ -15,8 +15,6 @@ from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import Message, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from reasoner.store.database import Store
 
 _RUNS = """
@@ -129,18 +127,3 @@ def prompt_of(store: Store, context_id: int) -> tuple[Message, ...]:
         (context_id,),
     )
     return tuple(Message(row["role"], row["content"]) for row in rows)
-
-
-def verified(store: Store) -> Iterator[dict[str, Any]]:
-    """Yield trajectories whose stored verdict is correct, oldest first, a page at a time so that memory stays flat."""
-    after = 0
-    while True:
-        page = store.rows(
-            _TRAJECTORY.replace("SELECT t.*", "SELECT t.rowid AS number, t.*")
-            + " WHERE v.correct = 1 AND t.rowid > ? ORDER BY t.rowid LIMIT 500",
-            (after,),
-        )
-        yield from page
-        if len(page) < 500:
-            return
-        after = page[-1]["number"]
