@@ -7,6 +7,7 @@ The same store and options give the same bytes. One record is in memory at a tim
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -171,14 +172,18 @@ class _Files:
             self._file(sidecar(path)).add_line(encode(record.lineage))
 
     def commit(self) -> dict[str, dict[str, Any]]:
+        """Name all files, the companion last; whether that can be written is found out first."""
         facts = {path.name: file.facts() for path, file in self._open.items()}
-        for file in self._open.values():
-            file.commit()
         companion = getattr(self._job.format, "companion", None)
         paths = [path for path in self._place.values() if path in self._open]
+        beside: tuple[Path, str] | None = None
         if companion is not None and paths:
             name, entries = companion(paths, self._job.kind)
-            _merge(self._job.path.parent / name, entries)
+            beside = (self._job.path.parent / name, _merged(self._job.path.parent / name, entries))
+        for file in self._open.values():
+            file.commit()
+        if beside is not None:
+            write_text(*beside)
         return facts
 
 
@@ -187,17 +192,15 @@ def sidecar(path: Path) -> Path:
     return path.with_name(f"{path.stem}.lineage.jsonl")
 
 
-def _merge(path: Path, entries: dict[str, Any]) -> None:
-    """Put entries into a JSON object in a file, beside those that are there."""
-    import json  # noqa: PLC0415
-
+def _merged(path: Path, entries: dict[str, Any]) -> str:
+    """Return a JSON object with the entries of a file, if it is there, and these."""
     try:
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except ValueError as error:
         raise BadConfig(f"{path} is there already and is no JSON", hint="move it away, or export to another directory") from error
     if not isinstance(known, dict):
         raise BadConfig(f"{path} is there already and holds no object", hint="move it away, or export to another directory")
-    write_text(path, json.dumps(dict(sorted({**known, **entries}.items())), indent=2) + "\n")
+    return json.dumps(dict(sorted({**known, **entries}.items())), indent=2) + "\n"
 
 
 def _kind(format_: Format, options: Options) -> Kind:
