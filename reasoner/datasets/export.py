@@ -60,6 +60,8 @@ class _Job:
         self.quota: dict[tuple[str, str], int] | None = None
         if options.thinking == "field" and not getattr(format_, "thinking_field", False):
             raise BadConfig(f"{format_.name} has no field for thinking", hint="use --thinking tags")
+        if own != "column" and (options.ratings or options.context or options.lineage == "column"):
+            raise BadConfig(f"{format_.name} allows no column of ours", hint="leave --ratings, --context and --lineage column out")
 
     def run(self) -> Tally:
         """Do it; with a balance, count first and write then."""

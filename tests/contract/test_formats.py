@@ -75,7 +75,11 @@ def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: 
         with pytest.raises(BadConfig, match="no field for thinking"):
             export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, thinking="field"))
         return
-    options = Options(records=kind, thinking=thinking, ratings=True, context=True)  # type: ignore[arg-type]
+    more = getattr(registry.find("format", name), "lineage", "column") == "column"
+    options = Options(records=kind, thinking=thinking, ratings=more, context=more)  # type: ignore[arg-type]
+    if not more:
+        with pytest.raises(BadConfig, match="no column of ours"):
+            export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, ratings=True))
     (tmp_path / "again").mkdir()
     before = export(store, name, tmp_path / "out.jsonl", options=options)
     with Store.open(tmp_path / "other.db") as other:

@@ -296,3 +296,25 @@ def test_messages_that_do_not_alternate_are_left_out_of_formats_that_need_it(tmp
             tally = export(opened, name, tmp_path / "out.jsonl", Filters(verdict="any"))
             assert tally.left_out == {f"its messages cannot be written as {name}": 1}
         assert export(opened, "sft", tmp_path / "out.jsonl", Filters(verdict="any")).taken == 1
+
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def test_the_example_files_are_of_every_format_and_small() -> None:
+    found = {}
+    for name, kind in SCHEMAS:
+        folder = EXAMPLES / (name if kind == registry.find("format", name).kinds[0] else f"{name}-{kind}")
+        found[folder.name] = folder
+        lines = (folder / "train.jsonl").read_text(encoding="ascii").splitlines()
+        assert len(lines) >= 15, "one of each solver and strategy"
+        for line in lines:
+            row = json.loads(line)
+            if kind == "pair":
+                row = {
+                    key: value for key, value in row.items() if not key.startswith(("chosen_", "rejected_"))
+                }  # ratings, which were asked for
+            SCHEMAS[name, kind].model_validate(row)
+        assert "were written by the exact solver" in (folder / "README.md").read_text(encoding="utf-8")
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(found)
+    assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()) < 1_500_000
