@@ -134,22 +134,33 @@ def _checked_date(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judged:
-    """One trajectory that passed: its row, its solver and instance (None where the solver is not installed), its origin."""
+    """One trajectory that passed: its row, its solver (None where it is not installed) and its origin."""
 
     row: Answered
     solver: Solver[Any, Any] | None
-    instance: Any
     origin: Origin
+    _instance: Any = None
+
+    @property
+    def instance(self) -> Any:
+        """The problem's instance, read when it is first asked for."""
+        if self._instance is None and self.solver is not None:
+            self._instance = self.solver.Instance.model_validate_json(self.row.instance)
+        return self._instance
 
 
 class Judge:
-    """Verifies rows again. `trust` takes the stored verdicts as they are (the caller then answers for them)."""
+    """Verifies rows again. `trust` takes the stored verdicts as they are (the caller then answers for them).
 
-    def __init__(self, store: Store, *, trust: bool = False) -> None:
+    `families`: say which family each problem belongs to; without a split the problem itself does.
+    """
+
+    def __init__(self, store: Store, *, trust: bool = False, families: bool = True) -> None:
         self._store = store
         self._trust = trust
+        self._families = families
         self._solvers: dict[str, Solver[Any, Any] | None] = {}
         self._imported = reading.imported(store)
 
@@ -169,9 +180,12 @@ class Judge:
             if row.correct is not None:
                 tally.leave_out(NO_SOLVER)
                 return None
-            return Judged(row, None, None, Origin(row.solver, row.problem_id, row.level, (row.model,), (row.strategy,)))
+            return Judged(row, None, Origin(row.solver, row.problem_id, row.level, (row.model,), (row.strategy,)))
+        judged = Judged(row, solver, Origin(row.solver, row.problem_id, row.level, (row.model,), (row.strategy,)))
+        if self._trust and not self._families:
+            return judged
         try:
-            instance = solver.Instance.model_validate_json(row.instance)
+            instance = judged.instance
         except ValueError:
             tally.leave_out(UNREADABLE)
             return None
@@ -180,8 +194,9 @@ class Judge:
             if correct != bool(row.correct):
                 tally.leave_out(NO_LONGER if row.correct else CHANGED)
                 return None
-        family = stable(solver.family(instance))
-        return Judged(row, solver, instance, Origin(row.solver, family, row.level, (row.model,), (row.strategy,)))
+        if self._families:
+            judged.origin.family = stable(solver.family(instance))
+        return judged
 
     def holds_answer(self, judged: Judged) -> bool:
         """Tell whether the answering call's reply itself holds the answer, as a training row's has to."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reasoner.datasets import label, stored
 from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Prompt, Record
 from reasoner.datasets.search_text import write_search
-from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, Filters, Judge, Judged, Tally, rows
+from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, UNREADABLE, Filters, Judge, Judged, Tally, rows
 from reasoner.datasets.tree import StepTree
 from reasoner.errors import UnknownName
 from reasoner.prompts import Prompts
@@ -58,7 +58,7 @@ class Source:
         self.filters = filters
         self.options = options
         self.tally = tally
-        self.judge = Judge(store, trust=options.trust_verdicts)
+        self.judge = Judge(store, trust=options.trust_verdicts, families=bool(options.split))
         self.contexts = reading.Contexts(store)
         self._prompts = Prompts()
 
@@ -247,8 +247,13 @@ class Source:
         except UnknownName:
             self.tally.leave_out(NO_TREE)
             return None
+        try:
+            instance = judged.instance
+        except ValueError:
+            self.tally.leave_out(UNREADABLE)
+            return None
         thought = self.store.tuples("SELECT answer_thought FROM trajectories WHERE id = ?", (row.id,))[0][0]
-        return StepTree(dag, judged.solver, judged.instance, answer=row.answer, answer_thought=thought)
+        return StepTree(dag, judged.solver, instance, answer=row.answer, answer_thought=thought)
 
     def _columns(self, judged: Judged) -> dict[str, Any]:
         return {"rating": judged.row.score, "reason": judged.row.reason} if self.options.ratings else {}

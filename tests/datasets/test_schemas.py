@@ -303,7 +303,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 def test_the_example_files_are_of_every_format_and_small() -> None:
     found = {}
-    for name, kind in SCHEMAS:
+    for (name, kind), schema in SCHEMAS.items():
         folder = EXAMPLES / (name if kind == registry.find("format", name).kinds[0] else f"{name}-{kind}")
         found[folder.name] = folder
         lines = (folder / "train.jsonl").read_text(encoding="ascii").splitlines()
@@ -314,7 +314,7 @@ def test_the_example_files_are_of_every_format_and_small() -> None:
                 row = {
                     key: value for key, value in row.items() if not key.startswith(("chosen_", "rejected_"))
                 }  # ratings, which were asked for
-            SCHEMAS[name, kind].model_validate(row)
+            schema.model_validate(row)
         assert "were written by the exact solver" in (folder / "README.md").read_text(encoding="utf-8")
     assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(found)
     assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()) < 1_500_000
