@@ -190,3 +190,37 @@ def test_tracing_a_row(search: Callable[..., Outcome], tmp_path: Path) -> None:
     for text in ("sft.jsonl", "sft.jsonl:0", "sft.jsonl:x", ":3"):
         with pytest.raises(BadConfig, match="FILE:LINE"):
             parse_place(text)
+
+
+@pytest.mark.parametrize("name", ["atif", "sft", "dpo", "kto", "prm", "grpo"])
+@pytest.mark.parametrize("how", ["", "bfs"])
+def test_searches_of_several_calls_come_back(search: Callable[..., Outcome], tmp_path: Path, name: str, how: str) -> None:
+    """A tree over three calls with scores, fates, states and a failed branch, and a conversation that grows: bytes and graphs are the same."""
+    from reasoner.types import Message
+
+    async def tree(session: Session) -> Answer:
+        first = await session.ask("cot/answer")
+        nodes = [session.note(f"9 -> {n}", parent=first, role="step", state=str(n), operation="", label=str(n)) for n in (10, 18)]
+        session.mark(nodes[0], fate="kept", score=20.0)
+        session.mark(nodes[1], fate="pruned", score=0.001)
+        second = await session.ask("cot/answer", parent=nodes[0], history=[Message("user", "x"), Message("assistant", first.text)])
+        for n in (11, 20):
+            session.mark(session.note(f"10 -> {n}", parent=second, role="step", state=str(n)), fate="final" if n == 20 else "pruned")
+        last = await session.ask("direct/answer", parent=session.trajectory.children(second)[-1], state={"deep": [1, None, "\u2028"]})
+        session.mark(last, fate="final")
+        return session.offer(last.text, last)
+
+    outcome = search(tree, ["9 -> 10\n9 -> 18", "10 -> 11\n10 -> 20", "Answer: 9 -> 10 -> 20"])
+    said(search, "Answer: 9 -> 18 -> 36")
+    assert outcome.correct
+    options = Options(search_to_text=how)
+    (tmp_path / "again").mkdir()
+    with Store.open(tmp_path / "t.db") as store:
+        tally = export(store, name, tmp_path / "o.jsonl", options=options)
+        assert tally.taken > 0
+    with Store.open(tmp_path / "u.db") as store:
+        assert read_file(store, tmp_path / "o.jsonl").taken == tally.taken
+        if name == "atif":
+            assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
+        export(store, name, tmp_path / "again" / "o.jsonl", options=Options() if name == "sft" else options)
+    assert (tmp_path / "again" / "o.jsonl").read_bytes() == (tmp_path / "o.jsonl").read_bytes()
