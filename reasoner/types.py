@@ -309,6 +309,10 @@ class Solver(ABC, Generic[I, S]):
         """Return what makes two instances the same problem (the sorted numbers, say); splits and drawing go by it."""
         return self.format(instance)
 
+    def family(self, instance: I) -> Hashable:
+        """Return what must not be divided between training and test: the problem itself, or a wider family of problems alike."""
+        return self.canonical(instance)
+
     @abstractmethod
     def statement_variables(self, instance: I) -> Mapping[str, Any]:
         """Return the variables of `prompts/solvers/<name>.jinja` for this instance."""

@@ -5,6 +5,7 @@ Sockets are blocked in this process only; a test that starts a subprocess answer
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import ipaddress
 import os
@@ -97,3 +98,10 @@ def fault_server() -> Iterator[FaultServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Callable[..., Any]:
+    """Record a strategy given as a function, over scripted replies, in `t.db` of the test's directory (see `searches.py`)."""
+    searches = _load("searches")
+    return functools.partial(searches.search, tmp_path / "t.db")

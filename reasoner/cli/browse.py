@@ -81,14 +81,24 @@ def show(
             rows = queries.trajectories(store, found)
             _show_run(found, rows, json=json)
             return
-        row = queries.trajectory_row(store, found) or {}
-        calls = queries.calls(store, found)
-        for call in calls:
-            call["messages"] = [{"role": m.role, "content": m.content} for m in queries.prompt_of(store, call["context_id"])]
+        facts = trajectory_facts(store, found) or {}
     if json:
-        print_json({**row, "call_rows": calls})
+        print_json(facts)
     else:
-        _show_trajectory(row, calls, full=full)
+        show_trajectory(facts, full=full)
+
+
+def trajectory_facts(store: Store, trajectory_id: str) -> dict[str, Any] | None:
+    """Return a trajectory's row with its calls, their prompts and replies (`call_rows`); None when it is not there."""
+    from reasoner.store import queries  # noqa: PLC0415
+
+    row = queries.trajectory_row(store, trajectory_id)
+    if row is None:
+        return None
+    calls = queries.calls(store, trajectory_id)
+    for call in calls:
+        call["messages"] = [{"role": m.role, "content": m.content} for m in queries.prompt_of(store, call["context_id"])]
+    return {**row, "call_rows": calls}
 
 
 def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool) -> None:
@@ -113,7 +123,8 @@ def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool) -> None:
     out.print(table)
 
 
-def _show_trajectory(row: dict[str, Any], calls: list[dict[str, Any]], *, full: bool) -> None:
+def show_trajectory(row: dict[str, Any], *, full: bool) -> None:
+    """Print a trajectory's calls as `trajectory_facts` returns them."""
     length = None if full else 600
     out.print(
         safe(
@@ -122,7 +133,7 @@ def _show_trajectory(row: dict[str, Any], calls: list[dict[str, Any]], *, full: 
         )
     )
     out.print(safe(f"status {row['status']}, {'correct' if row['correct'] else 'not correct'}: {row['reason'] or row['error'] or ''}"))
-    for number, call in enumerate(calls, start=1):
+    for number, call in enumerate(row["call_rows"], start=1):
         out.print()
         out.print(
             safe(

@@ -1,51 +1,200 @@
-"""`reasoner export`: verified trajectories as a training file."""
+"""`reasoner export`, `import` and `trace`: trajectories as training files, files as trajectories, and from a row back to its calls."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reasoner.cli import options as o
-from reasoner.cli.output import guarded, print_json, say
+from reasoner.cli.output import guarded, out, print_json, safe, say
 from reasoner.errors import UsageError
+
+if TYPE_CHECKING:
+    from reasoner.datasets.select import Tally
+
+PREVIEW_ROWS = 5
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command(
-        epilog="Examples:\n\n  reasoner export sft train.jsonl\n\n  reasoner export sft train.jsonl --solver game24 --strategy ats"
+        epilog="Examples:\n\n  reasoner export sft train.jsonl\n\n  reasoner export dpo pairs.jsonl --solver game24 --split train=0.9,test=0.1 --card\n\n"
+        "  reasoner export prm steps.jsonl --dry-run"
     )(export)
+    app.command(
+        "import", epilog="Examples:\n\n  reasoner import train.jsonl --db other.db\n\n  reasoner import chats.jsonl --format openai-sft"
+    )(import_)
+    app.command(epilog="Example:\n\n  reasoner trace train.jsonl:12")(trace)
+
+
+def _option(name: str, text: str) -> Any:
+    return typer.Option(name, help=text, show_default=False)
 
 
 @guarded
 def export(
     format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="Dataset format, see 'reasoner list'.", show_default=False)],
-    path: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, JSON lines.", show_default=False)],
+    path: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .jsonl, or .parquet.", show_default=False)],
     db: o.Db = None,
-    run: Annotated[str, typer.Option("--run", help="Only this run.", show_default=False)] = "",
-    solver: Annotated[str, typer.Option("--solver", help="Only this problem family.", show_default=False)] = "",
+    run: Annotated[str, _option("--run", "Only this run.")] = "",
+    solver: Annotated[str, _option("--solver", "Only this problem family.")] = "",
     strategy: Annotated[str, typer.Option("--strategy", "-s", help="Only this strategy.", show_default=False)] = "",
     model: Annotated[str, typer.Option("--model", "-m", help="Only this model.", show_default=False)] = "",
+    verdict: Annotated[str, _option("--verdict", "correct, incorrect, any [what the format needs].")] = "default",
+    min_score: Annotated[float | None, _option("--min-score", "Least score of the verdict.")] = None,
+    min_tokens: Annotated[int | None, _option("--min-tokens", "Least completion tokens of a trajectory.")] = None,
+    max_tokens: Annotated[int | None, _option("--max-tokens", "Most completion tokens of a trajectory.")] = None,
+    since: Annotated[str, _option("--since", "Made on or after this date (UTC).")] = "",
+    until: Annotated[str, _option("--until", "Made before this date (UTC).")] = "",
+    records: Annotated[str, _option("--records", "Kind of record, where the format has several: conversation, pair, label, steps.")] = "",
+    thinking: Annotated[str, typer.Option("--thinking", help="What stands before the answer line: none, tags (<think>), field.")] = "none",
+    ratings: Annotated[bool, typer.Option("--ratings", help="Add the verdict's score and reason as columns.")] = False,
+    context: Annotated[bool, typer.Option("--context", help="Add a column that says what a preference was decided by.")] = False,
+    labels_from: Annotated[str, typer.Option("--labels-from", help="Preferences and labels from trajectories, trees, or both.")] = "both",
+    search_to_text: Annotated[str, _option("--search-to-text", "Write searches of many calls as one reply: bfs or dfs.")] = "",
+    min_gap: Annotated[float, typer.Option("--min-gap", help="Least difference of the scores of a pair.")] = 0.0,
+    max_pairs: Annotated[int, typer.Option("--max-pairs", help="Pairs of one problem, and of one trajectory.")] = 16,
+    allow_length_only: Annotated[
+        bool, typer.Option("--allow-length-only", help="Keep pairs of which one is the other's beginning.")
+    ] = False,
+    split: Annotated[str, _option("--split", "Parts by problem: train=0.9,test=0.1.")] = "",
+    seed: o.Seed = 0,
+    near_duplicates: Annotated[float | None, _option("--near-duplicates", "Leave out texts this similar (0.9) to one before.")] = None,
+    contamination: Annotated[
+        list[Path], _option("--contamination", "Evaluation file whose runs of words must not occur; repeatable.")
+    ] = [],
+    ngram: Annotated[int, typer.Option("--ngram", help="Words in a run for --contamination.")] = 13,
+    secrets: Annotated[str, typer.Option("--secrets", help="Rows with secrets or personal data: drop, redact, keep.")] = "drop",
+    special_tokens: Annotated[str, typer.Option("--special-tokens", help="Rows with control tokens: drop, escape, keep.")] = "drop",
+    tokenizer: Annotated[str, _option("--tokenizer", "Count with this model's tokenizer: local, or a .gguf.")] = "",
+    balance: Annotated[str, _option("--balance", "level: as many rows of each level as of the rarest.")] = "",
+    limit: Annotated[int | None, _option("--limit", "At most so many rows of each solver, strategy and model.")] = None,
+    lineage: Annotated[str, _option("--lineage", "Where rows come from: column, sidecar, none [what the format allows].")] = "",
+    card: Annotated[bool, typer.Option("--card", help="Write a dataset card, README.md, beside the file.")] = False,
+    licence: Annotated[str, typer.Option("--licence", help="Licence the card names.")] = "unknown",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; show counts and the first rows.")] = False,
     json: o.Json = False,
 ) -> None:
-    """Write the verified trajectories as training rows; each is verified once more, and says where it came from."""
+    """Write trajectories as training rows; each answer is verified once more, and each row says where it came from."""
     from reasoner.datasets.export import export as write  # noqa: PLC0415
+    from reasoner.datasets.options import Options  # noqa: PLC0415
     from reasoner.datasets.select import Filters  # noqa: PLC0415
     from reasoner.store import Store, queries  # noqa: PLC0415
 
+    options = Options(
+        records=records, thinking=thinking, ratings=ratings, context=context, labels_from=labels_from, search_to_text=search_to_text,  # type: ignore[arg-type]  # Options checks them
+        min_gap=min_gap, max_pairs=max_pairs, allow_length_only=allow_length_only, split=split, seed=seed, near_duplicates=near_duplicates,
+        contamination=tuple(contamination), ngram=ngram, secrets=secrets, special_tokens=special_tokens, tokenizer=tokenizer, balance=balance, limit=limit,
+        lineage=lineage, card=card, licence=licence, dry_run=dry_run, preview=PREVIEW_ROWS if dry_run else 0,  # type: ignore[arg-type]
+    )  # fmt: skip
     with Store.open(db, create=False) as store:
-        filters = Filters(run=queries.resolve(store, run)[1] if run else "", solver=solver, strategy=strategy, model=model)
-        tally = write(store, format_name, path, filters)
-    if not tally.taken:
+        filters = Filters(
+            run=queries.resolve(store, run)[1] if run else "", solver=solver, strategy=strategy, model=model, verdict=verdict,  # type: ignore[arg-type]  # checked there
+            min_score=min_score, min_tokens=min_tokens, max_tokens=max_tokens, since=since, until=until,
+        )  # fmt: skip
+        tally = write(store, format_name, path, filters, options)
+    if not tally.taken and not dry_run:
+        why = "".join(f"; {count}: {reason}" for reason, count in sorted(tally.left_out.items()))
         raise UsageError(
-            f"no verified trajectory to export ({tally.seen} looked at); {path} was not written",
+            f"no row to export ({tally.seen} trajectories looked at{why}); {path} was not written",
             hint="solve something first, or widen the filters",
         )
     if json:
-        print_json({"path": str(path), "format": format_name, "rows": tally.taken, "seen": tally.seen, "left_out": tally.left_out})
-        return
-    say(f"{path}: {tally.taken} rows of {tally.seen} verified trajectories")
-    for reason, count in tally.left_out.items():
+        print_json(_facts(tally, format_name, path, dry_run=dry_run))
+    else:
+        _report(tally, path, dry_run=dry_run)
+
+
+def _facts(tally: Tally, format_name: str, path: Path, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "path": str(path), "format": format_name, "rows": tally.taken, "seen": tally.seen, "left_out": tally.left_out, "files": tally.files,
+        "counts": tally.counts, "findings": tally.findings, "lengths": tally.lengths, "total_length": tally.total_length,
+        **({"preview": tally.preview} if dry_run else {}),
+    }  # fmt: skip
+
+
+def _report(tally: Tally, path: Path, *, dry_run: bool) -> None:
+    say(f"{path}: {tally.taken} rows from {tally.seen} trajectories{' (dry run, nothing was written)' if dry_run else ''}")
+    for name, facts in tally.files.items():
+        say(f"  {name}: {facts['rows']} rows, {facts['bytes']} bytes, sha256 {facts['sha256']}")
+    for reason, count in sorted(tally.left_out.items()):
         say(f"  left out {count}: {reason}")
+    for kind, count in sorted(tally.findings.items()):
+        say(f"  the scan found {count}: {kind}")
+    if "teacher" in tally.counts.get("model", {}):
+        say(f"  {tally.counts['model']['teacher']} rows were written by the exact solver (teacher), not by a model")
+    if tally.preview:
+        _preview(tally.preview)
+
+
+def _preview(rows: list[dict[str, Any]]) -> None:
+    from json import dumps  # noqa: PLC0415
+
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    names = list(rows[0])
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        values = (row[name] for name in names)
+        table.add_row(*(safe(value if isinstance(value, str) else dumps(value), n_chars=160) for value in values))
+    out.print(table)
+
+
+@guarded
+def import_(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON lines: an export of ours, OpenAI messages, or ATIF.", show_default=False)
+    ],
+    db: o.Db = None,
+    format_name: Annotated[str, _option("--format", "What the rows are; told from their columns otherwise.")] = "",
+    json: o.Json = False,
+) -> None:
+    """Read a file of rows into the database; answers are verified where the solver is known."""
+    from reasoner.datasets.ingest import read_file  # noqa: PLC0415
+    from reasoner.store import Store  # noqa: PLC0415
+
+    with Store.open(db) as store:
+        found = read_file(store, path, format_name=format_name, command=shlex.join(["reasoner", *sys.argv[1:]]))
+    if json:
+        print_json({"path": str(path), "rows": found.rows, "taken": found.taken, "skipped": found.skipped})
+        return
+    say(f"{path}: {found.taken} of {found.rows} rows imported")
+    for reason, count in found.skipped.items():
+        say(f"  skipped {count}: {reason}")
+
+
+@guarded
+def trace(
+    place: Annotated[str, typer.Argument(metavar="FILE:LINE", help="A row of an exported file, lines counted from 1.", show_default=False)],
+    db: o.Db = None,
+    full: Annotated[bool, typer.Option("--full", help="Print whole prompts and replies.")] = False,
+    json: o.Json = False,
+) -> None:
+    """Show the calls an exported row came from."""
+    from reasoner.cli.browse import show_trajectory, trajectory_facts  # noqa: PLC0415
+    from reasoner.datasets.trace import origins, parse_place  # noqa: PLC0415
+    from reasoner.store import Store  # noqa: PLC0415
+
+    lineages = origins(*parse_place(place))
+    with Store.open(db, create=False) as store:
+        found = [(lineage, trajectory_facts(store, str(lineage["trajectory"]))) for lineage in lineages]
+    missing = [lineage["trajectory"] for lineage, facts in found if facts is None]
+    if missing:
+        raise UsageError(
+            f"the database does not hold trajectory {str(missing[0])[:40]!r}", hint="name the one it was exported from with --db"
+        )
+    if json:
+        print_json([{"lineage": lineage, **(facts or {})} for lineage, facts in found])
+        return
+    for lineage, facts in found:
+        thoughts = {k: v for k, v in lineage.items() if v and k.endswith(("thought", "thoughts", "written_as"))}
+        for name, value in thoughts.items():
+            out.print(safe(f"{name} {value if isinstance(value, str) else ' '.join(map(str, value))}", style="dim"))
+        if facts is not None:
+            show_trajectory(facts, full=full)

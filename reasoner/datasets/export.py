@@ -1,31 +1,213 @@
-"""Export: select, format, write.
+"""Export: select, label, clean, split, format, write.
 
-export(store, "sft", Path("out.jsonl")) -> Tally(seen=120, taken=118, left_out={"the same conversation was taken already": 2})
+    export(store, "sft", Path("out.jsonl")) -> Tally(seen=120, taken=118, left_out={"the same conversation was taken already": 2})
+
+The same store and options give the same bytes. One record is in memory at a time; what grows with the rows is a hash of eight bytes each.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
-from reasoner.datasets.select import Filters, Tally, select
-from reasoner.datasets.write import write_jsonl
+from reasoner.datasets.hygiene import Hygiene
+from reasoner.datasets.options import Options
+from reasoner.datasets.select import Filters, Tally
+from reasoner.datasets.source import records
+from reasoner.datasets.split import Split
+from reasoner.datasets.write import encode, open_rows, write_text
+from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from reasoner.datasets.formats import Format
+    from reasoner.datasets.records import Kind, Record
+    from reasoner.datasets.write import JsonLines
     from reasoner.store import Store
 
+TOO_MANY = "its level has more rows than the rarest one"
+OVER_LIMIT = "its solver, strategy and model have as many rows as --limit allows"
 
-def export(store: Store, format_name: str, path: Path, filters: Filters | None = None) -> Tally:
-    """Write the verified trajectories of a store in one format and return the counts.
+
+def export(store: Store, format_name: str, path: Path, filters: Filters | None = None, options: Options | None = None) -> Tally:
+    """Write trajectories of a store in one format and return the counts.
+
+    With a split, `out.jsonl` becomes `out.train.jsonl`, `out.test.jsonl` and so on. No row, no file.
 
     Raises:
         UnknownName: there is no such format.
-        DataError: the file cannot be written; nothing is left behind.
+        BadConfig: the format cannot do what the options ask.
+        DataError: a file cannot be written; nothing is left behind.
     """
-    chosen: Format = registry.find("format", format_name)()
-    tally = Tally()
-    write_jsonl(path, (chosen.row(selected) for selected in select(store, filters or Filters(), tally)))
-    return tally
+    job = _Job(store, registry.find("format", format_name)(), path, filters or Filters(), options or Options())
+    return job.run()
+
+
+class _Job:
+    """One export."""
+
+    def __init__(self, store: Store, format_: Format, path: Path, filters: Filters, options: Options) -> None:
+        self.store, self.format, self.path, self.filters, self.options = store, format_, path, filters, options
+        self.kind = _kind(format_, options)
+        self.split = Split.parse(options.split, seed=options.seed)
+        own = getattr(format_, "lineage", "column")
+        self.lineage = own if own == "inside" else options.lineage or own
+        self.quota: dict[tuple[str, str], int] | None = None
+        if options.thinking == "field" and not getattr(format_, "thinking_field", False):
+            raise BadConfig(f"{format_.name} has no field for thinking", hint="use --thinking tags")
+        if own != "column" and (options.ratings or options.context or options.lineage == "column"):
+            raise BadConfig(f"{format_.name} allows no column of ours", hint="leave --ratings, --context and --lineage column out")
+
+    def run(self) -> Tally:
+        """Do it; with a balance, count first and write then."""
+        if self.options.balance:
+            counted: Counter[tuple[str, str, str]] = Counter()
+            for record, part, _ in self.accepted(Tally()):
+                counted[part, record.origin.solver, str(record.origin.level)] += 1
+            self.quota = {}
+            for (part, solver, _), n in counted.items():
+                self.quota[part, solver] = min(n, self.quota.get((part, solver), n))
+        tally = Tally()
+        with ExitStack() as stack:
+            files = _Files(self, stack)
+            kinds: Counter[tuple[Any, ...]] = Counter()  # few different ones, so that counting costs a row one look-up
+            for record, part, row in self.accepted(tally):
+                o = record.origin
+                kinds[part, o.solver, o.level, o.strategies, o.models] += 1
+                if len(tally.preview) < self.options.preview:
+                    tally.preview.append({"split": part, **row})
+                if not self.options.dry_run:
+                    files.add(part, row, record)
+            _count(tally, kinds)
+            if not self.options.dry_run:
+                tally.files = files.commit()
+        if self.options.card and tally.files:
+            from reasoner.datasets.card import write_card  # noqa: PLC0415 - the card knows this job
+
+            write_card(
+                self.path.parent / "README.md",
+                format_name=self.format.name,
+                kind=self.kind,
+                filters=self.filters,
+                options=self.options,
+                tally=tally,
+            )
+        return tally
+
+    def accepted(self, tally: Tally) -> Iterator[tuple[Record, str, dict[str, Any]]]:
+        """Yield (record, part, row) of all that passes."""
+        used: Counter[tuple[str, str, str]] = Counter()
+        taken: Counter[tuple[Any, ...]] = Counter()
+        with Hygiene(self.options, tally) as hygiene:
+            for record in records(self.store, self.kind, self.filters, self.options, tally):
+                if not hygiene.passes(record):
+                    continue
+                row = self.format.row(record)
+                if row is None:
+                    tally.leave_out(f"its messages cannot be written as {self.format.name}")
+                    continue
+                origin = record.origin
+                part = self.split.of(origin.solver, origin.family)
+                if self.quota is not None:
+                    place = (part, origin.solver, str(origin.level))
+                    if used[place] >= self.quota[part, origin.solver]:
+                        tally.leave_out(TOO_MANY)
+                        continue
+                    used[place] += 1
+                if self.options.limit is not None:
+                    kind = (origin.solver, origin.strategies, origin.models)
+                    if taken[kind] >= self.options.limit:
+                        tally.leave_out(OVER_LIMIT)
+                        continue
+                    taken[kind] += 1
+                if record.columns:
+                    row.update(record.columns)
+                if self.lineage == "column":
+                    row["lineage"] = record.lineage
+                tally.taken += 1
+                hygiene.measure(record)
+                yield record, part, row
+
+
+def _count(tally: Tally, kinds: Counter[tuple[Any, ...]]) -> None:
+    """Count the rows for the card, by everything a card tells apart."""
+    for (part, solver, level, strategies, models), n in kinds.items():
+        tally.count("split", part, n)
+        tally.count("solver", solver, n)
+        if level is not None:
+            tally.count("level", f"{solver} {level}", n)
+        for strategy in strategies:
+            tally.count("strategy", strategy, n)
+        for model in models:
+            tally.count("model", model, n)
+
+
+class _Files:
+    """The files of one export, opened when they get their first row and named together at the end."""
+
+    def __init__(self, job: _Job, stack: ExitStack) -> None:
+        self._job = job
+        self._stack = stack
+        self._open: dict[Path, JsonLines] = {}
+        self._place = {name: self._path(name) for name in job.split.names}
+        if not job.options.dry_run:
+            self._stack.enter_context(open_rows(job.path))  # what cannot be written is said before the work, not after it
+
+    def _path(self, part: str) -> Path:
+        path = self._job.path
+        return path if len(self._job.split.names) == 1 else path.with_name(f"{path.stem}.{part}{path.suffix}")
+
+    def _file(self, path: Path) -> JsonLines:
+        if path not in self._open:
+            self._open[path] = self._stack.enter_context(open_rows(path))
+        return self._open[path]
+
+    def add(self, part: str, row: dict[str, Any], record: Record) -> None:
+        path = self._place[part]
+        self._file(path).add(row)
+        if self._job.lineage == "sidecar":
+            self._file(sidecar(path)).add_line(encode(record.lineage))
+
+    def commit(self) -> dict[str, dict[str, Any]]:
+        """Name all files, the companion last; whether that can be written is found out first."""
+        facts = {path.name: file.facts() for path, file in self._open.items()}
+        companion = getattr(self._job.format, "companion", None)
+        paths = [path for path in self._place.values() if path in self._open]
+        beside: tuple[Path, str] | None = None
+        if companion is not None and paths:
+            name, entries = companion(paths, self._job.kind)
+            beside = (self._job.path.parent / name, _merged(self._job.path.parent / name, entries))
+        for file in self._open.values():
+            file.commit()
+        if beside is not None:
+            write_text(*beside)
+        return facts
+
+
+def sidecar(path: Path) -> Path:
+    """Return the file that says line for line where the rows of a file come from."""
+    return path.with_name(f"{path.stem}.lineage.jsonl")
+
+
+def _merged(path: Path, entries: dict[str, Any]) -> str:
+    """Return a JSON object with the entries of a file, if it is there, and these."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise BadConfig(f"{path} is there already and is no JSON", hint="move it away, or export to another directory") from error
+    if not isinstance(known, dict):
+        raise BadConfig(f"{path} is there already and holds no object", hint="move it away, or export to another directory")
+    return json.dumps(dict(sorted({**known, **entries}.items())), indent=2) + "\n"
+
+
+def _kind(format_: Format, options: Options) -> Kind:
+    if not options.records:
+        return format_.kinds[0]
+    if options.records not in format_.kinds:
+        raise BadConfig(f"{format_.name} has no rows of kind {options.records!r}", hint=f"it has: {', '.join(format_.kinds)}")
+    return options.records

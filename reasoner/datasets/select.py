@@ -1,67 +1,72 @@
-"""Choose which stored trajectories become training rows.
+"""Choose which stored trajectories become records, and verify each of them again.
 
-Only trajectories whose verdict is correct are chosen, and the verifier is run on the stored answer again: one that no longer
-verifies is left out and counted. Knows the store and the solvers; knows no file format.
+What is chosen by default are trajectories whose verdict is correct; preferences and labels need the wrong ones too. The verifier is run
+on the stored answer now: one whose verdict no longer holds is left out and counted. Knows the store and the solvers; knows no file format.
+
+    for row in rows(store, Filters(solver="game24"), tally): ...
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner import registry
-from reasoner.errors import UsageError
-from reasoner.plan import instance_of
-from reasoner.store.queries import calls, problem_of, prompt_of, verified
-from reasoner.types import Message, Problem, Verdict
+from reasoner.datasets.records import Origin
+from reasoner.errors import BadConfig, UsageError
+from reasoner.store import reading
+from reasoner.store.reading import Answered, Where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from reasoner.store import Store
+    from reasoner.types import Solver
 
+Wanted = Literal["default", "correct", "incorrect", "any"]
 
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """One verified trajectory, with the call its answer came from."""
-
-    trajectory_id: str
-    run_id: str
-    problem: Problem
-    strategy: str
-    model: str
-    verdict: Verdict
-    messages: tuple[Message, ...]
-    """What the answering call was asked, first to last."""
-    reply: str
-    call_keys: tuple[str, ...]
-    """All committed calls of the trajectory, in order."""
-
-    def lineage(self) -> dict[str, Any]:
-        """Return where the row came from; every id resolves in the store it was exported from."""
-        return {
-            "run": self.run_id,
-            "trajectory": self.trajectory_id,
-            "calls": list(self.call_keys),
-            "problem": self.problem.id,
-            "solver": self.problem.solver,
-            "instance": self.problem.line,
-            "strategy": self.strategy,
-            "model": self.model,
-        }
+NO_SOLVER = "its solver is not installed"
+NO_LONGER = "it no longer verifies"
+CHANGED = "it was found wrong, and verifies now"
+UNREADABLE = "its problem cannot be read by the solver"
+NO_CALL = "no call of its own holds the answer"
+NOT_IN_REPLY = "the reply of the answering call does not hold the answer (a search of many calls: --search-to-text writes it as one)"
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many were looked at, taken, and left out by reason."""
+    """How many trajectories were looked at, how many records were taken, how many left out and why; and counts for the card."""
 
     seen: int = 0
     taken: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    """By `solver`, `level`, `strategy`, `model`, `split`: how many rows."""
+    lengths: dict[str, Counter[int]] = field(default_factory=dict)
+    """Histogram of the lengths of rows, by unit (`tokens` or `characters`): lower bound of the bin to rows."""
+    total_length: int = 0
+    findings: Counter[str] = field(default_factory=Counter)
+    """What the scan found, by kind, in texts."""
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Per file: rows, bytes, sha256."""
+    preview: list[dict[str, Any]] = field(default_factory=list)
 
     def leave_out(self, reason: str) -> None:
         """Count one that is not taken."""
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+    def measure(self, unit: str, length: int) -> None:
+        """Count one row of a length; bins are powers of two."""
+        low = 1 << (length.bit_length() - 1) if length else 0
+        histogram = self.lengths.setdefault(unit, Counter())
+        histogram[low] += 1
+        self.total_length += length
+
+    def count(self, what: str, value: str, n: int = 1) -> None:
+        """Count n rows under a value."""
+        self.counts.setdefault(what, Counter())[value] += n
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,58 +75,170 @@ class Filters:
 
     run: str = ""
     solver: str = ""
+    """A family (`question`), or one with its source (`question:mine.jsonl`)."""
     strategy: str = ""
     """A strategy's name (`ats`), or one with its parameters (`ats:order=dfs`)."""
     model: str = ""
+    verdict: Wanted = "default"
+    """`default`: correct ones for what teaches by example, all that have a verdict for preferences and labels. `any` takes also those
+    that no verifier has judged."""
+    min_score: float | None = None
+    min_tokens: int | None = None
+    max_tokens: int | None = None
+    """Completion tokens of the whole trajectory."""
+    since: str = ""
+    until: str = ""
+    """ISO dates or times in UTC; `until` is not included."""
 
-    def admit(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether a trajectory row passes."""
-        strategy = row["strategy"]
-        return (
-            (not self.run or row["run_id"] == self.run)
-            and (not self.solver or row["solver"] == self.solver)
-            and (not self.strategy or self.strategy in {strategy, strategy.partition(":")[0]})
-            and (not self.model or row["model"] == self.model)
-        )
+    def __post_init__(self) -> None:
+        if self.verdict not in {"default", "correct", "incorrect", "any"}:
+            raise BadConfig(f"--verdict {self.verdict!r} cannot be", hint="one of: correct, incorrect, any")
+
+    def where(self, *, both: bool) -> Where:
+        """Return the conditions; `both` when the default is correct and wrong ones."""
+        where = Where()
+        for column, value in (("t.run_id", self.run), ("t.model", self.model)):
+            if value:
+                where.add(f"{column} = ?", value)
+        if self.solver:
+            where.add("(p.solver = ? OR substr(p.solver, 1, instr(p.solver || ':', ':') - 1) = ?)", self.solver, self.solver)
+        if self.strategy:
+            where.add("(t.strategy = ? OR substr(t.strategy, 1, instr(t.strategy || ':', ':') - 1) = ?)", self.strategy, self.strategy)
+        if self.verdict == "incorrect" or (self.verdict == "default" and both):
+            where.add("v.correct = 0" if self.verdict == "incorrect" else "v.correct IS NOT NULL")
+        elif self.verdict != "any":
+            where.add("v.correct = 1")
+        if self.min_score is not None:
+            where.add("v.score >= ?", self.min_score)
+        if self.min_tokens is not None:
+            where.add("t.completion_tokens >= ?", self.min_tokens)
+        if self.max_tokens is not None:
+            where.add("t.completion_tokens <= ?", self.max_tokens)
+        for sign, date in ((">=", self.since), ("<", self.until)):
+            if date:
+                where.add(f"t.created {sign} ?", _checked_date(date))
+        return where
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was asked for, without empty fields."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in {"", None, "default"}}
 
 
-def select(store: Store, filters: Filters, tally: Tally) -> Iterator[Selected]:
-    """Yield the verified trajectories that pass, oldest first, each verified again; `tally` is filled on the way.
+def _checked_date(text: str) -> str:
+    from datetime import datetime  # noqa: PLC0415 - seldom needed
 
-    Rows that would repeat the same conversation word for word are left out after the first.
+    try:
+        datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadConfig(f"{text!r} is no date", hint="write it as 2026-11-24 or 2026-11-24T18:00") from error
+    return text
+
+
+@dataclass(slots=True)
+class Judged:
+    """One trajectory that passed: its row, its solver (None where it is not installed) and its origin."""
+
+    row: Answered
+    solver: Solver[Any, Any] | None
+    origin: Origin
+    _instance: Any = None
+
+    @property
+    def instance(self) -> Any:
+        """The problem's instance, read when it is first asked for."""
+        if self._instance is None and self.solver is not None:
+            self._instance = self.solver.Instance.model_validate_json(self.row.instance)
+        return self._instance
+
+
+class Judge:
+    """Verifies rows again. `trust` takes the stored verdicts as they are (the caller then answers for them).
+
+    `families`: say which family each problem belongs to; without a split the problem itself does.
     """
-    seen_texts: set[int] = set()
-    for row in verified(store):
-        if not filters.admit(row):
-            continue
-        tally.seen += 1
-        problem = problem_of(row)
+
+    def __init__(self, store: Store, *, trust: bool = False, families: bool = True) -> None:
+        self._store = store
+        self._trust = trust
+        self._families = families
+        self._solvers: dict[str, Solver[Any, Any] | None] = {}
+        self._imported = reading.imported(store)
+
+    def solver(self, name: str) -> Solver[Any, Any] | None:
+        """Return a solver, None when it is not installed."""
+        if name not in self._solvers:
+            try:
+                self._solvers[name] = registry.solver(name)
+            except UsageError:
+                self._solvers[name] = None
+        return self._solvers[name]
+
+    def judge(self, row: Answered, tally: Tally) -> Judged | None:
+        """Return a row that stands, None (counted) when it does not."""
+        solver = self.solver(row.solver)
+        if solver is None:
+            if row.correct is not None:
+                tally.leave_out(NO_SOLVER)
+                return None
+            return Judged(row, None, Origin(row.solver, row.problem_id, row.level, (row.model,), (row.strategy,)))
+        judged = Judged(row, solver, Origin(row.solver, row.problem_id, row.level, (row.model,), (row.strategy,)))
+        if self._trust and not self._families:
+            return judged
         try:
-            solver = registry.solver(problem.solver)
-        except UsageError:
-            tally.leave_out("its solver is not installed")
-            continue
-        verdict = solver.verify(instance_of(solver, problem), row["answer"] or "")
-        if not verdict.correct:
-            tally.leave_out("it no longer verifies")
-            continue
-        made = [call for call in calls(store, row["id"]) if call["state"] == "done"]
-        answering = _answering(store, row["answer_thought"], made)
-        if answering is None:
-            tally.leave_out("no call of its own holds the answer")
-            continue
-        messages = prompt_of(store, answering["context_id"])
-        text_key = hash((messages, answering["reply"]))
-        if text_key in seen_texts:
-            tally.leave_out("the same conversation was taken already")
-            continue
-        seen_texts.add(text_key)
-        tally.taken += 1
-        keys = tuple(call["key"] for call in made)
-        yield Selected(row["id"], row["run_id"], problem, row["strategy"], row["model"], verdict, messages, answering["reply"], keys)
+            instance = judged.instance
+        except ValueError:
+            tally.leave_out(UNREADABLE)
+            return None
+        if row.correct is not None and not self._trust:
+            correct = solver.verify(instance, row.answer or "").correct
+            if correct != bool(row.correct):
+                tally.leave_out(NO_LONGER if row.correct else CHANGED)
+                return None
+        if self._families:
+            judged.origin.family = stable(solver.family(instance))
+        return judged
+
+    def holds_answer(self, judged: Judged) -> bool:
+        """Tell whether the answering call's reply itself holds the answer, as a training row's has to."""
+        row = judged.row
+        if row.answer == row.reply or judged.solver is None or not row.correct:
+            return True
+        return judged.solver.verify(judged.instance, row.reply or "").correct
+
+    def lineage(self, row: Answered) -> dict[str, Any]:
+        """Return where a record comes from; every id resolves in the store it was searched in."""
+        made: dict[str, Any] = {
+            "run": row.run_id,
+            "trajectory": row.id,
+            "calls": [row.key] if row.n_calls == 1 and row.key else reading.call_keys(self._store, row.id),
+            "problem": row.problem_id,
+            "solver": row.solver,
+            "instance": row.line,
+            "level": row.level,
+            "strategy": row.strategy,
+            "model": row.model,
+        }
+        if row.run_id in self._imported:
+            noted = reading.root_state(self._store, row.id).get("lineage")
+            return json.loads(noted) if noted else made
+        return made
 
 
-def _answering(store: Store, thought_id: str | None, made: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the call that the answer's thought came from."""
-    found = store.row("SELECT call_id FROM thoughts WHERE id = ?", (thought_id,)) if thought_id else None
-    return next((call for call in made if found is not None and call["id"] == found["call_id"]), None)
+def stable(value: Any) -> str:
+    """Write a hashable value so that it reads the same in every process: sets have no order of their own."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted(map(stable, value))) + "}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(stable, value)) + ")"
+    return repr(value)
+
+
+def rows(store: Store, filters: Filters, tally: Tally, judge: Judge, *, both: bool = False) -> Iterator[Judged]:
+    """Yield the trajectories that pass and stand, in the order they were opened."""
+    for row in reading.answered(store, filters.where(both=both)):
+        tally.seen += 1
+        judged = judge.judge(row, tally)
+        if judged is not None:
+            yield judged

@@ -1,20 +1,233 @@
-"""Write rows as JSON lines, atomically: a reader sees the whole file or none.
+"""Write rows, atomically: a reader sees the whole file or none, and a process killed in the middle leaves nothing behind.
 
-Lines are ASCII (other characters are escaped), so U+2028 and its kin cannot split a line. Knows files; knows no format.
+JSON lines are ASCII (other characters are escaped), so U+2028 and its kin cannot split a line. Parquet needs the extra `data`. On Linux
+the file has no name until it is whole (`O_TMPFILE`); elsewhere it has a hidden one, which a kill may leave. Knows files; knows no format.
+
+    with JsonLines(Path("out.jsonl")) as file:
+        file.add({"text": "..."})
+        file.commit()
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
-from reasoner.errors import DataError
+from reasoner.errors import DataError, MissingDependency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+BLOCK_ROWS = 256
+GROUP_ROWS = 10_000
+"""Rows of one Parquet row group; what they hold is the most that is in memory at once."""
+
+encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False).encode
+
+
+class Target:
+    """A file that comes into being when it is committed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._name: str | None = None
+        try:
+            self.file: IO[bytes] = self._open()
+        except OSError as error:
+            raise _cannot(path, error) from error
+
+    def _open(self) -> IO[bytes]:
+        if hasattr(os, "O_TMPFILE"):
+            try:
+                return os.fdopen(os.open(self.path.parent, os.O_TMPFILE | os.O_RDWR, 0o644), "w+b")
+            except OSError:
+                if not self.path.parent.is_dir():
+                    raise
+                # A file system without nameless files: one with a hidden name does.
+        handle, self._name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".part")
+        os.fchmod(handle, 0o644)
+        return os.fdopen(handle, "w+b")
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise _cannot(self.path, error) from error
+
+    def commit(self) -> None:
+        """Give the file its name, in place of what had it."""
+        self.sync()
+        try:
+            if self._name is None:
+                self._name = self._link()
+            Path(self._name).replace(self.path)
+            self._name = None
+            parent = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(parent)  # the name too
+            finally:
+                os.close(parent)
+        except OSError as error:
+            raise _cannot(self.path, error) from error
+
+    def _link(self) -> str:
+        name = str(self.path.with_name(f".{self.path.name}.{os.getpid()}.part"))
+        Path(name).unlink(missing_ok=True)
+        own = os.open("/proc/self/fd", os.O_RDONLY)
+        try:
+            os.link(str(self.file.fileno()), name, src_dir_fd=own, follow_symlinks=True)
+        finally:
+            os.close(own)
+        return name
+
+    def close(self) -> None:
+        """Close it; what was not committed is gone."""
+        self.file.close()
+        if self._name is not None:
+            Path(self._name).unlink(missing_ok=True)
+            self._name = None
+
+
+class JsonLines:
+    """Rows as JSON lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.n_rows = self.n_bytes = 0
+        self._target = Target(path)
+        self._hash = hashlib.sha256()
+        self._lines: list[str] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add one row."""
+        self.add_line(encode(row))
+
+    def add_line(self, line: str) -> None:
+        """Add one row that is ASCII JSON already, without its line end."""
+        self._lines.append(line)
+        self.n_rows += 1
+        if len(self._lines) >= BLOCK_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._lines:
+            return
+        self._lines.append("")
+        data = "\n".join(self._lines).encode("ascii")
+        self._lines.clear()
+        try:
+            self._target.file.write(data)
+        except OSError as error:
+            raise _cannot(self.path, error) from error
+        self._hash.update(data)
+        self.n_bytes += len(data)
+
+    def commit(self) -> None:
+        """Give the file its name."""
+        self._flush()
+        self._target.commit()
+
+    def facts(self) -> dict[str, Any]:
+        """Return rows, bytes and checksum."""
+        self._flush()
+        return {"rows": self.n_rows, "bytes": self.n_bytes, "sha256": self._hash.hexdigest()}
+
+    def close(self) -> None:
+        """Close it; what was not committed is gone."""
+        self._target.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Parquet(JsonLines):
+    """Rows as a Parquet file; the columns are those of the first rows."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow as pa  # noqa: PLC0415 - an extra
+            import pyarrow.parquet as pq  # noqa: PLC0415
+        except ImportError as error:
+            raise MissingDependency("pyarrow, which writes Parquet,", extra="data") from error
+        super().__init__(path)
+        self._pa, self._pq = pa, pq
+        self._writer: Any = None
+        self._rows: list[Mapping[str, Any]] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add one row."""
+        self._rows.append(row)
+        self.n_rows += 1
+        if len(self._rows) >= GROUP_ROWS:
+            self._flush()
+
+    def add_line(self, line: str) -> None:
+        """Add one row given as JSON."""
+        self.add(json.loads(line))
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        try:
+            if self._writer is None:
+                table = self._pa.Table.from_pylist(self._rows)
+                self._schema = self._pa.schema([f.with_type(_known(self._pa, f.type)) for f in table.schema])
+                self._writer = self._pq.ParquetWriter(self._target.file, self._schema, compression="zstd")
+            self._writer.write_table(self._pa.Table.from_pylist(self._rows, schema=self._schema))
+        except self._pa.ArrowException as error:
+            raise DataError(
+                f"cannot write {self.path}: the rows do not have one shape: {error}", hint="write JSON lines instead"
+            ) from error
+        self._rows.clear()
+
+    def commit(self) -> None:
+        """Finish the file and give it its name."""
+        self.facts()
+        self._target.commit()
+
+    def close(self) -> None:
+        """Close it; what was not committed is gone."""
+        if self._writer is not None:
+            self._writer.close()  # it would do so when it is collected, and find its file closed
+            self._writer = None
+        super().close()
+
+    def facts(self) -> dict[str, Any]:
+        """Return rows, bytes and checksum."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        file = self._target.file
+        file.flush()
+        file.seek(0)
+        hashed = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]  # a real file
+        return {"rows": self.n_rows, "bytes": file.seek(0, os.SEEK_END), "sha256": hashed.hexdigest()}
+
+
+def _known(pa: Any, kind: Any) -> Any:
+    """Return a type for columns that were empty so far: text; in lists and objects as well."""
+    if pa.types.is_null(kind):
+        return pa.string()
+    if pa.types.is_struct(kind):
+        return pa.struct([f.with_type(_known(pa, f.type)) for f in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_known(pa, kind.value_type))
+    return kind
+
+
+def open_rows(path: Path) -> JsonLines:
+    """Open a file for rows: Parquet where its name ends so, JSON lines otherwise."""
+    return Parquet(path) if path.suffix == ".parquet" else JsonLines(path)
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -23,22 +236,23 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     Raises:
         DataError: the file cannot be written.
     """
-    n_rows = 0
-    temporary: str | None = None
+    with JsonLines(path) as file:
+        for row in rows:
+            file.add(row)
+        if file.n_rows:
+            file.commit()
+        return file.n_rows
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    target = Target(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
-                n_rows += 1
-            file.flush()
-            os.fsync(file.fileno())
-        if n_rows:
-            Path(temporary).replace(path)
-            temporary = None
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}", hint="name a writable file with room on its disk") from error
+        target.file.write(text.encode("utf-8"))
+        target.commit()
     finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-    return n_rows
+        target.close()
+
+
+def _cannot(path: Path, error: OSError) -> DataError:
+    return DataError(f"cannot write {path}: {error.strerror or error}", hint="name a writable file with room on its disk")

@@ -131,21 +131,6 @@ def prompt_of(store: Store, context_id: int) -> tuple[Message, ...]:
     return tuple(Message(row["role"], row["content"]) for row in rows)
 
 
-def verified(store: Store) -> Iterator[dict[str, Any]]:
-    """Yield trajectories whose stored verdict is correct, oldest first, a page at a time so that memory stays flat."""
-    after = 0
-    while True:
-        page = store.rows(
-            _TRAJECTORY.replace("SELECT t.*", "SELECT t.rowid AS number, t.*")
-            + " WHERE v.correct = 1 AND t.rowid > ? ORDER BY t.rowid LIMIT 500",
-            (after,),
-        )
-        yield from page
-        if len(page) < 500:
-            return
-        after = page[-1]["number"]
-
-
 def verified_answers(store: Store, *, solver: str, template: str, before_run: str) -> Iterator[tuple[str, str, str]]:
     """Yield (instance as JSON, answer, reply) of verified trajectories whose answer is read from the reply to a template, oldest first.
 

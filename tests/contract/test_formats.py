@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import reasoner
 from reasoner import registry
-from reasoner.datasets.export import export
+from reasoner.datasets.export import export, sidecar
+from reasoner.datasets.ingest import read_file
+from reasoner.datasets.options import Options
+from reasoner.errors import BadConfig
 from reasoner.store import Store
 
 FORMATS = registry.names("format")
@@ -25,20 +30,63 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield opened
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_rows_parse_alone_carry_lineage_and_repeat_byte_for_byte(store: Store, tmp_path: Path, name: str) -> None:
+CASES = [(name, kind) for name in FORMATS for kind in registry.find("format", name).kinds]
+
+
+def lineage_of(path: Path, name: str) -> list[dict[str, Any]]:
+    """Where the rows of a file come from: in a column, inside, or in the file beside."""
+    rows = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+    where = getattr(registry.find("format", name), "lineage", "column")
+    if where == "sidecar":
+        return [json.loads(line) for line in sidecar(path).read_text(encoding="ascii").splitlines()]
+    return [row["extra"]["lineage"] if where == "inside" else row["lineage"] for row in rows]
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_rows_parse_alone_carry_lineage_and_repeat_byte_for_byte(store: Store, tmp_path: Path, name: str, kind: str) -> None:
     made = registry.find("format", name)
     assert made.name == name
     assert made.summary
-    tally = export(store, name, tmp_path / "a.jsonl")
-    assert tally.taken > 0
-    export(store, name, tmp_path / "b.jsonl")
-    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
-    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text(encoding="ascii").splitlines()]
-    assert len(rows) >= tally.taken
-    keys = {frozenset(row) for row in rows}
-    assert len(keys) == 1, "one shape per file"
-    for row in rows:
-        assert store.row("SELECT 1 FROM trajectories WHERE id = ?", (row["lineage"]["trajectory"],))
-        for key in row["lineage"]["calls"]:
+    first, second = tmp_path / "first" / "out.jsonl", tmp_path / "second" / "out.jsonl"
+    for path in (first, second):
+        path.parent.mkdir()
+        tally = export(store, name, path, options=Options(records=kind))
+        assert tally.taken > 0
+    names = sorted(path.name for path in first.parent.iterdir())
+    assert names == sorted(path.name for path in second.parent.iterdir())
+    for file in names:
+        assert (first.parent / file).read_bytes() == (second.parent / file).read_bytes()
+    rows = [json.loads(line) for line in first.read_text(encoding="ascii").splitlines()]
+    assert len(rows) == tally.taken == tally.files["out.jsonl"]["rows"]
+    assert len({frozenset(row) for row in rows}) == 1, "one shape per file"
+    assert hashlib.sha256(first.read_bytes()).hexdigest() == tally.files["out.jsonl"]["sha256"]
+    lineages = lineage_of(first, name)
+    assert len(lineages) == len(rows)
+    for lineage in lineages:
+        assert store.row("SELECT 1 FROM trajectories WHERE id = ?", (lineage["trajectory"],))
+        for key in lineage["calls"]:
             assert store.row("SELECT 1 FROM calls WHERE key = ? AND state = 'done'", (key,))
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+@pytest.mark.parametrize("thinking", ["none", "tags", "field"])
+def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: str, kind: str, thinking: str) -> None:
+    if thinking == "field" and not getattr(registry.find("format", name), "thinking_field", False):
+        with pytest.raises(BadConfig, match="no field for thinking"):
+            export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, thinking="field"))
+        return
+    more = getattr(registry.find("format", name), "lineage", "column") == "column"
+    options = Options(records=kind, thinking=thinking, ratings=more, context=more)  # type: ignore[arg-type]
+    if not more:
+        with pytest.raises(BadConfig, match="no column of ours"):
+            export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, ratings=True))
+    (tmp_path / "again").mkdir()
+    before = export(store, name, tmp_path / "out.jsonl", options=options)
+    with Store.open(tmp_path / "other.db") as other:
+        found = read_file(other, tmp_path / "out.jsonl")
+        assert (found.rows, found.taken) == (before.taken, before.taken)
+        after = export(other, name, tmp_path / "again" / "out.jsonl", options=options)
+        assert read_file(other, tmp_path / "out.jsonl").taken == 0, "what is there is not taken twice"
+    assert after.left_out == {}
+    for path in sorted(tmp_path.glob("*.jsonl")):
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()

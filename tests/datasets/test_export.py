@@ -97,3 +97,35 @@ def test_writing_is_all_or_nothing(tmp_path: Path) -> None:
     assert path.read_bytes() == b'{"a": "\\u2028"}\n'
     with pytest.raises(DataError, match="no/where"):
         write_jsonl(tmp_path / "no" / "where", [{}])
+
+
+def test_what_cannot_be_judged_is_left_out_and_counted(store: Store, tmp_path: Path) -> None:
+    from reasoner.datasets.options import Options
+
+    store.write_now(
+        lambda c: c.execute(
+            "UPDATE problems SET instance = '{}' WHERE line <> '1 1 1 1' AND id = (SELECT min(id) FROM problems WHERE solver = 'game24' AND line <> '1 1 1 1')"
+        )
+    )
+    store.write_now(lambda c: c.execute("UPDATE problems SET solver = 'gone' WHERE solver = 'number_path'"))
+    tally = export(store, "sft", tmp_path / "out.jsonl")
+    assert tally.left_out == {"its solver is not installed": 8, "its problem cannot be read by the solver": 2}
+    assert tally.taken == 6
+    steps = export(store, "prm", tmp_path / "steps.jsonl", options=Options(trust_verdicts=True))
+    assert steps.left_out["its problem cannot be read by the solver"] == 2
+
+
+def test_stored_verdicts_are_taken_only_when_asked_to(store: Store, tmp_path: Path) -> None:
+    from reasoner.datasets.options import Options
+
+    store.write_now(lambda c: c.execute("UPDATE trajectories SET answer = 'Answer: 1 -> 2'"))
+    assert export(store, "sft", tmp_path / "out.jsonl").taken == 0
+    assert not (tmp_path / "out.jsonl").exists()
+    tally = export(store, "sft", tmp_path / "out.jsonl", options=Options(trust_verdicts=True))
+    assert tally.taken == 16, "each reply is judged in place of the changed answer"
+
+
+def test_a_call_that_holds_no_answer_is_not_exported(store: Store, tmp_path: Path) -> None:
+    store.write_now(lambda c: c.execute("UPDATE trajectories SET answer_thought = NULL"))
+    tally = export(store, "sft", tmp_path / "out.jsonl")
+    assert (tally.taken, tally.left_out) == (0, {"no call of its own holds the answer": 16})

@@ -1,4 +1,4 @@
-"""TRL's conversational language-modelling format: `{"messages": [{"role", "content"}, ...], "lineage": {...}}`.
+"""TRL's conversational language-modelling format: `{"messages": [{"role", "content"}, ...]}`.
 
 The messages are those the model was asked and answered, word for word; nothing is injected.
 Source: TRL documentation, "Dataset formats and types".
@@ -6,19 +6,24 @@ Source: TRL documentation, "Dataset formats and types".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-if TYPE_CHECKING:
-    from reasoner.datasets.select import Selected
+from reasoner.datasets.formats import _turns
+from reasoner.datasets.records import Conversation, Kind
 
 
 class Sft:
     """Supervised fine-tuning on whole conversations."""
 
     name: ClassVar[str] = "sft"
-    summary: ClassVar[str] = "TRL conversational SFT: messages, with lineage"
+    summary: ClassVar[str] = "TRL SFTTrainer: messages"
+    kinds: ClassVar[tuple[Kind, ...]] = ("conversation",)
+    thinking_field: ClassVar[bool] = True
 
-    def row(self, selected: Selected) -> dict[str, Any]:
-        """Return messages ending with the assistant's reply, and the lineage."""
-        messages = [{"role": m.role, "content": m.content} for m in selected.messages]
-        return {"messages": [*messages, {"role": "assistant", "content": selected.reply}], "lineage": selected.lineage()}
+    def row(self, record: Conversation) -> dict[str, Any]:
+        """Return messages ending with the assistant's reply."""
+        return {"messages": record.turns()}
+
+    def read(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Read a row."""
+        return _turns.conversation(row["messages"])

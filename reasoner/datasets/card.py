@@ -1,0 +1,123 @@
+"""The dataset card: a README.md as the Hugging Face Hub reads it, with what is in the files and how they came to be.
+
+Knows a finished tally; knows no store. Rows made by the teacher are named as such. The same export gives the same card.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from reasoner import __version__
+from reasoner.datasets.write import write_text
+from reasoner.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from reasoner.datasets.options import Options
+    from reasoner.datasets.records import Kind
+    from reasoner.datasets.select import Filters, Tally
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+_WHAT = {
+    "conversation": "conversations: what a model was asked, and a reply whose answer was verified",
+    "pair": "preferences: of two completions of one prompt, the chosen one reached a verified answer and the rejected one did not",
+    "label": "single completions, labelled true where they reached a verified answer and false where they did not",
+    "steps": "chains of steps, each labelled by whether what follows it reached a verified answer",
+    "prompt": "prompts, each with the problem whose exact verifier judges answers to it",
+    "document": "whole trajectories: every call, every thought, the verdict",
+}
+_TEACHER = (
+    "**Rows whose model is `teacher` were written by the exact solver, not by a language model.** They are searches and solutions put into "
+    "the format a prompt asks for; they say nothing about any model's skill."
+)
+
+
+def write_card(path: Path, *, format_name: str, kind: Kind, filters: Filters, options: Options, tally: Tally) -> None:
+    """Write the card to `path`.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    lines = [*_front_matter(options, tally), *_body(format_name, kind, filters, options, tally)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _front_matter(options: Options, tally: Tally) -> Iterator[str]:
+    """Yield the YAML that the Hub reads. All values are quoted as JSON, which is YAML too."""
+    size = next((name for most, name in _SIZES if tally.taken < most), "n>10M")
+    yield "---"
+    yield f"license: {json.dumps(options.licence)}"
+    yield "language:\n- en"
+    yield "task_categories:\n- text-generation"
+    yield f"size_categories:\n- {json.dumps(size)}"
+    yield "tags:\n- reasoning\n- synthetic\n- reasoner"
+    yield "configs:\n- config_name: default\n  data_files:"
+    for name in _data_files(tally):
+        yield f"  - split: {_split_of(name, tally)}\n    path: {json.dumps(name)}"
+    yield "---"
+
+
+def _data_files(tally: Tally) -> list[str]:
+    return sorted(name for name in tally.files if not name.endswith(".lineage.jsonl"))
+
+
+def _split_of(name: str, tally: Tally) -> str:
+    return next((part for part in tally.counts.get("split", ()) if f".{part}." in name), "train")
+
+
+def _body(format_name: str, kind: Kind, filters: Filters, options: Options, tally: Tally) -> Iterator[str]:
+    yield f"\n# {tally.taken} rows of format {format_name}\n"
+    yield f"{_WHAT[kind].capitalize()}. Made by reasoner {__version__} with `reasoner export {format_name}`.\n"
+    if "teacher" in tally.counts.get("model", {}):
+        yield _TEACHER + "\n"
+    if options.trust_verdicts:
+        yield "The stored verdicts were taken as they are; they were not verified again for this export.\n"
+    else:
+        yield "Every answer was verified again, by an exact solver, when the file was written.\n"
+    if options.licence == "unknown":
+        yield "No licence was named (`--licence`). Whether texts of a model may be used for training is up to that model's terms.\n"
+    yield from _table(
+        "Files", ("file", "rows", "bytes", "sha256"), [(n, f["rows"], f["bytes"], f["sha256"]) for n, f in sorted(tally.files.items())]
+    )
+    for what in ("split", "solver", "level", "strategy", "model"):
+        counted = tally.counts.get(what)
+        if counted:
+            yield from _table(f"Rows by {what}", (what, "rows"), sorted(counted.items()))
+    yield from _lengths(tally)
+    yield f"\n## How it was chosen\n\n{tally.seen} trajectories were looked at.\n"
+    yield from _settings("Filters", filters.as_dict())
+    yield from _settings("Options", options.changed())
+    yield from _table("Left out", ("reason", "how many"), sorted(tally.left_out.items()))
+    yield from _table("Secrets, personal data and control tokens found", ("kind", "how often"), sorted(tally.findings.items()))
+    yield "\nThe scan looks for known forms; that it found nothing does not say that there is nothing.\n"
+    yield "## Where rows come from\n\n`lineage` (a column, or a file beside) names the run, trajectory and calls of each row: `reasoner trace FILE:LINE`."
+
+
+def _lengths(tally: Tally) -> Iterator[str]:
+    for unit, histogram in tally.lengths.items():
+        rows = [(f"{low}–{2 * low - 1}", n) for low, n in sorted(histogram.items())]
+        yield from _table(f"Length in {unit}, prompt and completion", (unit, "rows"), rows)
+        yield f"\n{tally.total_length} {unit} in all, {tally.total_length / max(1, tally.taken):.0f} a row.\n"
+
+
+def _settings(title: str, values: Mapping[str, Any]) -> Iterator[str]:
+    said = ", ".join(f"`{name} = {_cell(json.dumps(value))}`" for name, value in values.items())
+    yield f"{title}: {said or 'none'}.\n"
+
+
+def _table(title: str, head: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"\n## {title}\n"
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(_cell(str(value)) for value in row)} |"
+
+
+def _cell(text: str) -> str:
+    """Make a value safe in a table: names come from stores, and a store may come from anywhere."""
+    return clean(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'").strip()[:200]

@@ -1,0 +1,101 @@
+"""ATIF, the Agent Trajectory Interchange Format: one whole trajectory a line, call for call.
+
+    {"schema_version": "ATIF-v1.7", "session_id": run, "trajectory_id": ..., "agent": {...}, "steps": [...], "final_metrics": {...}, "extra": {...}}
+
+Messages that were put to the model become steps of source system or user, each text once; every call's reply is a step of source agent
+with its metrics. What a search knows and ATIF has no field for (which steps a call was asked with, the graph of thoughts, the verdict)
+stands in `extra`, so that `reasoner import` gives the same trajectory back.
+Source: https://harborframework.com/docs/trajectory-format
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from reasoner.datasets.records import Document, Kind
+
+VERSION = "ATIF-v1.7"
+CALL_FIELDS = (
+    "role", "ordinal", "attempt", "parent_thought", "template_hash", "seed", "sampling", "constraint_requested", "constraint_applied",
+    "finish_reason", "seconds", "mean_logprob", "retries", "created",
+)  # fmt: skip
+"""Columns of a call that ATIF has no field for."""
+THOUGHT_FIELDS = ("id", "position", "ordinal", "role", "label", "operation", "state", "score", "fate", "depth", "call")
+PROBLEM_FIELDS = ("problem_id", "solver", "instance", "line", "level")
+END_FIELDS = ("status", "answer", "answer_thought", "error", "error_kind", "dag_hash", "calls", "seconds", "created", "finished")
+SOURCES = {"system": "system", "user": "user", "assistant": "agent"}
+
+
+class Atif:
+    """Whole trajectories for other tools."""
+
+    name: ClassVar[str] = "atif"
+    summary: ClassVar[str] = "ATIF trajectories, one document a line"
+    kinds: ClassVar[tuple[Kind, ...]] = ("document",)
+    lineage: ClassVar[str] = "inside"
+
+    def row(self, record: Document) -> dict[str, Any]:
+        """Return the document of one trajectory."""
+        t = record.trajectory
+        steps = _steps(record.calls)
+        totals = {
+            "total_prompt_tokens": t["prompt_tokens"],
+            "total_completion_tokens": t["completion_tokens"],
+            "total_cached_tokens": t["cached_tokens"],
+            "total_steps": len(steps),
+        }
+        verdict = None if t["correct"] is None else {name: t[name] for name in ("correct", "score", "reason", "unparsed")}
+        own = {"strategy": t["strategy"], "params": t["params"], "model_fingerprint": t["model_fingerprint"], "sample": t["sample"]}
+        return {
+            "schema_version": VERSION,
+            "session_id": t["run_id"],
+            "trajectory_id": t["id"],
+            "agent": {"name": "reasoner", "version": t["version"], "model_name": t["model"], "extra": own},
+            "steps": steps,
+            "final_metrics": totals if t["cost"] is None else {**totals, "total_cost_usd": t["cost"]},
+            "extra": {
+                "lineage": record.lineage,
+                "problem": {name: t[name] for name in PROBLEM_FIELDS},
+                "end": {name: t[name] for name in END_FIELDS},
+                "verdict": verdict,
+                "thoughts": [_thought(row) for row in record.thoughts],
+            },
+        }
+
+
+def _steps(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = []
+    known: dict[tuple[str, str], int] = {}  # a text in a role -> the step that holds it
+
+    def add(source: str, text: str, **more: Any) -> int:
+        steps.append({"step_id": len(steps) + 1, "source": source, "message": text, **more})
+        return len(steps)
+
+    for call in calls:
+        context: list[int] = []
+        for message in call["messages"]:
+            place = (message.role, message.content)
+            if place not in known:
+                given = {"extra": {"given": True}} if message.role == "assistant" else {}
+                known[place] = add(SOURCES[message.role], message.content, **given)
+            context.append(known[place])
+        metrics = {
+            "prompt_tokens": call["prompt_tokens"],
+            "completion_tokens": call["completion_tokens"],
+            "cached_tokens": call["cached_tokens"],
+        }
+        if call["cost"] is not None:
+            metrics["cost_usd"] = call["cost"]
+        extra = {"call": call["key"], "context": context, **{name: call[name] for name in CALL_FIELDS}}
+        at = add("agent", call["reply"], timestamp=call["finished"], model_name=call["model"], metrics=metrics, extra=extra)
+        known.setdefault(("assistant", call["reply"]), at)
+    return steps
+
+
+def _thought(row: dict[str, Any]) -> dict[str, Any]:
+    made = {name: row[name] for name in THOUGHT_FIELDS}
+    made["parents"] = row["parents"].split(",") if row["parents"] else []
+    made["state"] = None if row["state"] is None else json.loads(row["state"])
+    # The text of a reply stands in its step.
+    return made | {"text": row["text"] if row["message_id"] is None else (row["content"] if row["depth"] == 0 else None)}

@@ -1,0 +1,36 @@
+"""TRL's conversational preference format with an explicit prompt: `{"prompt": [messages], "chosen": [message], "rejected": [message]}`.
+
+Source: TRL documentation, "Dataset formats and types".
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from reasoner.datasets.formats import _turns
+from reasoner.datasets.records import Kind, Pair, asked, said
+
+
+class Dpo:
+    """Preference optimisation."""
+
+    name: ClassVar[str] = "dpo"
+    summary: ClassVar[str] = "TRL DPOTrainer and kin: prompt, chosen, rejected"
+    kinds: ClassVar[tuple[Kind, ...]] = ("pair",)
+    thinking_field: ClassVar[bool] = True
+
+    def row(self, record: Pair) -> dict[str, Any]:
+        """Return prompt, chosen and rejected as message lists, all three of one shape."""
+        return {
+            "prompt": asked(record.messages),
+            "chosen": [said(record.chosen, record.chosen_thinking)],
+            "rejected": [said(record.rejected, record.rejected_thinking)],
+        }
+
+    def read(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Read a row."""
+        return {
+            "messages": _turns.messages(row["prompt"]),
+            "chosen": _turns.reply(row["chosen"]),
+            "rejected": _turns.reply(row["rejected"]),
+        }

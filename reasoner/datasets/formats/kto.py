@@ -1,0 +1,28 @@
+"""TRL's conversational unpaired preference format: `{"prompt": [messages], "completion": [message], "label": bool}`.
+
+Source: TRL documentation, "Dataset formats and types".
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from reasoner.datasets.formats import _turns
+from reasoner.datasets.records import Kind, Label, asked, said
+
+
+class Kto:
+    """Optimisation on single good and bad completions."""
+
+    name: ClassVar[str] = "kto"
+    summary: ClassVar[str] = "TRL KTOTrainer: prompt, completion, label"
+    kinds: ClassVar[tuple[Kind, ...]] = ("label",)
+    thinking_field: ClassVar[bool] = True
+
+    def row(self, record: Label) -> dict[str, Any]:
+        """Return prompt, completion and label."""
+        return {"prompt": asked(record.messages), "completion": [said(record.completion, record.thinking)], "label": record.label}
+
+    def read(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Read a row."""
+        return {"messages": _turns.messages(row["prompt"]), "completion": _turns.reply(row["completion"]), "label": bool(row["label"])}

@@ -1,0 +1,115 @@
+"""What every record goes through before it is written: scans, duplicates, contamination, length. One pass, little memory.
+
+    hygiene = Hygiene(Options(), tally)
+    hygiene.passes(record) -> True          (or False, and counted with its reason)
+
+Knows records and options; knows no store and no file format.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from reasoner.datasets import thinking
+from reasoner.datasets.contamination import Evaluation
+from reasoner.datasets.duplicates import NearDuplicates, Seen
+from reasoner.datasets.records import Label, Record, Steps, map_texts, prompt_texts, texts
+from reasoner.datasets.scan import ControlTokens, findings, redacted
+from reasoner.datasets.tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from reasoner.datasets.options import Options
+    from reasoner.datasets.select import Tally
+
+MAX_CLEAN_LINES = 50_000
+DUPLICATE = "the same conversation was taken already"
+NEAR = "nearly the same text was taken already"
+SENSITIVE = "it holds what looks like a secret or personal data"
+CONTROL = "it holds a control token of a tokenizer"
+CONTAMINATED = "it shares a run of words with the evaluation files"
+
+
+class Hygiene:
+    """The state of one pass: what was seen, what was counted."""
+
+    def __init__(self, options: Options, tally: Tally) -> None:
+        self._options = options
+        self._tally = tally
+        self._seen = Seen()
+        self._near = NearDuplicates(options.near_duplicates) if options.near_duplicates is not None else None
+        self._evaluation = Evaluation.read(options.contamination, n=options.ngram) if options.contamination else None
+        self._stack = ExitStack()
+        self._tokenizer = self._stack.enter_context(Tokenizer(options.tokenizer)) if options.tokenizer else None
+        self._length = 0
+        """Characters of the record that passed last, as it was before it was divided."""
+        self._control = ControlTokens(self._tokenizer.control if self._tokenizer else ())
+        self._clean: set[str] = set()
+        """Lines found clean: records of one family share most of theirs, and no pattern looks past a line."""
+
+    def passes(self, record: Record) -> bool:
+        """Tell whether a record may be written; it may be changed on the way (redacted, escaped, divided)."""
+        prompts, written = prompt_texts(record), texts(record)
+        self._length = sum(map(len, prompts)) + sum(map(len, written))
+        whole = "\x1f".join((*prompts, "\x1e", *written))
+        if not self._is_clean(record, whole):
+            return False
+        if not self._seen.add(f"{whole}\x1e{_more(record)}".encode("utf-8", "surrogatepass")):
+            self._tally.leave_out(DUPLICATE)
+            return False
+        if self._evaluation is not None and any(self._evaluation.touches(text) for text in (*prompts, *written) if text):
+            self._tally.leave_out(CONTAMINATED)
+            return False
+        if self._near is not None and written and not self._near.add("\n".join(written)):
+            self._tally.leave_out(NEAR)
+            return False
+        if self._options.thinking != "none":
+            thinking.apply(record, self._options.thinking)
+        return True
+
+    def measure(self, record: Record) -> None:
+        """Count the length of a record that was taken."""
+        if self._tokenizer is not None:
+            self._tally.measure("tokens", self._tokenizer.count(*(text for text in (*prompt_texts(record), *texts(record)) if text)))
+        else:
+            self._tally.measure("characters", self._length)
+
+    def _is_clean(self, record: Record, whole: str) -> bool:
+        """Scan the texts of a record, and do with what is found as the options say."""
+        lines = set(whole.split("\n"))
+        lines -= self._clean
+        text = "\n".join(lines)
+        found, tokens = findings(text), self._control.found(text)
+        if not found and not tokens:
+            if len(self._clean) < MAX_CLEAN_LINES:
+                self._clean |= lines
+            return True
+        self._tally.findings.update(finding.kind for finding in found)
+        if tokens:
+            self._tally.findings["control token"] += len(tokens)
+        if found and self._options.secrets == "drop":
+            self._tally.leave_out(SENSITIVE)
+            return False
+        if tokens and self._options.special_tokens == "drop":
+            self._tally.leave_out(CONTROL)
+            return False
+        if found and self._options.secrets == "redact":
+            map_texts(record, lambda text: redacted(text, findings(text)))
+        if tokens and self._options.special_tokens == "escape":
+            map_texts(record, self._control.escaped)
+        return True
+
+    def close(self) -> None:
+        """Release the tokenizer."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _more(record: Record) -> str:
+    """Return what, besides its texts, makes a record another one."""
+    return str(record.label) if isinstance(record, Label) else str(record.labels) if isinstance(record, Steps) else ""

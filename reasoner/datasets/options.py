@@ -1,0 +1,91 @@
+"""How records become rows: everything `reasoner export` may be told besides format, file and filters.
+
+Options(thinking="tags", split="train=0.9,test=0.1", secrets="redact")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from reasoner.errors import BadConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Thinking = Literal["none", "tags", "field"]
+LabelSource = Literal["both", "trajectories", "trees"]
+LineageIn = Literal["", "column", "sidecar", "none"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "thinking": ("none", "tags", "field"),
+    "labels_from": ("both", "trajectories", "trees"),
+    "search_to_text": ("", "bfs", "dfs"),
+    "secrets": ("drop", "redact", "keep"),
+    "special_tokens": ("drop", "escape", "keep"),
+    "lineage": ("", "column", "sidecar", "none"),
+    "balance": ("", "level"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """All options; the defaults change no text and leave out what is unsafe to train on."""
+
+    records: str = ""
+    """Which kind of record, where a format takes several (`pair` for `llama-factory`); empty: the format's first."""
+    thinking: Thinking = "none"
+    """Divide each reply at its answer line: `tags` writes what comes before between <think> and </think>, `field` into a key `thinking`."""
+    ratings: bool = False
+    """Add the verdict's score and reason as columns."""
+    context: bool = False
+    """Add a column `context` that says by what the preference or label was decided."""
+    labels_from: LabelSource = "both"
+    """Preferences and labels from whole trajectories, from the steps of trees, or both."""
+    search_to_text: str = ""
+    """Write searches of several calls as one reply, `bfs` or `dfs`."""
+    min_gap: float = 0.0
+    """Least difference between the scores of a pair."""
+    max_pairs: int = 16
+    """Pairs of one problem, and of one trajectory's siblings."""
+    allow_length_only: bool = False
+    """Keep pairs of which one text is merely the beginning of the other."""
+    split: str = ""
+    seed: int = 0
+    near_duplicates: float | None = None
+    contamination: tuple[Path, ...] = ()
+    ngram: int = 13
+    secrets: str = "drop"
+    """Rows with secrets or personal data: left out, the finding replaced, or kept. They are reported in any case."""
+    special_tokens: str = "drop"
+    """Rows with control tokens of a tokenizer: left out, the tokens escaped, or kept."""
+    tokenizer: str = ""
+    """`local` or a GGUF file: count tokens with its tokenizer, and look for its control tokens."""
+    balance: str = ""
+    limit: int | None = None
+    """At most so many rows of each solver, strategy and model."""
+    lineage: LineageIn = ""
+    trust_verdicts: bool = False
+    """Do not verify again (a bench measures what that costs); the card then says so."""
+    card: bool = False
+    licence: str = "unknown"
+    preview: int = 0
+    """Keep this many rows for a preview."""
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise BadConfig(f"--{name.replace('_', '-')} {value!r} cannot be", hint=f"one of: {', '.join(c for c in choices if c)}")
+        if self.limit is not None and self.limit < 1:
+            raise BadConfig(f"--limit {self.limit} leaves nothing", hint="give 1 or more")
+        if self.max_pairs < 1:
+            raise BadConfig(f"--max-pairs {self.max_pairs} leaves nothing", hint="give 1 or more")
+        if not 0.0 <= self.min_gap <= 1.0:
+            raise BadConfig(f"--min-gap {self.min_gap} is no difference of scores", hint="scores lie in 0 to 1")
+
+    def changed(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as JSON values: what a card has to say."""
+        said = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        hidden = {"card", "preview", "dry_run", "licence"}
+        return {k: [p.name for p in v] if k == "contamination" else v for k, v in said.items() if k not in hidden}

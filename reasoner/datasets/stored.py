@@ -1,0 +1,64 @@
+"""Records that were imported as such: preferences, labels, steps and prompts of a file, kept on the root of a trajectory of their own.
+
+They hold no calls, so nothing of a search can be read from them; what can be verified is verified again before they are given out.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from reasoner.datasets.records import Label, Pair, Record, from_json
+from reasoner.datasets.select import CHANGED, NO_LONGER, NO_SOLVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reasoner.datasets.records import Kind
+    from reasoner.datasets.select import Filters, Judge, Tally
+    from reasoner.store import Store
+
+PAGE = 500
+
+
+def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Judge) -> Iterator[Record]:
+    """Yield the stored records of a kind, in the order they were imported."""
+    if kind in {"conversation", "document"}:
+        return
+    where = filters.where(both=True)
+    where.clauses = [clause for clause in where.clauses if not clause.startswith("v.")]  # they have no verdict of their own
+    sql = (
+        "SELECT t.rowid, h.state, p.instance FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN thoughts h ON h.trajectory_id = t.id"  # noqa: S608 - clauses are ours
+        f" AND h.depth = 0 WHERE {where} AND t.run_id IN (SELECT id FROM runs WHERE json_extract(manifest, '$.imported') IS NOT NULL)"
+        f" AND json_extract(h.state, '$.kind') = ? AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
+    )
+    after = 0
+    while True:
+        page = store.tuples(sql, (*where.params, kind, after))
+        for number, state, instance in page:
+            after = number
+            tally.seen += 1
+            record = from_json(json.loads(state)["record"])
+            why = _stands(record, instance, judge)
+            if why:
+                tally.leave_out(why)
+            else:
+                yield record
+        if len(page) < PAGE:
+            return
+
+
+def _stands(record: Record, instance_json: str, judge: Judge) -> str:
+    """Verify what a record says, where it says it of whole answers; return why it no longer stands."""
+    whole = not any(record.lineage.get(name) for name in ("thought", "thoughts", "chosen_thought"))
+    if not whole or not isinstance(record, (Pair, Label)):
+        return ""
+    solver = judge.solver(record.origin.solver)
+    if solver is None:
+        return NO_SOLVER
+    instance = solver.Instance.model_validate_json(instance_json)
+    said = [(record.completion, record.label)] if isinstance(record, Label) else [(record.chosen, True), (record.rejected, False)]
+    for text, wanted in said:
+        if solver.verify(instance, text).correct != wanted:
+            return NO_LONGER if wanted else CHANGED
+    return ""

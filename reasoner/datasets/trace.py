@@ -1,0 +1,60 @@
+"""From a line of an exported file back to the calls it came from.
+
+    origins(Path("train.jsonl"), 12) -> [{"run": ..., "trajectory": ..., "calls": [...], ...}]
+
+Knows files of rows; knows no store.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from reasoner.datasets.export import sidecar
+from reasoner.datasets.ingest import lineage_of
+from reasoner.errors import BadConfig, CorruptRecord, DataError
+
+
+def parse_place(text: str) -> tuple[Path, int]:
+    """Read `FILE:LINE`; lines are counted from 1.
+
+    Raises:
+        BadConfig: there is no line number.
+    """
+    name, _, line = text.rpartition(":")
+    if not name or not line.isdecimal() or len(line) > 12 or int(line) < 1:
+        raise BadConfig(f"{text!r} names no line", hint="write FILE:LINE, the first line is 1")
+    return Path(name), int(line)
+
+
+def origins(path: Path, line: int) -> list[dict[str, Any]]:
+    """Return the lineage of a row: one, or two where a preference compares two trajectories.
+
+    Raises:
+        DataError: there is no such file or line, or nothing says where the row comes from.
+    """
+    row = _row(path, line)
+    if row is None:
+        raise DataError(f"{path} has no line {line}", hint="lines are counted from 1")
+    found = lineage_of(row) or _row(sidecar(path), line)
+    if not found or "trajectory" not in found:
+        raise DataError(
+            f"{path}, line {line}: nothing says where the row comes from",
+            hint="export it with its lineage, or put the .lineage.jsonl file beside it",
+        )
+    other = found.get("rejected")
+    return [found, other] if isinstance(other, dict) and other.get("trajectory") != found["trajectory"] else [found]
+
+
+def _row(path: Path, line: int) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            text = next(islice(file, line - 1, line), None)
+        row = None if text is None else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise CorruptRecord(path, line, f"cannot be read: {error}") from error
+    return row if isinstance(row, dict) else None

@@ -1,0 +1,145 @@
+"""Put what was read from a file into the store, as runs, trajectories, calls and thoughts like any other.
+
+A run that was read from a file has `imported` in its manifest. What is there already stays as it is. Knows rows; knows no file format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from reasoner.store.journal import intern_context, intern_message, now
+from reasoner.types import Message, Problem, Verdict, canonical_json, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reasoner.store.connection import Connection
+
+
+@dataclass(slots=True)
+class ReadCall:
+    """One call as a file tells of it. `columns` are further columns of `calls`."""
+
+    key: str
+    messages: tuple[Message, ...]
+    reply: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ReadTrajectory:
+    """One trajectory as a file tells of it. `columns` are further columns of `trajectories`; `thoughts` are rows of `thoughts`."""
+
+    run_id: str
+    id: str
+    problem: Problem
+    strategy: str
+    model: str
+    version: str = ""
+    problem_id: str = ""
+    verdict: Verdict | None = None
+    answer: str | None = None
+    calls: Sequence[ReadCall] = ()
+    thoughts: Sequence[Mapping[str, Any]] = ()
+    note: Any = None
+    """Kept as the state of the root thought."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bool:
+    """Insert a trajectory; False when one with its id is there already."""
+    if c.execute("SELECT 1 FROM trajectories WHERE id = ?", (read.id,)).fetchone():
+        return False
+    manifest = canonical_json({"imported": source, "run": read.run_id})
+    c.execute(
+        "INSERT OR IGNORE INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated)"
+        " VALUES (?, ?, ?, 0, 'finished', 1, ?, ?, ?, ?)",
+        (read.run_id, manifest, digest(manifest), command, read.version, now(), now()),
+    )
+    problem = read.problem
+    problem_id = read.problem_id or problem.id
+    c.execute(
+        "INSERT OR IGNORE INTO problems (id, solver, instance, line, level) VALUES (?, ?, ?, ?, ?)",
+        (problem_id, problem.solver, problem.instance, problem.line, problem.level),
+    )
+    columns: dict[str, Any] = {
+        "id": read.id, "run_id": read.run_id, "problem_id": problem_id, "strategy": read.strategy, "params": "{}", "model": read.model,
+        "model_fingerprint": "", "sample": 0, "status": "closed", "answer": read.answer, "calls": len(read.calls), "created": now(),
+    }  # fmt: skip
+    _insert(c, "trajectories", columns | dict(read.columns))
+    if read.verdict is not None:
+        v = read.verdict
+        c.execute(
+            "INSERT INTO verdicts (trajectory_id, correct, score, reason, unparsed, created) VALUES (?, ?, ?, ?, ?, ?)",
+            (read.id, int(v.correct), v.score, v.reason, int(v.unparsed), now()),
+        )
+    calls = {call.key: _put_call(c, read.id, call) for call in read.calls}
+    if read.thoughts:
+        _put_thoughts(c, read.id, read.thoughts, calls)
+    else:
+        _put_chain(c, read, calls)
+    return True
+
+
+def _put_call(c: Connection, trajectory_id: str, call: ReadCall) -> tuple[int, int]:
+    reply_id = intern_message(c, Message("assistant", call.reply))
+    columns: dict[str, Any] = {
+        "key": call.key, "attempt": 0, "trajectory_id": trajectory_id, "state": "done", "parent_thought": "", "role": "imported",
+        "ordinal": 0, "template_hash": "", "context_id": intern_context(c, call.messages), "sampling": "{}", "seed": 0, "epoch": 1,
+        "reply_id": reply_id, "finish_reason": "stop", "created": now(), "finished": now(), "model": "", "prompt_tokens": 0,
+        "completion_tokens": 0, "cached_tokens": 0, "seconds": 0.0,
+    }  # fmt: skip
+    return _insert(c, "calls", columns | dict(call.columns)), reply_id
+
+
+def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[int, int]]) -> None:
+    """Insert a root, and one thought per call below it, the last of which holds the answer."""
+    note = None if read.note is None else canonical_json(read.note)
+    root = digest(read.id, "root")[:16]
+    first = read.calls[0].messages[-1].content if read.calls else read.problem.line
+    message = intern_message(c, Message("user", first))
+    base = {"trajectory_id": read.id, "label": "", "operation": "", "score": None}
+    _insert(
+        c,
+        "thoughts",
+        base
+        | {"id": root, "position": 0, "ordinal": 0, "role": "problem", "message_id": message, "state": note, "fate": "open", "depth": 0},
+    )
+    for n, (key, (call_id, reply_id)) in enumerate(calls.items()):
+        thought = digest(read.id, key)[:16]
+        row = {
+            "id": thought,
+            "call_id": call_id,
+            "position": n + 1,
+            "ordinal": n,
+            "role": "imported",
+            "message_id": reply_id,
+            "fate": "final",
+            "depth": 1,
+        }
+        _insert(c, "thoughts", base | row)
+        c.execute("INSERT INTO thought_edges (parent, child) VALUES (?, ?)", (root, thought))
+        c.execute("UPDATE trajectories SET answer_thought = ? WHERE id = ?", (thought, read.id))
+
+
+def _put_thoughts(c: Connection, trajectory_id: str, thoughts: Sequence[Mapping[str, Any]], calls: Mapping[str, tuple[int, int]]) -> None:
+    for thought in thoughts:
+        row = dict(thought)
+        parents, key, text = row.pop("parents"), row.pop("call"), row.pop("text")
+        call_id, reply_id = calls.get(key or "", (None, None))
+        row |= {"trajectory_id": trajectory_id, "call_id": call_id, "text": text, "message_id": None}
+        if row["depth"] == 0:
+            row |= {"text": None, "message_id": intern_message(c, Message("user", text or ""))}
+        elif text is None:
+            row["message_id"] = reply_id
+        row["state"] = None if row["state"] is None else canonical_json(row["state"])
+        _insert(c, "thoughts", row)
+        for parent in parents:
+            c.execute("INSERT OR IGNORE INTO thought_edges (parent, child) VALUES (?, ?)", (parent, row["id"]))
+
+
+def _insert(c: Connection, table: str, columns: Mapping[str, Any]) -> int:
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    return int(c.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(columns.values())).lastrowid)  # noqa: S608 - column names are ours

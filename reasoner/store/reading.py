@@ -1,0 +1,169 @@
+"""Read many trajectories with what they were asked and answered, a page at a time, so that memory stays flat however many there are.
+
+    for row in answered(store, Where().equals("p.solver", "game24")): row.reply, row.messages
+
+Knows rows; does not know what a reader wants them for. One joined query per page of a thousand trajectories.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reasoner.store.queries import prompt_of
+from reasoner.types import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reasoner.store.database import Store
+
+PAGE = 1000
+MAX_KEPT_CONTEXTS = 4096
+
+_ANSWERED = """
+SELECT t.rowid, t.id, t.run_id, t.strategy, t.params, t.model, t.answer, t.calls, p.id, p.solver, p.instance, p.line, p.level,
+       v.correct, v.score, v.reason, c.key, x.id, x.parent_id, u.role, u.content, m.content, c.completion_tokens
+FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
+LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
+"""
+
+
+@dataclass(slots=True)
+class Where:
+    """Conditions of a query, joined by AND, with their parameters."""
+
+    clauses: list[str] = field(default_factory=lambda: ["t.status <> 'open'"])
+    params: list[Any] = field(default_factory=list)
+
+    def add(self, clause: str, *params: Any) -> Where:
+        """Add a condition and return this."""
+        self.clauses.append(clause)
+        self.params.extend(params)
+        return self
+
+    def __str__(self) -> str:
+        return " AND ".join(self.clauses)
+
+
+class Answered(NamedTuple):
+    """One trajectory, with the call its answer came from. `key` is None where no call of its own holds the answer."""
+
+    number: int
+    id: str
+    run_id: str
+    strategy: str
+    params: str
+    model: str
+    answer: str | None
+    n_calls: int
+    problem_id: str
+    solver: str
+    instance: str
+    line: str
+    level: int | None
+    correct: int | None
+    score: float | None
+    reason: str | None
+    key: str | None
+    context_id: int | None
+    parent_context: int | None
+    last_role: str | None
+    last_content: str | None
+    reply: str | None
+    reply_tokens: int | None
+
+
+class Contexts:
+    """The beginnings of conversations, read once each while they keep coming up."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[int, tuple[Message, ...]] = {}
+
+    def of(self, row: Answered) -> tuple[Message, ...]:
+        """Return what the answering call was asked, first to last."""
+        last = Message(row.last_role or "user", row.last_content or "")  # type: ignore[arg-type]  # the column holds roles only
+        return (*self.get(row.parent_context), last) if row.parent_context is not None else (last,)
+
+    def get(self, context_id: int) -> tuple[Message, ...]:
+        """Return the messages of a context."""
+        found = self._known.get(context_id)
+        if found is None:
+            if len(self._known) >= MAX_KEPT_CONTEXTS:
+                self._known.clear()
+            found = self._known[context_id] = prompt_of(self._store, context_id)
+        return found
+
+
+def answered(store: Store, where: Where) -> Iterator[Answered]:
+    """Yield trajectories in the order they were opened."""
+    after = 0
+    sql = f"{_ANSWERED} WHERE {where} AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
+    while True:
+        page = store.tuples(sql, (*where.params, after))
+        yield from map(Answered._make, page)
+        if len(page) < PAGE:
+            return
+        after = page[-1][0]
+
+
+def answered_by_problem(store: Store, where: Where) -> Iterator[list[Answered]]:
+    """Yield the trajectories of one problem after another, each problem's in the order they were opened."""
+    after: tuple[str, int] = ("", 0)
+    sql = f"{_ANSWERED} WHERE {where} AND (t.problem_id, t.rowid) > (?, ?) ORDER BY t.problem_id, t.rowid LIMIT {PAGE}"
+    group: list[Answered] = []
+    while True:
+        page = store.tuples(sql, (*where.params, *after))
+        for found in map(Answered._make, page):
+            if group and group[0].problem_id != found.problem_id:
+                yield group
+                group = []
+            group.append(found)
+        if len(page) < PAGE:
+            break
+        after = (group[-1].problem_id, group[-1].number)
+    if group:
+        yield group
+
+
+def call_keys(store: Store, trajectory_id: str) -> list[str]:
+    """Return the keys of the committed calls of a trajectory, in order."""
+    return [
+        key for (key,) in store.tuples("SELECT key FROM calls WHERE trajectory_id = ? AND state = 'done' ORDER BY id", (trajectory_id,))
+    ]
+
+
+def imported(store: Store) -> set[str]:
+    """Return the runs that were read from a file; what they hold may know less than what was searched here."""
+    return {run for (run,) in store.tuples("SELECT id FROM runs WHERE json_extract(manifest, '$.imported') IS NOT NULL")}
+
+
+def root_state(store: Store, trajectory_id: str) -> dict[str, Any]:
+    """Return what an import noted on the root of a trajectory; empty where there is nothing."""
+    found = store.tuples("SELECT state FROM thoughts WHERE trajectory_id = ? AND depth = 0", (trajectory_id,))
+    value = json.loads(found[0][0]) if found and found[0][0] else {}
+    return value if isinstance(value, dict) else {}
+
+
+def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a trajectory's row (with its run's version and its verdict), its committed calls with replies, and its thoughts with parents."""
+    trajectory = store.rows(
+        "SELECT t.*, r.version, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed FROM trajectories t"
+        " JOIN runs r ON r.id = t.run_id JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id WHERE t.id = ?",
+        (trajectory_id,),
+    )[0]
+    calls = store.rows(
+        "SELECT c.*, m.content AS reply FROM calls c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
+        " ORDER BY c.id",
+        (trajectory_id,),
+    )
+    thoughts = store.rows(
+        "SELECT t.*, c.key AS call, coalesce(t.text, m.content) AS content, (SELECT group_concat(parent) FROM (SELECT parent FROM"
+        " thought_edges WHERE child = t.id ORDER BY parent)) AS parents FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
+        " LEFT JOIN calls c ON c.id = t.call_id WHERE t.trajectory_id = ? ORDER BY t.position",
+        (trajectory_id,),
+    )
+    return trajectory, calls, thoughts

@@ -1,0 +1,320 @@
+"""Every format is exactly what its documentation says, written down here a second time, and loads with `datasets`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+import reasoner
+from reasoner import registry
+from reasoner.datasets.export import export
+from reasoner.datasets.options import Options
+from reasoner.store import Store
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Ours(Strict):
+    """A row that may carry our column."""
+
+    lineage: dict[str, Any]
+
+
+class Message(Strict):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Reply(Strict):
+    role: Literal["assistant"]
+    content: str
+
+
+One = Field(min_length=1, max_length=1)
+
+
+class OpenAiSft(Strict):
+    messages: list[Message] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _ends(self) -> OpenAiSft:
+        assert self.messages[-1].role == "assistant"
+        return self
+
+
+class Input(Strict):
+    messages: list[Message] = Field(min_length=1)
+    tools: list[Any] = Field(max_length=0)
+    parallel_tool_calls: bool
+
+
+class OpenAiDpo(Strict):
+    input: Input
+    preferred_output: list[Reply] = One
+    non_preferred_output: list[Reply] = One
+
+
+class Turn(Strict):
+    from_: Literal["human", "gpt"] = Field(alias="from")
+    value: str
+
+
+class Gpt(Strict):
+    from_: Literal["gpt"] = Field(alias="from")
+    value: str
+
+
+def places(turns: list[Turn]) -> None:
+    """Human stands on odd places, gpt on even ones."""
+    assert all(turn.from_ == ("human" if n % 2 == 0 else "gpt") for n, turn in enumerate(turns))
+
+
+class ShareGpt(Ours):
+    conversations: list[Turn] = Field(min_length=2)
+    system: str
+
+    @model_validator(mode="after")
+    def _places(self) -> ShareGpt:
+        places(self.conversations)
+        assert self.conversations[-1].from_ == "gpt"
+        return self
+
+
+class FactoryPair(Ours):
+    conversations: list[Turn] = Field(min_length=1)
+    system: str
+    chosen: Gpt
+    rejected: Gpt
+
+    @model_validator(mode="after")
+    def _places(self) -> FactoryPair:
+        places(self.conversations)
+        assert self.conversations[-1].from_ == "human"
+        return self
+
+
+class FactoryLabel(ShareGpt):
+    kto_tag: bool
+
+
+class Alpaca(Ours):
+    instruction: str
+    input: str
+    output: str
+    system: str
+    history: list[tuple[str, str]]
+
+
+class Sft(Ours, OpenAiSft):
+    pass
+
+
+class PromptCompletion(Ours):
+    prompt: list[Message] = Field(min_length=1)
+    completion: list[Reply] = One
+
+
+class Dpo(Ours):
+    prompt: list[Message] = Field(min_length=1)
+    chosen: list[Reply] = One
+    rejected: list[Reply] = One
+
+
+class Kto(PromptCompletion):
+    label: bool
+
+
+class AxolotlPair(Ours):
+    messages: list[Message]
+    chosen: Reply
+    rejected: Reply
+
+
+class AxolotlSteps(Ours):
+    prompt: str
+    completions: list[str] = Field(min_length=1)
+    labels: list[bool]
+    scores: list[float]
+
+    @model_validator(mode="after")
+    def _equal(self) -> AxolotlSteps:
+        assert len(self.completions) == len(self.labels) == len(self.scores)
+        return self
+
+
+class Grpo(Ours):
+    prompt: list[Message]
+    solver: str
+    instance: str
+
+
+class AtifMetrics(Strict):
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cost_usd: float | None = None
+
+
+class AtifStep(Strict):
+    step_id: int
+    source: Literal["system", "user", "agent"]
+    message: str
+    timestamp: str | None = None
+    model_name: str | None = None
+    metrics: AtifMetrics | None = None
+    extra: dict[str, Any] | None = None
+
+
+class AtifAgent(Strict):
+    name: str
+    version: str
+    model_name: str
+    extra: dict[str, Any]
+
+
+class AtifTotals(Strict):
+    total_prompt_tokens: int
+    total_completion_tokens: int
+    total_cached_tokens: int
+    total_steps: int
+    total_cost_usd: float | None = None
+
+
+class Atif(Strict):
+    schema_version: Literal["ATIF-v1.7"]
+    session_id: str
+    trajectory_id: str
+    agent: AtifAgent
+    steps: list[AtifStep] = Field(min_length=1)
+    final_metrics: AtifTotals
+    extra: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _rules(self) -> Atif:
+        assert [step.step_id for step in self.steps] == list(range(1, len(self.steps) + 1))
+        assert self.final_metrics.total_steps == len(self.steps)
+        for step in self.steps:
+            assert step.source == "agent" or step.metrics is None, "metrics are an agent's"
+        return self
+
+
+SCHEMAS: dict[tuple[str, str], type[BaseModel]] = {
+    ("sft", "conversation"): Sft,
+    ("prompt-completion", "conversation"): PromptCompletion,
+    ("dpo", "pair"): Dpo,
+    ("kto", "label"): Kto,
+    ("prm", "steps"): AxolotlSteps,
+    ("grpo", "prompt"): Grpo,
+    ("openai-sft", "conversation"): OpenAiSft,
+    ("openai-dpo", "pair"): OpenAiDpo,
+    ("sharegpt", "conversation"): ShareGpt,
+    ("alpaca", "conversation"): Alpaca,
+    ("llama-factory", "conversation"): ShareGpt,
+    ("llama-factory", "pair"): FactoryPair,
+    ("llama-factory", "label"): FactoryLabel,
+    ("axolotl", "conversation"): Sft,
+    ("axolotl", "pair"): AxolotlPair,
+    ("axolotl", "steps"): AxolotlSteps,
+    ("atif", "document"): Atif,
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    db = tmp_path_factory.mktemp("schemas") / "t.db"
+    sampling = reasoner.Sampling(max_tokens=4000)
+    reasoner.bench(["number_path", "minimal_grass"], strategy="cot,ats,cot:shots=2", model="teacher", n=3, db=db, sampling=sampling)
+    with Store.open(db) as opened:
+        yield opened
+
+
+def test_every_format_has_a_schema() -> None:
+    assert set(SCHEMAS) == {(name, kind) for name in registry.names("format") for kind in registry.find("format", name).kinds}
+
+
+@pytest.mark.parametrize(("name", "kind"), sorted(SCHEMAS))
+def test_rows_are_exactly_what_the_format_says_and_load(store: Store, tmp_path: Path, name: str, kind: str) -> None:
+    import datasets
+
+    path = tmp_path / "out.jsonl"
+    tally = export(store, name, path, options=Options(records=kind))
+    lines = path.read_text(encoding="ascii").splitlines()
+    assert len(lines) == tally.taken > 3
+    for line in lines:
+        SCHEMAS[name, kind].model_validate_json(line)
+    loaded = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert len(loaded) == tally.taken
+    assert set(loaded.column_names) == set(json.loads(lines[0]))
+
+
+@pytest.mark.parametrize("kind", ["conversation", "pair", "label"])
+def test_llama_factory_finds_its_data(store: Store, tmp_path: Path, kind: str) -> None:
+    """The entry names every column and tag a row has, and entries of other exports in the folder stay."""
+    (tmp_path / "dataset_info.json").write_text('{"theirs": {"file_name": "x.json"}}')
+    export(store, "llama-factory", tmp_path / "mine.jsonl", options=Options(records=kind, split="train=0.5,test=0.5"))
+    info = json.loads((tmp_path / "dataset_info.json").read_text())
+    assert set(info) == {"theirs", "mine_train", "mine_test"}
+    for name in ("mine_train", "mine_test"):
+        entry = info[name]
+        row = json.loads((tmp_path / entry["file_name"]).read_text().splitlines()[0])
+        assert entry["formatting"] == "sharegpt"
+        assert entry.get("ranking", False) == (kind == "pair")
+        assert set(entry["columns"].values()) <= set(row)
+        assert {"pair": {"chosen", "rejected"}, "label": {"kto_tag"}}.get(kind, set()) <= set(entry["columns"])
+        tags = entry["tags"]
+        turn = row["conversations"][0]
+        assert turn[tags["role_tag"]] == tags["user_tag"]
+        assert turn[tags["content_tag"]]
+
+
+def test_a_file_of_that_name_that_is_something_else_is_not_overwritten(store: Store, tmp_path: Path) -> None:
+    from reasoner.errors import BadConfig
+
+    (tmp_path / "dataset_info.json").write_text("not json")
+    with pytest.raises(BadConfig, match="is no JSON"):
+        export(store, "llama-factory", tmp_path / "mine.jsonl")
+    assert (tmp_path / "dataset_info.json").read_text() == "not json"
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset_info.json"], "nothing else is left behind"
+
+
+def test_messages_that_do_not_alternate_are_left_out_of_formats_that_need_it(tmp_path: Path) -> None:
+    from reasoner.datasets.ingest import read_file
+    from reasoner.datasets.select import Filters
+
+    messages = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]
+    (tmp_path / "in.jsonl").write_text(json.dumps({"messages": messages}) + "\n")
+    with Store.open(tmp_path / "t.db") as opened:
+        read_file(opened, tmp_path / "in.jsonl")
+        for name in ("sharegpt", "alpaca", "llama-factory"):
+            tally = export(opened, name, tmp_path / "out.jsonl", Filters(verdict="any"))
+            assert tally.left_out == {f"its messages cannot be written as {name}": 1}
+        assert export(opened, "sft", tmp_path / "out.jsonl", Filters(verdict="any")).taken == 1
+
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def test_the_example_files_are_of_every_format_and_small() -> None:
+    found = {}
+    for (name, kind), schema in SCHEMAS.items():
+        folder = EXAMPLES / (name if kind == registry.find("format", name).kinds[0] else f"{name}-{kind}")
+        found[folder.name] = folder
+        lines = (folder / "train.jsonl").read_text(encoding="ascii").splitlines()
+        assert len(lines) >= 15, "one of each solver and strategy"
+        for line in lines:
+            row = json.loads(line)
+            if kind == "pair":
+                row = {
+                    key: value for key, value in row.items() if not key.startswith(("chosen_", "rejected_"))
+                }  # ratings, which were asked for
+            schema.model_validate(row)
+        assert "were written by the exact solver" in (folder / "README.md").read_text(encoding="utf-8")
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(found)
+    assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()) < 1_500_000
