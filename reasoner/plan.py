@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from reasoner import __version__, registry
 from reasoner.budget import Limits
 from reasoner.errors import BadConfig
+from reasoner.translation.library import open_corpus
 from reasoner.types import Problem, Sampling, Solver, canonical_json, digest
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ class Plan:
         solvers = sorted({p.solver for p in self.problems})
         families = sorted({name.partition(":")[0] for name in solvers})
         names = sorted({s.name for s in self.strategies})
+        corpora = sorted({corpus for spec in self.strategies for corpus in spec.make().corpora()})
         return {
             "version": __version__,
             "problems": digest(*[p.id for p in self.problems]),
@@ -196,4 +198,5 @@ class Plan:
             "sampling": self.sampling.as_dict(),
             "limits": self.limits.model_dump(mode="json"),
             "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in families},
+            **({"corpora": {name: open_corpus(name).fingerprint for name in corpora}} if corpora else {}),
         }

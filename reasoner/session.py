@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from reasoner.limiter import Limiter
     from reasoner.prompts import Prompts
+    from reasoner.translation.corpus import Corpus
 
 MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
@@ -83,6 +84,7 @@ class Session:
         retry: RetryPolicy | None = None,
         price: Price | None = None,
         shots: Callable[[str, int], list[Demonstration]] | None = None,
+        corpora: Callable[[str], Corpus] | None = None,
     ) -> None:
         self.problem = problem
         self.statement = statement
@@ -103,6 +105,8 @@ class Session:
         self._retry = retry or RetryPolicy()
         self._price = price
         self._shots = shots
+        self._corpora = corpora
+        self.metrics: dict[str, float] = {}
         self._dirty: dict[str, None] = {trajectory.root.id: None}
 
     @property
@@ -190,6 +194,21 @@ class Session:
         if n and self._shots is None:
             raise BadConfig(f"this session has no worked examples, and {n} of kind {kind!r} were asked for", hint="use shots=0")
         return self._shots(kind, n) if self._shots and n else []
+
+    def corpus(self, name: str) -> Corpus:
+        """Return an opened parallel corpus; the empty name is the shipped one.
+
+        Raises:
+            DataError: there is none of that name.
+            BadConfig: this session has no corpora.
+        """
+        if self._corpora is None:
+            raise BadConfig(f"this session has no corpora, and {name or 'the shipped one'} was asked for", hint="run it through reasoner.run")
+        return self._corpora(name)
+
+    def measure(self, **metrics: float) -> None:
+        """Note measures of this trajectory; they are stored with its verdict and decide nothing."""
+        self.metrics.update(metrics)
 
     def unwritten(self) -> list[ThoughtRow]:
         """Return the rows of thoughts that are new or changed since the last commit, parents first, and count them as written."""

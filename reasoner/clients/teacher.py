@@ -33,7 +33,8 @@ from pydantic import ValidationError
 
 from reasoner import registry
 from reasoner.clients import ClientOptions
-from reasoner.errors import BadConfig
+from reasoner.errors import BadConfig, BadInstance
+from reasoner.invented import translate
 from reasoner.outline import Label, write_back, write_goal, write_heading, write_line
 from reasoner.text import shorten
 from reasoner.types import About, Completion, FinishReason, Move, Request, Solver, Usage, digest
@@ -222,11 +223,23 @@ def _descend(search: _Search, node: _Node) -> bool:
     return False
 
 
+def _by_the_rules(task: Task) -> str:
+    """Translate by the dictionary and the grammar of the invented languages; the reference is not looked at."""
+    given = task.instance
+    try:
+        return f"Answer: {translate(given.sentence, given.source, given.target)}"
+    except BadInstance:
+        return NO_ANSWER
+
+
 WRITERS: dict[str, Writer] = {
     "direct/answer": _direct,
     "cot/answer": _chain_of_thought,
     "ats/bfs": _breadth_first,
     "ats/dfs": _depth_first,
+    "example_shot/translate": _by_the_rules,
+    "fragment_shot/translate": _by_the_rules,
+    "fragment_shot_pivot/translate": _by_the_rules,
 }
 """Which templates the teacher can answer, and how. A strategy with a prompt of its own adds its writer here."""
 

@@ -40,6 +40,8 @@ class Strategy(ABC):
     """The registry name; the same word as the module's file."""
     summary: ClassVar[str]
     """One line for listings."""
+    solvers: ClassVar[tuple[str, ...]] = ()
+    """The problem families it works on; empty: all."""
 
     class Params(BaseModel):
         """The parameters; a strategy that has some overrides this with fields that each carry a description and a default."""
@@ -50,6 +52,10 @@ class Strategy(ABC):
 
     def __init__(self, params: Params) -> None:
         self.params = params
+
+    def corpora(self) -> tuple[str, ...]:
+        """Name the parallel corpora it reads; their contents are part of a run's identity."""
+        return ()
 
     @abstractmethod
     async def run(self, session: Session) -> Answer:
