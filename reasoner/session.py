@@ -203,7 +203,9 @@ class Session:
             BadConfig: this session has no corpora.
         """
         if self._corpora is None:
-            raise BadConfig(f"this session has no corpora, and {name or 'the shipped one'} was asked for", hint="run it through reasoner.run")
+            raise BadConfig(
+                f"this session has no corpora, and {name or 'the shipped one'} was asked for", hint="run it through reasoner.run"
+            )
         return self._corpora(name)
 
     def measure(self, **metrics: float) -> None:

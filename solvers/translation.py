@@ -94,7 +94,9 @@ class TranslationSolver(Unsearchable[Translation]):
             return Translation(source=found[1], target=found[2], sentence=sentence.strip(), reference=reference.strip())
         except ValueError as error:
             why = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else str(error)
-            raise BadInstance(f"translation: cannot use '{shorten(clean(line[:1000]), 60)}': {why}", hint=f"the syntax is {self.syntax}") from error
+            raise BadInstance(
+                f"translation: cannot use '{shorten(clean(line[:1000]), 60)}': {why}", hint=f"the syntax is {self.syntax}"
+            ) from error
 
     def format(self, instance: Translation) -> str:
         """Write `FROM>TO: SENTENCE ||| REFERENCE`."""
@@ -121,7 +123,9 @@ class TranslationSolver(Unsearchable[Translation]):
         languages, rows = _read(path)
         found = directions(languages)
         if not 1 <= level <= len(found):
-            raise BadConfig(f"{path} has {len(languages)} languages and no direction {level}", hint=f"--level is between 1 and {len(found)}")
+            raise BadConfig(
+                f"{path} has {len(languages)} languages and no direction {level}", hint=f"--level is between 1 and {len(found)}"
+            )
         source, target = (languages.index(language) for language in found[level - 1])
         return _listed(path, languages[source], languages[target], tuple((number, cells[source], cells[target]) for number, cells in rows))
 
@@ -137,11 +141,17 @@ class TranslationSolver(Unsearchable[Translation]):
         if not instance.reference:
             return answers.wrong("there is no reference to judge the translation by")
         metrics = sentence_scores(found, instance.reference)
-        measured = f"chrF++ {metrics['chrf']:.1f}, BLEU {metrics['bleu']:.1f}" if metrics else "not measured: install reasoner-llm[translation]"
+        measured = (
+            f"chrF++ {metrics['chrf']:.1f}, BLEU {metrics['bleu']:.1f}" if metrics else "not measured: install reasoner-llm[translation]"
+        )
         is_right = plain(found) == plain(instance.reference)
         if is_right:
             return Verdict(correct=True, score=1.0, reason=f"it is the reference; {measured}", metrics=metrics)
         return Verdict(correct=False, score=0.0, reason=f"it is not the reference; {measured}", metrics=metrics)
+
+    def translation_in(self, text: str, instance: Translation) -> str:
+        """Return the translation in a model's text, see `extract`."""
+        return extract(text, instance)
 
     def right_answer(self, instance: Translation) -> str | None:
         """Return the reference as an answer line."""
@@ -153,7 +163,9 @@ def _read(path: Path) -> tuple[tuple[str, ...], tuple[tuple[int, tuple[str, ...]
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the test sentences {path}: {error}", hint="'reasoner corpus build --hold-out N' makes such a file") from error
+        raise DataError(
+            f"cannot read the test sentences {path}: {error}", hint="'reasoner corpus build --hold-out N' makes such a file"
+        ) from error
     languages = tuple(lines[0].rstrip("\r").split("\t"))
     if len(languages) < 2 or len(set(languages)) < len(languages):
         raise CorruptRecord(path, 1, "the first line must name two or more different languages, with tabs between")

@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {"plan"},
     {"run", "compare"},
     {"api"},
+    {"translate"},
     {"datasets", "tune"},
     {"serve", "cli", "__main__"},
 ]

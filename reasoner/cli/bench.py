@@ -69,7 +69,7 @@ def bench(
     common = o.Common(locals())
     from reasoner.api import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
-    watch = _Watch()
+    watch = Watch()
     try:
         with watch:
             made = run(
@@ -91,7 +91,7 @@ def bench(
         raise typer.Exit(3)
 
 
-class _Watch:
+class Watch:
     """Counts outcomes and draws the progress bar on standard error (only where that is a terminal)."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class _Watch:
             self.last_error = outcome.error or ""
         self._progress.update(self._task, advance=1, correct=self.correct)
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._progress.start()
         return self
 

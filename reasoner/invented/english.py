@@ -1,6 +1,8 @@
 """The English of the corpus: one article, five pronouns, three tenses.
 
     The old woman of the king did not give the boats to Ana in the river yesterday.
+
+Knows the lists of the dictionary; an `of` belongs to the noun before it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ class English(Grammar):
 
     def __init__(self, lexicon: Lexicon) -> None:
         super().__init__(lexicon)
-        self._nouns = {entry.word: (entry.word, False) for entry in lexicon.of("noun")} | {e.forms[0]: (e.word, True) for e in lexicon.of("noun")}
+        self._nouns = {entry.word: (entry.word, False) for entry in lexicon.of("noun")} | {
+            e.forms[0]: (e.word, True) for e in lexicon.of("noun")
+        }
         self._adjectives = {entry.word for entry in lexicon.of("adjective")}
         self._times = {entry.word for entry in lexicon.of("time")}
         self._verbs: dict[str, tuple[str, Tense]] = {}

@@ -1,6 +1,8 @@
 """What a sentence says, apart from any language.
 
     Clause(subject=Phrase("woman", adjective="old"), verb="see", object=Phrase("river"))      the old woman sees the river
+
+Knows no word and no order.
 """
 
 from __future__ import annotations

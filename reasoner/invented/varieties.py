@@ -1,4 +1,6 @@
-"""Selvan, Torvic and Mesrin: how each builds words and orders them. One sentence three times:
+"""Selvan, Torvic and Mesrin: how each builds words and orders them.
+
+One sentence three times:
 
     Selvan   yesterday the-woman old in-the-river the-boat-ACC not gave-she
     Torvic   not-gave-she the-woman old the-boat-ACC in-the-river yesterday
@@ -10,9 +12,9 @@ Words are understood by a table of all forms made from the dictionary by the sam
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from reasoner.errors import BadInstance
 from reasoner.invented.meaning import PERSONS, TENSES, Clause, Grammar, Number, Person, Phrase, Tense
@@ -223,11 +225,11 @@ class Selvan(Variety):
     order = ("time", "subject", "place", "recipient", "object", "verb")
     owner_first = True
     negation = "ne"
-    _CASE: dict[Case, tuple[str, str]] = {
+    _CASE: ClassVar[Mapping[Case, tuple[str, str]]] = {
         "nominative": ("", ""), "accusative": ("am", "em"), "genitive": ("os", "es"), "dative": ("ad", "ed"), "locative": ("un", "in"),
     }  # fmt: skip
-    _TENSE: dict[Tense, tuple[str, str]] = {"present": ("", ""), "past": ("sta", "ste"), "future": ("vor", "ver")}
-    _PERSON: dict[Person, str] = {"I": "mi", "you": "ti", "he": "s", "we": "mur", "they": "nt"}
+    _TENSE: ClassVar[Mapping[Tense, tuple[str, str]]] = {"present": ("", ""), "past": ("sta", "ste"), "future": ("vor", "ver")}
+    _PERSON: ClassVar[Mapping[Person, str]] = {"I": "mi", "you": "ti", "he": "s", "we": "mur", "they": "nt"}
 
     def noun(self, stem: str, number: Number, case: Case) -> str:
         """Stem, plural, case."""
@@ -254,9 +256,9 @@ class Torvic(Variety):
 
     name = "Torvic"
     order = ("verb", "subject", "object", "recipient", "place", "time")
-    _CASE: dict[Case, str] = {"nominative": "", "accusative": "u", "genitive": "ai", "dative": "et", "locative": "esh"}
-    _TENSE: dict[Tense, str] = {"present": "", "past": "ash", "future": "ov"}
-    _PERSON: dict[Person, str] = {"I": "em", "you": "et", "he": "a", "we": "imo", "they": "anu"}
+    _CASE: ClassVar[Mapping[Case, str]] = {"nominative": "", "accusative": "u", "genitive": "ai", "dative": "et", "locative": "esh"}
+    _TENSE: ClassVar[Mapping[Tense, str]] = {"present": "", "past": "ash", "future": "ov"}
+    _PERSON: ClassVar[Mapping[Person, str]] = {"I": "em", "you": "et", "he": "a", "we": "imo", "they": "anu"}
 
     def noun(self, stem: str, number: Number, case: Case) -> str:
         """Stem, plural, case."""
@@ -279,10 +281,10 @@ class Mesrin(Variety):
     adjective_first = True
     has_pronouns = True
     negation = "mik"
-    _TENSE: dict[Tense, str] = {"present": "", "past": "t", "future": "lo"}
-    _PERSON: dict[Person, str] = {"I": "o", "you": "i", "he": "e", "we": "on", "they": "en"}
-    _PRONOUN: dict[Person, str] = {"I": "mo", "you": "tu", "he": "si", "we": "moi", "they": "sei"}
-    _PREPOSITION: dict[Case, str] = {"dative": "da", "locative": "en"}
+    _TENSE: ClassVar[Mapping[Tense, str]] = {"present": "", "past": "t", "future": "lo"}
+    _PERSON: ClassVar[Mapping[Person, str]] = {"I": "o", "you": "i", "he": "e", "we": "on", "they": "en"}
+    _PRONOUN: ClassVar[Mapping[Person, str]] = {"I": "mo", "you": "tu", "he": "si", "we": "moi", "they": "sei"}
+    _PREPOSITION: ClassVar[Mapping[Case, str]] = {"dative": "da", "locative": "en"}
 
     def noun(self, stem: str, number: Number, case: Case) -> str:
         """Stem, plural and, for owners, a genitive."""

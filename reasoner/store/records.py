@@ -180,5 +180,13 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
         v = closing.verdict
         c.execute(
             "INSERT OR REPLACE INTO verdicts (trajectory_id, correct, score, reason, unparsed, metrics, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (trajectory_id, int(v.correct), v.score, v.reason, int(v.unparsed), canonical_json(dict(v.metrics)) if v.metrics else None, now()),
+            (
+                trajectory_id,
+                int(v.correct),
+                v.score,
+                v.reason,
+                int(v.unparsed),
+                canonical_json(dict(v.metrics)) if v.metrics else None,
+                now(),
+            ),
         )

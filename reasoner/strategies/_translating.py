@@ -64,7 +64,9 @@ def sentence_of(session: Session, name: str) -> Sentence:
     """
     solver = session.problem.solver
     if solver.partition(":")[0] != "translation":
-        raise BadConfig(f"{name} translates, and {solver} is no translation", hint="use it with the solver translation, or another strategy")
+        raise BadConfig(
+            f"{name} translates, and {solver} is no translation", hint="use it with the solver translation, or another strategy"
+        )
     fields = json.loads(session.problem.instance)
     return Sentence(fields["sentence"], fields["source"], fields["target"])
 

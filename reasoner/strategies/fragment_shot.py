@@ -30,7 +30,9 @@ class FragmentShot(TranslationStrategy):
     class Params(RetrievalParams):
         """Parameters of `fragment_shot`."""
 
-        unknown: Literal["silent", "listed"] = Field(default="silent", description="whether words without an example are named in the prompt")
+        unknown: Literal["silent", "listed"] = Field(
+            default="silent", description="whether words without an example are named in the prompt"
+        )
 
     params: Params
 

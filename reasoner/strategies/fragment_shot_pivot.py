@@ -39,7 +39,9 @@ class FragmentShotPivot(TranslationStrategy):
 
         pivot: str = Field(default="Selvan", description="the language between")
         pivot_corpus: str = Field(default="invented-pivot", description="corpus index with pivot and target")
-        unknown: Literal["silent", "listed"] = Field(default="silent", description="whether words without an example are named in the prompt")
+        unknown: Literal["silent", "listed"] = Field(
+            default="silent", description="whether words without an example are named in the prompt"
+        )
         max_pairs: int = Field(default=90, ge=1, le=2000, description="examples shown in all, of both hops")
 
     params: Params

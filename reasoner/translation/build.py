@@ -33,7 +33,7 @@ from reasoner.translation.order import order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO, Self
+    from typing import Self
 
 MAGIC = b"reasoner-corpus\n"
 FORMAT = 1
@@ -91,7 +91,7 @@ class Builder:
         self._sides = {language: _Side() for language in chosen}
         self._offsets = array("q", [0])
         self._hash = hashlib.sha256()
-        self._file: BinaryIO = io.BytesIO() if folder is None else tempfile.NamedTemporaryFile(dir=folder, prefix=".corpus-", delete=False)
+        self._file: Any = io.BytesIO() if folder is None else tempfile.NamedTemporaryFile(dir=folder, prefix=".corpus-", delete=False)  # noqa: SIM115 - closed in __exit__
         self._sections: dict[str, tuple[int, int]] = {}
         self._put(MAGIC)
 

@@ -153,7 +153,9 @@ class Corpus:
         seen: Counter[tuple[str, ...]] = Counter()
         picked: list[int] = []
         while held:
-            best = min(held, key=lambda line: (-sum((COVERED_WEIGHT if g in seen else 1.0) / len(g) for g in sorted(held[line])), rank[line]))
+            best = min(
+                held, key=lambda line: (-sum((COVERED_WEIGHT if g in seen else 1.0) / len(g) for g in sorted(held[line])), rank[line])
+            )
             seen.update(held.pop(best))
             picked.append(best)
         return picked

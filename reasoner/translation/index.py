@@ -202,7 +202,9 @@ class Index:
         if language in self._sides:
             return self._sides[language]
         self.column(language)
-        raise BadConfig(f"{self.name}: {language} was not indexed", hint=f"indexed: {', '.join(self.searched)}; build it again without --search")
+        raise BadConfig(
+            f"{self.name}: {language} was not indexed", hint=f"indexed: {', '.join(self.searched)}; build it again without --search"
+        )
 
     def column(self, language: str) -> int:
         """Return the number of a language.
@@ -228,7 +230,12 @@ class Index:
             return self._section(f"{number}.{name}").cast("i")
 
         return Side(
-            self._section(f"{number}.words"), numbers("word_offsets"), numbers("tokens"), numbers("starts"), numbers("places"), numbers("first")
+            self._section(f"{number}.words"),
+            numbers("word_offsets"),
+            numbers("tokens"),
+            numbers("starts"),
+            numbers("places"),
+            numbers("first"),
         )
 
 

@@ -31,7 +31,7 @@ _FULL = str.maketrans(
     {
         **dict.fromkeys("’‘‛ʼʹ`´ˈ＇", "'"),
         **dict.fromkeys(".,!?:;…¿¡", None),
-        **dict.fromkeys("\"“”„‟«»‹›()[]{}<>", " "),
+        **dict.fromkeys('"“”„‟«»‹›()[]{}<>', " "),
         **dict.fromkeys("–—―", " "),
     }
 )

@@ -76,10 +76,7 @@ def _sorted_part(np: Any, view: Any, places: Any, window: int, bits: int, per_ke
         for offset in range(start, min(start + per_key, window)):
             key <<= bits
             key |= view[places + offset]
-        if ordering is None:
-            ordering = np.argsort(key, kind="stable")
-        else:
-            ordering = ordering[np.argsort(key[ordering], kind="stable")]
+        ordering = np.argsort(key, kind="stable") if ordering is None else ordering[np.argsort(key[ordering], kind="stable")]
     return ordering
 
 

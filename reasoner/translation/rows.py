@@ -16,6 +16,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from xml.parsers import expat
 
@@ -24,7 +25,6 @@ from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
     from typing import TextIO
 
 Kind = Literal["columns", "empty side", "encoding", "unequal length", "not JSON", "too long", "control character", "duplicate"]
@@ -294,7 +294,7 @@ def read(source: Path | Mapping[str, Path], columns: Mapping[str, str]) -> Itera
         BadConfig: the ending is none of these.
         DataError: see the readers.
     """
-    if not hasattr(source, "suffix"):
+    if not isinstance(source, Path):
         return read_moses(source)
     ending = source.suffix.lower()
     if ending in {".tsv", ".csv"}:

@@ -35,7 +35,8 @@ def score(translations: Sequence[str], references: Sequence[str]) -> Scores:
         MissingDependency: sacrebleu is not installed.
     """
     try:
-        from sacrebleu.metrics import BLEU, CHRF  # noqa: PLC0415 - an optional dependency
+        from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415 - an optional dependency
+        from sacrebleu.metrics.chrf import CHRF  # noqa: PLC0415
     except ImportError as error:
         raise MissingDependency("sacrebleu", extra="translation") from error
     bleu, chrf = BLEU(), CHRF(word_order=2)

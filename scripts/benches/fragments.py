@@ -46,12 +46,18 @@ def make(folder: Path, n_lines: int) -> None:
     weights = np.cumsum(1 / np.arange(1, VOCABULARY + 1) ** 1.05)
     words = np.searchsorted(weights, rng.random(n_words) * weights[-1])
     n_copies = n_all // 2
-    for size, to, source in zip(rng.integers(3, 10, n_copies), rng.integers(0, n_words - 10, n_copies), rng.integers(0, n_words - 10, n_copies), strict=True):
+    for size, to, source in zip(
+        rng.integers(3, 10, n_copies), rng.integers(0, n_words - 10, n_copies), rng.integers(0, n_words - 10, n_copies), strict=True
+    ):
         words[to : to + size] = words[source : source + size]
     names = [f"w{number:x}" for number in range(VOCABULARY)]
     ends = np.cumsum(lengths)
     held_out = set(np.linspace(0, n_all - 1, N_QUERIES).astype(int).tolist())
-    with (folder / "source.txt").open("w") as source, (folder / "target.txt").open("w") as target, (folder / "queries.txt").open("w") as queries:
+    with (
+        (folder / "source.txt").open("w") as source,
+        (folder / "target.txt").open("w") as target,
+        (folder / "queries.txt").open("w") as queries,
+    ):
         for number in range(n_all):
             line = words[ends[number] - lengths[number] : ends[number]].tolist()
             text = " ".join([names[word] for word in line])
@@ -162,7 +168,11 @@ def suffix_engine(folder: Path) -> tuple[Callable[[str], list[Segment]], float]:
             return []
         n = len(sought)
         low = bisect_left(places, sought, key=lambda place: tokens[place : place + n])
-        high = bisect_right(places, sought, lo=low, key=lambda place: tokens[place : place + n]) if places and low < len(places) and tokens[places[low] : places[low] + n] == sought else low
+        high = (
+            bisect_right(places, sought, lo=low, key=lambda place: tokens[place : place + n])
+            if places and low < len(places) and tokens[places[low] : places[low] + n] == sought
+            else low
+        )
         held: dict[int, None] = {}
         for at in range(low, high):
             held[bisect_right(starts, places[at]) - 1] = None
@@ -291,7 +301,12 @@ def main() -> None:
         bars["p50_ms_18k"] = disk["18k"]["p50_ms"]
     if "2m" in disk:
         largest = disk["2m"]
-        bars |= {"p50_ms_2m": largest["p50_ms"], "build_s_2m": largest["build_s"], "rss_mib_2m": largest["peak_rss_mib"], "open_s_2m": largest["open_s"]}
+        bars |= {
+            "p50_ms_2m": largest["p50_ms"],
+            "build_s_2m": largest["build_s"],
+            "rss_mib_2m": largest["peak_rss_mib"],
+            "open_s_2m": largest["open_s"],
+        }
     bars["peers_faster_and_smaller"] = faster_and_smaller(rows)
     bars["answers_differ"] = sum(row.get("answers_differ", 0) for row in rows)
     report("fragments", rows=rows, bars=bars, packages=("numpy", "pydivsufsort"))
