@@ -68,7 +68,7 @@ def build(
     language: Annotated[list[str], typer.Option("--language", "-l", help="NAME or NAME=COLUMN; once for each.")] = [],
     normalisation: Annotated[str, typer.Option("--normalisation", help="full, or paper (as published).")] = "full",
     window: Window = 7,
-    search: Annotated[list[str], typer.Option("--search", help="Languages to index [all]; once for each.")] = [],
+    search: Annotated[list[str], typer.Option("--search", help="Languages to index (default: all); once for each.")] = [],
     hold_out: Annotated[int, typer.Option("--hold-out", min=0, help="Rows to keep out for testing.")] = 0,
     seed: o.Seed = 0,
     report: Annotated[

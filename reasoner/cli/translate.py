@@ -38,10 +38,11 @@ def translate(
     corpus: Annotated[str, typer.Option("--corpus", help="Index file that 'reasoner corpus build' made.")] = "invented",
     pivot: Annotated[str | None, typer.Option("--pivot", help="Language between, see fragment_shot_pivot.", show_default=False)] = None,
     pivot_corpus: Annotated[
-        str | None, typer.Option("--pivot-corpus", help="Index file with pivot and target [that of --corpus].", show_default=False)
+        str | None, typer.Option("--pivot-corpus", help="Index file with pivot and target (default: that of --corpus).", show_default=False)
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option("--strategy", "-s", help="Strategy [fragment_shot, with --pivot fragment_shot_pivot].", show_default=False)
+        str | None,
+        typer.Option("--strategy", "-s", help="Strategy (default: fragment_shot; with --pivot, fragment_shot_pivot).", show_default=False),
     ] = None,
     k: K = 3,
     window: Window = 7,

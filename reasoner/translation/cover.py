@@ -224,7 +224,7 @@ class Search:
         return not any(before[at : at + length] == sought for at in range(len(before) - length + 1))
 
     def _length(self, line: int) -> int:
-        return self.side.starts[line + 1] - self.side.starts[line]
+        return self.side.starts[line + 1] - self.side.starts[line] - 1
 
     def _by_similarity(self, lines: list[int], start: int, length: int) -> list[int]:
         rest = {n for numbers in self.numbers for n in (*numbers[:start], *numbers[start + length :]) if n}
