@@ -268,7 +268,9 @@ def measure(size: str, before: dict[str, float]) -> list[dict[str, Any]]:
             found = json.loads(done.stdout)
             answers[engine] = found.pop("answers")
             before[engine] = found["peak_rss_mib"] / 1024 / SIZES[size]
-            rows.append({"size": size, "engine": engine, **{key: round(value, 3) for key, value in found.items()}})
+            rows.append(
+                {"size": size, "engine": engine, **{key: round(value, 6 if key == "open_s" else 3) for key, value in found.items()}}
+            )
         wrong = disagreements(answers, folder)
     for row in rows:
         if row["engine"] in wrong:

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from reasoner import registry
-from reasoner.errors import BadInstance
+from reasoner.errors import BadConfig, BadInstance
 from reasoner.prompts import Prompts
-from reasoner.types import Solver, Verdict, digest
+from reasoner.types import Solver, Unsearchable, Verdict, digest
 
 AnySolver = Solver[Any, Any]
 
 SOLVERS = registry.names("solver")
 LEVELS = [(name, level) for name in SOLVERS for level in registry.solver(name).levels]
+SEARCHED = [name for name in SOLVERS if registry.solver(name).searchable]
+UNSEARCHED = [name for name in SOLVERS if not registry.solver(name).searchable]
 N_DRAWS = 8
 MAX_SECONDS = 2.0
 
@@ -67,9 +69,9 @@ def draw(solver: AnySolver, level: int, seed: int, n: int = N_DRAWS) -> list[Any
 
 
 def solved(solver: AnySolver, instance: Any) -> str:
-    path = solver.solve(instance)
-    assert path is not None
-    return solver.answer(instance, path)
+    text = solver.right_answer(instance)
+    assert text is not None
+    return text
 
 
 def score_is_sound(verdict: Verdict) -> bool:
@@ -111,7 +113,9 @@ MUTATIONS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("name", SOLVERS)
 def test_a_solver_describes_itself(name: str) -> None:
     solver: AnySolver = registry.solver(name)
-    assert solver.name == name
+    assert solver.name == name.partition(":")[0]
+    assert solver.title == name
+    assert solver.searchable != isinstance(solver, Unsearchable)
     assert solver.summary.strip()
     assert solver.syntax.strip()
     assert solver.default_level in solver.levels
@@ -175,7 +179,7 @@ def test_the_statement_holds_the_problem_and_not_its_answer(name: str, level: in
         assert score_is_sound(echoed)
 
 
-@pytest.mark.parametrize(("name", "level"), LEVELS)
+@pytest.mark.parametrize(("name", "level"), [each for each in LEVELS if each[0] in SEARCHED])
 def test_a_solution_is_a_walk_over_legal_moves(name: str, level: int) -> None:
     solver: AnySolver = registry.solver(name)
     for instance in draw(solver, level, seed=5):
@@ -187,7 +191,7 @@ def test_a_solution_is_a_walk_over_legal_moves(name: str, level: int) -> None:
         assert solver.is_goal(instance, state)
 
 
-@pytest.mark.parametrize(("name", "level"), LEVELS)
+@pytest.mark.parametrize(("name", "level"), [each for each in LEVELS if each[0] in SEARCHED])
 def test_a_walk_ends_at_the_goal_exactly_when_its_answer_verifies(name: str, level: int) -> None:
     solver: AnySolver = registry.solver(name)
     for n, instance in enumerate(draw(solver, level, seed=6)):
@@ -205,6 +209,23 @@ def test_a_walk_ends_at_the_goal_exactly_when_its_answer_verifies(name: str, lev
                 assert "\n" not in shown
                 assert len(path) < 200
             assert solver.verify(instance, solver.answer(instance, path)).correct == solver.is_goal(instance, state)
+
+
+@pytest.mark.parametrize("name", UNSEARCHED)
+def test_what_cannot_be_searched_says_so(name: str) -> None:
+    solver: AnySolver = registry.solver(name)
+    (instance,) = draw(solver, solver.default_level, seed=9, n=1)
+    searches: list[Callable[[], object]] = [
+        lambda: solver.start(instance),
+        lambda: solver.moves(instance, ""),
+        lambda: solver.is_goal(instance, ""),
+        lambda: solver.show(instance, ""),
+        lambda: solver.answer(instance, []),
+        lambda: solver.solve(instance),
+    ]
+    for search in searches:
+        with pytest.raises(BadConfig, match="no search space"):
+            search()
 
 
 @pytest.mark.parametrize("name", SOLVERS)

@@ -161,7 +161,7 @@ def test_a_line_that_holds_a_fragment_twice_is_one_example() -> None:
     made = cover(built([("a b a b a b", "x"), ("a c", "y")]), "a", k=3)
     assert [pair.source for pair in made.fragments[0].pairs].count("a b a b a b") == 1
     many = built([("a " * 30, "x"), *((f"a w{n}", "y") for n in range(4))])
-    counts = [[p.line for p in cover(many, "a", k=1, seed=seed).fragments[0].pairs][0] for seed in range(200)]
+    counts = [cover(many, "a", k=1, seed=seed).fragments[0].pairs[0].line for seed in range(200)]
     assert 20 <= counts.count(0) <= 65, "thirty occurrences do not make a line thirty times as likely"
 
 
@@ -208,9 +208,9 @@ def test_one_letter_words_diacritics_and_apostrophes() -> None:
 def test_the_published_case_rule() -> None:
     index = built([("Il cane corre", "x"), ("il gatto", "y")], normalisation="paper")
     assert [f.text for f in cover(index, "il cane").fragments] == ["il", "cane"]
-    assert [f.text for f in cover(index, "IL GATTO").fragments] == ["IL GATTO"]
+    assert [f.text for f in cover(index, "IL GATTO", leave_out=False).fragments] == ["IL GATTO"]
     assert cover(index, "Il").fragments[0].n_found == 2
-    assert cover(built([("a,b", "x")], normalisation="paper"), "ab").coverage == 1.0
+    assert cover(built([("a,b", "x")], normalisation="paper"), "ab", leave_out=False).coverage == 1.0
 
 
 def test_rankings() -> None:
@@ -222,7 +222,7 @@ def test_rankings() -> None:
 
     assert lines_of("shortest", "the dog") == ["2", "4", "3"]
     assert lines_of("similar", "the dog red water")[0] == "3"
-    assert lines_of("diverse", "the dog")[:2] == ["2", "3"]
+    assert lines_of("diverse", "the dog") == ["2", "1", "3"]
 
 
 def test_many_candidates_are_drawn_and_still_ranked() -> None:
