@@ -183,7 +183,8 @@ def test_translating_many_keeps_order_asks_once_and_scores(tmp_path: Path) -> No
     assert made.translations == ("Meris tudasas.", "", "Meris tudasas.", "Meris tudasas.")
     assert len(calls) == 2
     assert made.scores is not None
-    assert (made.scores.n, made.scores.exact) == (3, pytest.approx(2 / 3))
+    assert made.scores.n == 3
+    assert made.scores.exact == pytest.approx(2 / 3)
     again = translate(items, source="English", target="Selvan", model=ScriptedClient(reply), db=tmp_path / "t.db")
     assert len(calls) == 2
     assert again.translations == made.translations

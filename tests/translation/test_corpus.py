@@ -77,7 +77,8 @@ def test_joining_on_equal_pivot_sentences() -> None:
 def test_coverage_is_the_mean_over_sentences_and_empty_ones_are_counted_apart() -> None:
     made = coverage_of(corpus_of(LINES), ["a red zebra", "zebra", "", "cat"], source="A", target="B")
     assert made.coverage == pytest.approx((2 / 3 + 0 + 1) / 3)
-    assert (made.sentences, made.empty, made.whole) == (3, 1, pytest.approx(1 / 3))
+    assert (made.sentences, made.empty) == (3, 1)
+    assert made.whole == pytest.approx(1 / 3)
     with pytest.raises(BadConfig):
         coverage_of(corpus_of(LINES), ["", "?"], source="A", target="B")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ RANKINGS: tuple[Ranking, ...] = ("shuffle", "shortest", "similar", "diverse")
 TRAIN = [line.split("\t") for line in (asset_dir("corpora") / "invented" / "train.tsv").read_text("utf-8").splitlines()[1:]]
 
 
-def built(lines: list[tuple[str, ...]], *, normalisation: Normalisation = "full", window: int = 7) -> Index:
+def built(lines: Sequence[tuple[str, ...]], *, normalisation: Normalisation = "full", window: int = 7) -> Index:
     builder = Builder([f"L{n}" for n in range(len(lines[0]))], normalisation=normalisation, window=window)
     for line in lines:
         builder.add(line)
@@ -35,7 +36,7 @@ def cover(index: Index, sentence: str, **more: object) -> Cover:
 
 
 def brute(
-    lines: list[tuple[str, ...]], sentence: str, normalisation: Normalisation, window: int, *, leave_out: bool
+    lines: Sequence[tuple[str, ...]], sentence: str, normalisation: Normalisation, window: int, *, leave_out: bool
 ) -> list[tuple[int, int, int]]:
     """Cut a sentence by looking for every window in every line; (start, length, occurrences)."""
     queries = readings(sentence, normalisation)
