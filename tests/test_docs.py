@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = ("solve", "bench", "runs", "show", "tree", "export", "doctor", "list")
+COMMANDS = ("solve", "bench", "translate", "corpus", "runs", "show", "tree", "export", "doctor", "list")
 
 
 def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -70,7 +70,9 @@ def test_every_command_has_help_with_an_example_and_a_line_in_the_docs(command: 
 def test_no_command_is_undocumented(tmp_path: Path) -> None:
     from reasoner.cli.app import app
 
-    names = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    names = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands} | {
+        g.typer_instance.info.name for g in app.registered_groups
+    }
     assert names == set(COMMANDS)
 
 

@@ -156,7 +156,7 @@ class Search:
                     if place and self.side.tokens[place - 1]:
                         continue  # not the beginning of a line
                     end = place + len(numbers)
-                    if self.side.tokens[end] == 0 and self.side.tokens[place:end].tolist() == numbers:
+                    if end < len(self.side.tokens) and self.side.tokens[end] == 0 and self.side.tokens[place:end].tolist() == numbers:
                         own.add(self.side.line_of(place))
         return frozenset(own)
 

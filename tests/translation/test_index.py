@@ -43,6 +43,7 @@ def brute(
     sources = [words(line[0], normalisation) for line in lines]
     if leave_out:
         sources = [source for source in sources if source not in queries]
+    text = " " + " \n ".join(map(" ".join, sources)) + " "
     n = len(queries[0])
     taken: set[int] = set()
     found = []
@@ -51,6 +52,8 @@ def brute(
             if taken & set(range(start, start + size)):
                 continue
             sought = [list(x) for x in {tuple(query[start : start + size]) for query in queries}]
+            if not any(f" {' '.join(each)} " in text for each in sought):
+                continue
             count = sum(source[at : at + size] in sought for source in sources for at in range(len(source) - size + 1))
             if count:
                 taken |= set(range(start, start + size))
@@ -195,6 +198,11 @@ def test_a_sentence_is_not_its_own_example() -> None:
     index = built([("the old dog sleeps", "x"), ("the old cat", "y")])
     assert [f.text for f in cover(index, "The old dog sleeps.").fragments] == ["the old"]
     assert [f.text for f in cover(index, "The old dog sleeps.", leave_out=False).fragments] == ["the old dog sleeps"]
+
+
+def test_a_long_sentence_that_begins_like_the_last_line() -> None:
+    index = built([("a b c d e f g", "x")])
+    assert cover(index, "a b c d e f g " + "h " * 40).fragments[0].text == "a b c d e f g"
 
 
 def test_one_letter_words_diacritics_and_apostrophes() -> None:
