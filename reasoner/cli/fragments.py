@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from reasoner.cli.output import out, percent, safe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reasoner.translation.cover import Cover
+
+_GAP = r"[^\w\n]*+"
+"""What may stand between two words of a fragment: blanks, commas, or nothing after an elision. It never gives back what it took, so that
+a hostile line costs no more than its length."""
 
 
 def as_dict(cover: Cover) -> dict[str, Any]:
@@ -46,12 +53,22 @@ def show(sentence: str, cover: Cover, *, inner: dict[tuple[int, int], Cover] | N
         table.add_column(style="dim", justify="right")
         table.add_column(overflow="fold")
         for rank, pair in enumerate(fragment.pairs):
-            table.add_row(f"{pair.line + 1}", safe(pair.source))
+            table.add_row(f"{pair.line + 1}", _highlighted(pair.source, fragment.words))
             table.add_row("", safe(pair.target, style="green"))
             if inner and (number, rank) in inner:
                 below = inner[number, rank]
                 table.add_row("", _bracketed(below))
         out.print(table)
+
+
+def _highlighted(text: str, words: Sequence[str]) -> Any:
+    """Return an example with the fragment in it made bold, as far as its words stand there as they are written."""
+    made = safe(text)
+    if not all(re.match(r"\w", word) for word in words):
+        return made
+    spelt = _GAP.join(re.escape(word).replace("'", "['’]") for word in words)
+    made.highlight_regex(re.compile(rf"(?<!\w){spelt}(?!\w)", re.IGNORECASE), style="bold")
+    return made
 
 
 def _bracketed(cover: Cover) -> Any:

@@ -181,3 +181,13 @@ def test_an_interrupted_translation_goes_on_and_asks_nothing_twice(tmp_path: Pat
     assert (tmp_path / "o.txt").read_text() == "x\n" * 30
     assert len(ledger) == 30
     assert sum(ledger.values()) <= 31, "at most the one call that was under way is asked again"
+
+
+def test_highlighting_an_example_is_quick_on_a_hostile_line() -> None:
+    from reasoner.cli.fragments import _highlighted
+
+    began = time.perf_counter()
+    for words, text in ((["#"] * 7, "#" * 60_000), (["a"] * 7, "a " * 30_000), (["a'", "b"], "a'" + "'" * 60_000)):
+        _highlighted(text, words)
+    assert time.perf_counter() - began < 5
+    assert [(span.start, span.end) for span in _highlighted("Se l’Acqua, è qui", ["l'", "acqua", "è"]).spans] == [(3, 13)]
