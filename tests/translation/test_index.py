@@ -305,3 +305,10 @@ def test_a_language_that_is_not_there_or_not_indexed_is_named() -> None:
         Builder(("A", "A"))
     with pytest.raises(BadConfig):
         Builder(("A", "B"), window=99)
+
+
+def test_too_many_words_are_refused_and_a_sentence_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(cover(built([("a b", "x")]), "a " * 5000).words) == 2000
+    monkeypatch.setattr("reasoner.translation.build.MAX_TOKENS", 10)
+    with pytest.raises(DataError, match="build two"):
+        built([("a b c d e", "x")] * 3)

@@ -115,3 +115,11 @@ def test_held_out_rows_are_drawn_by_the_seed_and_kept_out(tmp_path: Path) -> Non
     assert (tmp_path / "t.corpus").read_bytes() != first
     with pytest.raises(BadConfig, match="hold out fewer"):
         ingest(tmp_path / "t.tsv", tmp_path / "t.corpus", columns=BOTH, hold_out=50)
+
+
+def test_faults_are_all_counted_and_their_places_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reasoner.translation.rows.MAX_FAULTS", 3)
+    report = Report()
+    for number in range(10):
+        report.note("empty side", "f", number, "x")
+    assert (report.n_skipped, len(report.faults)) == (10, 3)
