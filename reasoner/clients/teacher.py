@@ -238,6 +238,7 @@ WRITERS: dict[str, Writer] = {
     "ats/bfs": _breadth_first,
     "ats/dfs": _depth_first,
     "example_shot/translate": _by_the_rules,
+    "fragment_shot/line": _by_the_rules,
     "fragment_shot/translate": _by_the_rules,
     "fragment_shot_pivot/translate": _by_the_rules,
 }

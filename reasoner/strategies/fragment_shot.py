@@ -2,7 +2,7 @@
 
     reasoner solve translation "English>Selvan: The old woman sees the river." --strategy fragment_shot:k=3 --model teacher
 
-Knows one template, `fragment_shot/translate`, and what a corpus answers. Does not know where the corpus lies, and does not look at the
+Knows two templates, `fragment_shot/translate` and `fragment_shot/line`, and what a corpus answers. Does not know where the corpus lies, and does not look at the
 reply.
 
 Source: Frontull & Ströhle, arXiv 2505.22293; Frontull, Ströhle et al., LREC 2026, doi 10.63317/5jpokiam9tjt. Written anew.
@@ -34,6 +34,10 @@ class FragmentShot(TranslationStrategy):
             default="silent", description="whether words without an example are named in the prompt"
         )
 
+        reply: Literal["steps", "line"] = Field(
+            default="steps", description="whether the model is asked to work in steps (as published), or for the answer line only"
+        )
+
     params: Params
 
     def corpora(self) -> tuple[str, ...]:
@@ -48,7 +52,7 @@ class FragmentShot(TranslationStrategy):
         fragments = shown(cover, params.max_pairs)
         note = record(session, cover, role="fragment_shot/cover", n_examples=n_shown(fragments))
         reply = await session.ask(
-            "fragment_shot/translate",
+            "fragment_shot/translate" if params.reply == "steps" else "fragment_shot/line",
             parent=note,
             source=sentence.source,
             target=sentence.target,

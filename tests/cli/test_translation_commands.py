@@ -57,10 +57,8 @@ def test_build_speaks_json_and_holds_out(tmp_path: Path) -> None:
 
 def test_search_and_explain_show_fragments_examples_and_coverage(built: Path) -> None:
     for done in (
-        reasoner("corpus", "search", "t.corpus", "Il cane è verde\x1b]0;x", "--from", "Italian", "--to", "Ladin", cwd=built),
-        reasoner(
-            "translate", "Il cane è verde\x1b]0;x", "--corpus", "t.corpus", "--from", "Italian", "--to", "Ladin", "--explain", cwd=built
-        ),
+        reasoner("corpus", "search", "t.corpus", "Il cane è verde\x1bc", "--from", "Italian", "--to", "Ladin", cwd=built),
+        reasoner("translate", "Il cane è verde\x1bc", "--corpus", "t.corpus", "--from", "Italian", "--to", "Ladin", "--explain", cwd=built),
     ):
         assert done.returncode == 0, done.stderr
         assert "[il cane] [è] verde" in done.stdout

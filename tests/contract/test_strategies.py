@@ -21,7 +21,7 @@ from reasoner.types import Completion, Request, Sampling
 
 STRATEGIES = registry.names("strategy")
 SOLVERS = registry.names("solver")
-VARIANTS = [*STRATEGIES, "ats:order=dfs"]
+VARIANTS = [*STRATEGIES, "ats:order=dfs", "fragment_shot:reply=line"]
 
 
 def works_on(strategy: str, solver: str) -> bool:

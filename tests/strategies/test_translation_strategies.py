@@ -57,6 +57,12 @@ def test_unknown_words_are_named_on_demand(tmp_path: Path) -> None:
     assert "No example has: gronk" in asked(tmp_path, "fragment_shot:unknown=listed")[0]
 
 
+def test_the_answer_line_alone_can_be_asked_for(tmp_path: Path) -> None:
+    prompt, _ = asked(tmp_path, "fragment_shot:reply=line,k=2")
+    assert prompt.count("- English: ") == 4
+    assert prompt.endswith("Reply with that last line only.")
+
+
 def test_max_pairs_takes_the_later_examples_first(tmp_path: Path) -> None:
     prompt, _ = asked(tmp_path, "fragment_shot:k=3,max_pairs=3")
     blocks = prompt.split("### ")[1:]
