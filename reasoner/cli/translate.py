@@ -78,12 +78,7 @@ def translate(
     if explain:
         _explain(items, common.given, second, json=json)
         return
-    shown = {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking)}
-    if pivot:
-        shown |= {"pivot": pivot, "pivot_corpus": second}
-    written = strategy or ("fragment_shot_pivot" if pivot else "fragment_shot")
-    if strategy is None:
-        written += ":" + ",".join(f"{key}={value}" for key, value in shown.items())
+    written = _strategy(strategy, {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking)}, pivot, second)
     from reasoner.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     watch = Watch()
@@ -102,6 +97,31 @@ def translate(
     if watch.failed:
         say(f"{watch.failed} sentences failed; last error: {watch.last_error}; the same command tries them again")
         raise typer.Exit(3)
+
+
+def _strategy(strategy: str | None, retrieval: dict[str, Any], pivot: str | None, second: str | None) -> str:
+    """Return the strategy with the options of the command line, but for what it names itself.
+
+    Raises:
+        BadConfig: a corpus or a pivot is given and the strategy has no use for it.
+    """
+    written = strategy or ("fragment_shot_pivot" if pivot else "fragment_shot")
+    name, _, own = written.partition(":")
+    if name not in {"fragment_shot", "fragment_shot_pivot", "example_shot"}:
+        if pivot or retrieval["corpus"] != "invented":
+            raise BadConfig(f"the strategy {name[:40]!r} looks nothing up", hint="leave out --corpus and --pivot, or use fragment_shot")
+        return written
+    options = dict(retrieval)
+    if awkward := next((value for value in (options["corpus"], pivot, second) if value and set(value) & set(",()")), None):
+        raise BadConfig(f"{awkward[:80]!r} holds a comma or a bracket, which cannot be written in a strategy", hint="rename it")
+    if pivot and name == "fragment_shot":
+        raise BadConfig("fragment_shot has no pivot", hint="use --strategy fragment_shot_pivot, or leave --strategy out")
+    if pivot:
+        options |= {"pivot": pivot, "pivot_corpus": second}
+    named = {piece.partition("=")[0].strip() for piece in own.split(",")}
+    return ",".join([written if own else f"{name}:", *(f"{key}={value}" for key, value in options.items() if key not in named)]).replace(
+        ":,", ":", 1
+    )
 
 
 def _items(text: str, source: str, target: str) -> list[Item]:

@@ -189,3 +189,26 @@ def test_highlighting_an_example_is_quick_on_a_hostile_line() -> None:
         _highlighted(text, words)
     assert time.perf_counter() - began < 5
     assert [(span.start, span.end) for span in _highlighted("Se l’Acqua, è qui", ["l'", "acqua", "è"]).spans] == [(3, 13)]
+
+
+def test_options_go_to_the_strategy_unless_it_names_them_itself() -> None:
+    from reasoner.cli.translate import _strategy
+    from reasoner.errors import BadConfig
+    from reasoner.plan import parse_strategies
+
+    shown = {"corpus": "x.corpus", "k": 3, "window": 7, "ranking": "shuffle"}
+    assert _strategy(None, shown, None, None) == "fragment_shot:corpus=x.corpus,k=3,window=7,ranking=shuffle"
+    assert (
+        _strategy("fragment_shot:k=1,reply=line", shown, None, None)
+        == "fragment_shot:k=1,reply=line,corpus=x.corpus,window=7,ranking=shuffle"
+    )
+    assert "pivot=P,pivot_corpus=y" in _strategy("example_shot:method=join", shown, "P", "y")
+    assert _strategy(None, shown, "P", "y").startswith("fragment_shot_pivot:corpus=x.corpus")
+    assert _strategy("direct", shown | {"corpus": "invented"}, None, None) == "direct"
+    with pytest.raises(BadConfig, match="comma"):
+        _strategy(None, shown | {"corpus": "a,b.corpus"}, None, None)
+    for strategy, pivot in (("direct", None), ("fragment_shot", "P")):
+        with pytest.raises(BadConfig):
+            _strategy(strategy, shown, pivot, "y")
+    (spec,) = parse_strategies(_strategy("example_shot:method=none", shown, None, None))
+    assert spec.name == "example_shot"
