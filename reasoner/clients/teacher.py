@@ -226,6 +226,8 @@ def _descend(search: _Search, node: _Node) -> bool:
 def _by_the_rules(task: Task) -> str:
     """Translate by the dictionary and the grammar of the invented languages; the reference is not looked at."""
     given = task.instance
+    if task.solver.name != "translation":
+        raise BadConfig(f"the template {task.about.template!r} asks for a translation, and {task.solver.name} is no translation")
     try:
         return f"Answer: {translate(given.sentence, given.source, given.target)}"
     except BadInstance:

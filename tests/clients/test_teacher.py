@@ -11,7 +11,7 @@ import pytest
 
 from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
-from reasoner.clients.teacher import MAX_WIDTH, NO_ANSWER, WRITERS, TeacherClient, Writer
+from reasoner.clients.teacher import MAX_WIDTH, NO_ANSWER, WRITERS, TeacherClient, Writer, _by_the_rules
 from reasoner.errors import BadConfig
 from reasoner.outline import Entry, parse
 from reasoner.types import About, Client, Completion, Message, Problem, Request, Sampling, Solver, canonical_json, digest
@@ -26,6 +26,7 @@ PAPER_LEVELS = [
     ("minimal_grass", 1),
     ("game24", 3),
 ]
+OF_PUZZLES = sorted(template for template, writer in WRITERS.items() if writer is not _by_the_rules)
 MAX_TOKENS = 1_500
 TOKEN = re.compile(r"\d|\s(?=[\d\s])|[^\W\d]+|[^\w\s]|\n")
 """As a tokenizer with single digits cuts these texts; measured against the embedded model's, it never counts too few."""
@@ -99,7 +100,7 @@ def test_breadth_first_goes_level_by_level_and_depth_first_does_not() -> None:
 
 
 @pytest.mark.parametrize("puzzle", PUZZLES)
-@pytest.mark.parametrize("template", sorted(WRITERS))
+@pytest.mark.parametrize("template", OF_PUZZLES)
 def test_the_same_request_gets_the_same_text(puzzle: str, template: str) -> None:
     solver = solver_of(puzzle)
     problem = problem_of(puzzle, drawn(puzzle, solver.default_level, 1)[0])
@@ -109,7 +110,7 @@ def test_the_same_request_gets_the_same_text(puzzle: str, template: str) -> None
 
 
 @pytest.mark.parametrize(("puzzle", "level"), PAPER_LEVELS)
-@pytest.mark.parametrize("template", sorted(WRITERS))
+@pytest.mark.parametrize("template", OF_PUZZLES)
 def test_texts_stay_short_enough_for_small_contexts(puzzle: str, level: int, template: str) -> None:
     for seed, instance in enumerate(drawn(puzzle, level, 12)):
         assert len(TOKEN.findall(ask(problem_of(puzzle, instance), template, seed=seed).text)) < MAX_TOKENS
@@ -122,7 +123,7 @@ def test_chain_of_thought_writes_one_line_per_move() -> None:
     assert ask(problem, "direct/answer").text == "Answer: 9 -> 10 -> 20"
 
 
-@pytest.mark.parametrize("template", sorted(WRITERS))
+@pytest.mark.parametrize("template", OF_PUZZLES)
 @pytest.mark.parametrize(("puzzle", "line"), [("game24", "1 1 1 1"), ("drop_water", "5 7 4 3")])
 def test_without_a_solution_the_search_ends_without_a_goal(puzzle: str, line: str, template: str) -> None:
     solver = solver_of(puzzle)
@@ -172,3 +173,14 @@ def test_is_a_client_that_says_what_it_is() -> None:
     assert (client.name, client.fingerprint, client.paid, client.concurrency) == ("teacher", "teacher:1", False, 8)
     asyncio.run(client.aclose())
     asyncio.run(client.aclose())
+
+
+@pytest.mark.parametrize("template", sorted(set(WRITERS) - set(OF_PUZZLES)))
+def test_translations_are_made_by_the_rules_and_of_translations_only(template: str) -> None:
+    solver = solver_of("translation")
+    instance = solver.parse("English>Torvic: The old woman sees the river. ||| not this")
+    assert ask(problem_of("translation", instance), template).text == "Answer: Dakusa gasan sokla merisu."
+    unknown = solver.parse("English>Torvic: The zebra sees the river. ||| not this")
+    assert ask(problem_of("translation", unknown), template).text == NO_ANSWER
+    with pytest.raises(BadConfig, match="no translation"):
+        ask(problem_of("game24", solver_of("game24").parse("4 9 10 13")), template)
