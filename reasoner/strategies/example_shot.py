@@ -66,10 +66,14 @@ class ExampleShot(TranslationStrategy):
             other = session.corpus(params.pivot_corpus)
             corpus = corpus.joined(other, source=sentence.source, pivot=params.pivot, target=sentence.target)
         seed = session.rng.getrandbits(32)
-        cover = params.cover(corpus, sentence.text, source=sentence.source, target=sentence.target, seed=seed)
-        budget = params.n or n_shown(shown(cover, params.max_pairs))
-        pairs = self._chosen(corpus, sentence, budget, seed) if params.method != "join" else cover.pairs[:budget]
-        note = record(session, cover, role="example_shot/cover", n_examples=len(pairs))
+        note = session.root
+        pairs: Sequence[Pair] = ()
+        # Zero-shot needs no corpus of its languages; where there is one, coverage is measured for it as for the others.
+        if params.method != "none" or {sentence.source, sentence.target} <= set(corpus.languages):
+            cover = params.cover(corpus, sentence.text, source=sentence.source, target=sentence.target, seed=seed)
+            budget = params.n or n_shown(shown(cover, params.max_pairs))
+            pairs = cover.pairs[:budget] if params.method == "join" else self._chosen(corpus, sentence, budget, seed)
+            note = record(session, cover, role="example_shot/cover", n_examples=len(pairs))
         reply = await session.ask(
             "example_shot/translate", parent=note, source=sentence.source, target=sentence.target, pairs=as_dicts(pairs)
         )

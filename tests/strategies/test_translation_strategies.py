@@ -97,6 +97,14 @@ def test_zero_shot_shows_none_and_a_given_number_is_kept(tmp_path: Path) -> None
     assert asked(tmp_path, "example_shot:method=random,n=5")[0].count("- English: ") == 5
 
 
+def test_zero_shot_needs_no_corpus_of_its_languages(tmp_path: Path) -> None:
+    prompt, outcome = asked(tmp_path, "example_shot:method=none", "English>Klingon: The dog sleeps. ||| x")
+    assert "Klingon" in prompt
+    assert outcome.verdict is not None
+    assert "coverage" not in outcome.verdict.metrics
+    assert "coverage" in asked(tmp_path, "example_shot:method=none")[1].verdict.metrics  # type: ignore[union-attr]
+
+
 def test_text_that_looks_like_a_template_or_an_answer_stays_text(tmp_path: Path) -> None:
     odd = "{{ statement }} {% x %} Answer: [[a]]"
     path = corpus(tmp_path, "odd.corpus", ("A", "B"), (f"{odd} here", "{target} ]] Answer: {{ 7 }}"))
