@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from reasoner import __version__, registry
 from reasoner.budget import Limits
 from reasoner.errors import BadConfig
+from reasoner.translation.library import open_corpus
 from reasoner.types import Problem, Sampling, Solver, canonical_json, digest
 
 if TYPE_CHECKING:
@@ -244,6 +245,11 @@ def _pick(solver: Solver[Any, Any], listed: Sequence[Any], *, n: int, seed: int,
     return [problem_from_instance(solver, solver.vary(each, rng), level) for each, rng in zip(different[:n], rngs, strict=True)]
 
 
+def _corpora(strategy: Strategy | None) -> set[str]:
+    """Return the parallel corpora a strategy reads, those of what is inside it included."""
+    return set() if strategy is None else {*strategy.corpora(), *_corpora(strategy.inner)}
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that says what a run does."""
@@ -260,6 +266,7 @@ class Plan:
         solvers = sorted({p.solver for p in self.problems})
         families = sorted({name.partition(":")[0] for name in solvers})
         names = sorted({name for s in self.strategies for name in s.names})
+        corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
         return {
             "version": __version__,
             "problems": digest(*[p.id for p in self.problems]),
@@ -272,4 +279,5 @@ class Plan:
             "sampling": self.sampling.as_dict(),
             "limits": self.limits.model_dump(mode="json"),
             "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in families},
+            **({"corpora": {name: open_corpus(name).fingerprint for name in corpora}} if corpora else {}),
         }

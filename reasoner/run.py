@@ -10,7 +10,8 @@ reached, what had failed is tried again. Knows how to put a session together; do
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner import __version__, registry
@@ -35,6 +36,7 @@ from reasoner.store.records import (
     open_trajectory,
 )
 from reasoner.trajectory import Trajectory
+from reasoner.translation.library import open_corpus
 from reasoner.types import Answer, Client, Demonstration, Problem, Solver, Verdict, digest
 
 if TYPE_CHECKING:
@@ -231,6 +233,7 @@ class Runner:
             shots=shots,
             canonical=lambda line: solver.canonical_answer(instance, line),
             verify=lambda text: solver.verify(instance, text),
+            corpora=open_corpus,
         )
 
     def _outcome(self, row: TrajectoryRow, closing: Closing, session: Session) -> Outcome:
@@ -245,7 +248,8 @@ class Runner:
         """Read a closed trajectory back."""
         verdict = None
         if row["correct"] is not None:
-            verdict = Verdict(bool(row["correct"]), row["score"], row["reason"], unparsed=bool(row["unparsed"]))
+            metrics = json.loads(row["metrics"] or "{}")
+            verdict = Verdict(bool(row["correct"]), row["score"], row["reason"], unparsed=bool(row["unparsed"]), metrics=metrics)
         return Outcome(
             trajectory_id=row["id"], run_id=row["run_id"], problem=problem_of(dict(row)), strategy=row["strategy"], model=row["model"],
             sample=row["sample"], status=row["status"], answer=row["answer"], verdict=verdict,
@@ -273,6 +277,8 @@ async def _closing(strategy: Strategy, session: Session, verify: Callable[[str],
         verdict = verify(answer.text)
     elif status != "failed":
         verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)
+    if verdict is not None and session.metrics:
+        verdict = replace(verdict, metrics={**verdict.metrics, **session.metrics})
     return Closing(
         status=status,
         spent=session.budget.spent,

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from reasoner.limiter import Limiter
     from reasoner.prompts import Prompts
+    from reasoner.translation.corpus import Corpus
 
 MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
@@ -77,6 +78,8 @@ class Aids:
     """The one spelling of an answer line."""
     verify: Callable[[str], Verdict] | None = None
     """The verifier, for strategies that say that they are an upper bound."""
+    corpora: Callable[[str], Corpus] | None = None
+    """Parallel corpora by name."""
 
 
 class Session:
@@ -123,6 +126,7 @@ class Session:
         self._numbers = numbers
         self._aids = aids or Aids()
         self._oracle = oracle
+        self.metrics: dict[str, float] = {}
         self._dirty: dict[str, None] = {trajectory.root.id: None}
 
     @property
@@ -279,6 +283,23 @@ class Session:
         asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})
         self.mark(asked, score=verdict.score)
         return verdict
+
+    def corpus(self, name: str) -> Corpus:
+        """Return an opened parallel corpus; the empty name is the shipped one.
+
+        Raises:
+            DataError: there is none of that name.
+            BadConfig: this session has no corpora.
+        """
+        if self._aids.corpora is None:
+            raise BadConfig(
+                f"this session has no corpora, and {name or 'the shipped one'} was asked for", hint="run it through reasoner.run"
+            )
+        return self._aids.corpora(name)
+
+    def measure(self, **metrics: float) -> None:
+        """Note measures of this trajectory; they are stored with its verdict and decide nothing."""
+        self.metrics.update(metrics)
 
     def unwritten(self) -> list[ThoughtRow]:
         """Return the rows of thoughts that are new or changed since the last commit, parents first, and count them as written."""

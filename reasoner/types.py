@@ -195,6 +195,8 @@ class Verdict:
     score: float
     reason: str
     unparsed: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Measures beside the score: chrF++ of a translation, coverage of its source. None of them decides."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = ("solve", "bench", "compare", "runs", "show", "tree", "export", "import", "trace", "doctor", "list")
+COMMANDS = ("solve", "bench", "compare", "translate", "corpus", "runs", "show", "tree", "export", "import", "trace", "doctor", "list")
 
 
 def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -71,6 +71,7 @@ def test_no_command_is_undocumented(tmp_path: Path) -> None:
     from reasoner.cli.app import app
 
     names = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    names |= {str(group.typer_instance.info.name) for group in app.registered_groups if group.typer_instance}
     assert names == set(COMMANDS)
 
 

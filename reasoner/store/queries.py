@@ -29,7 +29,7 @@ LEFT JOIN verdicts v ON v.trajectory_id = t.id GROUP BY r.id ORDER BY r.created 
 """
 
 _TRAJECTORY = """
-SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed
+SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed, v.metrics
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 """
 

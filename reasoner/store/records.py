@@ -180,6 +180,14 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
     if closing.verdict is not None:
         v = closing.verdict
         c.execute(
-            "INSERT OR REPLACE INTO verdicts (trajectory_id, correct, score, reason, unparsed, created) VALUES (?, ?, ?, ?, ?, ?)",
-            (trajectory_id, int(v.correct), v.score, v.reason, int(v.unparsed), now()),
+            "INSERT OR REPLACE INTO verdicts (trajectory_id, correct, score, reason, unparsed, metrics, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                trajectory_id,
+                int(v.correct),
+                v.score,
+                v.reason,
+                int(v.unparsed),
+                canonical_json(dict(v.metrics)) if v.metrics else None,
+                now(),
+            ),
         )

@@ -45,6 +45,8 @@ class Strategy(ABC):
     """Whether another strategy can be its inner step: `self_consistency(ats)`."""
     default_inner: ClassVar[str] = ""
     """The inner strategy where none is written; empty: none at all."""
+    solvers: ClassVar[tuple[str, ...]] = ()
+    """The problem families it works on; empty: all."""
 
     class Params(BaseModel):
         """The parameters; a strategy that has some of its own extends this with fields that each carry a description and a default."""
@@ -67,6 +69,10 @@ class Strategy(ABC):
     def oracle(self) -> bool:
         """Whether it chooses by asking the verifier. Such a strategy is an upper bound and no method; its label has to show it."""
         return False
+
+    def corpora(self) -> tuple[str, ...]:
+        """Name the parallel corpora it reads; their contents are part of a run's identity."""
+        return ()
 
     @abstractmethod
     async def run(self, session: Session) -> Answer:

@@ -13,6 +13,7 @@ import pytest
 from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.teacher import MAX_WIDTH, NO_ANSWER, WRITERS, TeacherClient, Writer
+from reasoner.clients.teacher._rules import WRITERS as TRANSLATING
 from reasoner.clients.teacher._task import Place, reaches
 from reasoner.errors import BadConfig
 from reasoner.outline import Entry, parse
@@ -29,6 +30,7 @@ PAPER_LEVELS = [
     ("minimal_grass", 1),
     ("game24", 3),
 ]
+OF_PUZZLES = sorted(set(WRITERS) - set(TRANSLATING))
 MAX_TOKENS = 1_500
 TOKEN = re.compile(r"\d|\s(?=[\d\s])|[^\W\d]+|[^\w\s]|\n")
 """As a tokenizer with single digits cuts these texts; measured against the embedded model's, it never counts too few."""
@@ -113,7 +115,7 @@ def test_breadth_first_goes_level_by_level_and_depth_first_does_not() -> None:
 
 
 @pytest.mark.parametrize("puzzle", PUZZLES)
-@pytest.mark.parametrize("template", sorted(WRITERS))
+@pytest.mark.parametrize("template", OF_PUZZLES)
 def test_the_same_request_gets_the_same_text(puzzle: str, template: str) -> None:
     solver = solver_of(puzzle)
     problem = problem_of(puzzle, drawn(puzzle, solver.default_level, 1)[0])
@@ -124,7 +126,7 @@ def test_the_same_request_gets_the_same_text(puzzle: str, template: str) -> None
 
 
 @pytest.mark.parametrize(("puzzle", "level"), PAPER_LEVELS)
-@pytest.mark.parametrize("template", sorted(WRITERS))
+@pytest.mark.parametrize("template", OF_PUZZLES)
 def test_texts_stay_short_enough_for_small_contexts(puzzle: str, level: int, template: str) -> None:
     for seed, instance in enumerate(drawn(puzzle, level, 12)):
         assert len(TOKEN.findall(ask(problem_of(puzzle, instance), template, seed=seed).text)) < MAX_TOKENS
@@ -282,3 +284,14 @@ def test_what_would_take_too_long_to_find_out_is_left_open() -> None:
     assert reaches(solver, Place("a", "0.1"), "0", 3) is True
     assert reaches(solver, Place("b", "nowhere"), "0", 1) is False
     assert reaches(solver, Place("c", "nowhere"), "0", 9) is None
+
+
+@pytest.mark.parametrize("template", sorted(TRANSLATING))
+def test_translations_are_made_by_the_rules_and_of_translations_only(template: str) -> None:
+    solver = solver_of("translation")
+    instance = solver.parse("English>Torvic: The old woman sees the river. ||| not this")
+    assert ask(problem_of("translation", instance), template).text == "Answer: Dakusa gasan sokla merisu."
+    unknown = solver.parse("English>Torvic: The zebra sees the river. ||| not this")
+    assert ask(problem_of("translation", unknown), template).text == NO_ANSWER
+    with pytest.raises(BadConfig, match="no translation"):
+        ask(problem_of("game24", solver_of("game24").parse("4 9 10 13")), template)

@@ -24,8 +24,12 @@ FORMATS = registry.names("format")
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     db = tmp_path_factory.mktemp("formats") / "t.db"
-    strategies = ",".join(registry.names("strategy"))
-    reasoner.bench(registry.names("solver"), strategy=strategies, model="teacher", n=2, db=db, sampling=reasoner.Sampling(max_tokens=4000))
+    sampling = reasoner.Sampling(max_tokens=4000)
+    searched = [name for name in registry.names("solver") if registry.solver(name).searchable]
+    of_any = [name for name in registry.names("strategy") if not registry.find("strategy", name).solvers]
+    of_translation = ["fragment_shot", "example_shot:method=random"]
+    reasoner.bench(searched, strategy=of_any, model="teacher", n=2, db=db, sampling=sampling)
+    reasoner.bench("translation", strategy=of_translation, model="teacher", n=2, db=db, sampling=sampling)
     with Store.open(db) as opened:
         yield opened
 

@@ -105,6 +105,29 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
         Store.open(tmp_path / "s.db")
 
 
+def test_a_file_of_version_0_1_gets_the_column_for_measures_and_keeps_its_verdicts(tmp_path: Path) -> None:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    from reasoner.store.migrations import m001_initial
+
+    first = Migrations("reasoner")
+    first(name="m001_initial")(m001_initial.apply)
+    plain = sqlite3.connect(tmp_path / "s.db")
+    first.apply(Database(plain))
+    plain.execute("INSERT INTO runs VALUES ('r', '{}', 'h', 0, 'finished', NULL, 1, '', '', '', '')")
+    plain.execute("INSERT INTO problems VALUES ('p', 'game24', '{}', '', 3)")
+    plain.execute(
+        "INSERT INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, created)"
+        " VALUES ('t', 'r', 'p', 'cot', '{}', 'm', 'm', 0, 'closed', '')"
+    )
+    plain.execute("INSERT INTO verdicts VALUES ('t', 1, 1.0, 'fine', 0, 'x')")
+    plain.commit()
+    plain.close()
+    with Store.open(tmp_path / "s.db") as store:
+        assert store.rows("SELECT reason, metrics FROM verdicts") == [{"reason": "fine", "metrics": None}]
+
+
 def _open_and_write(path: str, number: int) -> None:
     def add(key: str) -> Callable[[Connection], int]:
         return lambda c: int(c.execute("INSERT INTO messages (hash, role, content) VALUES (?, 'user', 'x')", (key,)).rowcount)
@@ -126,7 +149,7 @@ def test_processes_racing_to_open_and_write(tmp_path: Path) -> None:
     with Store.open(path) as store:
         assert store.rows("SELECT count(*) AS n FROM messages") == [{"n": 120}]
         assert store.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-        assert len(store.rows("SELECT * FROM _sqlite_migrations")) == 1
+        assert len(store.rows("SELECT * FROM _sqlite_migrations")) == 2
 
 
 def test_messages_are_searchable(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
-from reasoner.store.migrations import m001_initial
+from reasoner.store.migrations import m001_initial, m002_verdict_metrics
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 MIGRATIONS = Migrations("reasoner")
 MIGRATIONS(name="m001_initial")(m001_initial.apply)
+MIGRATIONS(name="m002_verdict_metrics")(m002_verdict_metrics.apply)
 
 
 def pending(db: Database) -> list[str]:
@@ -26,7 +27,7 @@ def pending(db: Database) -> list[str]:
 
 def unknown(db: Database) -> list[str]:
     """Return migrations the file has seen that this version does not know: a newer reasoner wrote it."""
-    known = {"m001_initial"}
+    known = {"m001_initial", "m002_verdict_metrics"}
     return [migration.name for migration in MIGRATIONS.applied(db) if migration.name not in known]
 
 

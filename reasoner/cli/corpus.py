@@ -1,0 +1,210 @@
+"""`reasoner corpus build | stats | search`: parallel corpora."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reasoner.cli import fragments
+from reasoner.cli import options as o
+from reasoner.cli.output import err, guarded, out, print_json, safe, say
+from reasoner.errors import BadConfig, DataError
+
+if TYPE_CHECKING:
+    from reasoner.translation.ingest import Ingested
+
+BUILD = (
+    "Examples:\n\n  reasoner corpus build ladin.corpus train.tsv --language Italian=italian --language Ladin=ladin\n\n"
+    "  reasoner corpus build ligurian.corpus Ligurian=seed.lij Italian=seed.ita English=seed.eng --hold-out 500"
+)
+STATS = "Example:\n\n  reasoner corpus stats ligurian.corpus --test ligurian.heldout.tsv --from Italian --to Ligurian"
+SEARCH = "Example:\n\n  reasoner corpus search invented 'The old woman sees the river.' --from English --to Selvan"
+SHOWN_FAULTS = 10
+
+Source = Annotated[str | None, typer.Option("--from", help="Language of the text.", show_default=False)]
+Target = Annotated[str | None, typer.Option("--to", help="Language of the translation.", show_default=False)]
+Window = Annotated[int, typer.Option("--window", min=1, max=16, help="Words a fragment may have.")]
+K = Annotated[int, typer.Option("-k", min=0, max=20, help="Examples of each fragment.")]
+Ranking = Annotated[str, typer.Option("--ranking", help="shuffle, shortest, similar or diverse.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(name="corpus", help="Build, measure and search parallel corpora.", no_args_is_help=True, epilog=SEARCH)
+    group.command(epilog=BUILD)(build)
+    group.command(epilog=STATS)(stats)
+    group.command(epilog=SEARCH)(search)
+    app.add_typer(group)
+
+
+def _columns(languages: list[str], sources: list[str]) -> tuple[Any, dict[str, str]]:
+    """Return what to read, and language -> column."""
+    pairs = [source.partition("=") for source in sources]
+    if all(equals for _, equals, _ in pairs):
+        if len({language for language, _, _ in pairs}) != len(pairs) or len(pairs) < 2:
+            raise BadConfig("LANGUAGE=FILE is given once for each of two or more languages", hint="see --help")
+        files = {language: Path(file) for language, _, file in pairs}
+        return files, dict.fromkeys(files, "")
+    if len(sources) != 1:
+        raise BadConfig("name one .tsv, .csv, .jsonl or .tmx file, or LANGUAGE=FILE for every language", hint="see --help")
+    path = Path(sources[0])
+    chosen = {language: column or language for language, _, column in (text.partition("=") for text in languages)}
+    if not chosen and path.suffix.lower() == ".tsv" and path.is_file():
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            chosen = {name.strip(): name.strip() for name in file.readline().rstrip("\r\n").split("\t")}
+    if len(chosen) < 2:
+        raise BadConfig("two or more languages are needed", hint="name them with --language NAME or --language NAME=COLUMN")
+    return path, chosen
+
+
+@guarded
+def build(
+    path: Annotated[Path, typer.Argument(metavar="OUT", help="Index file to write.", show_default=False)],
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="A table, JSONL or TMX; or LANGUAGE=FILE pairs.", show_default=False)
+    ],
+    language: Annotated[list[str], typer.Option("--language", "-l", help="NAME or NAME=COLUMN; once for each.")] = [],
+    normalisation: Annotated[str, typer.Option("--normalisation", help="full, or paper (as published).")] = "full",
+    window: Window = 7,
+    search: Annotated[list[str], typer.Option("--search", help="Languages to index (default: all); once for each.")] = [],
+    hold_out: Annotated[int, typer.Option("--hold-out", min=0, help="Rows to keep out for testing.")] = 0,
+    seed: o.Seed = 0,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="File for everything that was wrong with the input.", show_default=False)
+    ] = None,
+    json: o.Json = False,
+) -> None:
+    """Index aligned sentences. What is wrong with the input is counted and told, never silently dropped."""
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    from reasoner.translation.ingest import ingest  # noqa: PLC0415 - only commands that run need it
+    from reasoner.translation.normalise import check  # noqa: PLC0415
+
+    source, columns = _columns(language, sources)
+    shown = Progress(
+        TextColumn("reading, {task.completed:,.0f} rows"), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
+    )
+    with shown:
+        task = shown.add_task("read")
+        made = ingest(
+            source, path, columns=columns, normalisation=check(normalisation), window=window, searched=search or None,
+            hold_out=hold_out, seed=seed, on_row=lambda n: shown.update(task, completed=n),
+        )  # fmt: skip
+    if report:
+        _write_report(report, made)
+    if json:
+        print_json(_built(made))
+        return
+    for fault in made.report.faults[:SHOWN_FAULTS]:
+        say(str(fault))
+    n_faults = sum(made.report.counts.values())
+    if n_faults > SHOWN_FAULTS:
+        say(f"... and {n_faults - SHOWN_FAULTS} more; --report FILE keeps them")
+    counted = ", ".join(f"{n} {kind}" for kind, n in sorted(made.report.counts.items())) or "nothing"
+    out.print(safe(f"{path}: {made.n_lines:,} lines, {made.size_bytes / 1e6:.1f} MB; wrong with the input: {counted}"))
+    if made.held_out:
+        out.print(safe(f"{made.held_out}: {made.n_held_out:,} held-out lines"))
+
+
+def _write_report(path: Path, made: Ingested) -> None:
+    text = "".join(f"{fault}\n" for fault in made.report.faults)
+    try:
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"cannot write the report {path}: {error.strerror}") from error
+
+
+def _built(made: Ingested) -> dict[str, Any]:
+    return {
+        "corpus": str(made.path),
+        "lines": made.n_lines,
+        "bytes": made.size_bytes,
+        "held_out": str(made.held_out) if made.held_out else None,
+        "held_out_lines": made.n_held_out,
+        "skipped": made.report.n_skipped,
+        "faults": dict(made.report.counts),
+        "first_faults": [str(fault) for fault in made.report.faults[:100]],
+    }
+
+
+@guarded
+def stats(
+    corpus: Annotated[str, typer.Argument(help="Index file, or the name of a shipped corpus.", show_default=False)],
+    test: Annotated[Path | None, typer.Option("--test", help="TSV of held-out sentences to cover.", show_default=False)] = None,
+    source: Source = None,
+    target: Target = None,
+    json: o.Json = False,
+) -> None:
+    """Show a corpus's size and words; with --test, how much of held-out sentences it covers (mean over sentences, window 1 and whole)."""
+    from reasoner.translation.coverage import coverage_of  # noqa: PLC0415
+    from reasoner.translation.library import open_corpus  # noqa: PLC0415
+
+    opened = open_corpus(corpus)
+    index = opened.index
+    sides = {language: index.side(language) for language in index.searched}
+    made: dict[str, Any] = {
+        "corpus": opened.name, "lines": index.n_lines, "languages": list(index.languages), "normalisation": index.normalisation,
+        "window": index.window, "bytes": index.size_bytes, "fingerprint": index.fingerprint, "notes": index.notes,
+        "words": {language: {"running": side.n_tokens, "different": side.n_words} for language, side in sides.items()},
+    }  # fmt: skip
+    if test:
+        from reasoner.translate import read_items  # noqa: PLC0415
+
+        first, second = source or index.languages[0], target or index.languages[1]
+        sentences = [item.sentence for item in read_items(test, source=first, target=second)]
+        made["coverage"] = [coverage_of(opened, sentences, source=first, target=second, window=w).as_dict() for w in (1, index.window)]
+    if json:
+        print_json(made)
+        return
+    out.print(
+        safe(
+            f"{opened.name}: {index.n_lines:,} lines, {index.size_bytes / 1e6:.1f} MB, normalisation {index.normalisation}, window {index.window}"
+        )
+    )
+    for language, counts in made["words"].items():
+        out.print(safe(f"  {language}: {counts['running']:,} words, {counts['different']:,} different"))
+    for row in made.get("coverage", ()):
+        out.print(
+            safe(
+                f"  coverage {row['source']} to {row['target']}, window {row['window']}: {row['coverage']:.4f} over {row['sentences']} sentences, "
+                f"{row['fragments']:.1f} fragments of {row['fragment_words']:.2f} words"
+            )
+        )
+
+
+@guarded
+def search(
+    corpus: Annotated[str, typer.Argument(help="Index file, or the name of a shipped corpus.", show_default=False)],
+    text: Annotated[str, typer.Argument(help="A sentence.", show_default=False)],
+    source: Source = None,
+    target: Target = None,
+    k: K = 3,
+    window: Window = 7,
+    ranking: Ranking = "shuffle",
+    seed: o.Seed = 0,
+    json: o.Json = False,
+) -> None:
+    """Cut a sentence into the fragments a corpus has, and show each with examples."""
+    from reasoner.translation.library import open_corpus  # noqa: PLC0415
+
+    opened = open_corpus(corpus)
+    first, second = source or opened.languages[0], target or opened.languages[1]
+    cover = opened.cover(text, source=first, target=second, k=k, window=window, ranking=checked_ranking(ranking), seed=seed)
+    if json:
+        print_json(fragments.as_dict(cover))
+    else:
+        fragments.show(text, cover)
+
+
+def checked_ranking(name: str) -> Any:
+    """Return a ranking's name.
+
+    Raises:
+        BadConfig: there is none of that name.
+    """
+    known = ("shuffle", "shortest", "similar", "diverse")
+    if name not in known:
+        raise BadConfig(f"there is no ranking {name[:40]!r}", hint=f"known: {', '.join(known)}")
+    return name

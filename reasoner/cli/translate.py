@@ -1,0 +1,214 @@
+"""`reasoner translate`: a sentence or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reasoner.cli import fragments
+from reasoner.cli import options as o
+from reasoner.cli.bench import Watch
+from reasoner.cli.corpus import K, Ranking, Window, checked_ranking
+from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, safe, say
+from reasoner.errors import BadConfig, DataError
+
+if TYPE_CHECKING:
+    from reasoner.translate import Item, Translated
+
+EPILOG = (
+    "Examples:\n\n  reasoner translate 'The old woman sees the river.' --from English --to Selvan --model teacher\n\n"
+    "  reasoner translate ligurian.heldout.tsv --corpus ligurian.corpus --from Italian --to Ligurian --out translated.txt\n\n"
+    "  reasoner translate 'The river sleeps.' --from English --to Mesrin --pivot Selvan --pivot-corpus invented-pivot --explain\n\n"
+    "Interrupted or killed, the same command goes on where it stopped."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=EPILOG)(translate)
+
+
+@guarded
+def translate(
+    text: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="A sentence, or a file with one a line or a TSV.", show_default=False)],
+    source: Annotated[str, typer.Option("--from", help="Language of the text.", show_default=False)],
+    target: Annotated[str, typer.Option("--to", help="Language of the translation.", show_default=False)],
+    corpus: Annotated[str, typer.Option("--corpus", help="Index file that 'reasoner corpus build' made.")] = "invented",
+    pivot: Annotated[str | None, typer.Option("--pivot", help="Language between, see fragment_shot_pivot.", show_default=False)] = None,
+    pivot_corpus: Annotated[
+        str | None, typer.Option("--pivot-corpus", help="Index file with pivot and target (default: that of --corpus).", show_default=False)
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", "-s", help="Strategy (default: fragment_shot; with --pivot, fragment_shot_pivot).", show_default=False),
+    ] = None,
+    k: K = 3,
+    window: Window = 7,
+    ranking: Ranking = "shuffle",
+    explain: Annotated[bool, typer.Option("--explain", help="Show fragments, examples and coverage; ask no model.")] = False,
+    out_file: Annotated[Path | None, typer.Option("--out", help="File for the translations, one a line.", show_default=False)] = None,
+    model: o.Model = "local",
+    db: o.Db = None,
+    prompts: o.PromptDir = None,
+    seed: o.Seed = 0,
+    temperature: o.Temperature = 0.0,
+    max_tokens: o.MaxTokens = 1024,
+    base_url: o.BaseUrl = None,
+    api_key_env: o.KeyEnv = None,
+    timeout: o.Timeout = None,
+    concurrency: o.Concurrency = None,
+    n_ctx: o.NCtx = None,
+    threads: o.Threads = None,
+    lora: o.Lora = None,
+    chat_template: o.ChatTemplate = None,
+    max_calls: o.MaxCalls = None,
+    max_total_tokens: o.MaxTotal = None,
+    max_cost: o.MaxCost = None,
+    max_seconds: o.MaxSeconds = None,
+    prices: o.Prices = None,
+    new: o.New = False,
+    json: o.Json = False,
+) -> None:
+    """Translate a sentence or a file, every call recorded; score it where the file has references."""
+    common = o.Common(locals())
+    items = _items(text, source, target)
+    second = (pivot_corpus or corpus) if pivot else None
+    if explain:
+        _explain(items, common.given, second, json=json)
+        return
+    written = _strategy(strategy, {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking)}, pivot, second)
+    from reasoner.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+
+    watch = Watch()
+    try:
+        with watch:
+            made = run(
+                items, source=source, target=target, strategy=written, model=model, on_start=watch.start, on_outcome=watch.outcome,
+                **common.setup(),
+            )  # fmt: skip
+    except KeyboardInterrupt as interrupt:
+        say(
+            f"interrupted: {watch.done} of {watch.total} sentences are done and kept in run {watch.run_id}; the same command goes on from there"
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from interrupt
+    _finish(made, out_file, json=json)
+    if watch.failed:
+        say(f"{watch.failed} sentences failed; last error: {watch.last_error}; the same command tries them again")
+        raise typer.Exit(3)
+
+
+def _strategy(strategy: str | None, retrieval: dict[str, Any], pivot: str | None, second: str | None) -> str:
+    """Return the strategy with the options of the command line, but for what it names itself.
+
+    Raises:
+        BadConfig: a corpus or a pivot is given and the strategy has no use for it.
+    """
+    written = strategy or ("fragment_shot_pivot" if pivot else "fragment_shot")
+    name, _, own = written.partition(":")
+    if name not in {"fragment_shot", "fragment_shot_pivot", "example_shot"}:
+        if pivot or retrieval["corpus"] != "invented":
+            raise BadConfig(f"the strategy {name[:40]!r} looks nothing up", hint="leave out --corpus and --pivot, or use fragment_shot")
+        return written
+    options = dict(retrieval)
+    if awkward := next((value for value in (options["corpus"], pivot, second) if value and set(value) & set(",()")), None):
+        raise BadConfig(f"{awkward[:80]!r} holds a comma or a bracket, which cannot be written in a strategy", hint="rename it")
+    if pivot and name == "fragment_shot":
+        raise BadConfig("fragment_shot has no pivot", hint="use --strategy fragment_shot_pivot, or leave --strategy out")
+    if pivot:
+        options |= {"pivot": pivot, "pivot_corpus": second}
+    named = {piece.partition("=")[0].strip() for piece in own.split(",")}
+    return ",".join([written if own else f"{name}:", *(f"{key}={value}" for key, value in options.items() if key not in named)]).replace(
+        ":,", ":", 1
+    )
+
+
+def _items(text: str, source: str, target: str) -> list[Item]:
+    from reasoner.translate import Item, read_items  # noqa: PLC0415
+
+    try:
+        is_file = Path(text).is_file()
+    except OSError:  # too long for a name, or a character no name has
+        is_file = False
+    except ValueError:
+        is_file = False
+    return read_items(Path(text), source=source, target=target) if is_file else [Item(1, " ".join(text.split()))]
+
+
+def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
+    lines = "".join(f"{translation}\n" for translation in made.translations)
+    if out_file:
+        part = out_file.with_name(out_file.name + ".part")
+        try:
+            part.write_text(lines, encoding="utf-8")
+            part.replace(out_file)
+        except OSError as error:
+            raise DataError(f"cannot write {out_file}: {error.strerror}", hint="the translations are kept in the database") from error
+    if json:
+        print_json(_as_dict(made))
+        return
+    if not out_file:
+        for translation in made.translations:
+            out.print(safe(translation), soft_wrap=True)
+    if made.scores:
+        signatures = "; ".join(f"{name} {signature}" for name, signature in made.scores.signatures.items())
+        say(
+            f"chrF++ {made.scores.chrf:.2f}, BLEU {made.scores.bleu:.2f}, exact {made.scores.exact:.3f} over {made.scores.n} sentences ({signatures})"
+        )
+        if made.rank_correlation is not None:
+            say(f"Spearman correlation of coverage and chrF++ over the sentences: {made.rank_correlation:.3f}")
+    say(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'")
+
+
+def _as_dict(made: Translated) -> dict[str, Any]:
+    scores = made.scores
+    rows = []
+    for item, translation, outcome in zip(made.items, made.translations, made.outcomes, strict=True):
+        verdict = outcome.verdict if outcome else None
+        row: dict[str, Any] = {"line": item.line, "sentence": item.sentence, "translation": translation}
+        if outcome:
+            row |= {"trajectory": outcome.trajectory_id, "status": outcome.status, "error": outcome.error}
+        if item.reference:
+            row |= {"reference": item.reference, "correct": bool(verdict and verdict.correct)}
+        rows.append(row | {"metrics": dict(verdict.metrics) if verdict else {}})
+    return {
+        "run": made.report.run_id,
+        "rows": rows,
+        "scores": None
+        if scores is None
+        else {"n": scores.n, "chrf": scores.chrf, "bleu": scores.bleu, "exact": scores.exact, "signatures": dict(scores.signatures)},
+        "rank_correlation": made.rank_correlation,
+    }
+
+
+def _explain(items: list[Item], given: dict[str, Any], second: str | None, *, json: bool) -> None:
+    """Show what would be put into the prompts."""
+    from reasoner.translation.library import open_corpus  # noqa: PLC0415
+
+    corpus = open_corpus(given["corpus"])
+    reach = given["pivot"] or given["target"]
+    how = {"k": given["k"], "window": given["window"], "ranking": checked_ranking(given["ranking"]), "seed": given["seed"]}
+    shown = []
+    for item in items:
+        if not item.sentence:
+            continue
+        cover = corpus.cover(item.sentence, source=given["source"], target=reach, **how)
+        inner = {}
+        if second:
+            other = open_corpus(second)
+            inner = {
+                (number, rank): other.cover(pair.target, source=reach, target=given["target"], **how)
+                for number, fragment in enumerate(cover.fragments)
+                for rank, pair in enumerate(fragment.pairs)
+            }
+        if json:
+            below = {f"{number}.{rank}": fragments.as_dict(each) for (number, rank), each in inner.items()}
+            shown.append({"line": item.line, "sentence": item.sentence, **fragments.as_dict(cover), **({"pivot": below} if second else {})})
+        else:
+            fragments.show(item.sentence, cover, inner=inner)
+            out.print()
+    if not json and not any(item.sentence for item in items):
+        raise BadConfig("there is no sentence to explain", hint="give a text, or a file with one sentence a line")
+    if json:
+        print_json(shown)

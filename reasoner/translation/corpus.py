@@ -1,0 +1,165 @@
+"""A parallel corpus as strategies see it: ask it for a cover, or for similar pairs; no file, no index, no database in sight.
+
+    corpus.cover("the river sleeps", source="English", target="Selvan", seed=3)          fragments with examples
+    corpus.similar("the river sleeps", source="English", target="Selvan", method="bm25", n=6)
+
+Everything is deterministic under the seed. Knows an index; does not know how it was found or opened.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, Literal
+
+from reasoner.errors import BadConfig, MissingDependency
+from reasoner.translation.build import Builder
+from reasoner.translation.cover import Cover, Pair, Query, Ranking, Search
+from reasoner.translation.index import Index
+from reasoner.translation.normalise import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Method = Literal["random", "bm25", "ngram"]
+
+RERANKED = 100
+"""Pairs BM25 hands to the n-gram re-rank, as published."""
+MAX_NGRAM = 4
+COVERED_WEIGHT = 0.1
+"""What an n-gram that an earlier example already has still counts."""
+
+
+class Corpus:
+    """One opened corpus."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.name = index.name
+        self.languages = index.languages
+        self.fingerprint = index.fingerprint
+        self._bm25: dict[str, Any] = {}
+        self._joined: dict[tuple[str, str, str, str], Corpus] = {}
+
+    def cover(
+        self,
+        sentence: str,
+        *,
+        source: str,
+        target: str,
+        window: int = 7,
+        k: int = 3,
+        ranking: Ranking = "shuffle",
+        seed: int = 0,
+        leave_out: bool = True,
+    ) -> Cover:
+        """Cut a sentence into known fragments with up to k examples each; `leave_out` ignores lines that are the sentence itself.
+
+        Raises:
+            BadConfig: the corpus has no such language, or it was not indexed.
+        """
+        return Search(self.index, Query(sentence, source, target, window, k, ranking, seed, leave_out)).cover()
+
+    def similar(self, sentence: str, *, source: str, target: str, method: Method, n: int, seed: int = 0) -> tuple[Pair, ...]:
+        """Return up to n different pairs, the best first, never one whose source is the sentence itself.
+
+        `random` draws; `bm25` ranks by BM25 over the corpus's own words; `ngram` re-ranks the hundred best of these so that together
+        they hold as many n-grams of the sentence as they can.
+
+        Raises:
+            MissingDependency: bm25s is not installed.
+        """
+        if n < 1:
+            return ()
+        source_at, target_at = self.index.column(source), self.index.column(target)
+        own = words(sentence, self.index.normalisation)
+        if method == "random":
+            lines: Iterator[int] | Sequence[int] = self._shuffled(seed, sentence)
+        else:
+            lines = self._ranked(source, own)
+            if method == "ngram":
+                lines = self._reranked(lines[: RERANKED + 1], source_at, own)
+        made: dict[tuple[str, str], Pair] = {}
+        for line in lines:
+            pair = Pair(line, self.index.text(line, source_at), self.index.text(line, target_at))
+            if words(pair.source, self.index.normalisation) != own:
+                made.setdefault((pair.source, pair.target), pair)
+            if len(made) == n:
+                break
+        return tuple(made.values())
+
+    def joined(self, other: Corpus, *, source: str, pivot: str, target: str) -> Corpus:
+        """Join this corpus (source, pivot) with another (pivot, target) on equal pivot sentences: a source-target corpus.
+
+        Raises:
+            BadConfig: a language is missing, or no pivot sentence stands in both.
+        """
+        key = (other.fingerprint, source, pivot, target)
+        if key not in self._joined:
+            self._joined[key] = self._join(other, source, pivot, target)
+        return self._joined[key]
+
+    def _join(self, other: Corpus, source: str, pivot: str, target: str) -> Corpus:
+        normalisation = self.index.normalisation
+        from_pivot: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        for pivot_text, target_text in other.texts(pivot, target):
+            from_pivot[tuple(words(pivot_text, normalisation))].append(target_text)
+        builder = Builder((source, target), normalisation=normalisation, window=self.index.window, searched=(source,))
+        for source_text, pivot_text in self.texts(source, pivot):
+            for target_text in from_pivot.get(tuple(words(pivot_text, normalisation)), ()):
+                builder.add((source_text, target_text))
+        if not builder.n_lines:
+            raise BadConfig(f"{self.name} and {other.name} have no {pivot} sentence in common", hint="there is nothing to join")
+        return Corpus(Index.of_bytes(builder.in_memory(), f"{self.name} joined with {other.name}"))
+
+    def texts(self, first: str, second: str) -> Iterator[tuple[str, str]]:
+        """Yield the lines of two languages, in order."""
+        one, two = self.index.column(first), self.index.column(second)
+        for line in range(self.index.n_lines):
+            yield self.index.text(line, one), self.index.text(line, two)
+
+    def _shuffled(self, seed: int, sentence: str) -> Iterator[int]:
+        rng = random.Random(f"{seed}|{sentence}")
+        drawn: set[int] = set()
+        for _ in range(20 * self.index.n_lines):
+            line = rng.randrange(self.index.n_lines)
+            if line not in drawn:
+                drawn.add(line)
+                yield line
+
+    def _ranked(self, source: str, own: Sequence[str]) -> list[int]:
+        """Return the lines that share a word with the sentence, by BM25, then by their number."""
+        try:
+            import bm25s  # noqa: PLC0415 - an optional dependency
+        except ImportError as error:
+            raise MissingDependency("bm25s", extra="translation") from error
+        side = self.index.side(source)
+        if source not in self._bm25:
+            made = bm25s.BM25()
+            # Lists of our own words: its default tokenizer drops one-letter words and English stop words.
+            made.index([[str(n) for n in side.line_numbers(line)] for line in range(self.index.n_lines)], show_progress=False)
+            self._bm25[source] = made
+        known = sorted({str(number) for number in side.numbers(own) if number})
+        if not known:
+            return []
+        scores = self._bm25[source].get_scores(known).tolist()
+        return sorted((line for line, score in enumerate(scores) if score > 0), key=lambda line: (-scores[line], line))
+
+    def _reranked(self, lines: Sequence[int], column: int, own: Sequence[str]) -> list[int]:
+        """Pick one after another the line that holds most of the sentence's n-grams, those already held counting little."""
+        wanted = _ngrams(own)
+        held = {line: wanted & _ngrams(words(self.index.text(line, column), self.index.normalisation)) for line in lines}
+        rank = {line: number for number, line in enumerate(lines)}
+        seen: Counter[tuple[str, ...]] = Counter()
+        picked: list[int] = []
+        while held:
+            best = min(
+                held, key=lambda line: (-sum((COVERED_WEIGHT if g in seen else 1.0) / len(g) for g in sorted(held[line])), rank[line])
+            )
+            seen.update(held.pop(best))
+            picked.append(best)
+        return picked
+
+
+def _ngrams(of: Sequence[str]) -> set[tuple[str, ...]]:
+    return {tuple(of[at : at + n]) for n in range(1, MAX_NGRAM + 1) for at in range(len(of) - n + 1)}

@@ -1,0 +1,252 @@
+"""Translation: sentences in one language, a reference in another, judged by exact match and measured by chrF++ and BLEU.
+
+    translation:my.heldout.tsv, whose first line names the languages; without a file, the test sentences of the invented languages
+
+Knows directions, how an answer is found in a text, and sentence scores. Does not know corpora, retrieval, or scores over a set
+(`reasoner.translation`). Whether an answer is right is exact match alone, apart from case, blanks, Unicode form, apostrophes and a final
+full stop; the measures stand beside the verdict and decide nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from reasoner.assets import asset_dir
+from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
+from reasoner.text import answer_line, clean, shorten, tail
+from reasoner.types import Unsearchable, Verdict
+from solvers import _answer as answers
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Hashable, Mapping, Sequence
+
+MAX_SENTENCE_CHARS = 4000
+SEPARATOR = " ||| "
+_LANGUAGE = r"[^\W\d_][\w'’ ()-]{0,39}"
+_LINE = re.compile(rf"({_LANGUAGE})>({_LANGUAGE}): (.+)")
+_BLANKS = re.compile(r"[^\S\n]{2,}")
+_MARKER = re.compile(r"^[*_ ]*(?:final |the )?(?:answer|translation)[*_ ]*[:=][*_ ]*", re.IGNORECASE)
+_QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "‘": "’"}
+_FOLDED = str.maketrans("’‘ʼ´`", "'''''")
+
+
+class Translation(BaseModel):
+    """One sentence to translate; the reference is empty where there is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    source: str = Field(pattern=rf"^{_LANGUAGE}$")
+    target: str = Field(pattern=rf"^{_LANGUAGE}$")
+    sentence: str = Field(min_length=1, max_length=MAX_SENTENCE_CHARS)
+    reference: str = Field(default="", max_length=MAX_SENTENCE_CHARS)
+
+    @field_validator("sentence", "reference")
+    @classmethod
+    def _one_line(cls, text: str) -> str:
+        if text != text.strip() or SEPARATOR.strip() in text:
+            raise ValueError(f"a sentence has no blanks around it and no {SEPARATOR.strip()} in it")
+        if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+            raise ValueError("a sentence is one line without control characters")
+        return text
+
+
+def directions(languages: Sequence[str]) -> list[tuple[str, str]]:
+    """Return every direction between languages in the order of the levels: 1>2, 2>1, 1>3, 3>1, 2>3, 3>2, 1>4, ..."""
+    pairs = sorted(combinations(range(len(languages)), 2), key=lambda pair: (pair[1], pair[0]))
+    return [(languages[a], languages[b]) for first, second in pairs for a, b in ((first, second), (second, first))]
+
+
+class TranslationSolver(Unsearchable[Translation]):
+    """Sentences of a file, in the directions its languages allow."""
+
+    name = "translation"
+    summary = "translate a sentence; judged by exact match, measured by chrF++ and BLEU"
+    syntax = "FROM>TO: SENTENCE [||| REFERENCE], e.g. 'English>Selvan: The river sleeps.'"
+    Instance = Translation
+    levels: ClassVar[Mapping[int, str]] = {
+        n: f"from the file's language {a} into its language {b}" for n, (a, b) in enumerate(directions(["1", "2", "3", "4"]), start=1)
+    }
+    default_level = 1
+
+    def __init__(self, source: str = "") -> None:
+        self.source = source
+
+    @classmethod
+    def open(cls, source: str) -> Self:
+        """Open a TSV of test sentences."""
+        return cls(source)
+
+    def parse(self, line: str) -> Translation:
+        """Read `FROM>TO: SENTENCE` or `FROM>TO: SENTENCE ||| REFERENCE`."""
+        found = _LINE.fullmatch(line[: 3 * MAX_SENTENCE_CHARS].strip())
+        try:
+            if found is None:
+                raise ValueError("a direction and a sentence are needed")  # noqa: TRY301 - both faults are told in one way
+            sentence, _, reference = found[3].partition(SEPARATOR)
+            return Translation(source=found[1], target=found[2], sentence=sentence.strip(), reference=reference.strip())
+        except ValueError as error:
+            why = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else str(error)
+            raise BadInstance(
+                f"translation: cannot use '{shorten(clean(line[:1000]), 60)}': {why}", hint=f"the syntax is {self.syntax}"
+            ) from error
+
+    def format(self, instance: Translation) -> str:
+        """Write `FROM>TO: SENTENCE ||| REFERENCE`."""
+        reference = f"{SEPARATOR}{instance.reference}" if instance.reference else ""
+        return f"{instance.source}>{instance.target}: {instance.sentence}{reference}"
+
+    def canonical(self, instance: Translation) -> Hashable:
+        """Return direction and sentence."""
+        return instance.source, instance.target, instance.sentence
+
+    def generate(self, rng: random.Random, level: int) -> Translation:
+        """Draw one sentence of the file."""
+        return rng.choice(self.listed(level))
+
+    def listed(self, level: int) -> Sequence[Translation]:
+        """Return the sentences of the file in one direction.
+
+        Raises:
+            BadConfig: the file has too few languages for this level.
+            DataError: the file cannot be read.
+            CorruptRecord: a line of it is no sentence.
+        """
+        path = Path(self.source) if self.source else asset_dir("corpora") / "invented" / "test.tsv"
+        languages, rows = _read(path)
+        found = directions(languages)
+        if not 1 <= level <= len(found):
+            raise BadConfig(
+                f"{path} has {len(languages)} languages and no direction {level}", hint=f"--level is between 1 and {len(found)}"
+            )
+        source, target = (languages.index(language) for language in found[level - 1])
+        return _listed(path, languages[source], languages[target], tuple((number, cells[source], cells[target]) for number, cells in rows))
+
+    def statement_variables(self, instance: Translation) -> Mapping[str, Any]:
+        """Return `source`, `target` and `sentence`."""
+        return {"source": instance.source, "target": instance.target, "sentence": instance.sentence}
+
+    def verify(self, instance: Translation, text: str) -> Verdict:
+        """Compare with the reference; without one there is no right answer to compare with."""
+        found = extract(text, instance)
+        if not found:
+            return answers.unread("no translation was found")
+        if not instance.reference:
+            return answers.wrong("there is no reference to judge the translation by")
+        metrics = sentence_scores(found, instance.reference)
+        measured = (
+            f"chrF++ {metrics['chrf']:.1f}, BLEU {metrics['bleu']:.1f}" if metrics else "not measured: install reasoner-llm[translation]"
+        )
+        is_right = plain(found) == plain(instance.reference)
+        if is_right:
+            return Verdict(correct=True, score=1.0, reason=f"it is the reference; {measured}", metrics=metrics)
+        return Verdict(correct=False, score=0.0, reason=f"it is not the reference; {measured}", metrics=metrics)
+
+    def translation_in(self, text: str, instance: Translation) -> str:
+        """Return the translation in a model's text, see `extract`."""
+        return extract(text, instance)
+
+    def right_answer(self, instance: Translation) -> str | None:
+        """Return the reference as an answer line."""
+        return f"Answer: {instance.reference}" if instance.reference else None
+
+
+@cache
+def _read(path: Path) -> tuple[tuple[str, ...], tuple[tuple[int, tuple[str, ...]], ...]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"cannot read the test sentences {path}: {error}", hint="'reasoner corpus build --hold-out N' makes such a file"
+        ) from error
+    languages = tuple(lines[0].rstrip("\r").split("\t"))
+    if len(languages) < 2 or len(set(languages)) < len(languages):
+        raise CorruptRecord(path, 1, "the first line must name two or more different languages, with tabs between")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        cells = tuple(cell.strip() for cell in line.rstrip("\r").split("\t"))
+        if cells == ("",):
+            continue
+        if len(cells) != len(languages):
+            raise CorruptRecord(path, number, f"{len(cells)} columns, the first line names {len(languages)}")
+        rows.append((number, cells))
+    return languages, tuple(rows)
+
+
+@cache
+def _listed(path: Path, source: str, target: str, rows: tuple[tuple[int, str, str], ...]) -> tuple[Translation, ...]:
+    made = []
+    for number, sentence, reference in rows:
+        try:
+            made.append(Translation(source=source, target=target, sentence=sentence, reference=reference))
+        except ValidationError as error:
+            raise CorruptRecord(path, number, shorten(str(error.errors()[0]["msg"]), 120)) from error
+    return tuple(made)
+
+
+def extract(text: str, instance: Translation) -> str:
+    """Return the translation in a model's text; empty when there is none.
+
+    It is what follows the last `Answer:` marker, else what stands in the last double square brackets, else the last line. A marker
+    written twice, the language's name before it, and quotes around it are taken off, but not where the reference has them too.
+    """
+    text = _BLANKS.sub(" ", tail(text))
+    found = answer_line(text)
+    if found is None:
+        end = text.rfind("]]")
+        start = text.rfind("[[", 0, end) if end > 0 else -1
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        found = text[start + 2 : end] if start >= 0 else lines[-1] if lines and not _MARKER.fullmatch(lines[-1] + " ") else ""
+    found = " ".join(clean(found).split())[: MAX_SENTENCE_CHARS + 1]
+    while (after := _unwrapped(found, instance)) != found:
+        found = after
+    return found if len(found) <= MAX_SENTENCE_CHARS else ""
+
+
+def _unwrapped(found: str, instance: Translation) -> str:
+    """Take one layer off: a marker, a label, brackets or quotes."""
+    reference = instance.reference
+    marker = _MARKER.match(found)
+    if marker and not _MARKER.match(reference):
+        return found[marker.end() :].strip()
+    label = f"{instance.target}:"
+    if found.casefold().startswith(label.casefold()) and not reference.casefold().startswith(label.casefold()):
+        return found[len(label) :].strip()
+    if found.startswith("[[") and found.endswith("]]") and not reference.startswith("[["):
+        return found[2:-2].strip()
+    closing = _QUOTES.get(found[:1])
+    if closing and len(found) > 1 and found.endswith(closing) and not reference.startswith(found[0]):
+        return found[1:-1].strip()
+    return found
+
+
+def plain(text: str) -> str:
+    """Return a text as exact match compares it."""
+    folded = unicodedata.normalize("NFC", text).casefold().translate(_FOLDED)
+    return " ".join(folded.split()).removesuffix(".").rstrip()
+
+
+@cache
+def _metrics() -> tuple[Any, Any] | None:
+    try:
+        from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415 - an optional dependency
+        from sacrebleu.metrics.chrf import CHRF  # noqa: PLC0415
+    except ImportError:
+        return None
+    return CHRF(word_order=2), BLEU(effective_order=True)
+
+
+def sentence_scores(found: str, reference: str) -> dict[str, float]:
+    """Return chrF++ and BLEU (with effective order) of one sentence, from 0 to 100; nothing where sacrebleu is not installed."""
+    metrics = _metrics()
+    if metrics is None:
+        return {}
+    chrf, bleu = (metric.sentence_score(found, [reference]).score for metric in metrics)
+    return {"chrf": round(chrf, 4), "bleu": round(bleu, 4)}
