@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner import __version__, registry
+from reasoner.aids import Aids
 from reasoner.budget import Budget, Price, Spent
 from reasoner.errors import BudgetExhausted, ReasonerError, first_fault
 from reasoner.limiter import Limiter
 from reasoner.plan import Plan, StrategySpec, instance_of
 from reasoner.prompts import Prompts
-from reasoner.session import Aids, Session
+from reasoner.session import Session
 from reasoner.shots import demonstrations, from_store, statement
 from reasoner.store.journal import Journal
 from reasoner.store.queries import load_trajectory, problem_of, trajectories, verified_answers

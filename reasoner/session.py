@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from reasoner.aids import Aids
 from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
 from reasoner.concurrency import together
 from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused
@@ -43,7 +44,7 @@ from reasoner.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from reasoner.limiter import Limiter
     from reasoner.prompts import Prompts
@@ -66,20 +67,6 @@ class Place:
     role: str
     ordinal: int
     template_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Aids:
-    """What a session can look up for a strategy that must not see the solver or the database. All of it is fixed for the problem."""
-
-    shots: Callable[[str, str, int, str], list[Demonstration]] | None = None
-    """(kind, template, n, source) -> n worked examples, never the problem itself."""
-    canonical: Callable[[str], str] | None = None
-    """The one spelling of an answer line."""
-    verify: Callable[[str], Verdict] | None = None
-    """The verifier, for strategies that say that they are an upper bound."""
-    corpora: Callable[[str], Corpus] | None = None
-    """Parallel corpora by name."""
 
 
 class Session:

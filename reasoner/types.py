@@ -235,11 +235,9 @@ class Client(Protocol):
         Raises:
             ClientError: by whose fault and whether asking again may help, see `reasoner.errors`.
         """
-        ...
 
     async def aclose(self) -> None:
         """Release what the client holds (connections, worker processes). Safe to call twice."""
-        ...
 
 
 class Solver(ABC, Generic[I, S]):

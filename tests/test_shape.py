@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"budget", "retry", "limiter", "concurrency"},
     {"shots"},
     {"store", "trajectory"},
-    {"session"},
+    {"session", "aids"},
     {"strategies", "translation"},
     {"plan"},
     {"run", "compare"},

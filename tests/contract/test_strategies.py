@@ -265,7 +265,8 @@ async def test_hostile_replies_end_in_a_verdict(tmp_path: Path, strategy: str, t
         assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
 
 
-@pytest.mark.parametrize("strategy", HOSTILE_TO)
+# A translation may be any text, so there is none that cannot be read.
+@pytest.mark.parametrize("strategy", [strategy for strategy in HOSTILE_TO if works_on(strategy, "number_path")])
 async def test_what_cannot_be_read_counts_as_wrong_and_is_shown(tmp_path: Path, strategy: str) -> None:
     """Published tables leave unreadable answers out of their means."""
     outcomes = await run(tmp_path / "s.db", strategy, ScriptedClient(lambda _request: "I have\nno idea."), n=3)

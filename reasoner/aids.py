@@ -1,0 +1,31 @@
+"""What a session can look up for a strategy that must see neither the solver nor the database.
+
+    Aids(shots=..., verify=lambda text: solver.verify(instance, text))
+
+Whoever runs a strategy closes these functions over what they need; the session passes on their answers and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reasoner.translation.corpus import Corpus
+    from reasoner.types import Demonstration, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Aids:
+    """What a session can look up for a strategy that must not see the solver or the database. All of it is fixed for the problem."""
+
+    shots: Callable[[str, str, int, str], list[Demonstration]] | None = None
+    """(kind, template, n, source) -> n worked examples, never the problem itself."""
+    canonical: Callable[[str], str] | None = None
+    """The one spelling of an answer line."""
+    verify: Callable[[str], Verdict] | None = None
+    """The verifier, for strategies that say that they are an upper bound."""
+    corpora: Callable[[str], Corpus] | None = None
+    """Parallel corpora by name."""
