@@ -56,24 +56,29 @@ async def test_workers_killed_stopped_and_aborted_at_random_tokens(tiny_model: P
     rng = seeded()
     client = opened(tiny_model, token_deadline_s=1.0)
     struck: Counter[str] = Counter()
-    for run in range(KILLS):
+    runs = 0
+    while sum(struck.values()) < KILLS:
+        runs += 1
+        assert runs < 20 * KILLS, "the signals never meet a request that is being worked on"
         calls = [
-            asyncio.create_task(client.complete(request(f"{run} {i}", i, ENDLESS, max_tokens=rng.randint(50, 400), logit_bias=NEVER_ENDS)))
+            asyncio.create_task(
+                client.complete(request(f"{runs} {i}", i, ENDLESS, max_tokens=rng.randint(200, 800), logit_bias=NEVER_ENDS))
+            )
             for i in range(6)
         ]
         await asyncio.sleep(rng.uniform(0.0, 0.3))
         pid = client.worker_pid
-        if pid is not None and not all(call.done() for call in calls) and client._ever_loaded:
+        worker = client._worker
+        if pid is not None and worker is not None and worker.loaded and worker._active:
             chosen = rng.choice(SIGNALS)
             os.kill(pid, chosen)
             struck[chosen.name] += 1
         for call in calls:
             reply = await call
             assert reply.finish_reason == "length"
-            assert reply.usage.completion_tokens >= 50
+            assert reply.usage.completion_tokens >= 200
     await client.aclose()
-    print(dict(struck))  # noqa: T201 - the measure of the full run
-    assert sum(struck.values()) > KILLS // 2
+    print(dict(struck), f"{runs} runs")  # noqa: T201 - the measure of the full run
 
 
 def nested(n: int) -> str:

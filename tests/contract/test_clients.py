@@ -33,7 +33,7 @@ def scripted(folder: Path, _server: Any) -> tuple[str, ClientOptions]:
 
 
 RECIPES: dict[str, Callable[[Path, Any], tuple[str, ClientOptions]]] = {
-    "llamacpp": lambda _folder, _server: ("local", ClientOptions(threads=1, n_ctx=512)),
+    "llamacpp": lambda _folder, _server: ("local", ClientOptions(threads=1, n_ctx=512, exact=True)),
     "openai": lambda _folder, server: ("openai:m", ClientOptions(base_url=server.url)),
     "scripted": scripted,
     "teacher": lambda _folder, _server: ("teacher", ClientOptions()),
