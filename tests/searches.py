@@ -13,9 +13,24 @@ from reasoner.clients.scripted import ScriptedClient
 from reasoner.plan import problem_from_line
 from reasoner.run import Outcome
 from reasoner.session import Session
+from reasoner.strategies import Strategy
 from reasoner.types import Answer
 
 Run = Callable[[Session], Awaitable[Answer]]
+
+
+class Written(Strategy):
+    """A strategy whose one method is given."""
+
+    name = "by_hand"
+    summary = "written in a test"
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(self.Params())
+        self._run = run
+
+    async def run(self, session: Session) -> Answer:
+        return await self._run(session)
 
 
 @dataclass(frozen=True)
@@ -26,9 +41,15 @@ class ByHand:
     label: str = "by_hand"
     name: str = "cot"
     params: str = "{}"
+    inner: None = None
+    oracle: bool = False
 
-    def make(self) -> Any:
-        return self
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def make(self) -> Strategy:
+        return Written(self.run)
 
 
 def search(
