@@ -137,10 +137,10 @@ class PrefixTree:
         self._drop(min(leaves, key=lambda leaf: (leaf.uses > 0, leaf.last_used)))
         return True
 
-    def evict_stale(self) -> None:
-        """Drop what has cost more than it could save."""
+    def evict_stale(self, *, ahead: int = 0) -> None:
+        """Drop what will have cost more than it could save once so many more tokens are decoded."""
         while True:
-            stale = [leaf for leaf in self._leaves() if leaf.pins == 0 and self._is_stale(leaf)]
+            stale = [leaf for leaf in self._leaves() if leaf.pins == 0 and self._is_stale(leaf, self.clock + ahead)]
             if not stale:
                 return
             for leaf in stale:
@@ -156,9 +156,9 @@ class PrefixTree:
         while self.evict():
             pass
 
-    def _is_stale(self, leaf: Node) -> bool:
+    def _is_stale(self, leaf: Node, clock: int) -> bool:
         patience = self._patience_tokens * min(1.0, UNUSED_SHARE * 2.0 ** min(leaf.uses, 8))
-        return self.clock - leaf.last_used > patience
+        return clock - leaf.last_used > patience
 
     def _drop(self, leaf: Node) -> None:
         parent = leaf.parent

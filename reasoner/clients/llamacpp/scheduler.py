@@ -165,6 +165,7 @@ class Scheduler:
         """Decode one batch and return the tasks it completed."""
         self._admit()
         slices, places = self._plan()
+        self._look_for_stale(sum(len(piece.tokens) for piece in slices))
         rows = self._decode(slices, places)
         finished: list[Task] = []
         for place, piece, row in zip(places, slices, rows, strict=True):
@@ -174,7 +175,6 @@ class Scheduler:
             if row is not None:
                 twins = self._enter_twins(place) if prompt_read else []
                 finished += [p.task for p in (place, *twins) if self._draw(p, row)]
-        self._look_for_stale()
         return finished
 
     def _draw(self, place: _Place, row: int) -> bool:
@@ -359,10 +359,11 @@ class Scheduler:
         self.decoder.free(place.seq)
         self._free.append(place.seq)
 
-    def _look_for_stale(self) -> None:
-        if self.tree.clock - self._looked_at >= LOOK_EVERY_TOKENS:
-            self._looked_at = self.tree.clock
-            self.tree.evict_stale()
+    def _look_for_stale(self, ahead: int) -> None:
+        """Drop what is not worth keeping, before a batch of so many tokens would have to look at it."""
+        if self.tree.clock + ahead - self._looked_at >= LOOK_EVERY_TOKENS:
+            self._looked_at = self.tree.clock + ahead
+            self.tree.evict_stale(ahead=ahead)
 
 
 class _Recycler:
