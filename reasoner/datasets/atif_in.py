@@ -14,12 +14,12 @@ from reasoner.datasets.formats.atif import CALL_FIELDS, END_FIELDS, THOUGHT_FIEL
 from reasoner.errors import DataError, UsageError
 from reasoner.store.imports import ReadCall, ReadTrajectory
 from reasoner.text import shorten, storable
-from reasoner.types import Message, Problem, Verdict, canonical_json, digest
+from reasoner.types import Message, Problem, Role, Verdict, canonical_json, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROLES = {"system": "system", "user": "user", "agent": "assistant"}
+ROLES: dict[str, Role] = {"system": "system", "user": "user", "agent": "assistant"}
 
 
 def read(document: dict[str, Any], *, source: str) -> ReadTrajectory:
@@ -42,7 +42,7 @@ def read(document: dict[str, Any], *, source: str) -> ReadTrajectory:
 def _own(document: dict[str, Any], extra: Mapping[str, Any]) -> ReadTrajectory:
     agent, steps, problem, end = document["agent"], document["steps"], extra["problem"], extra["end"]
     own, totals = agent["extra"], document["final_metrics"]
-    texts = {step["step_id"]: Message(ROLES[step["source"]], storable(step["message"])) for step in steps}  # type: ignore[arg-type]  # ROLES holds roles
+    texts = {step["step_id"]: Message(ROLES[step["source"]], storable(step["message"])) for step in steps}
     calls = [_call(step, texts) for step in steps if "call" in (step.get("extra") or {})]
     columns = {
         **{name: end[name] for name in END_FIELDS if name != "answer"},
@@ -98,7 +98,7 @@ def _foreign(document: dict[str, Any], steps: list[dict[str, Any]], source: str)
             }
             columns |= {"model": str(step.get("model_name") or agent.get("model_name") or ""), "ordinal": number}
             calls.append(ReadCall(digest(source, name, str(number)), tuple(before), text, columns))
-        before.append(Message(ROLES[step["source"]], text))  # type: ignore[arg-type]  # ROLES holds roles
+        before.append(Message(ROLES[step["source"]], text))
     if not calls:
         raise DataError("no step of it is an agent's answer to anything")
     line = shorten(calls[0].messages[-1].content, 200)

@@ -48,7 +48,6 @@ class Variety(Grammar):
     order: tuple[Slot, ...]
     adjective_first = False
     owner_first = False
-    has_pronouns = False
     negation: str = ""
     """The particle; empty where the verb carries the mark itself."""
 
@@ -75,9 +74,9 @@ class Variety(Grammar):
         """Return the word before a phrase of a case; empty where the noun shows it."""
         return ""
 
-    def pronoun(self, person: Person) -> str:
-        """Return the subject pronoun."""
-        raise NotImplementedError(person)
+    def pronoun(self, person: Person) -> str:  # noqa: ARG002 - for those that have some
+        """Return the subject pronoun; empty where the verb shows the person."""
+        return ""
 
     def marked(self, case: Case) -> bool:
         """Tell whether nouns show a case."""
@@ -103,8 +102,7 @@ class Variety(Grammar):
             yield entry.stems[self.name], Word("time", entry.word)
         if self.negation:
             yield self.negation, Word("not")
-        if self.has_pronouns:
-            yield from ((self.pronoun(person), Word("pronoun", person=person)) for person in PERSONS)
+        yield from ((word, Word("pronoun", person=person)) for person in PERSONS if (word := self.pronoun(person)))
         for case in CASES:
             if self.preposition(case):
                 yield self.preposition(case), Word("preposition", case=case)
@@ -123,7 +121,7 @@ class Variety(Grammar):
         if slot == "subject":
             if isinstance(clause.subject, Phrase):
                 return self._phrase(clause.subject, "nominative")
-            return [self.pronoun(clause.subject)] if self.has_pronouns else []
+            return [word] if (word := self.pronoun(clause.subject)) else []
         phrase: Phrase | None = getattr(clause, slot)
         case = next(case for case, filled in _SLOT_OF.items() if filled == slot)
         return self._phrase(phrase, case) if phrase else []
@@ -279,7 +277,6 @@ class Mesrin(Variety):
     name = "Mesrin"
     order = ("subject", "verb", "object", "recipient", "place", "time")
     adjective_first = True
-    has_pronouns = True
     negation = "mik"
     _TENSE: ClassVar[Mapping[Tense, str]] = {"present": "", "past": "t", "future": "lo"}
     _PERSON: ClassVar[Mapping[Person, str]] = {"I": "o", "you": "i", "he": "e", "we": "on", "they": "en"}

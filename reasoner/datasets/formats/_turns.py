@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import DataError
-from reasoner.types import Message
+from reasoner.types import Message, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROLES = {"human": "user", "gpt": "assistant", "system": "system"}
+ROLES: dict[str, Role] = {"human": "user", "gpt": "assistant", "system": "system"}
 NAMES = {role: name for name, role in ROLES.items()}
 
 
@@ -77,7 +77,7 @@ def from_sharegpt(value: Any, system: Any) -> tuple[Message, ...]:
     if not isinstance(value, list) or not value:
         raise DataError("there is no list of conversations")
     try:
-        found = [Message(ROLES[turn["from"]], str(turn["value"])) for turn in value]  # type: ignore[arg-type]  # ROLES holds roles
+        found = [Message(ROLES[turn["from"]], str(turn["value"])) for turn in value]
     except (KeyError, TypeError) as error:
         raise DataError(f"a turn cannot be read: {error}") from error
     return ((Message("system", str(system)),) if system else ()) + tuple(found)
