@@ -20,7 +20,7 @@ import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _report import report
 from _store import THOUGHTS_EACH, fill
@@ -28,11 +28,16 @@ from _store import THOUGHTS_EACH, fill
 from reasoner import registry
 from reasoner.api import Setup, execute
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.plan import draw, instance_of
+from reasoner.plan import StrategySpec, draw, instance_of
 from reasoner.prompts import Prompts
 from reasoner.shots import statement
 from reasoner.store import Store
+from reasoner.strategies import Strategy
 from reasoner.types import Message
+
+if TYPE_CHECKING:
+    from reasoner.session import Session
+    from reasoner.types import Answer
 
 THOUGHTS = int(os.environ.get("REASONER_BENCH_THOUGHTS", "1000000"))
 CALLS = 2_560
@@ -156,19 +161,15 @@ def timed(body: str, db: Path, out: Path) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@dataclass(frozen=True)
-class _Talk:
-    """A strategy that asks the same question again and again, each time with all that was said before."""
+class _Talk(Strategy):
+    """Asks the same question again and again, each time with all that was said before."""
 
+    name = "direct"
+    summary = "a conversation of `depth` calls"
     depth: int
-    label: str = "talk"
-    name: str = "direct"
-    params: str = "{}"
 
-    def make(self) -> _Talk:
-        return self
-
-    async def run(self, session: Any) -> Any:
+    async def run(self, session: Session) -> Answer:
+        """Ask `depth` times."""
         history: list[Message] = []
         thought = session.root
         for turn in range(self.depth):
@@ -176,6 +177,16 @@ class _Talk:
             asked = session.statement if turn == 0 else f"{session.statement} (again)"
             history += [Message("user", asked), Message("assistant", thought.text)]
         return session.offer(thought.text, thought)
+
+
+@dataclass(frozen=True, slots=True)
+class _TalkSpec(StrategySpec):
+    depth: int = 2
+
+    def make(self) -> Strategy:
+        talk = _Talk(_Talk.Params())
+        talk.depth = self.depth
+        return talk
 
 
 def reply(number: int) -> str:
@@ -188,7 +199,7 @@ def talks(folder: Path, depth: int) -> tuple[int, int]:
     """Record CALLS calls in conversations of a depth; return (bytes, thoughts)."""
     db = folder / f"depth{depth}.db"
     problems = draw("number_path", n=CALLS // 64, seed=0)
-    spec: Any = _Talk(depth)
+    spec = _TalkSpec("talk", "direct", "{}", depth=depth)
     client = ScriptedClient([reply(n) for n in range(CALLS)])
     asyncio.run(execute(problems, [spec], [client], Setup(db=db, samples=64 // depth)))
     with Store.open(db) as store:
