@@ -161,7 +161,7 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
         (trajectory_id,),
     )[0]
     calls = store.rows(
-        "SELECT c.*, m.content AS reply FROM calls c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
+        "SELECT c.*, m.content AS reply FROM call_details c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
         " ORDER BY c.id",
         (trajectory_id,),
     )

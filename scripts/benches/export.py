@@ -11,6 +11,7 @@ before them, which is where logs grow.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -64,9 +65,12 @@ print(json.dumps({"rows": rows, "cpu_s": round(cpu, 2), "wall_s": round(wall, 2)
 """
 
 _OURS = """
+from reasoner.datasets import select
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.store import Store
+if not REMEMBER:
+    select.MAX_REMEMBERED_CHARS = -1
 def run(db, out):
     with Store.open(db) as store:
         return export(store, "sft", out, None, Options(trust_verdicts=TRUST)).taken
@@ -246,11 +250,15 @@ def main() -> None:
         db = folder / "big.db"
         n = fill(db, n_thoughts=THOUGHTS)
         rows.append({"what": "store", "thoughts": n * THOUGHTS_EACH, "trajectories": n, "mb": round(db.stat().st_size / 1e6)})
-        verified = timed(_OURS.replace("TRUST", "False"), db, folder / "a.jsonl")
-        trusted = timed(_OURS.replace("TRUST", "True"), db, folder / "b.jsonl")
+        verified = timed(_OURS.replace("TRUST", "False").replace("REMEMBER", "True"), db, folder / "a.jsonl")
+        each = timed(_OURS.replace("TRUST", "False").replace("REMEMBER", "False"), db, folder / "d.jsonl")
+        trusted = timed(_OURS.replace("TRUST", "True").replace("REMEMBER", "True"), db, folder / "b.jsonl")
         naive = timed(_NAIVE, db, folder / "c.jsonl")
-        same = (folder / "a.jsonl").read_bytes() == (folder / "b.jsonl").read_bytes() == (folder / "c.jsonl").read_bytes()
-        rows.append({"what": "sft, verified again", **verified})
+        same = len({hashlib.sha256((folder / f"{letter}.jsonl").read_bytes()).digest() for letter in "abcd"}) == 1
+        with Store.open(db) as store:
+            different = store.tuples("SELECT count(*) FROM (SELECT DISTINCT problem_id, answer FROM trajectories)")[0][0]
+        rows.append({"what": "sft, verified again", "different answers": different, **verified})
+        rows.append({"what": "sft, verified again, no verdict remembered", **each})
         rows.append({"what": "sft, --trust-verdicts", **trusted})
         rows.append({"what": "naive: sqlite-utils + json, nothing verified or scanned", **naive, "same bytes": same})
         db.unlink()
@@ -267,6 +275,7 @@ def main() -> None:
         rows += [{"what": "bytes per call, depth 64", "who": who, "bytes": round(size)} for who, size in others.items()]
     bars = {
         "rows_per_s": float(verified["rows_per_cpu_s"]),
+        "rows_per_s_nothing_remembered": float(each["rows_per_cpu_s"]),
         "rows_per_s_trusted": float(trusted["rows_per_cpu_s"]),
         "rows_per_s_naive": float(naive["rows_per_cpu_s"]),
         "rss_mib": float(verified["rss_mib"]),
