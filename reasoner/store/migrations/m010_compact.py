@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 HASH_BYTES = 16
 
 _EDGES = (
-    "CREATE TABLE edges_by_child (parent TEXT NOT NULL REFERENCES thoughts(id), child TEXT NOT NULL REFERENCES thoughts(id),"
-    " PRIMARY KEY (child, parent)) WITHOUT ROWID",
+    (
+        "CREATE TABLE edges_by_child (parent TEXT NOT NULL REFERENCES thoughts(id), child TEXT NOT NULL REFERENCES thoughts(id),"
+        " PRIMARY KEY (child, parent)) WITHOUT ROWID"
+    ),
     "INSERT INTO edges_by_child (parent, child) SELECT parent, child FROM thought_edges",
     "DROP TABLE thought_edges",
     "ALTER TABLE edges_by_child RENAME TO thought_edges",
@@ -27,11 +29,15 @@ _EDGES = (
 _SETTINGS = (
     "CREATE TABLE call_settings (id INTEGER PRIMARY KEY, template_hash TEXT NOT NULL, sampling TEXT NOT NULL, constraint_requested TEXT)",
     "CREATE INDEX call_settings_template ON call_settings(template_hash)",
-    "INSERT INTO call_settings (template_hash, sampling, constraint_requested)"
-    " SELECT template_hash, sampling, constraint_requested FROM calls GROUP BY 1, 2, 3 ORDER BY min(id)",
+    (
+        "INSERT INTO call_settings (template_hash, sampling, constraint_requested)"
+        " SELECT template_hash, sampling, constraint_requested FROM calls GROUP BY 1, 2, 3 ORDER BY min(id)"
+    ),
     "ALTER TABLE calls ADD COLUMN settings_id INTEGER REFERENCES call_settings(id)",
-    "UPDATE calls SET settings_id = (SELECT s.id FROM call_settings s WHERE s.template_hash = calls.template_hash"
-    " AND s.sampling = calls.sampling AND s.constraint_requested IS calls.constraint_requested)",
+    (
+        "UPDATE calls SET settings_id = (SELECT s.id FROM call_settings s WHERE s.template_hash = calls.template_hash"
+        " AND s.sampling = calls.sampling AND s.constraint_requested IS calls.constraint_requested)"
+    ),
     "ALTER TABLE calls DROP COLUMN template_hash",
     "ALTER TABLE calls DROP COLUMN sampling",
     "ALTER TABLE calls DROP COLUMN constraint_requested",
@@ -39,8 +45,10 @@ _SETTINGS = (
 _KEYS = (
     "ALTER TABLE calls RENAME COLUMN key TO key_bytes",
     "UPDATE calls SET key_bytes = packed_key(key_bytes)",
-    "ALTER TABLE calls ADD COLUMN key TEXT GENERATED ALWAYS AS"
-    " (CASE typeof(key_bytes) WHEN 'blob' THEN lower(hex(key_bytes)) ELSE key_bytes END) VIRTUAL",
+    (
+        "ALTER TABLE calls ADD COLUMN key TEXT GENERATED ALWAYS AS"
+        " (CASE typeof(key_bytes) WHEN 'blob' THEN lower(hex(key_bytes)) ELSE key_bytes END) VIRTUAL"
+    ),
 )
 _DETAILS = """
 CREATE VIEW call_details AS SELECT {columns}, s.template_hash, s.sampling, s.constraint_requested
