@@ -14,8 +14,9 @@ import reasoner
 from reasoner import registry
 from reasoner.datasets import express
 from reasoner.datasets.export import export
+from reasoner.datasets.hygiene import DUPLICATE
 from reasoner.datasets.options import Options
-from reasoner.datasets.select import Filters
+from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, Filters
 from reasoner.store import Store
 
 SECRET = "sk-proj-" + "a1B2c3D4e5F6g7H8i9J0k1L2"
@@ -57,6 +58,9 @@ def spoil(c: Any) -> None:
     c.execute("UPDATE trajectories SET answer = 'Answer: 1 -> 2' WHERE id = ?", (rows[7][0],))
     c.execute("UPDATE trajectories SET answer = ? WHERE id = ?", (rows[8][1].splitlines()[-1], rows[8][0]))
     c.execute("UPDATE trajectories SET calls = 2 WHERE id = ?", (rows[9][0],))
+    c.execute("UPDATE calls SET trajectory_id = ? WHERE trajectory_id = ?", (rows[9][0], rows[15][0]))
+    c.execute("UPDATE messages SET content = 'nothing' WHERE id = ?", (rows[14][2],))
+    c.execute("UPDATE thoughts SET state = ? WHERE depth = 0", (json.dumps({"lineage": '{"from": "a file"}'}),))
     c.execute("UPDATE trajectories SET answer_thought = NULL WHERE id = ?", (rows[10][0],))
     c.execute("UPDATE verdicts SET correct = 0 WHERE trajectory_id = ?", (rows[11][0],))
     c.execute("UPDATE problems SET solver = 'nowhere' WHERE id = (SELECT problem_id FROM trajectories WHERE id = ?)", (rows[12][0],))
@@ -89,7 +93,8 @@ def test_both_ways_give_the_same(
     assert asdict(short) == asdict(long)
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "long" / "out.jsonl").read_bytes()
     assert short.taken > 50
-    assert {"the same conversation was taken already", "no call of its own holds the answer"} <= set(short.left_out)
+    assert {DUPLICATE, NO_CALL, NOT_IN_REPLY} <= set(short.left_out)
+    assert options.lineage == "none" or b'"lineage": {"from": "a file"}' in (tmp_path / "out.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize(
