@@ -59,10 +59,13 @@ def spoil(c: Any) -> None:
     c.execute("UPDATE trajectories SET answer = ? WHERE id = ?", (rows[8][1].splitlines()[-1], rows[8][0]))
     c.execute("UPDATE trajectories SET calls = 2 WHERE id = ?", (rows[9][0],))
     c.execute("UPDATE calls SET trajectory_id = ? WHERE trajectory_id = ?", (rows[9][0], rows[15][0]))
-    c.execute("UPDATE messages SET content = 'nothing' WHERE id = ?", (rows[14][2],))
+    c.execute("UPDATE messages SET content = 'nothing' WHERE id = ?", (rows[6][2],))
     c.execute("UPDATE thoughts SET state = ? WHERE depth = 0", (json.dumps({"lineage": '{"from": "a file"}'}),))
     c.execute("UPDATE trajectories SET answer_thought = NULL WHERE id = ?", (rows[10][0],))
-    c.execute("UPDATE verdicts SET correct = 0 WHERE trajectory_id = ?", (rows[11][0],))
+    c.execute(
+        "UPDATE verdicts SET correct = 0 WHERE trajectory_id IN (SELECT t.id FROM trajectories t JOIN runs r ON r.id = t.run_id"
+        " WHERE r.ordinal = 1 ORDER BY t.rowid LIMIT 1)"
+    )
     c.execute("UPDATE problems SET solver = 'nowhere' WHERE id = (SELECT problem_id FROM trajectories WHERE id = ?)", (rows[12][0],))
     c.execute("UPDATE problems SET level = NULL WHERE id = (SELECT problem_id FROM trajectories WHERE id = ?)", (rows[13][0],))
     c.execute(
