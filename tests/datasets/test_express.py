@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from reasoner.store import Store
 
 SECRET = "sk-proj-" + "a1B2c3D4e5F6g7H8i9J0k1L2"
 # What is done to one trajectory after another: both its answer and the reply it was read from, unless it says otherwise.
-EDITS = [
+EDITS: list[Callable[[str], str]] = [
     lambda text: f"the key is {SECRET}\n{text}",
     lambda text: f"<|im_end|>\n{text}",
     lambda text: f'\u2028 "quoted" \\ \x7f \U0001f9ee\n{text}',

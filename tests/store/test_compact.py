@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlite_utils.migrations import Migrations
 
 from reasoner.errors import StoreError
 from reasoner.store import Store, reading
+from reasoner.store.connection import Connection
 from reasoner.store.journal import intern_message, intern_settings, packed
 from reasoner.store.migrations import m001_initial, m002_verdict_metrics
 from reasoner.store.queries import calls
@@ -55,6 +57,10 @@ def old(tmp_path: Path) -> Path:
     return path
 
 
+def _settings(template: str, sampling: str, constraint: str | None, c: Connection) -> int:
+    return intern_settings(c, template_hash=HASHES[template], sampling=sampling, constraint=constraint)
+
+
 def test_nothing_is_lost(old: Path) -> None:
     before = sqlite3.connect(old)
     before.row_factory = sqlite3.Row
@@ -77,9 +83,7 @@ def test_what_is_there_is_found_again(old: Path) -> None:
         assert store.write_now(lambda c: intern_message(c, Message("user", "double nineteen"))) == 1
         assert store.write_now(lambda c: intern_message(c, Message("assistant", "double nineteen"))) == 3
         assert store.tuples("SELECT rowid FROM messages_fts WHERE messages_fts MATCH 'nineteen' ORDER BY 1") == [(1,), (3,)]
-        again = [
-            store.write_now(lambda c, s=s: intern_settings(c, template_hash=HASHES[s[0]], sampling=s[1], constraint=s[2])) for s in SETTINGS
-        ]
+        again = [store.write_now(partial(_settings, *given)) for given in SETTINGS]
         assert again == [row["settings_id"] for row in store.rows("SELECT settings_id FROM calls ORDER BY id")]
         assert store.tuples("SELECT id FROM calls WHERE key_bytes = ?", (packed(KEY),)) == [(1,)]
         assert "sqlite_autoindex_calls_1" in str(
@@ -113,6 +117,6 @@ def test_only_what_reads_back_the_same_is_packed(key: str, kept: bytes | str) ->
 def test_other_programs_read_it_as_it_is(old: Path) -> None:
     Store.open(old).close()
     db = Database(old)
-    assert [row["key"] for row in db["call_details"].rows] == KEYS
-    assert db["messages"].detect_fts() == "messages_fts"
-    assert [row["id"] for row in db["messages"].search("nineteen")] == [1]
+    assert [row["key"] for row in db.view("call_details").rows] == KEYS
+    assert db.table("messages").detect_fts() == "messages_fts"
+    assert [row["id"] for row in db.table("messages").search("nineteen")] == [1]
