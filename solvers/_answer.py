@@ -39,8 +39,10 @@ def find(text: str) -> str:
     Raises:
         Unparseable: there is no answer, or it is longer than 4,000 characters.
     """
-    # Runs of blanks say nothing here, and a long one after the word would make the marker's pattern slow.
-    text = _RUN.sub(" ", tail(text))
+    text = tail(text)
+    # Runs of blanks say nothing here, and a long one after the word would make the marker's pattern slow. Most texts have none.
+    if not text.isascii() or "  " in text or "\t" in text or "\x1f" in text:
+        text = _RUN.sub(" ", text)
     found = answer_line(text)
     if found is None:
         lines = [line for line in text.splitlines() if line.strip()]
@@ -57,9 +59,15 @@ def find(text: str) -> str:
 
 def plain(line: str) -> str:
     """Write arrows as `->`, operators as + - * /, and drop Markdown, LaTeX delimiters and a trailing period."""
-    line = _ARROW.sub(" -> ", _BOXED.sub(r"\1", line))
-    line = _ESCAPED.sub(r"\1", _DELIMITER.sub(" ", line))
-    line = _EMPHASIS.sub(" ", plain_symbols(line).strip(_EDGES))
+    # A pattern runs only where the line holds what it cannot do without: most answers are plain, and are judged by the million.
+    if "\\" in line or "$" in line or "`" in line:
+        line = _ARROW.sub(" -> ", _BOXED.sub(r"\1", line))
+        line = _ESCAPED.sub(r"\1", _DELIMITER.sub(" ", line))
+    elif not line.isascii() or "=>" in line or line.count("->") != line.count(" -> "):
+        line = _ARROW.sub(" -> ", line)
+    line = plain_symbols(line).strip(_EDGES)
+    if "**" in line:
+        line = _EMPHASIS.sub(" ", line)
     return " ".join(line.split()).strip(_EDGES)
 
 
@@ -70,6 +78,8 @@ def pieces(line: str) -> list[str]:
 
 def without_remarks(line: str) -> str:
     """Drop what stands in brackets and holds a word, `(next: double it)`; other brackets stay, as they may be arithmetic."""
+    if "(" not in line:
+        return line.strip()
     return _REMARK.sub(lambda m: " " if _WORD.search(m[0]) else m[0], line).strip()
 
 

@@ -52,7 +52,11 @@ def plain_symbols(text: str) -> str:
 
     For short texts: the caller bounds the length.
     """
-    text = _LATEX.sub(lambda m: _LATEX_OPERATORS[m[1]], text.translate(_SYMBOLS))
+    if not text.isascii():
+        text = text.translate(_SYMBOLS)
+    if "\\" not in text:
+        return text
+    text = _LATEX.sub(lambda m: _LATEX_OPERATORS[m[1]], text)
     for _ in range(_MAX_NESTED_FRACTIONS):
         text, n_replaced = _FRACTION.subn(r"((\1)/(\2))", text)
         if not n_replaced:

@@ -107,7 +107,7 @@ async def test_what_is_asked_is_stored_word_for_word(db: Path, prompts: Prompts)
     client = ScriptedClient(["short", "much longer", "the end"])
     async with session(db, prompts, client) as (s, store):
         await search(s)
-        rows = store.rows("SELECT * FROM calls ORDER BY id")
+        rows = store.rows("SELECT * FROM call_details ORDER BY id")
         assert [prompt_of(store, row["context_id"]) for row in rows] == [r.messages for r in client.requests]
         assert [m.role for m in client.requests[2].messages] == ["system", "user", "assistant", "user"]
         assert {row["state"] for row in rows} == {"done"}

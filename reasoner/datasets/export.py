@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
+from reasoner.datasets import express
 from reasoner.datasets.hygiene import Hygiene
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters, Tally
-from reasoner.datasets.source import records
+from reasoner.datasets.source import Source, records
 from reasoner.datasets.split import Split
 from reasoner.datasets.write import encode, open_rows, write_text
 from reasoner.errors import BadConfig
@@ -75,15 +76,7 @@ class _Job:
         tally = Tally()
         with ExitStack() as stack:
             files = _Files(self, stack)
-            kinds: Counter[tuple[Any, ...]] = Counter()  # few different ones, so that counting costs a row one look-up
-            for record, part, row in self.accepted(tally):
-                o = record.origin
-                kinds[part, o.solver, o.level, o.strategies, o.models] += 1
-                if len(tally.preview) < self.options.preview:
-                    tally.preview.append({"split": part, **row})
-                if not self.options.dry_run:
-                    files.add(part, row, record)
-            _count(tally, kinds)
+            _count(tally, self._short_way(files, tally) if self._is_plain() else self._any_way(files, tally))
             if not self.options.dry_run:
                 tally.files = files.commit()
         if self.options.card and tally.files:
@@ -99,6 +92,54 @@ class _Job:
             )
         return tally
 
+    def _any_way(self, files: _Files, tally: Tally) -> Counter[tuple[Any, ...]]:
+        """Write all rows and return how many there are of each kind."""
+        kinds: Counter[tuple[Any, ...]] = Counter()  # few different ones, so that counting costs a row one look-up
+        for record, part, row in self.accepted(tally):
+            o = record.origin
+            kinds[part, o.solver, o.level, o.strategies, o.models] += 1
+            if len(tally.preview) < self.options.preview:
+                tally.preview.append({"split": part, **row})
+            if not self.options.dry_run:
+                files.add(part, row, record)
+        return kinds
+
+    def _is_plain(self) -> bool:
+        """Tell whether the rows can be written the short way."""
+        only_messages = self.kind == "conversation" and getattr(self.format, "only_messages", False)
+        return only_messages and self.lineage in {"column", "none"} and self.path.suffix != ".parquet" and express.fits(self.options)
+
+    def _short_way(self, files: _Files, tally: Tally) -> Counter[tuple[Any, ...]]:
+        """Do the same where all rows are plain conversations of one file."""
+        with Hygiene(self.options, tally) as hygiene:
+
+            def one(record: Record) -> str | None:
+                row = self._row(record, tally) if hygiene.passes(record) else None
+                return None if row is None else encode(self._whole(record, row, hygiene, tally))
+
+            source = Source(self.store, self.filters, self.options, tally)
+            quick = express.Express(source, hygiene, one, lineage=self.lineage == "column")
+            (part,) = self.split.names
+            for lines in quick.blocks():
+                files.add_lines(part, lines)
+        return Counter({(part, s, level, (by,), (model,)): n for (s, level, by, model), n in quick.kinds.items()})
+
+    def _row(self, record: Record, tally: Tally) -> dict[str, Any] | None:
+        row = self.format.row(record)
+        if row is None:
+            tally.leave_out(f"its messages cannot be written as {self.format.name}")
+        return row
+
+    def _whole(self, record: Record, row: dict[str, Any], hygiene: Hygiene, tally: Tally) -> dict[str, Any]:
+        """Return the row of a record that is taken with all its columns, and count it."""
+        if record.columns:
+            row.update(record.columns)
+        if self.lineage == "column":
+            row["lineage"] = record.lineage
+        tally.taken += 1
+        hygiene.measure(record)
+        return row
+
     def accepted(self, tally: Tally) -> Iterator[tuple[Record, str, dict[str, Any]]]:
         """Yield (record, part, row) of all that passes."""
         used: Counter[tuple[str, str, str]] = Counter()
@@ -107,9 +148,8 @@ class _Job:
             for record in records(self.store, self.kind, self.filters, self.options, tally):
                 if not hygiene.passes(record):
                     continue
-                row = self.format.row(record)
+                row = self._row(record, tally)
                 if row is None:
-                    tally.leave_out(f"its messages cannot be written as {self.format.name}")
                     continue
                 origin = record.origin
                 part = self.split.of(origin.solver, origin.family)
@@ -125,13 +165,7 @@ class _Job:
                         tally.leave_out(OVER_LIMIT)
                         continue
                     taken[kind] += 1
-                if record.columns:
-                    row.update(record.columns)
-                if self.lineage == "column":
-                    row["lineage"] = record.lineage
-                tally.taken += 1
-                hygiene.measure(record)
-                yield record, part, row
+                yield record, part, self._whole(record, row, hygiene, tally)
 
 
 def _count(tally: Tally, kinds: Counter[tuple[Any, ...]]) -> None:
@@ -172,6 +206,10 @@ class _Files:
         self._file(path).add(row)
         if self._job.lineage == "sidecar":
             self._file(sidecar(path)).add_line(encode(record.lineage))
+
+    def add_lines(self, part: str, lines: list[str]) -> None:
+        if lines:
+            self._file(self._place[part]).add_lines(lines)
 
     def commit(self) -> dict[str, dict[str, Any]]:
         """Name all files, the companion last; whether that can be written is found out first."""

@@ -15,10 +15,12 @@ from reasoner.datasets import thinking
 from reasoner.datasets.contamination import Evaluation
 from reasoner.datasets.duplicates import NearDuplicates, Seen
 from reasoner.datasets.records import Label, Record, Steps, map_texts, prompt_texts, texts
-from reasoner.datasets.scan import ControlTokens, findings, redacted
+from reasoner.datasets.scan import ControlTokens, findings, redacted, suspects
 from reasoner.datasets.tokens import Tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reasoner.datasets.options import Options
     from reasoner.datasets.select import Tally
 
@@ -54,8 +56,7 @@ class Hygiene:
         whole = "\x1f".join((*prompts, "\x1e", *written))
         if not self._is_clean(record, whole):
             return False
-        if not self._seen.add(f"{whole}\x1e{_more(record)}".encode("utf-8", "surrogatepass")):
-            self._tally.leave_out(DUPLICATE)
+        if not self.is_first(whole, _more(record)):
             return False
         if self._evaluation is not None and any(self._evaluation.touches(text) for text in (*prompts, *written) if text):
             self._tally.leave_out(CONTAMINATED)
@@ -65,6 +66,24 @@ class Hygiene:
             return False
         if self._options.thinking != "none":
             thinking.apply(record, self._options.thinking)
+        return True
+
+    def is_first(self, whole: str, more: str = "") -> bool:
+        """Tell whether the texts of a record, joined as `passes` joins them, are new; count it where they are not."""
+        if self._seen.add(f"{whole}\x1e{more}".encode("utf-8", "surrogatepass")):
+            return True
+        self._tally.leave_out(DUPLICATE)
+        return False
+
+    def clean_together(self, wholes: Iterable[str]) -> bool:
+        """Tell whether it is certain that none of these records holds anything a scan looks for. Otherwise each has to be scanned."""
+        lines = set("\n".join(wholes).split("\n"))
+        lines -= self._clean
+        text = "\n".join(lines)
+        if suspects(text) or self._control.found(text):
+            return False
+        if len(self._clean) < MAX_CLEAN_LINES:
+            self._clean |= lines
         return True
 
     def measure(self, record: Record) -> None:

@@ -82,6 +82,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 }
 # One set of first characters, so that the search runs over all else at full speed.
 _NUMBERS = re.compile(r"[(+\d](?:(?<=\d)(?:(?:[ .-]?\d){6}|\d{1,2}\.\d{1,3}\.\d)|(?<=\()\d{3,4}\)|(?<=\+)\d)")
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _NUMERIC = ("card", "iban", "social security number", "phone", "ip address")
 
 
@@ -100,23 +101,49 @@ class Finding:
 
 
 def _marked(t: str) -> bool:
-    """Tell whether one of `_NEEDS` may be met. Written out, because it runs over every text: a loop costs ten times as much."""
+    """Tell whether one of `_NEEDS` may be met.
+
+    Written out, because it runs over every text: a loop costs ten times as much. A search for one letter costs a third of one for
+    several, so a rare letter stands before the marks that have it.
+    """
     return (
-        "@" in t or "_" in t or "://" in t or "sk-" in t or "xox" in t or "hooks.slack" in t or "KEY" in t or "glpat-" in t or "pypi-" in t
-        or "AKIA" in t or "ASIA" in t or "AROA" in t or "AIDA" in t or "AIza" in t or "ya29." in t or "SG." in t or "eyJ" in t
+        "@" in t or "_" in t or "sk-" in t or "xox" in t or "://" in t or "hooks.slack" in t or "pat-" in t or "ya29." in t or "pypi-" in t
+        or ("K" in t and ("KEY" in t or "AKIA" in t)) or ("I" in t and ("ASIA" in t or "AIDA" in t or "AIza" in t))
+        or ("O" in t and "AROA" in t) or ("G" in t and "SG." in t) or ("J" in t and "eyJ" in t)
     )  # fmt: skip
 
 
-def findings(text: str) -> list[Finding]:
-    """Return what is found in a text, in its order; where two overlap, the first pattern's. No pattern goes past the end of a line."""
+def _numeric(t: str) -> bool:
+    """Tell whether `_NUMBERS` may match.
+
+    Bytes with every digit made a zero are searched for what each of its branches needs: ten times as fast as the pattern where a text
+    is full of numbers that are too short to be anything. Other scripts have digits of their own.
+    """
+    if not t.isascii():
+        return True
+    data = t.encode()
+    shape = data.translate(_ZEROS)
+    return b"00.0" in shape or b"+0" in shape or b"(000)" in shape or b"(0000)" in shape or b"0000000" in data.translate(_ZEROS, b" .-")
+
+
+def suspects(text: str) -> list[str]:
+    """Return the kinds whose patterns have to be run on a text.
+
+    Where there is none, nothing can be found. Lines that are not suspect together are not suspect each by itself.
+    """
     kinds = [kind for kind, marks in _NEEDS.items() if any(mark in text for mark in marks)] if _marked(text) else []
     low = text.lower()
     if "pass" in low or "pwd" in low or "secret" in low or "key" in low or "token" in low or "bearer" in low:
         kinds.append("assigned secret")
-    if _NUMBERS.search(text) is not None:
+    if _numeric(text) and _NUMBERS.search(text) is not None:
         kinds.extend(_NUMERIC)
+    return kinds
+
+
+def findings(text: str) -> list[Finding]:
+    """Return what is found in a text, in its order; where two overlap, the first pattern's. No pattern goes past the end of a line."""
     found: list[Finding] = []
-    for kind in kinds:
+    for kind in suspects(text):
         pattern = _PATTERNS[kind]
         check = _CHECKS.get(kind)
         for match in pattern.finditer(text):

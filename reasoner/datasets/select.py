@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from reasoner.solver import Solver
     from reasoner.store import Store
 
+MAX_REMEMBERED = 20_000
+"""Verdicts of one export that are remembered; all are forgotten when there are more."""
+MAX_REMEMBERED_CHARS = 1_000
+
 Wanted = Literal["default", "correct", "incorrect", "any"]
 
 NO_SOLVER = "its solver is not installed"
@@ -60,8 +64,10 @@ class Tally:
     def measure(self, unit: str, length: int) -> None:
         """Count one row of a length; bins are powers of two."""
         low = 1 << (length.bit_length() - 1) if length else 0
-        histogram = self.lengths.setdefault(unit, Counter())
-        histogram[low] += 1
+        histogram = self.lengths.get(unit)
+        if histogram is None:
+            histogram = self.lengths[unit] = Counter()
+        histogram[low] = histogram.get(low, 0) + 1
         self.total_length += length
 
     def count(self, what: str, value: str, n: int = 1) -> None:
@@ -162,7 +168,8 @@ class Judge:
         self._trust = trust
         self._families = families
         self._solvers: dict[str, Solver[Any, Any] | None] = {}
-        self._imported = reading.imported(store)
+        self._known: dict[tuple[str, str], bool] = {}
+        self.imported = reading.imported(store)
 
     def solver(self, name: str) -> Solver[Any, Any] | None:
         """Return a solver, None when it is not installed."""
@@ -184,26 +191,45 @@ class Judge:
         judged = Judged(row, solver, Origin(row.solver, row.problem_id, row.level, (row.model,), (row.strategy,)))
         if self._trust and not self._families:
             return judged
-        try:
-            instance = judged.instance
-        except ValueError:
-            tally.leave_out(UNREADABLE)
-            return None
-        if row.correct is not None and not self._trust:
-            correct = solver.verify(instance, row.answer or "").correct
-            if correct != bool(row.correct):
-                tally.leave_out(NO_LONGER if row.correct else CHANGED)
+        answer = row.answer or ""
+        if self._families or self.remembered(row.problem_id, answer) is None:
+            try:
+                instance = judged.instance
+            except ValueError:
+                tally.leave_out(UNREADABLE)
                 return None
-        if self._families:
-            judged.origin.family = stable(solver.family(instance))
+            if self._families:
+                judged.origin.family = stable(solver.family(instance))
+        if row.correct is not None and not self._trust and self._correct(solver, judged, answer) != bool(row.correct):
+            tally.leave_out(NO_LONGER if row.correct else CHANGED)
+            return None
         return judged
+
+    def remembered(self, problem_id: str, answer: str) -> bool | None:
+        """Return what the verifier said of this answer to this problem earlier in this export; None where it was not asked yet."""
+        return self._known.get((problem_id, answer))
+
+    def _correct(self, solver: Solver[Any, Any], judged: Judged, answer: str) -> bool:
+        """Verify an answer.
+
+        A verifier is exact and deterministic, so within one export the same answer to the same problem (an id names one solver and one
+        instance) is put to it once, as long as it is remembered.
+        """
+        correct = self.remembered(judged.row.problem_id, answer)
+        if correct is None:
+            correct = solver.verify(judged.instance, answer).correct
+            if len(answer) <= MAX_REMEMBERED_CHARS:
+                if len(self._known) >= MAX_REMEMBERED:
+                    self._known.clear()
+                self._known[judged.row.problem_id, answer] = correct
+        return correct
 
     def holds_answer(self, judged: Judged) -> bool:
         """Tell whether the answering call's reply itself holds the answer, as a training row's has to."""
         row = judged.row
         if row.answer == row.reply or judged.solver is None or not row.correct:
             return True
-        return judged.solver.verify(judged.instance, row.reply or "").correct
+        return self._correct(judged.solver, judged, row.reply or "")
 
     def lineage(self, row: Answered) -> dict[str, Any]:
         """Return where a record comes from; every id resolves in the store it was searched in."""
@@ -218,7 +244,7 @@ class Judge:
             "strategy": row.strategy,
             "model": row.model,
         }
-        if row.run_id in self._imported:
+        if row.run_id in self.imported:
             noted = reading.root_state(self._store, row.id).get("lineage")
             return json.loads(noted) if noted else made
         return made

@@ -78,17 +78,21 @@ class Source:
     def conversations(self) -> Iterator[Record]:
         """Yield one conversation per trajectory: its answering call, or its whole search written as one reply."""
         for judged in self._rows():
-            row = judged.row
-            if self.options.search_to_text and row.n_calls > 1:
-                made = self._written(judged)
-                if made is not None:
-                    yield made
-            elif self._single(judged):
-                columns = self._columns(judged)
-                lineage = self.judge.lineage(row)
-                if self.options.search_to_text:
-                    lineage.setdefault("written_as", None)  # one shape a file
-                yield Conversation(judged.origin, lineage, self.contexts.of(row), row.reply or "", columns=columns)
+            made = self.conversation(judged)
+            if made is not None:
+                yield made
+
+    def conversation(self, judged: Judged) -> Conversation | None:
+        """Return the conversation of one trajectory; None (counted) where there is none."""
+        row = judged.row
+        if self.options.search_to_text and row.n_calls > 1:
+            return self._written(judged)
+        if not self._single(judged):
+            return None
+        lineage = self.judge.lineage(row)
+        if self.options.search_to_text:
+            lineage.setdefault("written_as", None)  # one shape a file
+        return Conversation(judged.origin, lineage, self.contexts.of(row), row.reply or "", columns=self._columns(judged))
 
     def _written(self, judged: Judged) -> Conversation | None:
         order: Order = "bfs" if self.options.search_to_text == "bfs" else "dfs"

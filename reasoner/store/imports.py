@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reasoner.store.journal import intern_context, intern_message, now
+from reasoner.store.journal import intern_context, intern_message, intern_settings, now, packed
 from reasoner.types import Message, Problem, Verdict, canonical_json, digest
 
 if TYPE_CHECKING:
@@ -85,12 +85,17 @@ def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bo
 def _put_call(c: Connection, trajectory_id: str, call: ReadCall) -> tuple[int, int]:
     reply_id = intern_message(c, Message("assistant", call.reply))
     columns: dict[str, Any] = {
-        "key": call.key, "attempt": 0, "trajectory_id": trajectory_id, "state": "done", "parent_thought": "", "role": "imported",
-        "ordinal": 0, "template_hash": "", "context_id": intern_context(c, call.messages), "sampling": "{}", "seed": 0, "epoch": 1,
+        "key_bytes": packed(call.key), "attempt": 0, "trajectory_id": trajectory_id, "state": "done", "parent_thought": "", "role": "imported",
+        "ordinal": 0, "context_id": intern_context(c, call.messages), "seed": 0, "epoch": 1,
         "reply_id": reply_id, "finish_reason": "stop", "created": now(), "finished": now(), "model": "", "prompt_tokens": 0,
         "completion_tokens": 0, "cached_tokens": 0, "seconds": 0.0,
     }  # fmt: skip
-    return _insert(c, "calls", columns | dict(call.columns)), reply_id
+    columns |= call.columns
+    columns["settings_id"] = intern_settings(
+        c, template_hash=columns.pop("template_hash", ""), sampling=columns.pop("sampling", "{}"),
+        constraint=columns.pop("constraint_requested", None),
+    )  # fmt: skip
+    return _insert(c, "calls", columns), reply_id
 
 
 def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[int, int]]) -> None:

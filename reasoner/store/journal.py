@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought, Trajectory
 
 
+HASH_BYTES = 16
+"""So much of a text's hash is kept; the text itself is compared too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """A call about to be made."""
@@ -83,11 +87,22 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def packed(key: str) -> bytes | str:
+    """Return the bytes a key's hexadecimal digits stand for, as `calls.key_bytes` holds them; any other text as it is."""
+    try:
+        made = bytes.fromhex(key)
+    except ValueError:
+        return key
+    return made if made.hex() == key else key
+
+
 def intern_message(c: Connection, message: Message) -> int:
     """Return the id of a message, storing it if it is new."""
     content = storable(message.content)
-    hashed = digest(message.role, content)
-    found = c.execute("SELECT id FROM messages WHERE hash = ?", (hashed,)).fetchone()
+    hashed = bytes.fromhex(digest(message.role, content))[:HASH_BYTES]
+    found = c.execute("SELECT id, role = ? AND content = ? FROM messages WHERE hash = ?", (message.role, content, hashed)).fetchone()
+    if found is not None and not found[1]:
+        raise StoreError(f"message {found[0]} has the hash of another text: {content[:40]!r}", hint="it was changed by hand; undo that")
     if found is None:
         cursor = c.execute("INSERT INTO messages (hash, role, content) VALUES (?, ?, ?)", (hashed, message.role, content))
         return int(cursor.lastrowid)
@@ -113,6 +128,18 @@ def intern_context(c: Connection, messages: Sequence[Message]) -> int:
     if context is None:
         raise StoreError("a request without messages cannot be recorded", hint="the template needs a user block with text in it")
     return context
+
+
+def intern_settings(c: Connection, *, template_hash: str, sampling: str, constraint: str | None) -> int:
+    """Return the id of what a call shares with most others, storing it if it is new."""
+    found = c.execute(
+        "SELECT id FROM call_settings WHERE template_hash = ? AND sampling = ? AND constraint_requested IS ?",
+        (template_hash, sampling, constraint),
+    ).fetchone()
+    if found is None:
+        sql = "INSERT INTO call_settings (template_hash, sampling, constraint_requested) VALUES (?, ?, ?)"
+        return int(c.execute(sql, (template_hash, sampling, constraint)).lastrowid)
+    return int(found[0])
 
 
 class Journal:
@@ -153,22 +180,23 @@ class Journal:
 
     def _insert_intent(self, c: Connection, call: Intent) -> int:
         self._check_epoch(c)
-        attempt = c.execute("SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key = ?", (call.key,)).fetchone()[0]
+        key = packed(call.key)
+        attempt = c.execute("SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key_bytes = ?", (key,)).fetchone()[0]
         request = call.request
         constraint = canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
         row = {
-            "key": call.key,
+            "key_bytes": key,
             "attempt": attempt,
             "trajectory_id": call.trajectory_id,
             "state": "intent",
             "parent_thought": call.parent_thought,
             "role": call.role,
             "ordinal": call.ordinal,
-            "template_hash": call.template_hash,
+            "settings_id": intern_settings(
+                c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint
+            ),
             "context_id": intern_context(c, request.messages),
-            "sampling": canonical_json(request.sampling.as_dict()),
             "seed": request.seed,
-            "constraint_requested": constraint,
             "reserved_tokens": call.reserved_tokens,
             "reserved_cost": call.reserved_cost,
             "epoch": self._epoch,
@@ -261,7 +289,7 @@ class Journal:
             return None, intern_message(c, Message("user", thought.root_text))
         if thought.call_key is None:
             return None, None
-        row = c.execute("SELECT id, reply_id FROM calls WHERE key = ? AND state = 'done'", (thought.call_key,)).fetchone()
+        row = c.execute("SELECT id, reply_id FROM calls WHERE key_bytes = ? AND state = 'done'", (packed(thought.call_key),)).fetchone()
         if row is None:
             return None, None
         return int(row[0]), (int(row[1]) if thought.text is None else None)

@@ -114,7 +114,7 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
 def calls(store: Store, trajectory_id: str) -> list[dict[str, Any]]:
     """Return the calls of a trajectory in order, all attempts, without their prompts."""
     return store.rows(
-        "SELECT c.*, m.content AS reply FROM calls c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? ORDER BY c.id",
+        "SELECT c.*, m.content AS reply FROM call_details c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? ORDER BY c.id",
         (trajectory_id,),
     )
 

@@ -23,8 +23,8 @@ PAGE = 1000
 MAX_KEPT_CONTEXTS = 4096
 
 _ANSWERED = """
-SELECT t.rowid, t.id, t.run_id, t.strategy, t.params, t.model, t.answer, t.calls, p.id, p.solver, p.instance, p.line, p.level,
-       v.correct, v.score, v.reason, c.key, x.id, x.parent_id, u.role, u.content, m.content, c.completion_tokens
+SELECT t.rowid, t.id, t.run_id, t.strategy, t.model, t.answer, t.calls, p.id, p.solver, p.instance, p.line, p.level,
+       v.correct, v.score, v.reason, c.key, x.id, x.parent_id, u.role, u.content, m.content
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
 LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
@@ -55,7 +55,6 @@ class Answered(NamedTuple):
     id: str
     run_id: str
     strategy: str
-    params: str
     model: str
     answer: str | None
     n_calls: int
@@ -73,7 +72,6 @@ class Answered(NamedTuple):
     last_role: str | None
     last_content: str | None
     reply: str | None
-    reply_tokens: int | None
 
 
 class Contexts:
@@ -100,11 +98,18 @@ class Contexts:
 
 def answered(store: Store, where: Where) -> Iterator[Answered]:
     """Yield trajectories in the order they were opened."""
+    for page in answered_pages(store, where):
+        yield from map(Answered._make, page)
+
+
+def answered_pages(store: Store, where: Where) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the same as pages of bare rows, whose columns are the fields of `Answered`: for who reads a million of them."""
     after = 0
     sql = f"{_ANSWERED} WHERE {where} AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
     while True:
         page = store.tuples(sql, (*where.params, after))
-        yield from map(Answered._make, page)
+        if page:
+            yield page
         if len(page) < PAGE:
             return
         after = page[-1][0]
@@ -156,7 +161,7 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
         (trajectory_id,),
     )[0]
     calls = store.rows(
-        "SELECT c.*, m.content AS reply FROM calls c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
+        "SELECT c.*, m.content AS reply FROM call_details c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
         " ORDER BY c.id",
         (trajectory_id,),
     )

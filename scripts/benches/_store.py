@@ -15,6 +15,7 @@ from reasoner.outline import write_line
 from reasoner.prompts import Prompts
 from reasoner.shots import statement
 from reasoner.store import Store
+from reasoner.store.journal import intern_settings, packed
 from reasoner.types import canonical_json, digest
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ _SQL = {
     f" 'bench', ?, 'closed', ?, ?, ?, 1, 120, 90, '{WHEN}', '{WHEN}')",
     "messages": "INSERT OR IGNORE INTO messages (id, hash, role, content) VALUES (?, ?, ?, ?)",
     "contexts": "INSERT OR IGNORE INTO contexts (id, parent_id, message_id, depth) VALUES (?, NULL, ?, 0)",
-    "calls": "INSERT INTO calls (id, key, attempt, trajectory_id, state, parent_thought, role, ordinal, template_hash, context_id, sampling, seed,"
+    "calls": "INSERT INTO calls (id, key_bytes, attempt, trajectory_id, state, parent_thought, role, ordinal, settings_id, context_id, seed,"
     " constraint_applied, model, epoch, reply_id, finish_reason, prompt_tokens, completion_tokens, cached_tokens, seconds, created, finished)"
-    f" VALUES (?, ?, 0, ?, 'done', ?, 'cot/answer', 0, '', ?, '{{}}', 0, 'none', 'bench', 1, ?, 'stop', 120, 90, 0, 0.1, '{WHEN}', '{WHEN}')",
+    f" VALUES (?, ?, 0, ?, 'done', ?, 'cot/answer', 0, 1, ?, 0, 'none', 'bench', 1, ?, 'stop', 120, 90, 0, 0.1, '{WHEN}', '{WHEN}')",
     "thoughts": "INSERT INTO thoughts (id, trajectory_id, call_id, position, ordinal, role, label, operation, message_id, text, state, score, fate,"
     " depth) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
     "thought_edges": "INSERT INTO thought_edges (parent, child) VALUES (?, ?)",
@@ -54,7 +55,8 @@ def fill(path: Path, *, n_thoughts: int) -> int:
                 c.execute(
                     "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated)"
                     f" VALUES ('bench', '{{}}', 'bench', 0, 'finished', 1, '', 'bench', '{WHEN}', '{WHEN}')"
-                ).rowcount
+                ).rowcount,
+                intern_settings(c, template_hash="", sampling="{}", constraint=None),
             )
         )
         while batch := list(itertools.islice(made, BATCH)):
@@ -121,9 +123,9 @@ def _one(index: int, values: list[int], asked: str, shown: str, message_id: int)
     return {
         "problems": [(problem, "number_path", instance, line, N_STEPS)],
         "trajectories": [(name, problem, index, reply, ids[1], key)],
-        "messages": [(i, digest(role, text, str(index)), role, text) for i, role, text in texts],
+        "messages": [(i, bytes.fromhex(digest(role, text, str(index)))[:16], role, text) for i, role, text in texts],
         "contexts": [(index + 1, place + 1)],
-        "calls": [(index + 1, key, name, ids[0], index + 1, place + 2)],
+        "calls": [(index + 1, packed(key), name, ids[0], index + 1, place + 2)],
         "thoughts": thoughts,
         "thought_edges": list(itertools.pairwise(ids)),
         "verdicts": [(name,)],

@@ -11,6 +11,7 @@ before them, which is where logs grow.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -20,7 +21,7 @@ import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _report import report
 from _store import THOUGHTS_EACH, fill
@@ -28,11 +29,16 @@ from _store import THOUGHTS_EACH, fill
 from reasoner import registry
 from reasoner.api import Setup, execute
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.plan import draw, instance_of
+from reasoner.plan import StrategySpec, draw, instance_of
 from reasoner.prompts import Prompts
 from reasoner.shots import statement
 from reasoner.store import Store
+from reasoner.strategies import Strategy
 from reasoner.types import Message
+
+if TYPE_CHECKING:
+    from reasoner.session import Session
+    from reasoner.types import Answer
 
 THOUGHTS = int(os.environ.get("REASONER_BENCH_THOUGHTS", "1000000"))
 CALLS = 2_560
@@ -59,9 +65,12 @@ print(json.dumps({"rows": rows, "cpu_s": round(cpu, 2), "wall_s": round(wall, 2)
 """
 
 _OURS = """
+from reasoner.datasets import select
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.store import Store
+if not REMEMBER:
+    select.MAX_REMEMBERED_CHARS = -1
 def run(db, out):
     with Store.open(db) as store:
         return export(store, "sft", out, None, Options(trust_verdicts=TRUST)).taken
@@ -156,19 +165,15 @@ def timed(body: str, db: Path, out: Path) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@dataclass(frozen=True)
-class _Talk:
-    """A strategy that asks the same question again and again, each time with all that was said before."""
+class _Talk(Strategy):
+    """Asks the same question again and again, each time with all that was said before."""
 
+    name = "direct"
+    summary = "a conversation of `depth` calls"
     depth: int
-    label: str = "talk"
-    name: str = "direct"
-    params: str = "{}"
 
-    def make(self) -> _Talk:
-        return self
-
-    async def run(self, session: Any) -> Any:
+    async def run(self, session: Session) -> Answer:
+        """Ask `depth` times."""
         history: list[Message] = []
         thought = session.root
         for turn in range(self.depth):
@@ -176,6 +181,16 @@ class _Talk:
             asked = session.statement if turn == 0 else f"{session.statement} (again)"
             history += [Message("user", asked), Message("assistant", thought.text)]
         return session.offer(thought.text, thought)
+
+
+@dataclass(frozen=True, slots=True)
+class _TalkSpec(StrategySpec):
+    depth: int = 2
+
+    def make(self) -> Strategy:
+        talk = _Talk(_Talk.Params())
+        talk.depth = self.depth
+        return talk
 
 
 def reply(number: int) -> str:
@@ -188,7 +203,7 @@ def talks(folder: Path, depth: int) -> tuple[int, int]:
     """Record CALLS calls in conversations of a depth; return (bytes, thoughts)."""
     db = folder / f"depth{depth}.db"
     problems = draw("number_path", n=CALLS // 64, seed=0)
-    spec: Any = _Talk(depth)
+    spec = _TalkSpec("talk", "direct", "{}", depth=depth)
     client = ScriptedClient([reply(n) for n in range(CALLS)])
     asyncio.run(execute(problems, [spec], [client], Setup(db=db, samples=64 // depth)))
     with Store.open(db) as store:
@@ -235,11 +250,15 @@ def main() -> None:
         db = folder / "big.db"
         n = fill(db, n_thoughts=THOUGHTS)
         rows.append({"what": "store", "thoughts": n * THOUGHTS_EACH, "trajectories": n, "mb": round(db.stat().st_size / 1e6)})
-        verified = timed(_OURS.replace("TRUST", "False"), db, folder / "a.jsonl")
-        trusted = timed(_OURS.replace("TRUST", "True"), db, folder / "b.jsonl")
+        verified = timed(_OURS.replace("TRUST", "False").replace("REMEMBER", "True"), db, folder / "a.jsonl")
+        each = timed(_OURS.replace("TRUST", "False").replace("REMEMBER", "False"), db, folder / "d.jsonl")
+        trusted = timed(_OURS.replace("TRUST", "True").replace("REMEMBER", "True"), db, folder / "b.jsonl")
         naive = timed(_NAIVE, db, folder / "c.jsonl")
-        same = (folder / "a.jsonl").read_bytes() == (folder / "b.jsonl").read_bytes() == (folder / "c.jsonl").read_bytes()
-        rows.append({"what": "sft, verified again", **verified})
+        same = len({hashlib.sha256((folder / f"{letter}.jsonl").read_bytes()).digest() for letter in "abcd"}) == 1
+        with Store.open(db) as store:
+            different = store.tuples("SELECT count(*) FROM (SELECT DISTINCT problem_id, answer FROM trajectories)")[0][0]
+        rows.append({"what": "sft, verified again", "different answers": different, **verified})
+        rows.append({"what": "sft, verified again, no verdict remembered", **each})
         rows.append({"what": "sft, --trust-verdicts", **trusted})
         rows.append({"what": "naive: sqlite-utils + json, nothing verified or scanned", **naive, "same bytes": same})
         db.unlink()
@@ -256,6 +275,7 @@ def main() -> None:
         rows += [{"what": "bytes per call, depth 64", "who": who, "bytes": round(size)} for who, size in others.items()]
     bars = {
         "rows_per_s": float(verified["rows_per_cpu_s"]),
+        "rows_per_s_nothing_remembered": float(each["rows_per_cpu_s"]),
         "rows_per_s_trusted": float(trusted["rows_per_cpu_s"]),
         "rows_per_s_naive": float(naive["rows_per_cpu_s"]),
         "rss_mib": float(verified["rss_mib"]),

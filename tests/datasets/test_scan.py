@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from reasoner.datasets import scan
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
-from reasoner.datasets.scan import PERSONAL_KINDS, SECRET_KINDS, ControlTokens, findings, redacted
+from reasoner.datasets.scan import PERSONAL_KINDS, SECRET_KINDS, ControlTokens, findings, redacted, suspects
 from reasoner.datasets.select import Filters, Tally
 from reasoner.run import Outcome
 from reasoner.session import Session
@@ -177,3 +178,18 @@ def test_every_pattern_can_be_reached() -> None:
     for row in FIXTURE:
         if row["kind"]:
             assert any(pattern.search(row["text"]) for pattern in scan._PATTERNS.values()) == bool(findings(row["text"])), row
+
+
+def test_what_is_looked_at_quickly_misses_nothing_the_patterns_find() -> None:
+    stream = random.Random(0)
+    for _ in range(20_000):
+        text = "".join(stream.choices("0123456789 .-()+x\n\u0663", k=stream.randint(1, 30)))
+        assert scan._numeric(text) or scan._NUMBERS.search(text) is None, text
+    for kind, marks in scan._NEEDS.items():
+        assert all(kind in suspects(f"a {mark} b") for mark in marks)
+    assert not scan._numeric("1: 128 -> 256 (128 * 2 = 256)\n2: 16. In (17, 9)")
+
+
+def test_lines_together_are_suspect_where_one_of_them_is() -> None:
+    for row in HELD:
+        assert not findings(row["text"]) or suspects("\n".join(("1: 2 -> 4", row["text"], "Answer: 4")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from reasoner.errors import Unparseable
@@ -54,3 +56,47 @@ def test_reasons_are_short_single_lines() -> None:
         assert verdict.reason.isprintable()
         assert 0 < len(verdict.reason) <= 200
     assert len(answers.shown("9" * 10_000)) == 42
+
+
+def test_patterns_that_are_not_run_would_have_changed_nothing() -> None:
+    from reasoner.text import tail
+    from solvers import _expression
+
+    def plain(line: str) -> str:
+        line = answers._ARROW.sub(" -> ", answers._BOXED.sub(r"\1", line))
+        line = answers._ESCAPED.sub(r"\1", answers._DELIMITER.sub(" ", line)).translate(_expression._SYMBOLS)
+        line = _expression._LATEX.sub(lambda m: _expression._LATEX_OPERATORS[m[1]], line)
+        for _ in range(5):
+            line = _expression._FRACTION.sub(r"((\1)/(\2))", line)
+        return " ".join(answers._EMPHASIS.sub(" ", line.strip(answers._EDGES)).split()).strip(answers._EDGES)
+
+    stream = random.Random(0)
+    parts = [
+        *" ->=*$`.,()[]{}_9x",
+        " -> ",
+        "->",
+        "=>",
+        "-->",
+        "\\",
+        "\\to",
+        "\\boxed{",
+        "\\frac{1}{2}",
+        "\\*",
+        "**",
+        "***",
+        "\u2192",
+        "\u2212",
+        "\u00a0",
+        "\t",
+        "\x1f",
+    ]
+    for _ in range(20_000):
+        text = "".join(stream.choices(parts, k=stream.randint(1, 12)))
+        assert answers.plain(text) == plain(text), text
+        blanks = text.replace(" ", stream.choice((" ", "  ", "\t ", "\x1f\t", "\u00a0 ")))
+        asked = f"Answer: 9{blanks}9\nthe end"
+        try:
+            found = answers.find(asked)
+        except Unparseable:
+            continue
+        assert found == answers.find(answers._RUN.sub(" ", tail(asked))), asked

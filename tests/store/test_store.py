@@ -149,7 +149,7 @@ def test_processes_racing_to_open_and_write(tmp_path: Path) -> None:
     with Store.open(path) as store:
         assert store.rows("SELECT count(*) AS n FROM messages") == [{"n": 120}]
         assert store.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-        assert len(store.rows("SELECT * FROM _sqlite_migrations")) == 2
+        assert len(store.rows("SELECT * FROM _sqlite_migrations")) == 3
 
 
 def test_messages_are_searchable(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 A format is a class with `name`, `summary`, `kinds` (the kinds of record it can write, the usual one first) and `row(record)`, which
 returns one row as JSON values, or None for a record the format has no way to write. Optional: `read(row)` takes a row apart again for
 `reasoner import`; `lineage` is `"sidecar"` where rows may have no column of ours; `thinking_field` says that messages may have a key
-`thinking`; `companion(path, kind)` gives a file that has to stand beside. Formats add no lineage: the export does.
+`thinking`; `only_messages` says that the row of a conversation is `{"messages": record.turns()}`, which can be written the short way
+(`reasoner.datasets.express`); `companion(path, kind)` gives a file that has to stand beside. Formats add no lineage: the export does.
 """
 
 from __future__ import annotations

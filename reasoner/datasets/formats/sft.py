@@ -19,6 +19,7 @@ class Sft:
     summary: ClassVar[str] = "TRL SFTTrainer: messages"
     kinds: ClassVar[tuple[Kind, ...]] = ("conversation",)
     thinking_field: ClassVar[bool] = True
+    only_messages: ClassVar[bool] = True
 
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return messages ending with the assistant's reply."""
