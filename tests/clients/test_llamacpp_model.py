@@ -94,47 +94,6 @@ def test_greedy_text_is_what_the_library_itself_gives(question: str, is_exact: b
     asyncio.run(client.aclose())
 
 
-PIECES_AND_WHOLE = """
-import sys
-import llama_cpp
-from reasoner.clients.llamacpp.model import N_BATCH, Model
-from reasoner.clients.llamacpp.sampler import logits_of
-from reasoner.clients.llamacpp.scheduler import Scheduler, Slice
-
-model = Model.load({"path": sys.argv[1], "n_ctx": 1024, "threads": 1, "plain": True})
-n_vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model.handle))
-prompt = [3 + 7919 * i % (n_vocab - 3) for i in range(int(sys.argv[2]))]
-
-
-class Task:
-    max_tokens, written, alone, ends, n_cached = 1, [], False, False, 0
-
-    def take(self, row):
-        self.logits = logits_of(model.context, row, n_vocab).copy()
-        return True
-
-
-task = Task()
-task.prompt = prompt
-scheduler = Scheduler(model, n_sequences=8, max_running=4, n_batch=N_BATCH, patience_tokens=1000)
-scheduler.add(task)
-while scheduler.busy:
-    scheduler.step()
-model.clear()
-for at in range(0, len(prompt), N_BATCH):
-    (row,) = model.decode([Slice(0, at, prompt[at : at + N_BATCH], wants_logits=True)])
-print(scheduler.counts.steps, (task.logits == logits_of(model.context, row, n_vocab)).all())
-"""
-
-
-@pytest.mark.parametrize(("n_tokens", "steps"), [(385, 3), (641, 5)])
-def test_a_prompt_read_in_pieces_gives_the_very_bits_of_one_read_as_the_library_does(tiny_model: Path, n_tokens: int, steps: int) -> None:
-    """Of pieces of 128 the last would be a single token, for which other kernels are used: that shows in the last digits."""
-    command = [sys.executable, "-c", PIECES_AND_WHOLE, str(tiny_model), str(n_tokens)]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
-    assert done.stdout.split() == [str(steps), "True"]
-
-
 def test_exact_the_same_seed_gives_the_same_text_whatever_runs_before_or_beside_it(exact: LlamaCppClient) -> None:
     wanted = request("Tell me a story.", seed=7, temperature=1.0)
     other = request("Something else entirely, and longer than that. " * 20, seed=8, temperature=1.5)

@@ -213,31 +213,6 @@ def test_nothing_is_kept_of_an_answer_nobody_will_continue_but_what_others_share
     assert scheduler.tree.n_cells == before == len(model.cells())
 
 
-@pytest.mark.parametrize(
-    ("n_tokens", "pieces"),
-    [
-        (255, [255]),
-        (256, [128, 128]),
-        (300, [128, 172]),
-        (513, [128, 128, 128, 128, 1]),
-        (641, [128, 128, 128, 128, 129]),
-        (706, [128, 128, 128, 128, 194]),
-        (1300, [128, 128, 128, 128, 128, 128, 128, 128, 128, 148]),
-    ],
-)
-def test_a_lone_prompt_is_cut_where_the_library_cuts_it_and_no_end_is_shorter_than_there(n_tokens: int, pieces: list[int]) -> None:
-    """`Llama` cuts at 512: what is shorter than a piece of ours may only be what is so there."""
-    model = FakeModel()
-    scheduler = scheduler_of(model, n_batch=512)
-    scheduler.add(FakeTask(model, [1] * n_tokens, 1))
-    read = []
-    while scheduler.busy:
-        before = model.n_decoded
-        scheduler.step()
-        read.append(model.n_decoded - before)
-    assert read == pieces
-
-
 def test_prompts_and_answers_share_a_batch() -> None:
     model = FakeModel()
     scheduler = scheduler_of(model, n_batch=10)

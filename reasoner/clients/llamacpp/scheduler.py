@@ -25,7 +25,7 @@ WORTH_WAITING_TOKENS = 16
 LOOK_EVERY_TOKENS = 64
 SHARED_BATCH = 128
 """Tokens of a step in which several tasks take part. Every token of a batch looks at the cells of all others in it, so what is gained by
-larger batches is lost again. A lone task's prompt is read in pieces of this size too, see `_lone_piece`."""
+larger batches is lost again; a lone task reads as much at once as the model takes."""
 
 
 class OutOfCells(Exception):
@@ -273,7 +273,7 @@ class Scheduler:
 
     def _plan(self) -> tuple[list[Slice], list[_Place]]:
         """Choose the tokens of the next batch: one of every answer, then prompts in the order they came, as many as fit."""
-        room = self._lone_piece(self._running[0]) if len(self._running) == 1 else min(self.n_batch, SHARED_BATCH)
+        room = self.n_batch if len(self._running) == 1 else min(self.n_batch, SHARED_BATCH)
         slices: list[Slice] = []
         places: list[_Place] = []
         for place in sorted(self._running, key=lambda p: p.reads_prompt):
@@ -285,16 +285,6 @@ class Scheduler:
             slices.append(Slice(place.seq, place.n_read, tokens, wants_logits=n_tokens == place.n_left))
             places.append(place)
         return slices, places
-
-    def _lone_piece(self, place: _Place) -> int:
-        """Return how many tokens of a lone task to read at once.
-
-        `Llama` cuts a prompt at every `n_batch` tokens. Smaller pieces are read faster, and give the same bits as long as every piece begins
-        at a multiple of its size and none is so short that other kernels compute it. So the blocks are cut where `Llama` cuts them, and the
-        end of a block stays with the piece before it.
-        """
-        left = min(place.n_left, self.n_batch - place.n_read % self.n_batch)
-        return SHARED_BATCH if left >= 2 * SHARED_BATCH else left
 
     def _decode(self, slices: list[Slice], places: list[_Place]) -> list[int | None]:
         while slices:
