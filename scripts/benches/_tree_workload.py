@@ -2,7 +2,7 @@
 
 A root prompt of about 700 tokens; three levels; every kept node is continued three times by 48 tokens, every child is valued by a call
 that continues its whole text and takes 12 tokens; five children are kept (by place, not by value: all contenders do the same work).
-27 children, 1,620 tokens written.
+27 children, 1,620 tokens written; `SIZE` makes it smaller.
 """
 
 from __future__ import annotations
@@ -22,6 +22,22 @@ ROOT_CHARS = 900
 VALUE_SUFFIX = "\n\nHow good is this? Give a number from 1 to 10 and nothing else.\nRating:"
 WIDTHS = (3, 9, 15)
 """How many children each level has; both its calls run that many at once."""
+
+
+@dataclass
+class Size:
+    """How much of the workload is run; a slow model may be given less, and the report says so."""
+
+    levels: int = LEVELS
+    child_tokens: int = CHILD_TOKENS
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many children each level has that is run."""
+        return WIDTHS[: self.levels]
+
+
+SIZE = Size()
 
 TEMPERATURE = 0.8
 TOP_K = 40
@@ -49,8 +65,8 @@ async def walk(ask: Ask, *, run: int) -> Transcript:
     made = Transcript()
     nodes = [root_prompt(run)]
     seed = 0
-    for _ in range(LEVELS):
-        jobs = [(node, CHILD_TOKENS, seed + i) for i, node in enumerate(node for node in nodes for _ in range(SAMPLES))]
+    for _ in range(SIZE.levels):
+        jobs = [(node, SIZE.child_tokens, seed + i) for i, node in enumerate(node for node in nodes for _ in range(SAMPLES))]
         written = await ask(jobs)
         made.calls += [(job[0], text) for job, text in zip(jobs, written, strict=True)]
         children = [job[0] + text for job, text in zip(jobs, written, strict=True)]

@@ -3,7 +3,8 @@
 Each contender runs the workload of `_tree_workload` in a process of its own, in turn, five rounds. The ideal is what llama.cpp itself
 takes on this machine when nothing is read twice and every level is decoded together: unique prompt tokens / measured reading rate,
 plus for each level its tokens / the rate measured at as many sequences (bare `llama_decode` without sampling, 48 steps, on the same root
-and hanging on as many parents as in the workload; nothing else in the cache). `--model FILE.gguf` runs another model, `--rounds N` other rounds.
+and hanging on as many parents as in the workload; nothing else in the cache). `--model FILE.gguf` runs another model, `--rounds N` other rounds,
+`--levels N` and `--child-tokens N` a smaller workload for a slow one, which the report names.
 """
 
 from __future__ import annotations
@@ -176,18 +177,18 @@ def run_ideal(model: str, threads: int, run: int) -> dict[str, Any]:
         reading.append(len(tokens) / (time.perf_counter() - started))
     rates = {}
     seqs, depth = [0], len(tokens)
-    for width in workload.WIDTHS:
+    for width in workload.SIZE.widths:
         # The children of a level hang on as many parents as the level has, whose text is in the cache, as it is in the workload.
         parents, children = seqs, [max(seqs) + 1 + i for i in range(width)]
         for i, child in enumerate(children):
             made.copy(parents[i * len(parents) // width], child, depth)
         started = time.perf_counter()
-        for step in range(workload.CHILD_TOKENS):
+        for step in range(workload.SIZE.child_tokens):
             made.decode([Slice(seq, depth + step, [tokens[step]], wants_logits=True) for seq in children])
-        rates[width] = width * workload.CHILD_TOKENS / (time.perf_counter() - started)
+        rates[width] = width * workload.SIZE.child_tokens / (time.perf_counter() - started)
         for seq in [*parents, *children[workload.KEPT :]]:
             made.free(seq)  # a prefix that children share stays with them
-        seqs, depth = children[: workload.KEPT], depth + workload.CHILD_TOKENS
+        seqs, depth = children[: workload.KEPT], depth + workload.SIZE.child_tokens
     return {"read_per_s": statistics.median(reading), "write_per_s": rates}
 
 
@@ -252,6 +253,7 @@ def contender(name: str, model: str, threads: int, run: int) -> dict[str, Any]:
 def spawn(name: str, model: str, threads: int, run: int) -> dict[str, Any]:
     """Run one contender in a process of its own."""
     command = [sys.executable, __file__, "--contender", name, "--model", model, "--threads", str(threads), "--run", str(run)]
+    command += ["--levels", str(workload.SIZE.levels), "--child-tokens", str(workload.SIZE.child_tokens)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{name} failed: {done.stderr[-2000:]}")
@@ -261,8 +263,8 @@ def spawn(name: str, model: str, threads: int, run: int) -> dict[str, Any]:
 
 def ideal_seconds(rates: dict[str, Any], unique: int) -> float:
     """Return the seconds the workload takes when nothing is read twice and each level is decoded together."""
-    per_child = workload.CHILD_TOKENS + workload.VALUE_TOKENS
-    writing = sum(width * per_child / rates["write_per_s"][str(width)] for width in workload.WIDTHS)
+    per_child = workload.SIZE.child_tokens + workload.VALUE_TOKENS
+    writing = sum(width * per_child / rates["write_per_s"][str(width)] for width in workload.SIZE.widths)
     return float(unique / rates["read_per_s"] + writing)
 
 
@@ -274,9 +276,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=physical_cores())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--without", default="", help="contenders to leave out, separated by commas")
+    parser.add_argument("--levels", type=int, choices=range(1, workload.LEVELS + 1), default=workload.LEVELS)
+    parser.add_argument("--child-tokens", type=int, default=workload.CHILD_TOKENS, help="tokens a child is continued by")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--run", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.child_tokens <= workload.VALUE_TOKENS:
+        parser.error(f"--child-tokens must be more than the {workload.VALUE_TOKENS} of an evaluation")
+    workload.SIZE.levels, workload.SIZE.child_tokens = options.levels, options.child_tokens
     model = str(bundled_model()) if options.model == "local" else options.model
     if options.contender:
         print(json.dumps(contender(options.contender, model, options.threads, options.run)))
@@ -310,7 +317,7 @@ def rounds(options: argparse.Namespace, model: str) -> None:
         bars=bars,
         packages=packages,
         as_json=options.json,
-        notes={"threads": options.threads, "model": Path(model).name},
+        notes={"threads": options.threads, "model": Path(model).name, "levels": options.levels, "child_tokens": options.child_tokens},
     )
 
 
@@ -350,7 +357,7 @@ def ideal_row(runs: list[dict[str, Any]], ideals: list[float]) -> dict[str, Any]
     """Return the ideal's medians with the rates it is made of."""
     rates = {
         f"write_per_s_at_{width}": round(statistics.median(made["write_per_s"][str(width)] for made in runs), 1)
-        for width in workload.WIDTHS
+        for width in workload.SIZE.widths
     }
     reading = round(statistics.median(made["read_per_s"] for made in runs), 1)
     return {"contender": "ideal", "seconds": round(statistics.median(ideals), 2), "read_per_s": reading, **rates}

@@ -19,7 +19,7 @@ import pytest
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient
-from reasoner.errors import BadConfig, BadTemplate, ReasonerError
+from reasoner.errors import BadConfig, BadTemplate, EngineLost, ReasonerError
 from reasoner.types import Completion, Constraint, Message, Request, Sampling
 
 KILLS = int(os.environ.get("REASONER_ENGINE_KILLS", "16"))
@@ -219,7 +219,8 @@ async def tried(path: Path) -> str:
         reply = await client.complete(request("Hi", max_tokens=2))
     except ReasonerError as error:
         assert "\n" not in str(error)
-        return f"{type(error).__name__}: the worker {'died' if 'did not survive' in str(error) else 'refused'}"
+        died = isinstance(error, EngineLost) or "did not survive" in str(error)
+        return f"{type(error).__name__}: the worker {'died' if died else 'refused'}"
     finally:
         await client.aclose()
     assert isinstance(reply, Completion)
