@@ -26,6 +26,7 @@ from pydantic import SecretStr
 
 from reasoner.clients import ClientOptions
 from reasoner.clients._openai_wire import MAX_BODY_BYTES, Endpoint, profile_for, request_body
+from reasoner.clients._transport import open_transport
 from reasoner.errors import (
     BadConfig,
     BadResponse,
@@ -107,7 +108,8 @@ class OpenAIClient:
             self._pools[loop] = httpx.AsyncClient(
                 auth=_Bearer(self._endpoint.key) if self._endpoint.key.get_secret_value() else None,
                 timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-                limits=httpx.Limits(max_connections=self.concurrency),
+                transport=open_transport(max_connections=self.concurrency, trust_env=self.paid),
+                limits=httpx.Limits(max_connections=self.concurrency),  # of httpx's own transport, where a proxy is in between
                 follow_redirects=False,
                 trust_env=self.paid,  # proxies are for the way out, not for a server on this machine
             )
