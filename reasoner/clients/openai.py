@@ -62,6 +62,7 @@ class OpenAIClient:
         self.paid = not is_loopback(endpoint.host)
         self.concurrency = options.concurrency or DEFAULT_CONCURRENCY
         self._endpoint = endpoint
+        self._url = httpx.URL(endpoint.url)  # parsed once, not at every call
         self._profile = profile_for(endpoint.model, endpoint.host)
         self._timeout_s = options.timeout_s
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
@@ -81,7 +82,7 @@ class OpenAIClient:
             # A total deadline: a server that drips one byte a second never trips a read timeout.
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._pool().stream("POST", self._endpoint.url, content=body, headers=headers) as response,
+                self._pool().stream("POST", self._url, content=body, headers=headers) as response,
             ):
                 data = await _read(response)
         except TimeoutError as error:

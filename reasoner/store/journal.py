@@ -64,6 +64,13 @@ class ThoughtRow:
     root_text: str | None = None
 
 
+_INSERT_INTENT = (
+    "INSERT INTO calls (key, attempt, trajectory_id, state, parent_thought, role, ordinal, template_hash, context_id, sampling, seed,"
+    " constraint_requested, reserved_tokens, reserved_cost, epoch, created)"
+    " VALUES (?, (SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key = ?), ?, 'intent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
     """Return a thought of a graph as it is stored."""
     node = dag.graph.nodes[thought_id]
@@ -153,30 +160,14 @@ class Journal:
 
     def _insert_intent(self, c: Connection, call: Intent) -> int:
         self._check_epoch(c)
-        attempt = c.execute("SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key = ?", (call.key,)).fetchone()[0]
         request = call.request
         constraint = canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
-        row = {
-            "key": call.key,
-            "attempt": attempt,
-            "trajectory_id": call.trajectory_id,
-            "state": "intent",
-            "parent_thought": call.parent_thought,
-            "role": call.role,
-            "ordinal": call.ordinal,
-            "template_hash": call.template_hash,
-            "context_id": intern_context(c, request.messages),
-            "sampling": canonical_json(request.sampling.as_dict()),
-            "seed": request.seed,
-            "constraint_requested": constraint,
-            "reserved_tokens": call.reserved_tokens,
-            "reserved_cost": call.reserved_cost,
-            "epoch": self._epoch,
-            "created": now(),
-        }
-        names = ", ".join(row)
-        marks = ", ".join("?" * len(row))
-        return int(c.execute(f"INSERT INTO calls ({names}) VALUES ({marks})", tuple(row.values())).lastrowid)  # noqa: S608 - column names stand above
+        row = (
+            call.key, call.key, call.trajectory_id, call.parent_thought, call.role, call.ordinal, call.template_hash,
+            intern_context(c, request.messages), canonical_json(request.sampling.as_dict()), request.seed, constraint, call.reserved_tokens,
+            call.reserved_cost, self._epoch, now(),
+        )  # fmt: skip
+        return int(c.execute(_INSERT_INTENT, row).lastrowid)
 
     async def done(self, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], *, retries: int) -> None:
         """Commit a call's result, usage and thoughts in one transaction.
@@ -189,12 +180,13 @@ class Journal:
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int) -> None:
         self._check_epoch(c)
         usage = completion.usage
+        reply_id = intern_message(c, Message("assistant", completion.text))
         changed = c.execute(
             "UPDATE calls SET state = 'done', reply_id = ?, model = ?, constraint_applied = ?, finish_reason = ?, prompt_tokens = ?,"
             " completion_tokens = ?, cached_tokens = ?, cost = ?, seconds = ?, mean_logprob = ?, retries = ?, reserved_tokens = NULL,"
             " reserved_cost = NULL, finished = ? WHERE id = ? AND state = 'intent' AND epoch = ?",
             (
-                intern_message(c, Message("assistant", completion.text)),
+                reply_id,
                 completion.model,
                 completion.constraint_applied,
                 completion.finish_reason,

@@ -124,11 +124,14 @@ async def dspy_cached(port: int, folder: Path) -> Round:
 
 
 async def litellm_cached(port: int, folder: Path) -> Round:
-    """LiteLLM: `acompletion` with its disk cache."""
+    """LiteLLM: `acompletion` with its cache: on disk where the version has that, in memory since it was removed (1.110)."""
     import litellm
     from litellm.caching import Cache
 
-    litellm.cache = Cache(type="disk", disk_cache_dir=str(folder / "litellm"))  # type: ignore[arg-type]
+    try:
+        litellm.cache = Cache(type="disk", disk_cache_dir=str(folder / "litellm"))  # type: ignore[arg-type]
+    except ValueError:
+        litellm.cache = Cache(type="local")  # type: ignore[arg-type]
     litellm.suppress_debug_info = True
 
     async def ask(latency_ms: int) -> None:

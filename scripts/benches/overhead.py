@@ -25,7 +25,7 @@ OURS = "reasoner"
 LOGGING = ("DSPy", "LiteLLM", "Inspect", "llm")
 WIDTH, LATENCY_MS = 64, 50
 IDEAL = WIDTH / (LATENCY_MS / 1000)
-SLOW = {"Inspect": 8, "llm": 10, "LiteLLM": 4, "DSPy": 2, "httpx, pool of 72": 4}
+SLOW = {"Inspect": 10, "llm": 20, "LiteLLM": 8, "DSPy": 4, "httpx": 2, "httpx, pool of 72": 10, "OpenAI SDK": 2, "aiohttp": 2, "reasoner, one call each": 2}
 """By how much fewer calls a contender makes in a round than the others: a round should take about a second."""
 CONTENDERS = ("httpx", "httpx, pool of 72", "OpenAI SDK", *LOGGING, OURS, "reasoner, one call each")
 PACKAGES = {"httpx": "httpx", "aiohttp": "aiohttp", "OpenAI SDK": "openai", "DSPy": "dspy", "LiteLLM": "litellm", "Inspect": "inspect-ai", "llm": "llm"}
@@ -110,7 +110,7 @@ def measure(names: list[str], options: argparse.Namespace, port: int) -> list[di
 def once(contender: Contender, number: int, options: argparse.Namespace, port: int, taken: Any, cpu: Any, at_once: Any) -> None:
     """Run one round of one contender, both measures; the first round warms up and does not count."""
     name, share = contender.name, SLOW.get(contender.name, 1)
-    n, wide_n = max(20, options.calls // share), max(2 * WIDTH, options.wide // share // (2 * WIDTH) * 2 * WIDTH)
+    n, wide_n = max(20, options.calls // min(share, 10)), max(2 * WIDTH, options.wide // share // (2 * WIDTH) * 2 * WIDTH)
     if number == 0:
         n, wide_n = max(10, n // 4), 2 * WIDTH
     alone = contender.round(n, 1, 0)
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--peers", default=os.environ.get("REASONER_BENCH_PEERS", sys.executable), help="the Python that has the peers")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count, after one that does not")
     parser.add_argument("--calls", type=int, default=300, help="calls in a sequential round (fewer for slow contenders)")
-    parser.add_argument("--wide", type=int, default=1280, help="calls in a round at concurrency 64 (fewer for slow contenders)")
+    parser.add_argument("--wide", type=int, default=2560, help="calls in a round at concurrency 64 (fewer for slow contenders)")
     parser.add_argument("--only", default="", help="contenders to run, separated by semicolons")
     options = parser.parse_args()
     names = [name.strip() for name in options.only.split(";") if name.strip()] or list(CONTENDERS)
