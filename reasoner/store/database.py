@@ -6,7 +6,6 @@ with Store.open("trajectories.db") as store:
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from pathlib import Path

@@ -78,7 +78,10 @@ async def ours(port: int, folder: Path, *, calls: int = 0) -> Round:
         report = await Runner(store, prompts).execute(plan, [client], fresh=True)
         made = sum(outcome.new_calls for outcome in report.outcomes)
         assert made == n, f"{made} calls instead of {n}"
-        done = store.rows("SELECT count(*) AS n FROM calls c JOIN trajectories t ON t.id = c.trajectory_id WHERE run_id = ? AND c.state = 'done'", [report.run_id])
+        done = store.rows(
+            "SELECT count(*) AS n FROM calls c JOIN trajectories t ON t.id = c.trajectory_id WHERE run_id = ? AND c.state = 'done'",
+            [report.run_id],
+        )
         assert done[0]["n"] == n, f"{done} rows instead of {n}"
 
     return round_

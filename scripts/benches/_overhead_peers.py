@@ -113,7 +113,9 @@ async def dspy_cached(port: int, folder: Path) -> Round:
 
     dspy.configure_cache(enable_disk_cache=True, enable_memory_cache=True, disk_cache_dir=str(folder / "dspy"))
     models = {
-        ms: dspy.LM("openai/stub", api_base=base_url(port, ms), api_key="none", num_retries=0, cache=True, max_tokens=MAX_TOKENS, temperature=0.0)
+        ms: dspy.LM(
+            "openai/stub", api_base=base_url(port, ms), api_key="none", num_retries=0, cache=True, max_tokens=MAX_TOKENS, temperature=0.0
+        )
         for ms in (0, 50)
     }
 
@@ -218,7 +220,13 @@ async def main(name: str, port: int, core: int) -> None:
     """Set a contender up and serve its rounds."""
     settle(core)
     with tempfile.TemporaryDirectory(prefix="overhead-", dir=os.environ.get("OVERHEAD_DIR")) as folder:
-        os.environ |= {"LLM_USER_PATH": folder, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_API_KEY": "none", "DSPY_CACHEDIR": folder, "INSPECT_DISPLAY": "none"}
+        os.environ |= {
+            "LLM_USER_PATH": folder,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "OPENAI_API_KEY": "none",
+            "DSPY_CACHEDIR": folder,
+            "INSPECT_DISPLAY": "none",
+        }
         await serve(await PEERS[name](port, Path(folder)))
 
 

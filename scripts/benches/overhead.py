@@ -3,7 +3,7 @@
     scripts/bench overhead --peers /path/to/venv/bin/python
 
 One stub server on loopback, on a core of its own; every contender in a process of its own, on one other core; rounds in turn, medians. The
-peers pin much and want an environment of their own, see docs/overhead.md; those that cannot be imported are left out and said so.
+peers pin much and want an environment of their own, see docs/results.md; those that cannot be imported are left out and said so.
 """
 
 from __future__ import annotations
@@ -25,10 +25,28 @@ OURS = "reasoner"
 LOGGING = ("DSPy", "LiteLLM", "Inspect", "llm")
 WIDTH, LATENCY_MS = 64, 50
 IDEAL = WIDTH / (LATENCY_MS / 1000)
-SLOW = {"Inspect": 10, "llm": 20, "LiteLLM": 8, "DSPy": 4, "httpx": 2, "httpx, pool of 72": 10, "OpenAI SDK": 2, "aiohttp": 2, "reasoner, one call each": 2}
+SLOW = {
+    "Inspect": 10,
+    "llm": 20,
+    "LiteLLM": 8,
+    "DSPy": 4,
+    "httpx": 2,
+    "httpx, pool of 72": 10,
+    "OpenAI SDK": 2,
+    "aiohttp": 2,
+    "reasoner, one call each": 2,
+}
 """By how much fewer calls a contender makes in a round than the others: a round should take about a second."""
 CONTENDERS = ("httpx", "httpx, pool of 72", "OpenAI SDK", *LOGGING, OURS, "reasoner, one call each")
-PACKAGES = {"httpx": "httpx", "aiohttp": "aiohttp", "OpenAI SDK": "openai", "DSPy": "dspy", "LiteLLM": "litellm", "Inspect": "inspect-ai", "llm": "llm"}
+PACKAGES = {
+    "httpx": "httpx",
+    "aiohttp": "aiohttp",
+    "OpenAI SDK": "openai",
+    "DSPy": "dspy",
+    "LiteLLM": "litellm",
+    "Inspect": "inspect-ai",
+    "llm": "llm",
+}
 
 
 class Contender:
