@@ -171,7 +171,7 @@ class _Plain(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the name httpcore calls it by
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -219,7 +219,7 @@ class _Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         self._flush()
         if not self._in and not self._ended:
             self._reader = asyncio.get_running_loop().create_future()
@@ -242,7 +242,7 @@ class _Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._transport.resume_reading()
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - it goes out at once or with the connection
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - nothing here waits
         if self._ended:
             raise httpcore.WriteError("the connection is closed")
         if buffer:

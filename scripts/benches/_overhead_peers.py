@@ -102,7 +102,7 @@ async def openai_sdk(port: int, _folder: Path) -> Round:
         made = await clients[latency_ms].chat.completions.create(
             model="stub", messages=messages(), max_tokens=MAX_TOKENS, temperature=0.0, seed=next(_serial)
         )  # type: ignore[call-overload]
-        made.choices[0].message.content
+        assert made.choices[0].message.content
 
     return each(ask)
 
@@ -141,7 +141,7 @@ async def litellm_cached(port: int, folder: Path) -> Round:
             model="openai/stub", api_base=base_url(port, latency_ms), api_key="none", messages=messages(), max_tokens=MAX_TOKENS,
             temperature=0.0, seed=next(_serial), caching=True, num_retries=0, max_retries=0,
         )  # fmt: skip
-        made.choices[0].message.content
+        assert made.choices[0].message.content
 
     return each(ask)
 
