@@ -26,6 +26,7 @@ from pydantic import SecretStr
 
 from reasoner.clients import ClientOptions
 from reasoner.clients._openai_wire import MAX_BODY_BYTES, Endpoint, profile_for, request_body
+from reasoner.clients._transport import open_transport
 from reasoner.errors import (
     BadConfig,
     BadResponse,
@@ -61,6 +62,7 @@ class OpenAIClient:
         self.paid = not is_loopback(endpoint.host)
         self.concurrency = options.concurrency or DEFAULT_CONCURRENCY
         self._endpoint = endpoint
+        self._url = httpx.URL(endpoint.url)  # parsed once, not at every call
         self._profile = profile_for(endpoint.model, endpoint.host)
         self._timeout_s = options.timeout_s
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
@@ -80,7 +82,7 @@ class OpenAIClient:
             # A total deadline: a server that drips one byte a second never trips a read timeout.
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._pool().stream("POST", self._endpoint.url, content=body, headers=headers) as response,
+                self._pool().stream("POST", self._url, content=body, headers=headers) as response,
             ):
                 data = await _read(response)
         except TimeoutError as error:
@@ -107,7 +109,8 @@ class OpenAIClient:
             self._pools[loop] = httpx.AsyncClient(
                 auth=_Bearer(self._endpoint.key) if self._endpoint.key.get_secret_value() else None,
                 timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-                limits=httpx.Limits(max_connections=self.concurrency),
+                transport=open_transport(max_connections=self.concurrency, trust_env=self.paid),
+                limits=httpx.Limits(max_connections=self.concurrency),  # of httpx's own transport, where a proxy is in between
                 follow_redirects=False,
                 trust_env=self.paid,  # proxies are for the way out, not for a server on this machine
             )

@@ -6,7 +6,6 @@ with Store.open("trajectories.db") as store:
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from pathlib import Path
@@ -67,10 +66,7 @@ class Store:
 
         A cancelled caller does not undo the job: it is committed all the same.
         """
-        future = asyncio.wrap_future(self._writer.submit(job, durable=durable))
-        # When the caller is cancelled nobody asks for the outcome; looking at it here keeps the loop from complaining of that.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(future)
+        return await self._writer.submit_async(job, durable=durable)
 
     def write_now(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Do the same from synchronous code, blocking until the commit."""

@@ -68,6 +68,13 @@ class ThoughtRow:
     root_text: str | None = None
 
 
+_INSERT_INTENT = (
+    "INSERT INTO calls (key_bytes, attempt, trajectory_id, state, parent_thought, role, ordinal, settings_id, context_id, seed,"
+    " reserved_tokens, reserved_cost, epoch, created)"
+    " VALUES (?, (SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key_bytes = ?), ?, 'intent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
     """Return a thought of a graph as it is stored."""
     node = dag.graph.nodes[thought_id]
@@ -180,31 +187,16 @@ class Journal:
 
     def _insert_intent(self, c: Connection, call: Intent) -> int:
         self._check_epoch(c)
-        key = packed(call.key)
-        attempt = c.execute("SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key_bytes = ?", (key,)).fetchone()[0]
-        request = call.request
+        key, request = packed(call.key), call.request
         constraint = canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
-        row = {
-            "key_bytes": key,
-            "attempt": attempt,
-            "trajectory_id": call.trajectory_id,
-            "state": "intent",
-            "parent_thought": call.parent_thought,
-            "role": call.role,
-            "ordinal": call.ordinal,
-            "settings_id": intern_settings(
-                c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint
-            ),
-            "context_id": intern_context(c, request.messages),
-            "seed": request.seed,
-            "reserved_tokens": call.reserved_tokens,
-            "reserved_cost": call.reserved_cost,
-            "epoch": self._epoch,
-            "created": now(),
-        }
-        names = ", ".join(row)
-        marks = ", ".join("?" * len(row))
-        return int(c.execute(f"INSERT INTO calls ({names}) VALUES ({marks})", tuple(row.values())).lastrowid)  # noqa: S608 - column names stand above
+        settings = intern_settings(
+            c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint
+        )
+        row = (
+            key, key, call.trajectory_id, call.parent_thought, call.role, call.ordinal, settings, intern_context(c, request.messages),
+            request.seed, call.reserved_tokens, call.reserved_cost, self._epoch, now(),
+        )  # fmt: skip
+        return int(c.execute(_INSERT_INTENT, row).lastrowid)
 
     async def done(self, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], *, retries: int) -> None:
         """Commit a call's result, usage and thoughts in one transaction.
@@ -217,12 +209,13 @@ class Journal:
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int) -> None:
         self._check_epoch(c)
         usage = completion.usage
+        reply_id = intern_message(c, Message("assistant", completion.text))
         changed = c.execute(
             "UPDATE calls SET state = 'done', reply_id = ?, model = ?, constraint_applied = ?, finish_reason = ?, prompt_tokens = ?,"
             " completion_tokens = ?, cached_tokens = ?, cost = ?, seconds = ?, mean_logprob = ?, retries = ?, reserved_tokens = NULL,"
             " reserved_cost = NULL, finished = ? WHERE id = ? AND state = 'intent' AND epoch = ?",
             (
-                intern_message(c, Message("assistant", completion.text)),
+                reply_id,
                 completion.model,
                 completion.constraint_applied,
                 completion.finish_reason,

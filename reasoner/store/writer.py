@@ -2,7 +2,7 @@
 
 Jobs that wait together are committed together: under load one fsync serves many calls. Every job runs in a savepoint of
 its own, so one that fails takes nothing with it. A job is a function of the connection; its result comes back when, and
-only when, it is committed.
+only when, it is committed, and an event loop is woken once for a whole group.
 
     future = writer.submit(lambda c: c.execute("insert into ..."), durable=True)
 
@@ -11,6 +11,7 @@ Knows transactions; does not know a table.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from concurrent.futures import Future
@@ -33,7 +34,7 @@ MAX_GROUP = 256
 class _Job:
     run: Callable[[Connection], Any]
     durable: bool
-    future: Future[Any]
+    future: Future[Any] | asyncio.Future[Any]
 
 
 class Writer:
@@ -57,11 +58,20 @@ class Writer:
         Raises:
             StoreError: (from the future) the database refused; (here) the store is closed.
         """
+        future: Future[T] = Future()
+        self._queue(_Job(job, durable, future))
+        return future
+
+    def submit_async(self, job: Callable[[Connection], T], *, durable: bool = True) -> asyncio.Future[T]:
+        """Do the same for the running event loop; a future that is cancelled leaves the job as it is."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue(_Job(job, durable, future))
+        return future
+
+    def _queue(self, job: _Job) -> None:
         if self._closed:
             raise StoreError(f"the store {self._path} is closed", hint="open it again")
-        future: Future[T] = Future()
-        self._jobs.put(_Job(job, durable, future))
-        return future
+        self._jobs.put(job)
 
     def close(self) -> None:
         """Commit what is queued, then close the connection. Safe to call twice."""
@@ -99,14 +109,8 @@ class Writer:
             self._roll_back()
             failure = explain(error, self._path)
             failure.__cause__ = error
-            for job in group:
-                job.future.set_exception(failure)
-            return
-        for job, (result, problem) in zip(group, outcomes, strict=True):
-            if problem is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(problem)
+            outcomes = [(None, failure)] * len(group)
+        _deliver([(job.future, result, problem) for job, (result, problem) in zip(group, outcomes, strict=True)])
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable else "NORMAL"
@@ -147,3 +151,31 @@ class Writer:
             except DatabaseError:
                 # The transaction is already gone (disk full, I/O error); there is nothing left to undo.
                 return
+
+
+_Outcome = tuple[Future[Any] | asyncio.Future[Any], Any, BaseException | None]
+
+
+def _deliver(outcomes: list[_Outcome]) -> None:
+    """Tell everybody what came of their jobs; each event loop is woken once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome[0], asyncio.Future):
+            by_loop.setdefault(outcome[0].get_loop(), []).append(outcome)
+        else:
+            _settle([outcome])
+    for loop, theirs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, theirs)
+        except RuntimeError:
+            continue  # the loop was closed meanwhile: nobody waits any more
+
+
+def _settle(outcomes: list[_Outcome]) -> None:
+    for future, result, problem in outcomes:
+        if future.done():
+            continue  # whoever waited was cancelled; the job is committed all the same
+        if problem is None:
+            future.set_result(result)
+        else:
+            future.set_exception(problem)

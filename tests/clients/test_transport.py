@@ -1,0 +1,243 @@
+"""The transport against a loopback server that counts connections: limits, reuse, what breaks, and that every place is given back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from reasoner.clients._transport import MAX_WAITING_BYTES, Transport, open_transport
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Server:
+    """Answers each request with what `behave` does; counts connections."""
+
+    def __init__(self, behave: Behave) -> None:
+        self.behave = behave
+        self.made = self.open = self.peak = 0
+        self.url = ""
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.made += 1
+        self.open += 1
+        self.peak = max(self.peak, self.open)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                size = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+                await reader.readexactly(size)
+                await self.behave(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(behave: Behave, *, max_connections: int = 1) -> AsyncIterator[tuple[Server, Transport, httpx.AsyncClient]]:
+    """A server, and a client over a transport of ours."""
+    server = Server(behave)
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/x"
+    transport = open_transport(max_connections=max_connections, trust_env=False)
+    assert transport is not None
+    async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as client:
+        yield server, transport, client
+    assert transport.n_open == 0
+    async with asyncio.timeout(5):
+        while server.open:  # noqa: ASYNC110 - plain enough
+            await asyncio.sleep(0.01)
+    listening.close()
+
+
+async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(OK)
+
+
+async def answer_late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.02)
+    writer.write(OK)
+
+
+async def test_the_limit_holds_and_connections_are_used_again() -> None:
+    async with serving(answer_late, max_connections=4) as (server, transport, client):
+        answers = await asyncio.gather(*(client.post(server.url, content=b"q") for _ in range(20)))
+        assert [a.text for a in answers] == ["ok"] * 20
+        assert server.peak == server.made == transport.n_open == 4
+
+
+async def test_one_after_another_is_one_connection() -> None:
+    async with serving(answer, max_connections=4) as (server, _, client):
+        for _ in range(10):
+            assert (await client.post(server.url, content=b"q")).text == "ok"
+        assert server.made == 1
+
+
+async def test_another_host_does_not_lift_the_limit() -> None:
+    async with serving(answer, max_connections=1) as (first, transport, client), serving(answer) as (second, _, _):
+        for server in (first, second, first):
+            await client.get(server.url)
+            assert transport.n_open == 1
+
+
+async def test_a_connection_the_server_closed_is_not_used_again() -> None:
+    async def answer_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        await writer.drain()
+        writer.close()
+
+    async with serving(answer_once) as (server, _, client):
+        for _ in range(5):
+            assert (await client.get(server.url)).text == "ok"
+            await asyncio.sleep(0.02)
+        assert server.made == 5
+
+
+async def test_a_second_answer_in_the_same_piece_is_not_taken_for_that_of_the_next_request() -> None:
+    sent = 0
+
+    async def answer_twice(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        sent += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % sent + OK)
+
+    async with serving(answer_twice) as (server, _, client):
+        assert [(await client.get(server.url)).text for _ in range(3)] == ["1", "2", "3"]
+        assert server.made == 3
+
+
+async def test_a_connection_with_words_nobody_asked_for_is_not_used_again() -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def keep(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        writers.append(writer)
+
+    async with serving(keep) as (server, _, client):
+        for _ in range(3):
+            assert (await client.get(server.url)).text == "ok"
+            writers[-1].write(OK.replace(b"ok", b"no"))
+            await asyncio.sleep(0.05)
+        assert server.made == 3
+
+
+def breaking(data: bytes) -> Behave:
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if data:
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"HTTP/1.1 200", b"nonsense\r\n\r\n", OK[:-1]], ids=["nothing", "half a head", "nonsense", "half a body"]
+)
+async def test_what_breaks_is_an_error_of_httpx_and_gives_its_place_back(data: bytes) -> None:
+    async with serving(breaking(data)) as (server, transport, client):
+        for _ in range(3):  # with one place, a second request would wait for ever if the first had kept it
+            async with asyncio.timeout(5):
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await client.get(server.url)
+            assert transport.n_open == 0
+
+
+async def test_an_answer_that_is_reset_is_a_read_error() -> None:
+    async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK[:-1])
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.transport.abort()
+
+    async with serving(reset) as (server, _, client):
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            await client.get(server.url)
+
+
+async def test_nobody_listening_is_a_connect_error() -> None:
+    async with serving(answer) as (server, transport, client):
+        unused = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = unused.sockets[0].getsockname()[1]
+        unused.close()
+        for _ in range(2):
+            with pytest.raises(httpx.ConnectError):
+                await client.get(f"http://127.0.0.1:{port}/")
+        assert transport.n_open == 0
+        assert (await client.get(server.url)).text == "ok"
+
+
+async def test_tls_to_a_server_that_speaks_none_is_a_connect_error() -> None:
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"nonsense, and no handshake\r\n")
+        writer.close()
+
+    listening = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with serving(answer) as (_, transport, client), asyncio.timeout(5):
+        for _ in range(2):
+            with pytest.raises(httpx.ConnectError):
+                await client.get(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
+        assert transport.n_open == 0
+    listening.close()
+
+
+async def test_timeouts_are_those_of_httpx() -> None:
+    async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with serving(never) as (server, _, client):
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(server.url, timeout=httpx.Timeout(None, read=0.02))
+        waiting = asyncio.create_task(client.get(server.url))
+        await asyncio.sleep(0.02)
+        with pytest.raises(httpx.PoolTimeout):
+            await client.get(server.url, timeout=httpx.Timeout(None, pool=0.02))
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        server.behave = answer
+        async with asyncio.timeout(5):
+            assert (await client.get(server.url)).text == "ok"
+
+
+async def test_an_answer_left_unread_costs_the_connection_and_no_place() -> None:
+    async def long(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun")
+
+    async with serving(long) as (server, transport, client):
+        for _ in range(3):
+            async with asyncio.timeout(5), client.stream("GET", server.url) as response:
+                assert response.status_code == 200
+            assert transport.n_open == 0
+        assert server.made == 3
+
+
+async def test_a_large_answer_is_held_up_and_read_whole() -> None:
+    body = b"x" * (20 * MAX_WAITING_BYTES)
+
+    async def large(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    async with serving(large) as (server, transport, client), client.stream("POST", server.url, content=b"q" * 1_000_000) as response:
+        await asyncio.sleep(0.1)
+        wire = next(iter(transport._busy))._connection._network_stream  # type: ignore[union-attr]
+        assert len(wire._in) < len(body) // 2, "the server was not held up"
+        assert len(b"".join([piece async for piece in response.aiter_raw()])) == len(body)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
+def test_proxies_stay_with_httpx(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for scheme in ("http", "https", "all"):
+        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
+        monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
+    assert open_transport(max_connections=1, trust_env=True) is not None
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert open_transport(max_connections=1, trust_env=True) is None
+    assert open_transport(max_connections=1, trust_env=False) is not None
