@@ -2,21 +2,22 @@
 
 A call's key is made from the trajectory, the place in the search and the canonical request, so that a rerun asks for the same keys:
 what is `done` is replayed, what was only intended when a process died is `unknown` and asked again as a further attempt. A
-transaction is refused when another process has taken the run over since (`epoch`), so a process that was only thought dead
-cannot write.
+transaction is refused when another process has claimed the trajectory since (`epoch`), so a process that was only thought dead
+cannot write. Where the run has limits, a call is reserved and settled in the same transactions (see `reasoner.store.spending`).
 
     intent(key) -> 41 ... done(41, completion, thoughts)
 
-Knows rows; does not know a client, a strategy or a budget rule.
+Knows rows; does not know a client or a strategy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from reasoner.errors import StoreError
+from reasoner.store import claims, spending
+from reasoner.store.times import now
 from reasoner.text import storable
 from reasoner.types import Completion, Message, Request, Usage, canonical_json, digest
 
@@ -30,17 +31,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A call about to be made."""
+    """A call about to be made. `path` is where in the search its answer will stand, the same in every search that goes the same way."""
 
-    key: str
-    trajectory_id: str
     parent_thought: str
+    path: str
     role: str
     ordinal: int
     template_hash: str
     request: Request
-    reserved_tokens: int
-    reserved_cost: float | None
+    reserved_tokens: int = 0
+    reserved_cost: float | None = None
+
+
+class Kept(NamedTuple):
+    """A committed answer. `source` is the call it was first given to, where it was taken over from another trajectory; else None."""
+
+    completion: Completion
+    source: int | None = None
+
+
+class Lost(NamedTuple):
+    """A call whose outcome is unknown: it may have been processed, and have cost up to `cost` dollars (None: no price is known)."""
+
+    id: int
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +92,6 @@ def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
     )  # fmt: skip
 
 
-def now() -> str:
-    """Return the time as ISO 8601 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
 def intern_message(c: Connection, message: Message) -> int:
     """Return the id of a message, storing it if it is new."""
     content = storable(message.content)
@@ -115,52 +124,73 @@ def intern_context(c: Connection, messages: Sequence[Message]) -> int:
     return context
 
 
-class Journal:
-    """The calls of one run, as one process works on it."""
+COMPLETION = (
+    "m.content, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.cost, c.model, c.constraint_applied, c.seconds,"
+    " c.mean_logprob"
+)
+"""The columns of a committed answer, from `calls c JOIN messages m ON m.id = c.reply_id`."""
 
-    def __init__(self, store: Store, *, run_id: str, epoch: int, durable: bool) -> None:
+
+def completion_of(row: Sequence[Any]) -> Completion:
+    """Return the completion in a row of `COMPLETION`."""
+    text, finish, prompt, reply, cached, cost, model, constraint, seconds, logprob = row
+    return Completion(text, finish, Usage(prompt, reply, cached, cost), model, constraint, seconds, logprob)
+
+
+class Journal:
+    """The calls of one trajectory, as the process that claimed it writes them."""
+
+    def __init__(self, store: Store, *, run_id: str, trajectory_id: str, epoch: int, durable: bool) -> None:
         self._store = store
         self._run_id = run_id
+        self._trajectory_id = trajectory_id
         self._epoch = epoch
         self._durable = durable
 
-    def load(self, trajectory_id: str) -> dict[str, Completion]:
-        """Return the committed completions of a trajectory by call key."""
-        rows = self._store.rows(
-            "SELECT c.*, m.content FROM calls c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'",
-            (trajectory_id,),
+    def load(self) -> dict[str, Kept]:
+        """Return the trajectory's committed answers by call key."""
+        rows = self._store.tuples(
+            f"SELECT c.key, c.cached_from, {COMPLETION} FROM calls c JOIN messages m ON m.id = c.reply_id"  # noqa: S608 - columns named above
+            " WHERE c.trajectory_id = ? AND c.state = 'done'",
+            (self._trajectory_id,),
         )
-        return {
-            row["key"]: Completion(
-                text=row["content"],
-                finish_reason=row["finish_reason"],
-                usage=Usage(row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"], row["cost"]),
-                model=row["model"],
-                constraint_applied=row["constraint_applied"],
-                seconds=row["seconds"],
-                mean_logprob=row["mean_logprob"],
-            )
-            for row in rows
-        }
+        return {row[0]: Kept(completion_of(row[2:]), row[1]) for row in rows}
 
-    async def intent(self, call: Intent) -> int:
-        """Commit that a call is about to be made, with its budget reservation; return its row id.
+    def lost(self) -> dict[str, Lost]:
+        """Return the calls that may have been processed and gave no answer, by key."""
+        rows = self._store.tuples(
+            "SELECT key, id, lost_cost FROM calls WHERE trajectory_id = ? AND state = 'unknown' ORDER BY id", (self._trajectory_id,)
+        )
+        return {key: Lost(call_id, cost) for key, call_id, cost in rows}
+
+    async def intent(self, call: Intent) -> int | None:
+        """Commit that a call is about to be made, with its reservation; return its row id.
+
+        None where the run's budget has room only if other calls under way use less than what is reserved for them: ask again.
 
         Raises:
-            StoreError: the database refused, or another process has taken the run over.
+            RunBudgetExhausted: the run's budget has no room for it; nothing is written.
+            StoreError: the database refused, or another process has taken the trajectory over.
         """
         return await self._store.write(lambda c: self._insert_intent(c, call), durable=self._durable)
 
-    def _insert_intent(self, c: Connection, call: Intent) -> int:
-        self._check_epoch(c)
-        attempt = c.execute("SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key = ?", (call.key,)).fetchone()[0]
+    def _insert_intent(self, c: Connection, call: Intent) -> int | None:
+        self.check(c)
+        if not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
+            # Those who hold the rest may be dead; what they held is then used, and whether this call fits is decided for good.
+            if not claims.bury(c, self._run_id):
+                return None
+            if not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
+                return None
+        return self._insert(c, call, state="intent", reserved_tokens=call.reserved_tokens, reserved_cost=call.reserved_cost)
+
+    def _insert(self, c: Connection, call: Intent, **more: Any) -> int:
         request = call.request
-        constraint = canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
+        attempt = c.execute("SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key = ?", (request.key,)).fetchone()[0]
         row = {
-            "key": call.key,
+            "key": request.key,
             "attempt": attempt,
-            "trajectory_id": call.trajectory_id,
-            "state": "intent",
+            "trajectory_id": self._trajectory_id,
             "parent_thought": call.parent_thought,
             "role": call.role,
             "ordinal": call.ordinal,
@@ -168,63 +198,113 @@ class Journal:
             "context_id": intern_context(c, request.messages),
             "sampling": canonical_json(request.sampling.as_dict()),
             "seed": request.seed,
-            "constraint_requested": constraint,
-            "reserved_tokens": call.reserved_tokens,
-            "reserved_cost": call.reserved_cost,
+            "constraint_requested": constraint_text(request),
             "epoch": self._epoch,
             "created": now(),
+            **more,
         }
         names = ", ".join(row)
         marks = ", ".join("?" * len(row))
         return int(c.execute(f"INSERT INTO calls ({names}) VALUES ({marks})", tuple(row.values())).lastrowid)  # noqa: S608 - column names stand above
 
+    async def again(self, call_id: int) -> None:
+        """Commit that a call is made once more although the attempt before may have been billed: its worst case is used, and reserved anew.
+
+        Raises:
+            RunBudgetExhausted: the run's budget has no room for a further attempt.
+            StoreError: the database refused, or another process has taken the trajectory over.
+        """
+
+        def job(c: Connection) -> None:
+            self.check(c)
+            tokens, cost = c.execute("SELECT reserved_tokens, reserved_cost FROM calls WHERE id = ?", (call_id,)).fetchone()
+            # While one attempt is counted as used, the next stands in its reservation: what is asked is room for one more of the same.
+            if not spending.room(c, self._run_id, tokens=tokens, cost=cost):
+                raise spending.no_room(self._run_id)
+            c.execute(
+                "UPDATE calls SET lost_calls = lost_calls + 1, lost_tokens = lost_tokens + ?, lost_cost = coalesce(lost_cost, 0) + ? WHERE id = ?",
+                (tokens, cost or 0.0, call_id),
+            )
+            spending.book(c, self._trajectory_id, calls=1, tokens=tokens, seconds=0.0, cost=cost)
+
+        await self._store.write(job, durable=self._durable)
+
     async def done(self, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], *, retries: int) -> None:
         """Commit a call's result, usage and thoughts in one transaction.
 
         Raises:
-            StoreError: the database refused, or another process has taken the run over.
+            StoreError: the database refused, or another process has taken the trajectory over.
         """
         await self._store.write(lambda c: self._finish(c, call_id, completion, thoughts, retries), durable=self._durable)
 
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int) -> None:
-        self._check_epoch(c)
-        usage = completion.usage
+        self.check(c)
+        answer = {**_answer(c, completion), "retries": retries}
+        names = ", ".join(f"{name} = ?" for name in answer)
         changed = c.execute(
-            "UPDATE calls SET state = 'done', reply_id = ?, model = ?, constraint_applied = ?, finish_reason = ?, prompt_tokens = ?,"
-            " completion_tokens = ?, cached_tokens = ?, cost = ?, seconds = ?, mean_logprob = ?, retries = ?, reserved_tokens = NULL,"
-            " reserved_cost = NULL, finished = ? WHERE id = ? AND state = 'intent' AND epoch = ?",
-            (
-                intern_message(c, Message("assistant", completion.text)),
-                completion.model,
-                completion.constraint_applied,
-                completion.finish_reason,
-                usage.prompt_tokens,
-                usage.completion_tokens,
-                usage.cached_tokens,
-                usage.cost,
-                completion.seconds,
-                completion.mean_logprob,
-                retries,
-                now(),
-                call_id,
-                self._epoch,
-            ),
+            f"UPDATE calls SET state = 'done', reserved_tokens = NULL, reserved_cost = NULL, {names}"  # noqa: S608 - column names stand below
+            " WHERE id = ? AND state = 'intent' AND epoch = ?",
+            (*answer.values(), call_id, self._epoch),
         ).rowcount
         if changed != 1:
-            raise StoreError(
-                f"call {call_id} of run {self._run_id} is no longer ours to finish", hint="another process has taken the run over"
-            )
+            raise claims.taken_over(self._trajectory_id)
+        usage = completion.usage
+        spending.book(
+            c,
+            self._trajectory_id,
+            calls=1,
+            tokens=usage.prompt_tokens + usage.completion_tokens,
+            seconds=completion.seconds,
+            cost=usage.cost,
+        )
         self.put_thoughts(c, thoughts)
 
-    async def failed(self, call_id: int, error: str, *, state: Literal["failed", "unknown"], retries: int) -> None:
-        """Commit that a call gave no result: `failed` when it is certain, `unknown` when it may have been processed and billed."""
-        sql = (
-            "UPDATE calls SET state = ?, error = ?, retries = ?, reserved_tokens = NULL, reserved_cost = NULL, finished = ?"
-            " WHERE id = ? AND state = 'intent' AND epoch = ?"
-        )
-        await self._store.write(
-            lambda c: c.execute(sql, (state, error, retries, now(), call_id, self._epoch)).rowcount, durable=self._durable
-        )
+    async def taken_from(self, call: Intent, source: int, completion: Completion, thoughts: Sequence[ThoughtRow]) -> None:
+        """Commit that a call was answered from another one, without asking.
+
+        Raises:
+            StoreError: the database refused, or another process has taken the trajectory over.
+        """
+
+        def job(c: Connection) -> None:
+            self.check(c)
+            self._insert(c, call, state="done", cached_from=source, **_answer(c, completion))
+            self.put_thoughts(c, thoughts)
+
+        await self._store.write(job, durable=self._durable)
+
+    async def failed(self, call_id: int, error: str, *, state: Literal["failed", "unknown"], retries: int, seconds: float = 0.0) -> None:
+        """Commit that a call gave no result: `failed` when it is certain, `unknown` when it may have been processed and billed.
+
+        An unknown one counts against the run's budget with its worst case.
+        """
+
+        def job(c: Connection) -> None:
+            ours = (call_id, self._epoch)
+            row = c.execute(
+                "SELECT reserved_tokens, reserved_cost FROM calls WHERE id = ? AND state = 'intent' AND epoch = ?", ours
+            ).fetchone()
+            if row is None:
+                return  # whoever took it over has closed it
+            lost = state == "unknown"
+            tokens, cost = (row[0] or 0, row[1] or 0.0) if lost else (0, 0.0)
+            c.execute(
+                "UPDATE calls SET state = ?, error = ?, retries = ?, seconds = ?, lost_calls = lost_calls + ?, lost_tokens = lost_tokens + ?,"
+                " lost_cost = CASE WHEN ? THEN coalesce(lost_cost, 0) + ? ELSE lost_cost END, reserved_tokens = NULL, reserved_cost = NULL,"
+                " finished = ? WHERE id = ?",
+                (state, error, retries, seconds, int(lost), tokens, lost and row[1] is not None, cost, now(), call_id),
+            )
+            spending.book(c, self._trajectory_id, calls=int(lost), tokens=tokens, seconds=seconds, cost=cost)
+
+        await self._store.write(job, durable=self._durable)
+
+    def check(self, c: Connection) -> None:
+        """Refuse to write once another process has claimed the trajectory.
+
+        Raises:
+            TakenOver: one has.
+        """
+        claims.check(c, self._trajectory_id, self._epoch)
 
     def put_thoughts(self, c: Connection, thoughts: Sequence[ThoughtRow]) -> None:
         """Insert or update thoughts and their edges."""
@@ -266,7 +346,25 @@ class Journal:
             return None, None
         return int(row[0]), (int(row[1]) if thought.text is None else None)
 
-    def _check_epoch(self, c: Connection) -> None:
-        row = c.execute("SELECT epoch FROM runs WHERE id = ?", (self._run_id,)).fetchone()
-        if row is None or row[0] != self._epoch:
-            raise StoreError(f"run {self._run_id} was taken over by another process", hint="run the command again when that one has ended")
+
+def constraint_text(request: Request) -> str | None:
+    """Return a request's constraint as rows hold it."""
+    return canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
+
+
+def _answer(c: Connection, completion: Completion) -> dict[str, Any]:
+    """Return the columns of a call that hold its answer."""
+    usage = completion.usage
+    return {
+        "reply_id": intern_message(c, Message("assistant", completion.text)),
+        "model": completion.model,
+        "constraint_applied": completion.constraint_applied,
+        "finish_reason": completion.finish_reason,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cost": usage.cost,
+        "seconds": completion.seconds,
+        "mean_logprob": completion.mean_logprob,
+        "finished": now(),
+    }
