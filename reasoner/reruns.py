@@ -258,9 +258,9 @@ async def afork(
         recipe = read_recipe(store, run_of(store, run))
         row, thought = _thought(store, recipe.run, at)
         plan = _forked(recipe, row, thought, params=params or {}, sampling=sampling or {}, seed=seed)
-    told: dict[str, Any] = {"options": recipe.options, "prompts": recipe.prompts, "prices": recipe.prices} | {
-        name: value for name, value in setup.items() if value is not None
-    }
+    told: dict[str, Any] = {"prompts": recipe.prompts, "prices": recipe.prices, "options": recipe.options}
+    told |= {name: value for name, value in setup.items() if value is not None}
+    told["options"] = recipe.options.model_copy(update=told["options"].model_dump(exclude_unset=True))
     made = Setup(db=db, seed=plan.seed, **told)
     report = await execute_plan(
         plan, [model or row["model"]], made, found=Found(parent=recipe.run), keep_graphs=True
