@@ -116,7 +116,8 @@ def worst_case(request: Request, price: Price | None, *, free: bool) -> Reserve:
         MESSAGE_OVERHEAD_TOKENS + len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages
     )
     completion = request.sampling.max_tokens
-    cost = 0.0 if free else price.cost(prompt_tokens=prompt, completion_tokens=completion) if price else None
+    # A price the user gives counts even where the endpoint is taken for free (a server on this machine may pass calls on).
+    cost = price.cost(prompt_tokens=prompt, completion_tokens=completion) if price else 0.0 if free else None
     return Reserve(prompt + completion, cost)
 
 

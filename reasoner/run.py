@@ -24,7 +24,7 @@ from reasoner.outcomes import Outcome, Report, stored_outcome
 from reasoner.plan import Plan, StrategySpec
 from reasoner.prompts import Prompts
 from reasoner.staging import closing_of, jitter, stage
-from reasoner.store.claims import LEASE_S, TrajectoryRow, claim, pid_of
+from reasoner.store.claims import LEASE_S, SHARED_BUDGET, TrajectoryRow, claim, pid_of
 from reasoner.store.earlier import Before, cached
 from reasoner.store.journal import Journal
 from reasoner.store.queries import trajectories, trajectory_row
@@ -93,6 +93,10 @@ class _Work:
     limiters: dict[int, Limiter]
     unknown: UnknownPolicy
     again: bool
+    first: bool = True
+    """Whether this is the first look at the trajectories: later ones take what other processes made of theirs as it is."""
+    busy: list[_Task] = field(default_factory=list)
+    suspects: list[_Task] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
 
@@ -211,52 +215,52 @@ class Runner:
         )
         # Twice as many trajectories as calls: while one waits for its answer another can prepare its next call.
         places = asyncio.Semaphore(max(2, 2 * sum(client.concurrency for client in clients)))
-        waiting, first = tasks, True
+        waiting = tasks
         while waiting:
-            busy: list[_Task] = []
-
-            async def one(task: _Task, *, busy: list[_Task] = busy, first: bool = first) -> None:
-                async with places:
-                    outcome = await self._one(work, task, first=first)
-                if outcome is None:
-                    busy.append(task)
-                    return
-                work.outcomes[task.row.id] = outcome
-                if self._on_outcome:
-                    self._on_outcome(outcome)
-
+            work.busy, work.suspects = [], []
             try:
                 async with asyncio.TaskGroup() as group:
                     for task in waiting:
-                        group.create_task(one(task))
+                        group.create_task(self._within(places, work, task))
             except BaseExceptionGroup as faults:
                 raise first_fault(faults) from faults
-            if busy and first and self._on_note:
-                self._on_note(f"waiting for {len(busy)} trajectories that another process works on")
-            waiting, first = busy, False
+            for task in work.suspects:
+                await self._one(work, task, alone=True)
+            if work.busy and work.first and self._on_note:
+                self._on_note(f"waiting for {len(work.busy)} trajectories that another process works on")
+            waiting, work.first = work.busy, False
             if waiting:
                 await asyncio.sleep(LOOK_AGAIN_S)
         return tuple(work.outcomes[task.row.id] for task in tasks)
 
-    async def _one(self, work: _Work, task: _Task, *, first: bool) -> Outcome | None:
-        """Make or read one trajectory; None while another process has it."""
-        row = work.stored.get(task.row.id) if first else None
-        if (
-            row is not None
-            and not work.again
-            and (row["status"] == "closed" or (row["status"], row["error_kind"]) == ("exhausted", "BudgetExhausted"))
-        ):
+    async def _within(self, places: asyncio.Semaphore, work: _Work, task: _Task) -> None:
+        async with places:
+            await self._one(work, task)
+
+    async def _one(self, work: _Work, task: _Task, *, alone: bool = False) -> None:
+        """Make or read one trajectory, or note why that has to wait."""
+        outcome = await self._made_or_read(work, task, alone=alone)
+        if outcome is not None:
+            work.outcomes[task.row.id] = outcome
+            if self._on_outcome:
+                self._on_outcome(outcome)
+
+    async def _made_or_read(self, work: _Work, task: _Task, *, alone: bool) -> Outcome | None:
+        row = work.stored.get(task.row.id) if work.first else None
+        if row is not None and not work.again and _has_ended(row):
             return stored_outcome(self._store, row, graph=self._keep_graphs)
-        made = await self._store.write(
-            lambda c: claim(
-                c, task.row, work.run.worker, again=work.again, retry_failed=first, retry_poisoned=first and self._conduct.retry_poisoned
-            ),
-            durable=False,
-        )
-        if made.state == "busy":
-            return None
+        how = {
+            "again": work.again, "alone": alone, "retry_failed": work.first, "retry_poisoned": work.first and self._conduct.retry_poisoned
+        }  # fmt: skip
+        made = await self._store.write(lambda c: claim(c, task.row, work.run.worker, **how), durable=False)
         if made.state == "ours":
             return await self._trajectory(work, task, made.epoch)
+        if made.state == "busy":
+            work.busy.append(task)
+            return None
+        if made.state == "suspect":
+            work.suspects.append(task)
+            return None
         ended = trajectory_row(self._store, task.row.id)
         return None if ended is None else stored_outcome(self._store, ended, graph=self._keep_graphs)
 
@@ -313,3 +317,8 @@ class Runner:
 
 def _place(task: _Task) -> tuple[str, str, str, int]:
     return task.row.problem.id, task.row.strategy, task.row.model, task.row.sample
+
+
+def _has_ended(row: Mapping[str, Any]) -> bool:
+    """Tell whether a trajectory needs no work; one that the budget of the run ended may go on."""
+    return bool(row["status"] == "closed" or (row["status"] == "exhausted" and row["error_kind"] != SHARED_BUDGET))

@@ -192,9 +192,9 @@ def test_a_fork_refuses_a_change_that_reaches_back_before_the_thought(db: Path) 
     with pytest.raises(BadConfig, match="before the thought"):
         reasoner.fork(db=db, at=last.id, params={"transcript": "last"})
     with pytest.raises(BadConfig, match="no such field"):
-        reasoner.fork(db=db, at=last.id, sampling={"heat": 2})
+        reasoner.fork(old.run_id, db=db, at=last.id, sampling={"heat": 2})
     with pytest.raises(UnknownName, match="thought of run"):
-        reasoner.fork(db=db, at="zzzz")
+        reasoner.fork(old.run_id, db=db, at="zzzz")
 
 
 def test_the_cache_answers_the_same_request_of_the_same_model_and_sample(db: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_lost_call_is_made_again_only_where_that_is_wanted(db: Path, cost: flo
             run()
         questions: list[str] = []
         with pytest.raises(OutcomeUnknown):
-            run(confirm=lambda question: bool(questions.append(question)))
+            run(confirm=lambda question: [*questions, questions.append(question)] == [])  # type: ignore[func-returns-value]
         assert len(questions) == 1
         assert client.requests == []
         assert run(confirm=lambda _question: True).status == "closed"

@@ -33,7 +33,11 @@ LEASE_S = 30.0
 """How long a worker that says nothing is waited for, in seconds, while its process is there; it says something three times as often."""
 
 POISON_AFTER = 3
-"""So many workers may die on a trajectory, with no call of it committed in between, before it is set aside."""
+"""So many workers may die on a trajectory, with no call of it committed in between, before it is set aside.
+
+Who died with several under way does not tell which of them it was. So the last chance is given to each alone: what dies then is at fault,
+and the others come to their end.
+"""
 
 SHARED_BUDGET = "RunBudgetExhausted"
 """`error_kind` of trajectories that the run's budget ended; they go on when there is room again."""
@@ -68,10 +72,11 @@ class TrajectoryRow:
 class Claim:
     """What came of an attempt to claim a trajectory.
 
-    `busy`: another worker has it. `ended`: it needs no work. `set aside`: too many workers died on it.
+    `busy`: another worker has it. `ended`: it needs no work. `suspect`: so many workers died while they had it that it may be taken only
+    alone. `set aside`: too many did.
     """
 
-    state: Literal["ours", "busy", "ended", "set aside"]
+    state: Literal["ours", "busy", "ended", "suspect", "set aside"]
     epoch: int = 0
 
 
@@ -182,10 +187,10 @@ def _release(c: Connection, trajectory_id: str) -> None:
     )
 
 
-def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = False, retry_failed: bool = True, retry_poisoned: bool = False) -> Claim:  # fmt: skip
+def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = False, alone: bool = False, retry_failed: bool = True, retry_poisoned: bool = False) -> Claim:  # fmt: skip
     """Take a trajectory to work on it, making it where there is none.
 
-    `again` takes one that has ended too. `retry_failed` takes one that had failed; `retry_poisoned` one that had been set aside.
+    `again` takes one that has ended too; `alone` says that the worker has no other under way. `retry_failed` takes one that had failed; `retry_poisoned` one that had been set aside.
     """
     problem = row.problem
     found = c.execute("SELECT status, owner, epoch, lost_claims, error_kind FROM trajectories WHERE id = ?", (row.id,)).fetchone()
@@ -216,6 +221,8 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = Fa
             (f"worker_lost: {lost} processes in a row died while they worked on it; --retry-poisoned tries again", now(), row.id),
         )
         return Claim("set aside", epoch)
+    if lost == POISON_AFTER - 1 and not (alone or retry_poisoned):
+        return Claim("suspect", epoch)
     lose(c, row.id, "the process ended while the call was under way")
     c.execute(
         "UPDATE trajectories SET owner = ?, epoch = ?, finished = CASE status WHEN 'failed' THEN NULL ELSE finished END, status = 'open',"
