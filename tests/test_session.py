@@ -21,9 +21,9 @@ from reasoner.prompts import Prompts
 from reasoner.retry import RetryPolicy
 from reasoner.session import Session
 from reasoner.store import Store
+from reasoner.store.claims import TrajectoryRow, claim, leave
 from reasoner.store.journal import Journal
 from reasoner.store.queries import load_trajectory, prompt_of
-from reasoner.store.claims import TrajectoryRow, claim, leave
 from reasoner.store.records import Opening, open_run
 from reasoner.trajectory import Trajectory
 from reasoner.types import Completion, Message, Problem, Sampling, Usage

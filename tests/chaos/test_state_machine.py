@@ -113,6 +113,8 @@ class Machine(RuleBasedStateMachine):
         self.answers = itertools.count()
 
     def teardown(self) -> None:
+        for run in set(self.manifests) - set(self.workers):
+            self._open(self.manifests[run])
         for worker in self.workers.values():
             self.store.write_now(lambda c, worker=worker: leave(c, worker))  # type: ignore[misc]
         assert self.store.rows("SELECT count(*) AS n FROM workers") == [{"n": 0}]
