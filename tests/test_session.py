@@ -342,3 +342,29 @@ async def test_an_exhausted_call_lets_those_under_way_finish(db: Path, prompts: 
 def test_log_probabilities_change_a_call_s_key_only_where_they_are_asked_for() -> None:
     assert "logprobs" not in Sampling().as_dict()
     assert Sampling(logprobs=True).as_dict() == Sampling().as_dict() | {"logprobs": True}
+
+
+async def test_a_call_that_waits_for_its_turn_leaves_no_row(db: Path, prompts: Prompts) -> None:
+    go = asyncio.Event()
+
+    async def complete(request: Any) -> Completion:
+        await go.wait()
+        return Completion("x")
+
+    async with session(db, prompts, ScriptedClient([])) as (s, store):
+        s._caller.limiter = Limiter(2)
+        s._caller.client.complete = complete  # type: ignore[method-assign]
+        asking = asyncio.create_task(s.ask_many("toy/ask", n=5, hint=""))
+        await asyncio.sleep(0.3)
+        assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "intent", "n": 2}]
+        go.set()
+        await asking
+        assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "done", "n": 5}]
+
+
+async def test_an_attempt_that_may_have_been_billed_and_is_retried_is_counted(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient([ServerFailed("cut"), ConnectFailed("nobody"), "x"])
+    async with session(db, prompts, client, run_limits=Limits(calls=3)) as (s, store):
+        await s.ask("toy/ask", hint="")
+        assert store.rows("SELECT state, lost_calls FROM calls") == [{"state": "done", "lost_calls": 1}]
+        assert store.rows("SELECT used_calls FROM runs") == [{"used_calls": 2}]
