@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reasoner.compare.comparison import Comparison
     from reasoner.errors import ReasonerError
     from reasoner.prompts import Prompts
+    from reasoner.reruns import Replayed, afork, aresume, fork, replay, resume
     from reasoner.run import Outcome, Report, Runner
     from reasoner.session import Session
     from reasoner.solver import Solver
@@ -45,6 +46,7 @@ _HOME = {
     "Problem": "types",
     "Prompts": "prompts",
     "ReasonerError": "errors",
+    "Replayed": "reruns",
     "Report": "run",
     "Request": "types",
     "Runner": "run",
@@ -60,11 +62,16 @@ _HOME = {
     "Verdict": "types",
     "abench": "api",
     "acompare": "api",
+    "afork": "reruns",
+    "aresume": "reruns",
     "asolve": "api",
     "bench": "api",
     "compare": "compare",
     "compare_run": "api",
+    "fork": "reruns",
     "open_client": "clients",
+    "replay": "reruns",
+    "resume": "reruns",
     "solve": "api",
 }
 
@@ -84,6 +91,7 @@ __all__ = [
     "Problem",
     "Prompts",
     "ReasonerError",
+    "Replayed",
     "Report",
     "Request",
     "Runner",
@@ -99,11 +107,16 @@ __all__ = [
     "Verdict",
     "abench",
     "acompare",
+    "afork",
+    "aresume",
     "asolve",
     "bench",
     "compare",
     "compare_run",
+    "fork",
     "open_client",
+    "replay",
+    "resume",
     "solve",
 ]
 

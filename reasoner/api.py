@@ -21,9 +21,11 @@ from reasoner.compare.trials import is_upper_bound, read_trials
 from reasoner.errors import BadConfig
 from reasoner.plan import Plan, StrategySpec, draw, parse_strategies, problem_from_line
 from reasoner.prompts import Prompts
+from reasoner.recipe import recipe_of
 from reasoner.reversal import by_strategy
-from reasoner.run import Outcome, Report, Runner
+from reasoner.run import Conduct, Found, Outcome, Report, Runner
 from reasoner.store import Store
+from reasoner.store.claims import LEASE_S
 from reasoner.store.queries import resolve
 from reasoner.types import Sampling
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reasoner.budget import Price
+    from reasoner.calling import OnUnknown
     from reasoner.retry import RetryPolicy
     from reasoner.types import Client, Problem
 
@@ -56,6 +59,30 @@ class Setup:
     fresh: bool = False
     replay: bool = False
     command: str = ""
+    run_limits: Limits | None = None
+    """What all trajectories and all processes of the run may use together; None leaves a run to the limits it has."""
+    allow_unpriced: bool = False
+    on_unknown: OnUnknown = "auto"
+    confirm: Callable[[str], bool] | None = None
+    cache: bool = False
+    retry_poisoned: bool = False
+    lease_s: float = LEASE_S
+    on_note: Callable[[str], None] | None = None
+    """Told, in one line each, what a user should know of a run that begins: that another process shares it, say."""
+
+    @property
+    def conduct(self) -> Conduct:
+        """How the run is carried out."""
+        return Conduct(
+            self.prices or {},
+            self.allow_unpriced,
+            self.run_limits,
+            self.on_unknown,
+            self.confirm,
+            self.cache,
+            self.retry_poisoned,
+            self.lease_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +117,27 @@ async def execute(
     Raises:
         ReasonerError: see `reasoner.errors`; the run is left resumable.
     """
-    prompts = Prompts(setup.prompts)
     plan = Plan(problems, strategies, setup.seed, setup.samples, setup.sampling or Sampling(), setup.limits or Limits())
+    return await execute_plan(plan, models, setup, keep_graphs=keep_graphs, on_start=on_start, on_outcome=on_outcome)
+
+
+async def execute_plan(
+    plan: Plan,
+    models: Sequence[str | Client],
+    setup: Setup,
+    *,
+    found: Found | None = None,
+    keep_graphs: bool = False,
+    on_start: Callable[[str, int], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> Report:
+    """Open what a plan needs, carry it out, and close what was opened. Models that are open clients are left open.
+
+    Raises:
+        ReasonerError: see `reasoner.errors`; the run is left resumable.
+    """
+    prompts = Prompts(setup.prompts)
+    recipe = recipe_of(plan, models, options=setup.options, prompts=setup.prompts, prices=setup.prices)
     async with AsyncExitStack() as stack:
         clients: list[Client] = []
         for model in models:
@@ -101,9 +147,12 @@ async def execute(
             clients.append(client)
         store = stack.enter_context(Store.open(setup.db))
         runner = Runner(
-            store, prompts, prices=setup.prices, retry=setup.retry, keep_graphs=keep_graphs, on_start=on_start, on_outcome=on_outcome
+            store, prompts, conduct=setup.conduct, retry=setup.retry, keep_graphs=keep_graphs, on_start=on_start, on_outcome=on_outcome,
+            on_note=setup.on_note,
+        )  # fmt: skip
+        return await runner.execute(
+            plan, clients, command=setup.command, recipe=recipe, fresh=setup.fresh, replay=setup.replay, found=found
         )
-        return await runner.execute(plan, clients, command=setup.command, fresh=setup.fresh, replay=setup.replay)
 
 
 async def asolve(solver: str, instance: str, *, strategy: str = "ats", model: str | Client = "local", **setup: Any) -> Outcome:

@@ -26,7 +26,7 @@ MESSAGE_OVERHEAD_TOKENS = 16
 
 
 class Limits(BaseModel):
-    """What one trajectory may use at most; None is no limit.
+    """What one trajectory, or a whole run, may use at most; None is no limit.
 
     `calls`, `tokens` (prompt and completion together) and `cost` (dollars) are never exceeded: the worst case of a call is set
     aside before it is made. `seconds` is the sum of the durations of the calls; a call under way is not cut short by it.
@@ -74,7 +74,10 @@ def read_prices(path: Path) -> dict[str, Price]:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was used. `cost` is None as soon as one call's price is unknown."""
+    """What was used. `cost` is None as soon as one call's price is unknown.
+
+    `taken_calls` of the calls were not made: they were answered from an earlier one (`--cache`, a fork) and cost nothing.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -82,6 +85,7 @@ class Spent:
     cached_tokens: int = 0
     seconds: float = 0.0
     cost: float | None = 0.0
+    taken_calls: int = 0
 
     @property
     def tokens(self) -> int:
@@ -112,7 +116,8 @@ def worst_case(request: Request, price: Price | None, *, free: bool) -> Reserve:
         MESSAGE_OVERHEAD_TOKENS + len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages
     )
     completion = request.sampling.max_tokens
-    cost = 0.0 if free else price.cost(prompt_tokens=prompt, completion_tokens=completion) if price else None
+    # A price the user gives counts even where the endpoint is taken for free (a server on this machine may pass calls on).
+    cost = price.cost(prompt_tokens=prompt, completion_tokens=completion) if price else 0.0 if free else None
     return Reserve(prompt + completion, cost)
 
 
@@ -145,8 +150,9 @@ class Held:
 class Budget:
     """What one trajectory has spent and may still spend."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, *, allow_unpriced: bool = False) -> None:
         self.limits = limits or Limits()
+        self.allow_unpriced = allow_unpriced
         self.spent = Spent()
         self.held: list[Held] = []
 
@@ -180,14 +186,22 @@ class Budget:
     def _check_cost(self, limit: float, reserve: Reserve) -> None:
         parts = [self.spent.cost, reserve.cost, *(h.reserve.cost for h in self.held)]
         known = [part for part in parts if part is not None]
-        if len(known) < len(parts):
-            raise BadConfig("a money budget is set but the price of this model is unknown", hint="name it in --prices FILE")
+        if len(known) < len(parts) and not self.allow_unpriced:
+            raise unpriced("this model")
         if sum(known) > limit:
             raise BudgetExhausted(
                 f"the next call may bring the trajectory to ${sum(known):.4f}, over its budget of ${limit:.4f}", hint="raise --max-cost"
             )
 
 
-def spent_on(usage: Usage, seconds: float) -> Spent:
+def unpriced(model: str) -> BadConfig:
+    """Return the error for a money budget over calls whose price nobody knows."""
+    return BadConfig(
+        f"a money budget is set but the price of {model} is unknown",
+        hint="name it in --prices FILE, or let its calls count as free with --allow-unpriced",
+    )
+
+
+def spent_on(usage: Usage, seconds: float, *, taken: bool = False) -> Spent:
     """Return one call's usage as an amount spent."""
-    return Spent(1, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, seconds, usage.cost)
+    return Spent(1, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, seconds, usage.cost, int(taken))

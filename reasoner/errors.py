@@ -16,15 +16,18 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  ├─ Refused                      the provider says no, and would say no again (401, 403, 404, 422, ...)
 │  ├─ BadResponse                  success status, senseless body
 │  ├─ ContextTooLong               prompt and answer do not fit in the model's context (carries both numbers)
-│  └─ EngineLost                   the local engine died three times on the same request
+│  ├─ EngineLost                   the local engine died three times on the same request
+│  └─ OutcomeUnknown               a call was under way when its process ended, and may have been billed (--on-unknown)
 ├─ ModelOutputError                the model: strategies may recover
 │  ├─ NoAnswerFound
 │  └─ Unparseable
 ├─ BudgetExhausted                 not a bug: carries the best answer so far
+│  └─ RunBudgetExhausted           it is the budget of the whole run that is used up
 ├─ DataError                       corpora, prompts, imports
 │  ├─ MissingAsset
 │  └─ CorruptRecord                file and line
 └─ StoreError                      migrations, a locked or damaged database, a full disk
+   └─ TakenOver                    another process works on this by now; nothing more may be written to it
 ```
 
 `*` marks what may be asked again. A wrong answer is a `Verdict`, never an exception. Every message says what happened,
@@ -167,6 +170,14 @@ class EngineLost(ClientError):
     """The local engine died three times on the same request."""
 
 
+class OutcomeUnknown(ClientError):
+    """A call was under way when its process ended: it may have been processed and billed, and is not to be asked again unasked."""
+
+    def __init__(self, message: str, *, hint: str = "", stops_run: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.stops_run = stops_run  # type: ignore[misc]  # one policy stops the run, the other only the trajectory
+
+
 class ModelOutputError(ReasonerError):
     """The model's text cannot be used; a strategy may recover from it."""
 
@@ -193,6 +204,10 @@ class BudgetExhausted(ReasonerError):
         self.best = best
 
 
+class RunBudgetExhausted(BudgetExhausted):
+    """The next call would pass the budget of the whole run, which all its processes share."""
+
+
 class DataError(ReasonerError):
     """Data that ships with the package, or that the user gave, is missing or damaged."""
 
@@ -214,6 +229,10 @@ class StoreError(ReasonerError):
     """The database cannot be opened, read or written."""
 
     exit_code = EXIT_STORE
+
+
+class TakenOver(StoreError):
+    """Another process has taken this work over (our lease had run out): nothing of ours may be written to it any more."""
 
 
 def first_fault(faults: BaseExceptionGroup[BaseException]) -> BaseException:

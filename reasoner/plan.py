@@ -251,9 +251,30 @@ def _corpora(strategy: Strategy | None) -> set[str]:
     return set() if strategy is None else {*strategy.corpora(), *_corpora(strategy.inner)}
 
 
+def spec_from(name: str, params: str) -> StrategySpec:
+    """Make a strategy again from its name and its full parameters as JSON, as rows and manifests hold them.
+
+    Raises:
+        UnknownName: there is no such strategy any more.
+        BadConfig: it does not take these parameters any more.
+    """
+    values = json.loads(params)
+    inner = values.pop("inner", None) if isinstance(values.get("inner"), dict) else None
+    return strategy_spec(name, values, None if inner is None else spec_from(inner["name"], canonical_json(inner["params"])))
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Where a forked trajectory comes from: the trajectory, the thought it begins at, and the seed of what its strategy draws."""
+
+    of: str
+    at: str
+    drawn_from: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that says what a run does."""
+    """Everything that says what a run does. `continues` is the run it goes on with under a changed manifest."""
 
     problems: Sequence[Problem]
     strategies: Sequence[StrategySpec]
@@ -261,6 +282,12 @@ class Plan:
     samples: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     limits: Limits = field(default_factory=Limits)
+    fork: Fork | None = None
+    continues: str | None = None
+
+    def seed_of(self, problem: Problem, spec: StrategySpec, sample: int) -> str:
+        """Return the seed of one trajectory."""
+        return digest(str(self.seed), problem.id, spec.name, spec.params, str(sample))
 
     def manifest(self, clients: Sequence[Client], prompts: Prompts) -> dict[str, Any]:
         """Return the run's identity as JSON values."""
@@ -281,4 +308,6 @@ class Plan:
             "limits": self.limits.model_dump(mode="json"),
             "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in families},
             **({"corpora": {name: open_corpus(name).fingerprint for name in corpora}} if corpora else {}),
+            **({"fork": [self.fork.of, self.fork.at]} if self.fork else {}),
+            **({"continues": self.continues} if self.continues else {}),
         }

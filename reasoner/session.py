@@ -1,8 +1,8 @@
 """The session: the one handle a strategy gets. Everything that happens through it is recorded.
 
-`ask` renders a template, makes the call's key, looks whether the journal has the answer already, and only if not reserves budget,
-commits the intent, calls the client under limiter and retry, and commits result and thoughts together. The strategy sees an answer
-after it is committed. Strategies know no provider and no database; this module knows no strategy and no puzzle.
+`ask` renders a template, makes the call's key, looks whether the journal has the answer already, and only if not has the call made
+(`reasoner.calling`), which commits result and thoughts together. The strategy sees an answer after it is committed. Strategies know no
+provider and no database; this module knows no strategy, no puzzle, and not how a call is made.
 
     thought = await session.ask("cot/answer")
     session.mark(thought, fate="final")
@@ -10,63 +10,30 @@ after it is committed. Strategies know no provider and no database; this module 
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import random
-import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from reasoner.aids import Aids
-from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
 from reasoner.concurrency import together
-from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused
+from reasoner.errors import BadConfig, BudgetExhausted
 from reasoner.numbers import NumberFormat, group, ungroup
-from reasoner.retry import RetryPolicy, with_retry
-from reasoner.store.journal import Intent, Journal, ThoughtRow, thought_row
+from reasoner.store.journal import Intent, ThoughtRow, thought_row
 from reasoner.text import plain_answer, storable
 from reasoner.trajectory import Thought, Trajectory
-from reasoner.types import (
-    About,
-    Answer,
-    Client,
-    Completion,
-    Constraint,
-    Demonstration,
-    Fate,
-    Message,
-    Problem,
-    Request,
-    Sampling,
-    Usage,
-    Verdict,
-    digest,
-)
+from reasoner.types import About, Answer, Completion, Constraint, Demonstration, Fate, Message, Problem, Request, Sampling, Verdict, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reasoner.limiter import Limiter
+    from reasoner.budget import Budget
+    from reasoner.calling import Caller
     from reasoner.prompts import Prompts
     from reasoner.translation.corpus import Corpus
 
 MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
-
-Outcome = Literal["failed", "unknown"]
-
-_NOT_PROCESSED = (ConnectFailed, Refused, RateLimited)
-"""Faults after which a call was certainly not processed; after any other it may have been."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call stands in the search."""
-
-    parent: Thought
-    role: str
-    ordinal: int
-    template_hash: str
 
 
 class Session:
@@ -79,42 +46,37 @@ class Session:
         statement: str,
         trajectory: Trajectory,
         seed: str,
-        client: Client,
-        journal: Journal,
+        caller: Caller,
         prompts: Prompts,
-        limiter: Limiter,
-        budget: Budget | None = None,
         sampling: Sampling | None = None,
-        retry: RetryPolicy | None = None,
-        price: Price | None = None,
         numbers: NumberFormat = "plain",
         aids: Aids | None = None,
         oracle: bool = False,
+        drawn_from: str | None = None,
     ) -> None:
+        """Put a session together; `seed` is that of requests and, where `drawn_from` names no other, of what the strategy draws."""
         self.problem = problem
         self.statement = statement
         self.trajectory = trajectory
-        self.budget = budget or Budget()
-        self.rng = random.Random(int(digest(seed, "rng"), 16))
-        # Waits are drawn from a stream of their own: how often a server failed must not change what a strategy draws.
-        self._jitter = random.Random(int(digest(seed, "retry"), 16))
+        self._drawn_from = drawn_from or seed
+        self.rng = random.Random(int(digest(self._drawn_from, "rng"), 16))
         self.best: Answer | None = None
         self._root = trajectory.root
         self._replayed: set[str] = set()
         self._seed = seed
-        self._client = client
-        self._journal = journal
-        self._committed = journal.load(trajectory.key)
+        self._caller = caller
         self._prompts = prompts
-        self._limiter = limiter
         self._sampling = sampling or Sampling()
-        self._retry = retry or RetryPolicy()
-        self._price = price
         self._numbers = numbers
         self._aids = aids or Aids()
         self._oracle = oracle
         self.metrics: dict[str, float] = {}
         self._dirty: dict[str, None] = {trajectory.root.id: None}
+
+    @property
+    def budget(self) -> Budget:
+        """What this trajectory, all branches included, has spent and may still spend."""
+        return self._caller.budget
 
     @property
     def root(self) -> Thought:
@@ -147,7 +109,7 @@ class Session:
         view = copy.copy(self)
         view._root = self.note(statement or "", parent=parent or self.root, role=role, label=label)  # noqa: SLF001 - its own class
         view.statement = self.statement if statement is None else statement
-        view.rng = random.Random(int(digest(self._seed, "branch", view.root.path), 16))
+        view.rng = random.Random(int(digest(self._drawn_from, "branch", view.root.path), 16))
         view.best = None
         view._oracle = oracle  # noqa: SLF001
         if numbers != "plain":
@@ -175,7 +137,7 @@ class Session:
         will hold this answer (an evaluation, say), so that a local model need not keep it in its cache.
 
         Raises:
-            BudgetExhausted: the call does not fit in the budget; nothing was asked.
+            BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
             ClientError: the provider failed for good, see `reasoner.errors`.
             StoreError: the call could not be recorded; nothing was asked, or its answer is not acknowledged.
             BadTemplate: the template cannot be rendered.
@@ -187,19 +149,30 @@ class Session:
         messages = self._shown(_with_history(prompt.render({"statement": self.statement, **variables}), history))
         if not messages:
             raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
+        path = self.trajectory.child_path(node, template, ordinal)
         request = Request(
             messages=messages,
             sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
-            seed=int(digest(self._seed, self.trajectory.child_path(node, template, ordinal))[:8], 16) & 0x7FFFFFFF,
+            seed=int(digest(self._seed, path)[:8], 16) & 0x7FFFFFFF,
             constraint=Constraint.schema(schema) if schema is not None else None,
             about=About(self.problem, template, state, variables),
             ends=ends,
         )
         key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
-        place = Place(node, template, ordinal, prompt.hash)
-        if (known := self._committed.get(key)) is not None:
-            return self._replay(known, key, place, state)
-        return await self._call(replace(request, key=key), place, state)
+        intent = Intent(node.id, path, template, ordinal, prompt.hash, replace(request, key=key))
+
+        def answered(completion: Completion) -> Thought:
+            thought = self.trajectory.add(
+                node, role=template, ordinal=ordinal, text=completion.text, state=state, finish_reason=completion.finish_reason,
+                mean_logprob=completion.mean_logprob, call=key,
+            )  # fmt: skip
+            self._dirty[thought.id] = None
+            return thought
+
+        if (known := self._caller.committed.get(key)) is not None:
+            self._replayed.add(key)
+            return answered(self._caller.replay(known))
+        return await self._caller.call(intent, lambda completion: (answered(completion), self.unwritten()))
 
     async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
         """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
@@ -295,84 +268,6 @@ class Session:
         self._dirty.clear()
         return [thought_row(self.trajectory, i) for i in ids]
 
-    def _replay(self, completion: Completion, key: str, place: Place, state: Any) -> Thought:
-        """Take an answer from the journal; its usage counts against the budget as it did when it was made."""
-        used = spent_on(completion.usage, completion.seconds)
-        with self.budget.reserve(Reserve(used.tokens, used.cost)) as held:
-            held.settle(used)
-        self._replayed.add(key)
-        return self._answered(completion, key, place, state)
-
-    async def _call(self, request: Request, place: Place, state: Any) -> Thought:
-        """Reserve, commit the intent, call, commit the outcome. The order is what makes a kill at any moment harmless."""
-        free = not self._client.paid
-        reserve = worst_case(request, self._price, free=free)
-        with self.budget.reserve(reserve) as held:
-            call_id = await self._intend(
-                Intent(
-                    key=request.key, trajectory_id=self.trajectory.key, parent_thought=place.parent.id, role=place.role,
-                    ordinal=place.ordinal, template_hash=place.template_hash, request=request, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost,
-                )
-            )  # fmt: skip
-            retries: list[ReasonerError] = []
-            started: float | None = None
-
-            async def attempt() -> Completion:
-                # A place is held while a call is under way, not while one waits to be asked again.
-                nonlocal started
-                async with self._limiter:
-                    started = time.monotonic() if started is None else started
-                    return await self._client.complete(request)
-
-            try:
-                raw = await with_retry(attempt, self._retry, rng=self._jitter, on_retry=lambda error, *_: retries.append(error))
-            except ClientError as error:
-                held.settle(Spent(calls=1, seconds=_since(started)))
-                outcome: Outcome = "failed" if isinstance(error, _NOT_PROCESSED) else "unknown"
-                await self._journal.failed(call_id, str(error), state=outcome, retries=len(retries))
-                raise
-            except ReasonerError as error:
-                await self._journal.failed(call_id, str(error), state="failed", retries=len(retries))
-                raise
-            except asyncio.CancelledError:
-                left: Outcome = "failed" if started is None else "unknown"
-                await asyncio.shield(self._journal.failed(call_id, "cancelled", state=left, retries=len(retries)))
-                raise
-            completion = self._settled(raw, seconds=_since(started), free=free)
-            held.settle(spent_on(completion.usage, completion.seconds))
-            thought = self._answered(completion, request.key, place, state)
-            await self._journal.done(call_id, completion, self.unwritten(), retries=len(retries))
-        return thought
-
-    async def _intend(self, intent: Intent) -> int:
-        """Commit an intent. One that is cancelled meanwhile is committed all the same, so it is closed before the cancellation goes on."""
-        commit = asyncio.ensure_future(self._journal.intent(intent))
-        try:
-            return await asyncio.shield(commit)
-        except asyncio.CancelledError:
-            call_id = await commit
-            await asyncio.shield(self._journal.failed(call_id, "cancelled before it was sent", state="failed", retries=0))
-            raise
-
-    def _settled(self, completion: Completion, *, seconds: float, free: bool) -> Completion:
-        """Bound the text, price the usage, and take the duration as seen from here when the client gave none."""
-        usage = completion.usage
-        cost = usage.cost
-        if cost is None:
-            cost = 0.0 if free else None
-            if self._price is not None:
-                cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
-        priced = Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost)
-        return replace(completion, text=storable(completion.text), usage=priced, seconds=completion.seconds or seconds)
-
-    def _answered(self, completion: Completion, key: str, place: Place, state: Any) -> Thought:
-        thought = self.trajectory.add(
-            place.parent, role=place.role, ordinal=place.ordinal, text=completion.text, state=state,
-            finish_reason=completion.finish_reason, mean_logprob=completion.mean_logprob, call=key,
-        )  # fmt: skip
-        self._dirty[thought.id] = None
-        return thought
-
     def _plain(self, text: str) -> str:
         return text if self._numbers == "plain" else ungroup(text)
 
@@ -387,11 +282,6 @@ class Session:
             raise BudgetExhausted(
                 f"the trajectory has {MAX_THOUGHTS} thoughts, the most one may have", hint="use a narrower search", best=self.best
             )
-
-
-def _since(started: float | None) -> float:
-    """Return the seconds since a call was sent; 0 when it never was."""
-    return 0.0 if started is None else time.monotonic() - started
 
 
 def _with_history(messages: tuple[Message, ...], history: Sequence[Message]) -> tuple[Message, ...]:

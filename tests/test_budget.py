@@ -81,3 +81,18 @@ def test_price_file(tmp_path: Path) -> None:
     path.write_text('["openai:m"]\nprompt_per_million = -1.0\ncompletion_per_million = 2.0\n')
     with pytest.raises(BadConfig, match=r"p\.toml"):
         read_prices(path)
+
+
+def test_a_price_counts_even_where_the_endpoint_is_taken_for_free() -> None:
+    request = Request(messages=(Message("user", "x" * 1000),), sampling=Sampling(max_tokens=100))
+    price = Price(prompt_per_million=1.0, completion_per_million=1.0)
+    assert worst_case(request, price, free=True) == worst_case(request, price, free=False)
+    assert worst_case(request, None, free=True).cost == 0.0
+    assert worst_case(request, None, free=False).cost is None
+
+
+def test_an_unknown_price_counts_as_free_where_that_is_allowed() -> None:
+    budget = Budget(Limits(cost=1.0), allow_unpriced=True)
+    budget.reserve(Reserve(10, None)).settle(Spent(1, 5, 5, 0, 1.0, None))
+    with pytest.raises(BadConfig, match="--allow-unpriced"):
+        Budget(Limits(cost=1.0)).reserve(Reserve(10, None))

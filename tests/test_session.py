@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from reasoner.budget import Budget, Limits
+from reasoner.calling import Caller
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig, BadTemplate, BudgetExhausted, ClientError, ConnectFailed, Refused, ServerFailed, StoreError
 from reasoner.limiter import Limiter
@@ -19,9 +21,10 @@ from reasoner.prompts import Prompts
 from reasoner.retry import RetryPolicy
 from reasoner.session import Session
 from reasoner.store import Store
+from reasoner.store.claims import TrajectoryRow, claim, leave
 from reasoner.store.journal import Journal
 from reasoner.store.queries import load_trajectory, prompt_of
-from reasoner.store.records import RunRow, TrajectoryRow, open_run, open_trajectory
+from reasoner.store.records import Opening, open_run
 from reasoner.trajectory import Trajectory
 from reasoner.types import Completion, Message, Problem, Sampling, Usage
 
@@ -45,20 +48,25 @@ def db(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def session(
-    db: Path, prompts: Prompts, client: Any, *, limits: Limits | None = None, run: RunRow | None = None
+    db: Path, prompts: Prompts, client: Any, *, limits: Limits | None = None, run_limits: Limits | None = None, **more: Any
 ) -> AsyncIterator[tuple[Session, Store]]:
     with Store.open(db) as store:
-        row = run or open_run(store, {"toy": 1}, command="toy", version="0")
+        row = open_run(store, {"toy": 1}, Opening(command="toy", limits=run_limits))
         task = TrajectoryRow("t" * 16, row.id, PROBLEM, "toy", "{}", client.name, client.fingerprint, 0)
-        await store.write(lambda c: open_trajectory(c, task))
+        ours = await store.write(lambda c: claim(c, task, row.worker))
+        journal = Journal(store, run_id=row.id, trajectory_id=task.id, epoch=ours.epoch, durable=False)
+        caller = Caller(
+            trajectory_id=task.id, client=client, journal=journal, limiter=Limiter(4), budget=Budget(limits), jitter=random.Random(0),
+            retry=QUICK, **more,
+        )  # fmt: skip
         yield (
             Session(
-                problem=PROBLEM, statement="one?", trajectory=Trajectory("t" * 16, root_text="one?"), seed="s", client=client,
-                journal=Journal(store, run_id=row.id, epoch=row.epoch, durable=False), prompts=prompts, limiter=Limiter(4),
-                budget=Budget(limits), sampling=Sampling(max_tokens=10), retry=QUICK,
+                problem=PROBLEM, statement="one?", trajectory=Trajectory("t" * 16, root_text="one?"), seed="s", caller=caller,
+                prompts=prompts, sampling=Sampling(max_tokens=10),
             ),
             store,
         )  # fmt: skip
+        await store.write(lambda c: leave(c, row.worker))
 
 
 async def search(s: Session) -> str:
@@ -78,7 +86,7 @@ async def test_replay_makes_no_call_and_gives_the_same_graph(db: Path, prompts: 
     first = ScriptedClient(["short", "much longer", "the end"])
     async with session(db, prompts, first) as (s, store):
         answer = await search(s)
-        await store.write(lambda c: s._journal.put_thoughts(c, s.unwritten()))
+        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
         graph = s.trajectory.hash()
         spent = s.budget.spent
     nobody = ScriptedClient([])
@@ -87,6 +95,7 @@ async def test_replay_makes_no_call_and_gives_the_same_graph(db: Path, prompts: 
         assert await search(s) == answer == "the end"
         assert nobody.requests == []
         assert s.replayed_calls == 3
+        assert s._caller.made == 0
         assert s.trajectory.hash() == graph
         assert s.budget.spent == spent
         assert load_trajectory(store, "t" * 16).hash() == graph
@@ -124,7 +133,7 @@ async def test_the_intent_is_committed_before_the_call(db: Path, prompts: Prompt
             seen.append(store.rows("SELECT state, reserved_tokens FROM calls"))
             return "x"
 
-        s._client = ScriptedClient(reply)
+        s._caller.client = ScriptedClient(reply)
         await s.ask("toy/ask", hint="")
         assert seen[0][0]["state"] == "intent"
         assert seen[0][0]["reserved_tokens"] > 10
@@ -136,7 +145,7 @@ async def test_a_killed_process_leaves_unknown_and_asks_again(db: Path, prompts:
         raise SystemExit  # stands for a death between intent and result: no handler of ours runs
 
     async with session(db, prompts, ScriptedClient([])) as (s, store):
-        s._client.complete = killed  # type: ignore[method-assign]
+        s._caller.client.complete = killed  # type: ignore[method-assign]
         with pytest.raises(SystemExit):
             await s.ask("toy/ask", hint="")
         assert store.rows("SELECT state FROM calls") == [{"state": "intent"}]
@@ -151,7 +160,11 @@ async def test_a_killed_process_leaves_unknown_and_asks_again(db: Path, prompts:
 async def test_whoever_lost_the_run_cannot_write(db: Path, prompts: Prompts) -> None:
     async with session(db, prompts, ScriptedClient(["x", "y"])) as (s, store):
         await s.ask("toy/ask", hint="")
-        open_run(store, {"toy": 1}, command="toy", version="0")  # somebody takes the run over
+        other = open_run(store, {"toy": 1}, Opening()).worker
+        task = TrajectoryRow("t" * 16, other.run_id, PROBLEM, "toy", "{}", "m", "m", 0)
+        assert store.write_now(lambda c: claim(c, task, other)).state == "busy"
+        store.write_now(lambda c: c.execute("UPDATE workers SET lease_until = 0 WHERE id <> ?", (other.id,)))  # we say nothing for long
+        assert store.write_now(lambda c: claim(c, task, other)).state == "ours"
         with pytest.raises(StoreError, match="taken over"):
             await s.ask("toy/ask", hint="")
         assert store.rows("SELECT count(*) AS n FROM calls") == [{"n": 1}]
@@ -214,7 +227,7 @@ async def test_cancellation_is_recorded(db: Path, prompts: Prompts) -> None:
         raise AssertionError
 
     async with session(db, prompts, ScriptedClient([])) as (s, store):
-        s._client.complete = slow  # type: ignore[method-assign]
+        s._caller.client.complete = slow  # type: ignore[method-assign]
         task = asyncio.create_task(s.ask("toy/ask", hint=""))
         await asyncio.sleep(0.3)
         task.cancel()
@@ -227,7 +240,7 @@ async def test_hostile_reply_is_bounded_and_storable(db: Path, prompts: Prompts)
     async with session(db, prompts, ScriptedClient(["a\ud800b\x00" + "x" * 5_000_000])) as (s, store):
         thought = await s.ask("toy/ask", hint="")
         assert len(thought.text) <= 1 << 22
-        await store.write(lambda c: s._journal.put_thoughts(c, s.unwritten()))
+        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
         assert load_trajectory(store, "t" * 16).hash() == s.trajectory.hash()
 
 
@@ -263,15 +276,15 @@ async def test_a_call_that_waits_to_be_asked_again_holds_no_place(db: Path, prom
     answers = {"first": 0}
 
     async def complete(request: Any) -> Completion:
-        assert s._limiter.in_flight == 1
+        assert s._caller.limiter.in_flight == 1
         if "slow" in request.messages[-1].content and not answers["first"]:
             answers["first"] = 1
             raise ServerFailed("busy", retry_after_s=0.5)
         return Completion("x")
 
     async with session(db, prompts, ScriptedClient([])) as (s, _):
-        s._limiter = Limiter(1)
-        s._client.complete = complete  # type: ignore[method-assign]
+        s._caller.limiter = Limiter(1)
+        s._caller.client.complete = complete  # type: ignore[method-assign]
         slow = asyncio.create_task(s.ask("toy/ask", hint="slow"))
         await asyncio.sleep(0.2)
         assert (await s.ask("toy/ask", hint="quick")).text == "x"
@@ -329,3 +342,29 @@ async def test_an_exhausted_call_lets_those_under_way_finish(db: Path, prompts: 
 def test_log_probabilities_change_a_call_s_key_only_where_they_are_asked_for() -> None:
     assert "logprobs" not in Sampling().as_dict()
     assert Sampling(logprobs=True).as_dict() == Sampling().as_dict() | {"logprobs": True}
+
+
+async def test_a_call_that_waits_for_its_turn_leaves_no_row(db: Path, prompts: Prompts) -> None:
+    go = asyncio.Event()
+
+    async def complete(request: Any) -> Completion:
+        await go.wait()
+        return Completion("x")
+
+    async with session(db, prompts, ScriptedClient([])) as (s, store):
+        s._caller.limiter = Limiter(2)
+        s._caller.client.complete = complete  # type: ignore[method-assign]
+        asking = asyncio.create_task(s.ask_many("toy/ask", n=5, hint=""))
+        await asyncio.sleep(0.3)
+        assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "intent", "n": 2}]
+        go.set()
+        await asking
+        assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "done", "n": 5}]
+
+
+async def test_an_attempt_that_may_have_been_billed_and_is_retried_is_counted(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient([ServerFailed("cut"), ConnectFailed("nobody"), "x"])
+    async with session(db, prompts, client, run_limits=Limits(calls=3)) as (s, store):
+        await s.ask("toy/ask", hint="")
+        assert store.rows("SELECT state, lost_calls FROM calls") == [{"state": "done", "lost_calls": 1}]
+        assert store.rows("SELECT used_calls FROM runs") == [{"used_calls": 2}]

@@ -76,9 +76,7 @@ def bench(
         for line in reversed_lines(made.report.outcomes):
             out.print(safe(line))
         out.print(safe(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'", style="dim"))
-    if watch.failed:
-        say(f"{watch.failed} trajectories failed and count as wrong; last error: {watch.last_error}; the same command tries them again")
-        raise typer.Exit(3)
+    watch.finish()
 
 
 def reversed_lines(outcomes: Iterable[Outcome]) -> list[str]:
@@ -101,6 +99,8 @@ class Watch:
         self.run_id = "(none)"
         self.total = self.done = self.correct = self.failed = 0
         self.last_error = ""
+        self.poisoned = self.cut_short = self.taken = 0
+        self._budget = ""
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("[green]{task.fields[correct]} correct"),
             TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal,
@@ -119,7 +119,30 @@ class Watch:
         if outcome.status == "failed":
             self.failed += 1
             self.last_error = outcome.error or ""
+        self.poisoned += outcome.error_kind == "WorkerLost"
+        self.taken += outcome.spent.taken_calls
+        if outcome.error_kind == "RunBudgetExhausted":
+            self.cut_short += 1
+            self._budget = outcome.error or ""
         self._progress.update(self._task, advance=1, correct=self.correct)
+
+    def finish(self, what: str = "trajectories") -> None:
+        """Say what did not go as asked for, and end the command where that is a fault.
+
+        Raises:
+            typer.Exit: 3 where calls failed, 1 where the run's budget ended it.
+        """
+        if self.taken:
+            say(f"{self.taken} calls were answered from earlier ones and cost nothing")
+        if self.poisoned:
+            say(f"{self.poisoned} {what} were set aside: processes died on them three times; --retry-poisoned tries them again")
+        if self.cut_short:
+            say(f"{self.cut_short} of {self.total} {what} were ended by the run's budget, with the best answer so far: {self._budget}")
+        if self.failed:
+            say(f"{self.failed} {what} failed and count as wrong; last error: {self.last_error}; the same command tries them again")
+            raise typer.Exit(3)
+        if self.cut_short:
+            raise typer.Exit(1)
 
     def __enter__(self) -> Watch:
         self._progress.start()

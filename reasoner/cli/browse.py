@@ -38,7 +38,7 @@ def _open(db: Any) -> Store:
 def runs(
     db: o.Db = None, limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20, json: o.Json = False
 ) -> None:
-    """List the newest runs."""
+    """List the newest runs; ↻ marks those that 'reasoner resume' can go on with."""
     from rich.table import Table  # noqa: PLC0415
 
     from reasoner.store import queries  # noqa: PLC0415
@@ -59,10 +59,15 @@ def runs(
         names = ("solvers", "strategies") if narrow else ("solvers", "strategies", "models")
         started = row["created"][5:16] if narrow else row["created"][:19]
         table.add_row(
-            row["id"], row["status"], started.replace("T", " "), *(safe(row[name] or "", n_chars=length) for name in names),
+            row["id"], _status(row), started.replace("T", " "), *(safe(row[name] or "", n_chars=length) for name in names),
             f"{row['correct'] or 0}/{row['trajectories']}", str((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)),
         )  # fmt: skip
     out.print(table)
+
+
+def _status(row: dict[str, Any]) -> str:
+    """Write a run's status: `running` only where somebody is at it, and an arrow where `reasoner resume` would go on."""
+    return ("interrupted" if row["status"] == "running" and row["resumable"] else str(row["status"])) + (" ↻" if row["resumable"] else "")
 
 
 @guarded
@@ -138,7 +143,8 @@ def show_trajectory(row: dict[str, Any], *, full: bool) -> None:
         out.print(
             safe(
                 f"call {number} {call['state']}  {call['role']}  template {call['template_hash'][:12]}  seed {call['seed']}  constraint"
-                f" {call['constraint_applied'] or '-'}  {call['prompt_tokens'] or 0}+{call['completion_tokens'] or 0} tokens",
+                f" {call['constraint_applied'] or '-'}  {call['prompt_tokens'] or 0}+{call['completion_tokens'] or 0} tokens"
+                + (f"  cached from call {call['cached_from']}" if call["cached_from"] else ""),
                 style="bold cyan",
             )
         )

@@ -92,9 +92,7 @@ def compare(
             raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     _write(made, markdown=markdown, plot=plot)
     print_json(made.as_dict()) if json else _show(made)
-    if watch.failed:
-        say(f"{watch.failed} trajectories failed and count as wrong; last error: {watch.last_error}; the same command tries them again")
-        raise typer.Exit(3)
+    watch.finish()
 
 
 def _check_files(markdown: Path | None, plot: Path | None) -> None:

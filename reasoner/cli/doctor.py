@@ -131,7 +131,9 @@ def _model() -> dict[str, Any]:
 
 def _database(db: Any) -> dict[str, Any]:
     from reasoner.store import Store  # noqa: PLC0415
+    from reasoner.store.connection import is_wal  # noqa: PLC0415
     from reasoner.store.database import store_path  # noqa: PLC0415
+    from reasoner.store.queries import at_work  # noqa: PLC0415
 
     path = store_path(db)
     if not path.exists():
@@ -143,6 +145,8 @@ def _database(db: Any) -> dict[str, Any]:
                 "path": str(path),
                 "state": state,
                 "size_bytes": path.stat().st_size,
+                "wal": is_wal(path),
+                "processes_at_work": len(at_work(store)),
                 "runs": store.rows("SELECT count(*) AS n FROM runs")[0]["n"],
             }
     except ReasonerError as error:
@@ -153,7 +157,7 @@ def _advice(found: dict[str, Any]) -> list[str]:
     advice = []
     if not found["sqlite"]["wal_safe"]:
         advice.append(
-            f"SQLite {found['sqlite']['version']} has a WAL corruption race; the slower rollback journal is used instead. On Linux: pip install pysqlite3"
+            f"SQLite {found['sqlite']['version']} has a WAL corruption race; the slower rollback journal is used instead, and a WAL file that another process uses is refused. On Linux: pip install pysqlite3"
         )
     if found["packages"]["llama-cpp-python"] is None:
         advice.append("no local models: pip install 'reasoner-llm[local]' (builds llama.cpp; needs a C++ compiler)")

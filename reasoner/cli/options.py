@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import shlex
 import sys
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
@@ -21,6 +23,16 @@ from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class UnknownChoice(StrEnum):
+    """What `--on-unknown` may be; see `reasoner.calling.UnknownPolicy`."""
+
+    auto = "auto"
+    retry = "retry"
+    ask = "ask"
+    skip = "skip"
+
 
 Db = Annotated[Path | None, typer.Option("--db", help="Database file (default: $REASONER_DB, else trajectories.db).", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -53,6 +65,30 @@ MaxTotal = Annotated[
 ]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", help="Dollars one trajectory may cost (needs --prices).", show_default=False)]
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", help="Seconds of calls one trajectory may use.", show_default=False)]
+RunMaxCalls = Annotated[
+    int | None, typer.Option("--run-max-calls", help="Calls the whole run may make, all processes together.", show_default=False)
+]
+RunMaxTokens = Annotated[int | None, typer.Option("--run-max-tokens", help="Tokens the whole run may use.", show_default=False)]
+RunMaxCost = Annotated[
+    float | None, typer.Option("--run-max-cost", help="Dollars the whole run may cost (needs --prices).", show_default=False)
+]
+RunMaxSeconds = Annotated[
+    float | None, typer.Option("--run-max-seconds", help="Seconds of calls the whole run may use.", show_default=False)
+]
+AllowUnpriced = Annotated[
+    bool, typer.Option("--allow-unpriced", help="With a money budget, let calls without a known price count as free.")
+]
+Unknown = Annotated[
+    UnknownChoice,
+    typer.Option(
+        "--on-unknown",
+        help="Calls that were under way when a process ended and may have been billed: retry, ask, skip (auto: ask above $0.10).",
+    ),
+]
+Cache = Annotated[bool, typer.Option("--cache", help="Answer a call from any earlier run that asked the same model the same.")]
+RetryPoisoned = Annotated[
+    bool, typer.Option("--retry-poisoned", help="Try again what was set aside because processes died on it three times.")
+]
 Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/budgets.md.", show_default=False)]
 
 
@@ -70,6 +106,7 @@ _CLIENT = {
     "lora": "lora",
     "chat_template": "chat_template",
 }
+_RUN_LIMITS = {"run_max_calls": "calls", "run_max_tokens": "tokens", "run_max_cost": "cost", "run_max_seconds": "seconds"}
 _LIMITS = {"max_calls": "calls", "max_total_tokens": "tokens", "max_cost": "cost", "max_seconds": "seconds"}
 
 
@@ -95,7 +132,15 @@ class Common:
     max_total_tokens: MaxTotal = None
     max_cost: MaxCost = None
     max_seconds: MaxSeconds = None
+    run_max_calls: RunMaxCalls = None
+    run_max_tokens: RunMaxTokens = None
+    run_max_cost: RunMaxCost = None
+    run_max_seconds: RunMaxSeconds = None
     prices: Prices = None
+    allow_unpriced: AllowUnpriced = False
+    on_unknown: Unknown = UnknownChoice.auto
+    cache: Cache = False
+    retry_poisoned: RetryPoisoned = False
     new: New = False
 
     def setup(self, **more: Any) -> dict[str, Any]:
@@ -118,8 +163,49 @@ class Common:
             "sampling": sampling_of(given),
             "prices": read_prices(self.prices) if self.prices else None,
             "command": shlex.join(["reasoner", *sys.argv[1:]]),
+            **conduct(given, self.on_unknown),
             **more,
         }
+
+
+def conduct(given: dict[str, Any], on_unknown: UnknownChoice) -> dict[str, Any]:
+    """Return the keyword arguments of `reasoner.api.Setup` that say how a run is carried out.
+
+    Raises:
+        BadConfig: an option has a value it cannot have.
+    """
+    from reasoner.budget import Limits  # noqa: PLC0415 - only commands that run need these
+    from reasoner.cli.output import asking, say  # noqa: PLC0415
+
+    limits = checked(Limits, _RUN_LIMITS, given)
+    return {
+        "run_limits": limits if limits != Limits() else None,
+        "allow_unpriced": given["allow_unpriced"],
+        "on_unknown": on_unknown.value,
+        "confirm": asking(),
+        "cache": given["cache"],
+        "retry_poisoned": given["retry_poisoned"],
+        "lease_s": lease_s(),
+        "on_note": say,
+    }
+
+
+def lease_s() -> float:
+    """Return how long a worker that says nothing is waited for: `REASONER_LEASE_S`, else the default, in seconds.
+
+    Raises:
+        BadConfig: it is no positive number.
+    """
+    from reasoner.store.claims import LEASE_S  # noqa: PLC0415
+
+    told = os.environ.get("REASONER_LEASE_S")
+    try:
+        value = float(told) if told else LEASE_S
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise BadConfig(f"REASONER_LEASE_S={told!r} is no number of seconds", hint="30 is the default")
+    return value
 
 
 def expanded(command: Callable[..., R]) -> Callable[..., R]:

@@ -52,6 +52,13 @@ def one_line(text: str, *, style: str = "") -> Text:
     return Text(shorten(clean(text), 400), style=style, no_wrap=True, overflow="ellipsis")
 
 
+def asking() -> Callable[[str], bool] | None:
+    """Return what asks the person at the terminal a yes-or-no question; None where there is nobody to ask."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    return lambda question: typer.confirm(clean(question), default=False, err=True)
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage."""
     return f"{100 * share:.1f} %"

@@ -73,6 +73,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "completion_tokens": spent.completion_tokens,
         "seconds": round(spent.seconds, 3),
         "cost": spent.cost,
+        "taken_calls": spent.taken_calls,
         "error": outcome.error,
     }
 
@@ -93,7 +94,9 @@ def show(outcome: Outcome) -> None:
         table.add_row("verdict", safe(f"{word}: {outcome.verdict.reason}", style=style))
     if outcome.error:
         table.add_row(outcome.status, safe(outcome.error, style="yellow"))
-    source = "" if outcome.new_calls == spent.calls else f" ({spent.calls - outcome.new_calls} read back from run {outcome.run_id})"
+    read = spent.calls - outcome.new_calls - spent.taken_calls
+    source = f" ({read} read back from run {outcome.run_id})" if read else ""
+    source += f" ({spent.taken_calls} answered from earlier calls, cost 0)" if spent.taken_calls else ""
     table.add_row(
         "used",
         f"{spent.calls} call(s), {spent.prompt_tokens} prompt + {spent.completion_tokens} completion tokens, {spent.seconds:.1f} s{source}",

@@ -78,9 +78,7 @@ def translate(
         )
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     _finish(made, out_file, json=json)
-    if watch.failed:
-        say(f"{watch.failed} sentences failed; last error: {watch.last_error}; the same command tries them again")
-        raise typer.Exit(3)
+    watch.finish("sentences")
 
 
 def _strategy(strategy: str | None, retrieval: dict[str, Any], pivot: str | None, second: str | None) -> str:

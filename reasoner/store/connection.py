@@ -70,11 +70,42 @@ def connect(path: Path, *, create: bool = True, read_only: bool = False) -> Conn
         raise explain(error, path) from error
     try:
         for pragma in _pragmas(read_only=read_only):
-            connection.execute(pragma).fetchall()
+            said = connection.execute(pragma).fetchall()
+            if pragma.startswith("PRAGMA journal_mode"):
+                _check_mode(path, str(said[0][0]))
     except DatabaseError as error:
         connection.close()
+        if is_wal(path) and not is_wal_safe(sqlite_version()):
+            raise unsafe_wal(path) from error
         raise explain(error, path) from error
+    except StoreError:
+        connection.close()
+        raise
     return connection
+
+
+def _check_mode(path: Path, mode: str) -> None:
+    """Refuse to share a WAL file through a library that may corrupt it: the mode could not be changed, so another process has it open."""
+    if mode == "wal" and not is_wal_safe(sqlite_version()):
+        raise unsafe_wal(path)
+
+
+def unsafe_wal(path: Path) -> StoreError:
+    """Return the error for a WAL file that other processes use, met by a SQLite with the WAL-reset race."""
+    return StoreError(
+        f"the database {path} is in WAL mode and in use by another process, and SQLite {sqlite3.sqlite_version} may corrupt it then",
+        hint="on Linux: pip install pysqlite3; or wait until the other process has ended",
+    )
+
+
+def is_wal(path: Path) -> bool:
+    """Tell whether a file is in WAL mode, from its header (bytes 18 and 19; source: sqlite.org, database file format)."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+    except OSError:
+        return False
+    return len(head) == 20 and head[18:20] == b"\x02\x02"
 
 
 def _pragmas(*, read_only: bool) -> Iterator[str]:

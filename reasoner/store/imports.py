@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reasoner.store.journal import intern_context, intern_message, intern_settings, now, packed
+from reasoner.store.interning import intern_context, intern_message, intern_settings, packed
+from reasoner.store.times import now
 from reasoner.types import Message, Problem, Verdict, canonical_json, digest
 
 if TYPE_CHECKING:

@@ -2,23 +2,24 @@
 
 A call's key is made from the trajectory, the place in the search and the canonical request, so that a rerun asks for the same keys:
 what is `done` is replayed, what was only intended when a process died is `unknown` and asked again as a further attempt. A
-transaction is refused when another process has taken the run over since (`epoch`), so a process that was only thought dead
-cannot write.
+transaction is refused when another process has claimed the trajectory since (`epoch`), so a process that was only thought dead
+cannot write. Where the run has limits, a call is reserved and settled in the same transactions (see `reasoner.store.spending`).
 
     intent(key) -> 41 ... done(41, completion, thoughts)
 
-Knows rows; does not know a client, a strategy or a budget rule.
+Knows rows; does not know a client or a strategy.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from reasoner.errors import StoreError
-from reasoner.text import storable
-from reasoner.types import Completion, Message, Request, Usage, canonical_json, digest
+from reasoner.store import claims, spending
+from reasoner.store.interning import intern_context, intern_message, intern_settings, packed
+from reasoner.store.times import now
+from reasoner.types import Completion, Message, Request, Usage, canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,23 +29,32 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought, Trajectory
 
 
-HASH_BYTES = 16
-"""So much of a text's hash is kept; the text itself is compared too."""
-
-
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A call about to be made."""
+    """A call about to be made. `path` is where in the search its answer will stand, the same in every search that goes the same way."""
 
-    key: str
-    trajectory_id: str
     parent_thought: str
+    path: str
     role: str
     ordinal: int
     template_hash: str
     request: Request
-    reserved_tokens: int
-    reserved_cost: float | None
+    reserved_tokens: int = 0
+    reserved_cost: float | None = None
+
+
+class Kept(NamedTuple):
+    """A committed answer. `source` is the call it was first given to, where it was taken over from another trajectory; else None."""
+
+    completion: Completion
+    source: int | None = None
+
+
+class Lost(NamedTuple):
+    """A call whose outcome is unknown: it may have been processed, and have cost up to `cost` dollars (None: no price is known)."""
+
+    id: int
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +78,14 @@ class ThoughtRow:
     root_text: str | None = None
 
 
-_INSERT_INTENT = (
-    "INSERT INTO calls (key_bytes, attempt, trajectory_id, state, parent_thought, role, ordinal, settings_id, context_id, seed,"
-    " reserved_tokens, reserved_cost, epoch, created)"
-    " VALUES (?, (SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key_bytes = ?), ?, 'intent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+@functools.cache
+def _insert_call(more: tuple[str, ...]) -> str:
+    """Return the statement that inserts a call as its next attempt. `more` are the columns that not every call has."""
+    marks = ", ".join("?" * (9 + len(more)))
+    return (
+        "INSERT INTO calls (key_bytes, attempt, trajectory_id, parent_thought, role, ordinal, settings_id, context_id, seed, epoch, created,"  # noqa: S608 - only names of columns go into it
+        f" {', '.join(more)}) VALUES (?, (SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key_bytes = ?), {marks})"
+    )
 
 
 def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
@@ -89,163 +102,176 @@ def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
     )  # fmt: skip
 
 
-def now() -> str:
-    """Return the time as ISO 8601 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+COMPLETION = (
+    "m.content, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.cost, c.model, c.constraint_applied, c.seconds,"
+    " c.mean_logprob"
+)
+"""The columns of a committed answer, from `calls c JOIN messages m ON m.id = c.reply_id`."""
 
 
-def packed(key: str) -> bytes | str:
-    """Return the bytes a key's hexadecimal digits stand for, as `calls.key_bytes` holds them; any other text as it is."""
-    try:
-        made = bytes.fromhex(key)
-    except ValueError:
-        return key
-    return made if made.hex() == key else key
-
-
-def intern_message(c: Connection, message: Message) -> int:
-    """Return the id of a message, storing it if it is new."""
-    content = storable(message.content)
-    hashed = bytes.fromhex(digest(message.role, content))[:HASH_BYTES]
-    found = c.execute("SELECT id, role = ? AND content = ? FROM messages WHERE hash = ?", (message.role, content, hashed)).fetchone()
-    if found is not None and not found[1]:
-        raise StoreError(f"message {found[0]} has the hash of another text: {content[:40]!r}", hint="it was changed by hand; undo that")
-    if found is None:
-        cursor = c.execute("INSERT INTO messages (hash, role, content) VALUES (?, ?, ?)", (hashed, message.role, content))
-        return int(cursor.lastrowid)
-    return int(found[0])
-
-
-def intern_context(c: Connection, messages: Sequence[Message]) -> int:
-    """Return the id of a conversation, storing what of its chain is new.
-
-    Raises:
-        StoreError: there is no message at all.
-    """
-    context: int | None = None
-    for depth, message in enumerate(messages):
-        message_id = intern_message(c, message)
-        where = (context or 0, message_id)
-        found = c.execute("SELECT id FROM contexts WHERE coalesce(parent_id, 0) = ? AND message_id = ?", where).fetchone()
-        if found is None:
-            cursor = c.execute("INSERT INTO contexts (parent_id, message_id, depth) VALUES (?, ?, ?)", (context, message_id, depth))
-            context = int(cursor.lastrowid)
-        else:
-            context = int(found[0])
-    if context is None:
-        raise StoreError("a request without messages cannot be recorded", hint="the template needs a user block with text in it")
-    return context
-
-
-def intern_settings(c: Connection, *, template_hash: str, sampling: str, constraint: str | None) -> int:
-    """Return the id of what a call shares with most others, storing it if it is new."""
-    found = c.execute(
-        "SELECT id FROM call_settings WHERE template_hash = ? AND sampling = ? AND constraint_requested IS ?",
-        (template_hash, sampling, constraint),
-    ).fetchone()
-    if found is None:
-        sql = "INSERT INTO call_settings (template_hash, sampling, constraint_requested) VALUES (?, ?, ?)"
-        return int(c.execute(sql, (template_hash, sampling, constraint)).lastrowid)
-    return int(found[0])
+def completion_of(row: Sequence[Any]) -> Completion:
+    """Return the completion in a row of `COMPLETION`."""
+    text, finish, prompt, reply, cached, cost, model, constraint, seconds, logprob = row
+    return Completion(text, finish, Usage(prompt, reply, cached, cost), model, constraint, seconds, logprob)
 
 
 class Journal:
-    """The calls of one run, as one process works on it."""
+    """The calls of one trajectory, as the process that claimed it writes them."""
 
-    def __init__(self, store: Store, *, run_id: str, epoch: int, durable: bool) -> None:
+    def __init__(self, store: Store, *, run_id: str, trajectory_id: str, epoch: int, durable: bool) -> None:
         self._store = store
         self._run_id = run_id
+        self._trajectory_id = trajectory_id
         self._epoch = epoch
         self._durable = durable
 
-    def load(self, trajectory_id: str) -> dict[str, Completion]:
-        """Return the committed completions of a trajectory by call key."""
-        rows = self._store.rows(
-            "SELECT c.*, m.content FROM calls c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'",
-            (trajectory_id,),
+    def load(self) -> dict[str, Kept]:
+        """Return the trajectory's committed answers by call key."""
+        rows = self._store.tuples(
+            f"SELECT c.key, c.cached_from, {COMPLETION} FROM calls c JOIN messages m ON m.id = c.reply_id"  # noqa: S608 - columns named above
+            " WHERE c.trajectory_id = ? AND c.state = 'done'",
+            (self._trajectory_id,),
         )
-        return {
-            row["key"]: Completion(
-                text=row["content"],
-                finish_reason=row["finish_reason"],
-                usage=Usage(row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"], row["cost"]),
-                model=row["model"],
-                constraint_applied=row["constraint_applied"],
-                seconds=row["seconds"],
-                mean_logprob=row["mean_logprob"],
-            )
-            for row in rows
-        }
+        return {row[0]: Kept(completion_of(row[2:]), row[1]) for row in rows}
 
-    async def intent(self, call: Intent) -> int:
-        """Commit that a call is about to be made, with its budget reservation; return its row id.
+    def lost(self) -> dict[str, Lost]:
+        """Return the calls that may have been processed and gave no answer, by key."""
+        rows = self._store.tuples(
+            "SELECT key, id, lost_cost FROM calls WHERE trajectory_id = ? AND state = 'unknown' ORDER BY id", (self._trajectory_id,)
+        )
+        return {key: Lost(call_id, cost) for key, call_id, cost in rows}
+
+    async def intent(self, call: Intent) -> int | None:
+        """Commit that a call is about to be made, with its reservation; return its row id.
+
+        None where the run's budget has room only if other calls under way use less than what is reserved for them: ask again.
 
         Raises:
-            StoreError: the database refused, or another process has taken the run over.
+            RunBudgetExhausted: the run's budget has no room for it; nothing is written.
+            StoreError: the database refused, or another process has taken the trajectory over.
         """
         return await self._store.write(lambda c: self._insert_intent(c, call), durable=self._durable)
 
-    def _insert_intent(self, c: Connection, call: Intent) -> int:
-        self._check_epoch(c)
-        key, request = packed(call.key), call.request
-        constraint = canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
+    def _insert_intent(self, c: Connection, call: Intent) -> int | None:
+        self.check(c)
+        if not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
+            # Those who hold the rest may be dead; what they held is then used, and whether this call fits is decided for good.
+            if not claims.bury(c, self._run_id):
+                return None
+            if not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
+                return None
+        return self._insert(c, call, state="intent", reserved_tokens=call.reserved_tokens, reserved_cost=call.reserved_cost)
+
+    def _insert(self, c: Connection, call: Intent, **more: Any) -> int:
+        request = call.request
+        key = packed(request.key)
         settings = intern_settings(
-            c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint
+            c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint_text(request)
         )
         row = (
-            key, key, call.trajectory_id, call.parent_thought, call.role, call.ordinal, settings, intern_context(c, request.messages),
-            request.seed, call.reserved_tokens, call.reserved_cost, self._epoch, now(),
+            key, key, self._trajectory_id, call.parent_thought, call.role, call.ordinal, settings, intern_context(c, request.messages),
+            request.seed, self._epoch, now(), *more.values(),
         )  # fmt: skip
-        return int(c.execute(_INSERT_INTENT, row).lastrowid)
+        return int(c.execute(_insert_call(tuple(more)), row).lastrowid)
+
+    async def again(self, call_id: int) -> None:
+        """Commit that a call is made once more although the attempt before may have been billed: its worst case is used, and reserved anew.
+
+        Raises:
+            RunBudgetExhausted: the run's budget has no room for a further attempt.
+            StoreError: the database refused, or another process has taken the trajectory over.
+        """
+
+        def job(c: Connection) -> None:
+            self.check(c)
+            tokens, cost = c.execute("SELECT reserved_tokens, reserved_cost FROM calls WHERE id = ?", (call_id,)).fetchone()
+            # While one attempt is counted as used, the next stands in its reservation: what is asked is room for one more of the same.
+            if not spending.room(c, self._run_id, tokens=tokens, cost=cost):
+                raise spending.no_room(self._run_id)
+            c.execute(
+                "UPDATE calls SET lost_calls = lost_calls + 1, lost_tokens = lost_tokens + ?, lost_cost = coalesce(lost_cost, 0) + ? WHERE id = ?",
+                (tokens, cost or 0.0, call_id),
+            )
+            spending.book(c, self._trajectory_id, calls=1, tokens=tokens, seconds=0.0, cost=cost)
+
+        await self._store.write(job, durable=self._durable)
 
     async def done(self, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], *, retries: int) -> None:
         """Commit a call's result, usage and thoughts in one transaction.
 
         Raises:
-            StoreError: the database refused, or another process has taken the run over.
+            StoreError: the database refused, or another process has taken the trajectory over.
         """
         await self._store.write(lambda c: self._finish(c, call_id, completion, thoughts, retries), durable=self._durable)
 
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int) -> None:
-        self._check_epoch(c)
-        usage = completion.usage
-        reply_id = intern_message(c, Message("assistant", completion.text))
+        self.check(c)
+        answer = {**_answer(c, completion), "retries": retries}
+        names = ", ".join(f"{name} = ?" for name in answer)
         changed = c.execute(
-            "UPDATE calls SET state = 'done', reply_id = ?, model = ?, constraint_applied = ?, finish_reason = ?, prompt_tokens = ?,"
-            " completion_tokens = ?, cached_tokens = ?, cost = ?, seconds = ?, mean_logprob = ?, retries = ?, reserved_tokens = NULL,"
-            " reserved_cost = NULL, finished = ? WHERE id = ? AND state = 'intent' AND epoch = ?",
-            (
-                reply_id,
-                completion.model,
-                completion.constraint_applied,
-                completion.finish_reason,
-                usage.prompt_tokens,
-                usage.completion_tokens,
-                usage.cached_tokens,
-                usage.cost,
-                completion.seconds,
-                completion.mean_logprob,
-                retries,
-                now(),
-                call_id,
-                self._epoch,
-            ),
+            f"UPDATE calls SET state = 'done', reserved_tokens = NULL, reserved_cost = NULL, {names}"  # noqa: S608 - column names stand below
+            " WHERE id = ? AND state = 'intent' AND epoch = ?",
+            (*answer.values(), call_id, self._epoch),
         ).rowcount
         if changed != 1:
-            raise StoreError(
-                f"call {call_id} of run {self._run_id} is no longer ours to finish", hint="another process has taken the run over"
-            )
+            raise claims.taken_over(self._trajectory_id)
+        usage = completion.usage
+        spending.book(
+            c,
+            self._trajectory_id,
+            calls=1,
+            tokens=usage.prompt_tokens + usage.completion_tokens,
+            seconds=completion.seconds,
+            cost=usage.cost,
+        )
         self.put_thoughts(c, thoughts)
 
-    async def failed(self, call_id: int, error: str, *, state: Literal["failed", "unknown"], retries: int) -> None:
-        """Commit that a call gave no result: `failed` when it is certain, `unknown` when it may have been processed and billed."""
-        sql = (
-            "UPDATE calls SET state = ?, error = ?, retries = ?, reserved_tokens = NULL, reserved_cost = NULL, finished = ?"
-            " WHERE id = ? AND state = 'intent' AND epoch = ?"
-        )
-        await self._store.write(
-            lambda c: c.execute(sql, (state, error, retries, now(), call_id, self._epoch)).rowcount, durable=self._durable
-        )
+    async def taken_from(self, call: Intent, source: int, completion: Completion, thoughts: Sequence[ThoughtRow]) -> None:
+        """Commit that a call was answered from another one, without asking.
+
+        Raises:
+            StoreError: the database refused, or another process has taken the trajectory over.
+        """
+
+        def job(c: Connection) -> None:
+            self.check(c)
+            self._insert(c, call, state="done", cached_from=source, **_answer(c, completion))
+            self.put_thoughts(c, thoughts)
+
+        await self._store.write(job, durable=self._durable)
+
+    async def failed(self, call_id: int, error: str, *, state: Literal["failed", "unknown"], retries: int, seconds: float = 0.0) -> None:
+        """Commit that a call gave no result: `failed` when it is certain, `unknown` when it may have been processed and billed.
+
+        An unknown one counts against the run's budget with its worst case.
+        """
+
+        def job(c: Connection) -> None:
+            ours = (call_id, self._epoch)
+            row = c.execute(
+                "SELECT reserved_tokens, reserved_cost FROM calls WHERE id = ? AND state = 'intent' AND epoch = ?", ours
+            ).fetchone()
+            if row is None:
+                return  # whoever took it over has closed it
+            lost = state == "unknown"
+            tokens, cost = (row[0] or 0, row[1] or 0.0) if lost else (0, 0.0)
+            c.execute(
+                "UPDATE calls SET state = ?, error = ?, retries = ?, seconds = ?, lost_calls = lost_calls + ?, lost_tokens = lost_tokens + ?,"
+                " lost_cost = CASE WHEN ? THEN coalesce(lost_cost, 0) + ? ELSE lost_cost END, reserved_tokens = NULL, reserved_cost = NULL,"
+                " finished = ? WHERE id = ?",
+                (state, error, retries, seconds, int(lost), tokens, lost and row[1] is not None, cost, now(), call_id),
+            )
+            spending.book(c, self._trajectory_id, calls=int(lost), tokens=tokens, seconds=seconds, cost=cost)
+
+        await self._store.write(job, durable=self._durable)
+
+    def check(self, c: Connection) -> None:
+        """Refuse to write once another process has claimed the trajectory.
+
+        Raises:
+            TakenOver: one has.
+        """
+        claims.check(c, self._trajectory_id, self._epoch)
 
     def put_thoughts(self, c: Connection, thoughts: Sequence[ThoughtRow]) -> None:
         """Insert or update thoughts and their edges."""
@@ -287,7 +313,25 @@ class Journal:
             return None, None
         return int(row[0]), (int(row[1]) if thought.text is None else None)
 
-    def _check_epoch(self, c: Connection) -> None:
-        row = c.execute("SELECT epoch FROM runs WHERE id = ?", (self._run_id,)).fetchone()
-        if row is None or row[0] != self._epoch:
-            raise StoreError(f"run {self._run_id} was taken over by another process", hint="run the command again when that one has ended")
+
+def constraint_text(request: Request) -> str | None:
+    """Return a request's constraint as rows hold it."""
+    return canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
+
+
+def _answer(c: Connection, completion: Completion) -> dict[str, Any]:
+    """Return the columns of a call that hold its answer."""
+    usage = completion.usage
+    return {
+        "reply_id": intern_message(c, Message("assistant", completion.text)),
+        "model": completion.model,
+        "constraint_applied": completion.constraint_applied,
+        "finish_reason": completion.finish_reason,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cost": usage.cost,
+        "seconds": completion.seconds,
+        "mean_logprob": completion.mean_logprob,
+        "finished": now(),
+    }

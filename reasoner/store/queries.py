@@ -8,9 +8,11 @@ Knows rows and rebuilds values from them; writes nothing.
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import StoreError, UnknownName
+from reasoner.store.claims import is_alive
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import Message, Problem
 
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from reasoner.store.database import Store
 
 _RUNS = """
-SELECT r.id, r.status, r.command, r.created, r.updated, count(t.id) AS trajectories, sum(t.status = 'closed') AS closed,
+SELECT r.id, r.status, r.command, r.created, r.updated, r.parent_run, r.limits, r.used_calls, r.used_tokens, r.used_cost, count(t.id) AS trajectories, sum(t.status = 'closed') AS closed,
        sum(t.status = 'failed') AS failed, sum(coalesce(v.correct, 0)) AS correct, sum(t.calls) AS calls,
-       sum(t.prompt_tokens) AS prompt_tokens, sum(t.completion_tokens) AS completion_tokens, group_concat(DISTINCT t.model) AS models,
+       sum(t.cached_calls) AS cached_calls, sum(t.prompt_tokens) AS prompt_tokens, sum(t.completion_tokens) AS completion_tokens, group_concat(DISTINCT t.model) AS models,
        group_concat(DISTINCT t.strategy) AS strategies, group_concat(DISTINCT p.solver) AS solvers
 FROM runs r LEFT JOIN trajectories t ON t.run_id = r.id LEFT JOIN problems p ON p.id = t.problem_id
 LEFT JOIN verdicts v ON v.trajectory_id = t.id GROUP BY r.id ORDER BY r.created DESC, r.id
@@ -35,8 +37,19 @@ FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v 
 
 
 def runs(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
-    """Return the newest runs with their totals."""
-    return store.rows(_RUNS + " LIMIT ?", (limit,))
+    """Return the newest runs with their totals; `resumable` where something is left to do and nobody is at it."""
+    found = store.rows(_RUNS + " LIMIT ?", (limit,))
+    there = at_work(store)
+    return [row | {"resumable": row["status"] != "finished" and row["id"] not in there} for row in found]
+
+
+def at_work(store: Store) -> set[str]:
+    """Return the runs that a process is working on."""
+    return {
+        run
+        for worker, run, lease_until in store.tuples("SELECT id, run_id, lease_until FROM workers")
+        if is_alive(worker) and lease_until >= time.monotonic()
+    }
 
 
 def trajectories(store: Store, run_id: str) -> list[dict[str, Any]]:

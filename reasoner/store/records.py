@@ -1,53 +1,61 @@
-"""Runs, problems and trajectories as rows: opening and resuming a run, opening and closing a trajectory.
+"""Runs and trajectories as rows: opening and resuming a run, closing a trajectory.
 
-A run is named by what it does (`manifest`): the same command finds its run again and goes on with it. Knows rows and process
-identities; does not know strategies or clients.
+A run is named by what it does (`manifest`): the same command finds its run again and goes on with it, or joins it while another process
+works on it. Knows rows; does not know strategies or clients.
 """
 
 from __future__ import annotations
 
-import os
-import socket
+import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.errors import StoreError
-from reasoner.store.journal import now
-from reasoner.types import Problem, Verdict, canonical_json, digest
+from reasoner.store import claims, spending
+from reasoner.store.claims import LEASE_S, Worker
+from reasoner.store.times import now
+from reasoner.types import Verdict, canonical_json, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reasoner.budget import Spent
+    from reasoner.budget import Limits, Spent
     from reasoner.store.connection import Connection
     from reasoner.store.database import Store
 
-RunStatus = Literal["running", "interrupted", "finished", "failed"]
+RunStatus = Literal["running", "interrupted", "finished", "exhausted", "failed"]
 TrajectoryStatus = Literal["open", "closed", "exhausted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run this process has taken. `resumed` when it existed; `epoch` fences off whoever had it before."""
+    """A run this process works on. `resumed` when it existed; `others` are the processes that work on it too."""
 
     id: str
-    epoch: int
+    worker: Worker
     resumed: bool
+    others: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    """Where a run is new although an unfinished one had the same command: its id, and the parts of the manifest that are not the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrajectoryRow:
-    """What identifies one trajectory."""
+class Opening:
+    """What a run is opened with, besides its manifest."""
 
-    id: str
-    run_id: str
-    problem: Problem
-    strategy: str
-    params: str
-    model: str
-    model_fingerprint: str
-    sample: int
+    command: str = ""
+    version: str = ""
+    plan: str | None = None
+    """How the run is set up again without its command, as JSON (`reasoner.recipe`)."""
+    limits: Limits | None = None
+    """What the whole run may use; None leaves it as it was."""
+    parent: str | None = None
+    """The run this one continues or forks."""
+    fresh: bool = False
+    """Start anew even where there is a run with this manifest."""
+    run_id: str | None = None
+    """Join just this run; its manifest is the one given."""
+    lease_s: float = LEASE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,102 +72,114 @@ class Closing:
     error_kind: str | None = None
 
 
-def process_identity() -> str:
-    """Return host, pid and start time of this process: a pid alone may be taken over by another program."""
-    return f"{socket.gethostname()}|{os.getpid()}|{_start_time(os.getpid())}"
+def open_run(store: Store, manifest: Mapping[str, Any], opening: Opening) -> RunRow:
+    """Find the run with this manifest and join it, or make one.
 
-
-def _start_time(pid: int) -> str:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "?"
-    return stat.rpartition(")")[2].split()[19]
-
-
-def is_alive(owner: str | None) -> bool:
-    """Tell whether the process that owns a run is still there. Another host's processes are taken for dead: the file is local."""
-    if not owner:
-        return False
-    host, pid, started = owner.split("|")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return started in {"?", _start_time(int(pid))}
-
-
-def open_run(store: Store, manifest: Mapping[str, Any], *, command: str, version: str, fresh: bool = False) -> RunRow:
-    """Find the run with this manifest and take it, or make one.
-
-    Calls the previous owner had only intended become `unknown`: they may have been processed.
+    What dead processes had under way becomes `unknown`, and their reservations are used: the calls may have been processed.
 
     Raises:
-        StoreError: another live process works on the run.
+        StoreError: a version of reasoner that cannot share a run is at work on it.
     """
     text = canonical_json(manifest)
     hashed = digest(text)
-    me = process_identity()
 
     def job(c: Connection) -> RunRow:
         found = c.execute(
-            "SELECT id, epoch, owner, ordinal FROM runs WHERE manifest_hash = ? ORDER BY ordinal DESC LIMIT 1", (hashed,)
+            "SELECT id, owner, ordinal FROM runs WHERE manifest_hash = ? AND coalesce(? = id, 1) ORDER BY ordinal DESC LIMIT 1",
+            (hashed, opening.run_id),
         ).fetchone()
-        if found is None or fresh:
-            ordinal = 0 if found is None else found[3] + 1
+        differs: tuple[str, ...] = ()
+        if found is None or opening.fresh:
+            ordinal = 0 if found is None else found[2] + 1
             run_id = digest(hashed, str(ordinal))[:12]
+            if found is None and opening.parent is None:
+                differs = _differs(c, opening.command, manifest)
             c.execute(
-                "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, owner, epoch, command, version, created, updated)"
-                " VALUES (?, ?, ?, ?, 'running', ?, 1, ?, ?, ?, ?)",
-                (run_id, text, hashed, ordinal, me, command, version, now(), now()),
+                "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated, plan, parent_run)"
+                " VALUES (?, ?, ?, ?, 'running', 0, ?, ?, ?, ?, ?, ?)",
+                (run_id, text, hashed, ordinal, opening.command, opening.version, now(), now(), opening.plan, opening.parent),
             )
-            return RunRow(run_id, 1, resumed=False)
-        run_id, epoch, owner, _ = found
-        if owner != me and is_alive(owner):
-            raise StoreError(f"run {run_id} is being worked on by process {owner.split('|')[1]}", hint="wait for it, stop it, or add --new")
-        c.execute("UPDATE runs SET epoch = ?, owner = ?, status = 'running', updated = ? WHERE id = ?", (epoch + 1, me, now(), run_id))
+        else:
+            run_id = found[0]
+            _check_older(found[1], run_id)
+            claims.bury(c, run_id)
+        others = tuple(claims.at_work(c, run_id))
+        worker = claims.enlist(c, run_id, lease_s=opening.lease_s)
         c.execute(
-            "UPDATE calls SET state = 'unknown', error = 'the process ended while the call was under way', finished = ?,"
-            " reserved_tokens = NULL, reserved_cost = NULL WHERE state = 'intent'"
-            " AND trajectory_id IN (SELECT id FROM trajectories WHERE run_id = ?)",
-            (now(), run_id),
+            "UPDATE runs SET status = 'running', owner = NULL, epoch = epoch + 1, updated = ?, plan = coalesce(plan, ?) WHERE id = ?",
+            (now(), opening.plan, run_id),
         )
-        return RunRow(run_id, epoch + 1, resumed=True)
+        spending.set_limits(c, run_id, opening.limits)
+        return RunRow(run_id, worker, found is not None and not opening.fresh, others, differs)
 
     return store.write_now(job)
 
 
+def _check_older(owner: str | None, run_id: str) -> None:
+    """Refuse a run that a process of an older version may still write to: it knows nothing of claims."""
+    if owner is None or owner.count("|") != 2:
+        return
+    host, pid, started = owner.split("|")
+    if claims.is_alive(f"{host}|{claims.boot()}|{pid}|{started}|"):
+        raise StoreError(f"run {run_id} is being worked on by process {pid} of an older reasoner", hint="wait for it or stop it")
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the parts in which two manifests are not the same, with both values.
+
+    >>> differences({"seed": 0, "prompts": {"cot": "a1"}}, {"seed": 1, "prompts": {"cot": "a1"}})
+    ('seed (0, now 1)',)
+    """
+    found: list[str] = []
+    for name in sorted({*old, *new}):
+        was, now_is = old.get(name), new.get(name)
+        if was == now_is:
+            continue
+        if isinstance(was, dict) and isinstance(now_is, dict):
+            keys = sorted(key for key in {*was, *now_is} if was.get(key) != now_is.get(key))
+            found.extend(f"{name} {key} ({_short(was.get(key))}, now {_short(now_is.get(key))})" for key in keys)
+        elif name == "models" and isinstance(was, list) and isinstance(now_is, list):
+            pairs = [(a, b) for a, b in zip(was, now_is, strict=False) if a != b]
+            found.extend(f"model {_short(a[0])} (fingerprint {_short(a[1])}, now {_short(b[1])})" for a, b in pairs)
+            if len(was) != len(now_is):
+                found.append(f"models ({len(was)}, now {len(now_is)})")
+        else:
+            found.append(f"{name} ({_short(was)}, now {_short(now_is)})")
+    return tuple(found)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 40 else text[:18] + "…" + text[-18:]
+
+
+def _differs(c: Connection, command: str, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the newest unfinished run of the same command, and in what it is another one; empty where there is none."""
+    row = None
+    if command:
+        row = c.execute(
+            "SELECT id, manifest FROM runs WHERE command = ? AND status <> 'finished' ORDER BY created DESC LIMIT 1", (command,)
+        ).fetchone()
+    return () if row is None else (row[0], *differences(json.loads(row[1]), manifest))
+
+
 def close_run(store: Store, run: RunRow, status: RunStatus) -> None:
-    """Say how a run ended and give it up; nothing happens when another process has it by now."""
-    sql = "UPDATE runs SET status = ?, owner = NULL, updated = ? WHERE id = ? AND epoch = ?"
-    store.write_now(lambda c: c.execute(sql, (status, now(), run.id, run.epoch)).rowcount)
+    """Say how a run ended, unless others still work on it, and give up what this process has of it."""
 
+    def job(c: Connection) -> None:
+        if claims.leave(c, run.worker) == 0:
+            c.execute("UPDATE runs SET status = ?, updated = ? WHERE id = ?", (status, now(), run.id))
 
-def open_trajectory(c: Connection, row: TrajectoryRow) -> None:
-    """Insert a problem and an open trajectory, or reopen one that had failed."""
-    problem = row.problem
-    c.execute(
-        "INSERT OR IGNORE INTO problems (id, solver, instance, line, level) VALUES (?, ?, ?, ?, ?)",
-        (problem.id, problem.solver, problem.instance, problem.line, problem.level),
-    )
-    c.execute(
-        "INSERT INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, created)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET"
-        " finished = CASE status WHEN 'failed' THEN NULL ELSE finished END, status = 'open', error = NULL, error_kind = NULL",
-        (row.id, row.run_id, problem.id, row.strategy, row.params, row.model, row.model_fingerprint, row.sample, now()),
-    )
+    store.write_now(job)
 
 
 def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> None:
-    """Write the answer, the verdict and the totals. A replay leaves the time at which a trajectory was first finished as it is."""
+    """Write the answer, the verdict and the totals, and give the claim back. The time at which it was first finished stays as it is."""
     spent = closing.spent
     c.execute(
         "UPDATE trajectories SET status = ?, answer = ?, answer_thought = ?, error = ?, error_kind = ?, dag_hash = ?, calls = ?,"
-        " prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, seconds = ?, cost = ?, finished = coalesce(finished, ?) WHERE id = ?",
+        " prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, seconds = ?, cost = ?, cached_calls = ?, owner = NULL, lost_claims = 0,"
+        " finished = coalesce(finished, ?) WHERE id = ?",
         (
             closing.status,
             closing.answer,
@@ -173,6 +193,7 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
             spent.cached_tokens,
             spent.seconds,
             spent.cost,
+            spent.taken_calls,
             now(),
             trajectory_id,
         ),

@@ -15,7 +15,7 @@ from reasoner.outline import write_line
 from reasoner.prompts import Prompts
 from reasoner.shots import statement
 from reasoner.store import Store
-from reasoner.store.journal import intern_settings, packed
+from reasoner.store.interning import intern_settings, packed
 from reasoner.types import canonical_json, digest
 
 if TYPE_CHECKING:

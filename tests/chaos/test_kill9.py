@@ -104,6 +104,8 @@ def bench(url: str, db: Path) -> list[str]:
         "--json",
         "--concurrency",
         "4",
+        # Here whoever kills does so at random: nothing is to be set aside for it.
+        "--retry-poisoned",
     ]
     return [sys.executable, "-m", "reasoner", "bench", *SOLVERS, *options]
 

@@ -13,7 +13,7 @@ from sqlite_utils.migrations import Migrations
 from reasoner.errors import StoreError
 from reasoner.store import Store, reading
 from reasoner.store.connection import Connection
-from reasoner.store.journal import intern_message, intern_settings, packed
+from reasoner.store.interning import intern_message, intern_settings, packed
 from reasoner.store.migrations import m001_initial, m002_verdict_metrics
 from reasoner.store.queries import calls
 from reasoner.types import Message, digest
@@ -67,7 +67,9 @@ def test_nothing_is_lost(old: Path) -> None:
     was = [dict(row) for row in before.execute("SELECT * FROM calls ORDER BY id")]
     before.close()
     with Store.open(old) as store:
-        assert store.rows("SELECT * FROM call_details ORDER BY id") == was  # every column, the later one too
+        told = store.rows("SELECT * FROM call_details ORDER BY id")
+        assert [{name: row[name] for name in was[0]} for row in told] == was  # every column, the later one too
+        assert {row["lost_calls"] for row in told} == {0}, "what the migration between has added is shown as well"
         assert [row["key"] for row in store.rows("SELECT key FROM calls ORDER BY id")] == KEYS
         assert {row["settings_id"] for row in store.rows("SELECT settings_id FROM calls")} == {1, 2, 3, 4}
         assert store.tuples("SELECT parent, child FROM thought_edges ORDER BY 1, 2") == [("a", "b"), ("a", "c"), ("b", "c")]

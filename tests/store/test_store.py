@@ -14,6 +14,7 @@ from reasoner.errors import StoreError
 from reasoner.store import Store
 from reasoner.store.connection import Connection, is_wal_safe, sqlite_version
 from reasoner.store.connection import sqlite3 as chosen
+from reasoner.store.migrations import STEPS
 from reasoner.types import Message
 
 
@@ -149,11 +150,11 @@ def test_processes_racing_to_open_and_write(tmp_path: Path) -> None:
     with Store.open(path) as store:
         assert store.rows("SELECT count(*) AS n FROM messages") == [{"n": 120}]
         assert store.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-        assert len(store.rows("SELECT * FROM _sqlite_migrations")) == 3
+        assert [row["name"] for row in store.rows("SELECT name FROM _sqlite_migrations ORDER BY rowid")] == list(STEPS)
 
 
 def test_messages_are_searchable(tmp_path: Path) -> None:
-    from reasoner.store.journal import intern_message
+    from reasoner.store.interning import intern_message
 
     with Store.open(tmp_path / "s.db") as store:
         first = store.write_now(lambda c: intern_message(c, Message("user", "double nineteen")))

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
-from reasoner.store.migrations import m001_initial, m002_verdict_metrics, m010_compact
+from reasoner.store.migrations import m001_initial, m002_verdict_metrics, m003_durability, m010_compact
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+STEPS = {module.__name__.rpartition(".")[2]: module.apply for module in (m001_initial, m002_verdict_metrics, m003_durability, m010_compact)}
+"""All migrations by name, in order."""
+
 MIGRATIONS = Migrations("reasoner")
-MIGRATIONS(name="m001_initial")(m001_initial.apply)
-MIGRATIONS(name="m002_verdict_metrics")(m002_verdict_metrics.apply)
-MIGRATIONS(name="m010_compact")(m010_compact.apply)
+for _name, _apply in STEPS.items():
+    MIGRATIONS(name=_name)(_apply)
 
 
 def pending(db: Database) -> list[str]:
@@ -28,8 +30,7 @@ def pending(db: Database) -> list[str]:
 
 def unknown(db: Database) -> list[str]:
     """Return migrations the file has seen that this version does not know: a newer reasoner wrote it."""
-    known = {"m001_initial", "m002_verdict_metrics", "m010_compact"}
-    return [migration.name for migration in MIGRATIONS.applied(db) if migration.name not in known]
+    return [migration.name for migration in MIGRATIONS.applied(db) if migration.name not in STEPS]
 
 
 def migrate(db: Database) -> None:

@@ -1,0 +1,140 @@
+"""`reasoner resume`, `replay`, `fork`: go on with a run, check it, take another way from a thought."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reasoner.cli import options as o
+from reasoner.cli.bench import Watch, table
+from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, safe, say
+from reasoner.cli.solve import as_dict, show
+from reasoner.errors import BadConfig
+
+Which = Annotated[str, typer.Argument(help="Id of a run, or the beginning of one; 'last' is the newest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Examples:\n\n  reasoner resume last\n\n  reasoner resume 3f0c --run-max-cost 5")(resume)
+    app.command(epilog="Example:\n\n  reasoner replay last")(replay)
+    app.command(
+        epilog="Examples:\n\n  reasoner fork last --at 9b21 --temperature 0.8\n\n  reasoner fork 3f0c --at 9b21 --set breadth=3 --seed 7"
+    )(fork)
+
+
+@guarded
+def resume(
+    run: Which = "last",
+    db: o.Db = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on although prompts, model or parameters changed, in a run of its own that says so.")
+    ] = False,
+    run_max_calls: o.RunMaxCalls = None,
+    run_max_tokens: o.RunMaxTokens = None,
+    run_max_cost: o.RunMaxCost = None,
+    run_max_seconds: o.RunMaxSeconds = None,
+    prices: o.Prices = None,
+    allow_unpriced: o.AllowUnpriced = False,
+    on_unknown: o.Unknown = o.UnknownChoice.auto,
+    cache: o.Cache = False,
+    retry_poisoned: o.RetryPoisoned = False,
+    json: o.Json = False,
+) -> None:
+    """Go on with a run as it was told to be run; no option has to be repeated. Refuses, with the difference, where it would not be the same."""
+    from reasoner.budget import read_prices  # noqa: PLC0415 - only commands that run need these
+    from reasoner.compare import tabulate  # noqa: PLC0415
+    from reasoner.reruns import resume as go_on  # noqa: PLC0415
+
+    given = {
+        "run_max_calls": run_max_calls, "run_max_tokens": run_max_tokens, "run_max_cost": run_max_cost, "run_max_seconds": run_max_seconds,
+        "allow_unpriced": allow_unpriced, "cache": cache, "retry_poisoned": retry_poisoned,
+    }  # fmt: skip
+    setup = o.conduct(given, on_unknown) | ({"prices": read_prices(prices)} if prices else {})
+    watch = Watch()
+    try:
+        with watch:
+            report = go_on(run, db=db, force=force, on_start=watch.start, on_outcome=watch.outcome, **setup)
+    except KeyboardInterrupt as interrupt:
+        say(
+            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command goes on from there"
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from interrupt
+    rows = tabulate(report.outcomes)
+    if json:
+        print_json({"run": report.run_id, "rows": [row.as_dict() for row in rows]})
+    else:
+        out.print(table(rows))
+        out.print(safe(f"run {report.run_id}: look with 'reasoner show {report.run_id}'", style="dim"))
+    watch.finish()
+
+
+@guarded
+def replay(run: Which = "last", db: o.Db = None, prompts: o.PromptDir = None, json: o.Json = False) -> None:
+    """Run a run's strategies again on its journal alone, without one call, and compare every graph. Exits with 1 where one differs."""
+    from reasoner.reruns import replay as again  # noqa: PLC0415
+
+    found = again(run, db=db, prompts=prompts)
+    if json:
+        print_json(
+            {
+                "run": found.run_id, "compared": found.compared, "left_out": found.left_out, "calls_made": 0, "calls_read": found.calls_read,
+                "mismatches": dict(found.mismatches),
+            }
+        )  # fmt: skip
+    else:
+        for trajectory, why in found.mismatches.items():
+            out.print(safe(f"{trajectory}  {why}"), soft_wrap=True)
+        same = found.compared - len(found.mismatches)
+        rest = f"; {found.left_out} have not ended or failed, and are not compared" if found.left_out else ""
+        out.print(
+            safe(
+                f"run {found.run_id}: {same} of {found.compared} trajectories went the same way, {found.calls_read} calls read, 0 made{rest}"
+            )
+        )
+    raise typer.Exit(0 if found.exact else 1)
+
+
+@guarded
+def fork(
+    run: Which = "last",
+    at: Annotated[str, typer.Option("--at", help="Id of the thought to take another way from, see 'reasoner tree --json'.")] = "",
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter of the strategy.", show_default=False)
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Another model.", show_default=False)] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", "-t", help="Another temperature.", show_default=False)] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Other room for completions.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Another seed from the thought on.", show_default=False)] = None,
+    base_url: o.BaseUrl = None,
+    api_key_env: o.KeyEnv = None,
+    prompts: o.PromptDir = None,
+    db: o.Db = None,
+    json: o.Json = False,
+) -> None:
+    """Take another way from a thought: what was recorded before it is kept, it and all after it are asked anew."""
+    from reasoner.clients import ClientOptions  # noqa: PLC0415
+    from reasoner.reruns import fork as take  # noqa: PLC0415
+
+    if not at:
+        raise BadConfig("no thought is named", hint="name one with --at, see 'reasoner tree --json'")
+    pairs = [text.partition("=") for text in changed or []]
+    if bad := next((key for key, equals, _ in pairs if not equals), None):
+        raise BadConfig(f"--set {bad}: it is not KEY=VALUE", hint="for example --set breadth=3")
+    drawn: dict[str, Any] = {}
+    if temperature is not None or max_tokens is not None:
+        checked = o.sampling_of({"temperature": temperature or 0.0, "max_tokens": max_tokens or 1})
+        drawn = {} if temperature is None else {"temperature": checked.temperature}
+        drawn |= {} if max_tokens is None else {"max_tokens": checked.max_tokens}
+    options = {name: value for name, value in (("base_url", base_url), ("api_key_env", api_key_env)) if value}
+    outcome = take(
+        run, at=at, db=db, params={key.strip(): value.strip() for key, _, value in pairs}, sampling=drawn, model=model, seed=seed,
+        options=ClientOptions.model_validate(options) if options else None, prompts=Path(prompts) if prompts else None,
+    )  # fmt: skip
+    if json:
+        print_json(as_dict(outcome))
+    else:
+        show(outcome)
+    raise typer.Exit(0 if outcome.correct else 3 if outcome.status == "failed" else 1)
