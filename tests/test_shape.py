@@ -15,7 +15,7 @@ LAYERS: list[set[str]] = [
     {"reasoner"},
     {"errors", "types"},
     {"solver"},
-    {"text", "assets", "prompts", "registry", "outline", "_outline_line", "calibration", "reversal", "numbers", "invented"},
+    {"secrets", "text", "assets", "prompts", "template_work", "registry", "outline", "_outline_line", "calibration", "reversal", "numbers", "invented"},
     {"solvers", "clients"},
     {"budget", "retry", "limiter", "concurrency"},
     {"shots"},

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.errors import StoreError
+from reasoner.secrets import redact
+from reasoner.store import crash
 from reasoner.text import storable
 from reasoner.types import Completion, Message, Request, Usage, canonical_json, digest
 
@@ -149,7 +151,10 @@ class Journal:
         Raises:
             StoreError: the database refused, or another process has taken the run over.
         """
-        return await self._store.write(lambda c: self._insert_intent(c, call), durable=self._durable)
+        crash.passing("before_intent")
+        call_id = await self._store.write(lambda c: self._insert_intent(c, call), durable=self._durable)
+        crash.passing("after_intent")
+        return call_id
 
     def _insert_intent(self, c: Connection, call: Intent) -> int:
         self._check_epoch(c)
@@ -184,7 +189,9 @@ class Journal:
         Raises:
             StoreError: the database refused, or another process has taken the run over.
         """
+        crash.passing("before_done")
         await self._store.write(lambda c: self._finish(c, call_id, completion, thoughts, retries), durable=self._durable)
+        crash.passing("after_done")
 
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int) -> None:
         self._check_epoch(c)
@@ -215,6 +222,7 @@ class Journal:
                 f"call {call_id} of run {self._run_id} is no longer ours to finish", hint="another process has taken the run over"
             )
         self.put_thoughts(c, thoughts)
+        crash.passing("in_done")
 
     async def failed(self, call_id: int, error: str, *, state: Literal["failed", "unknown"], retries: int) -> None:
         """Commit that a call gave no result: `failed` when it is certain, `unknown` when it may have been processed and billed."""
@@ -223,7 +231,7 @@ class Journal:
             " WHERE id = ? AND state = 'intent' AND epoch = ?"
         )
         await self._store.write(
-            lambda c: c.execute(sql, (state, error, retries, now(), call_id, self._epoch)).rowcount, durable=self._durable
+            lambda c: c.execute(sql, (state, redact(error), retries, now(), call_id, self._epoch)).rowcount, durable=self._durable
         )
 
     def put_thoughts(self, c: Connection, thoughts: Sequence[ThoughtRow]) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.errors import StoreError
+from reasoner.secrets import redact
+from reasoner.store import crash
 from reasoner.store.journal import now
 from reasoner.types import Problem, Verdict, canonical_json, digest
 
@@ -115,7 +117,7 @@ def open_run(store: Store, manifest: Mapping[str, Any], *, command: str, version
             c.execute(
                 "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, owner, epoch, command, version, created, updated)"
                 " VALUES (?, ?, ?, ?, 'running', ?, 1, ?, ?, ?, ?)",
-                (run_id, text, hashed, ordinal, me, command, version, now(), now()),
+                (run_id, redact(text), hashed, ordinal, me, redact(command), version, now(), now()),
             )
             return RunRow(run_id, 1, resumed=False)
         run_id, epoch, owner, _ = found
@@ -164,7 +166,7 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
             closing.status,
             closing.answer,
             closing.answer_thought,
-            closing.error,
+            None if closing.error is None else redact(closing.error),
             closing.error_kind,
             closing.dag_hash,
             spent.calls,
@@ -191,3 +193,4 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
                 now(),
             ),
         )
+    crash.passing("in_close")

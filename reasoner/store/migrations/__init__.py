@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
+from reasoner.store import crash
 from reasoner.store.migrations import m001_initial, m002_verdict_metrics
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def migrate(db: Database) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         MIGRATIONS.apply(db)
+        crash.passing("in_migration")
     except BaseException:
         db.execute("ROLLBACK")
         raise
