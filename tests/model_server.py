@@ -100,8 +100,12 @@ class ModelServer:
             wbufsize = -1
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, data = server.respond(self.path.split("/")[1], self.headers["Idempotency-Key"], body)
+                n_bytes = int(self.headers["Content-Length"])
+                sent = self.rfile.read(n_bytes)
+                if len(sent) < n_bytes:
+                    self.close_connection = True
+                    return  # killed in the middle of sending: nothing was asked
+                status, data = server.respond(self.path.split("/")[1], self.headers["Idempotency-Key"], json.loads(sent))
                 time.sleep(server.delay_s)
                 try:
                     self.send_response(status)

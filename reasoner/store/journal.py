@@ -202,7 +202,7 @@ class Journal:
             " reserved_cost = NULL, finished = ? WHERE id = ? AND state = 'intent' AND epoch = ?",
             (
                 intern_message(c, Message("assistant", completion.text)),
-                completion.model,
+                redact(completion.model),
                 completion.constraint_applied,
                 completion.finish_reason,
                 usage.prompt_tokens,

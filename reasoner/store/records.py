@@ -152,7 +152,7 @@ def open_trajectory(c: Connection, row: TrajectoryRow) -> None:
         "INSERT INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, created)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET"
         " finished = CASE status WHEN 'failed' THEN NULL ELSE finished END, status = 'open', error = NULL, error_kind = NULL",
-        (row.id, row.run_id, problem.id, row.strategy, row.params, row.model, row.model_fingerprint, row.sample, now()),
+        (row.id, row.run_id, problem.id, row.strategy, row.params, redact(row.model), redact(row.model_fingerprint), row.sample, now()),
     )
 
 
