@@ -21,7 +21,7 @@ import threading
 from urllib.parse import quote
 
 REDACTED = "[redacted]"
-MIN_SECRET_CHARS = 8
+MIN_SECRET_CHARS = 12
 """A shorter value is a placeholder such as `x` or `none`, which servers without keys are given; taking it out would spoil texts."""
 
 _lock = threading.Lock()
@@ -42,7 +42,7 @@ _QUERY = re.compile(r"(?i)(\bhttps?://[^\s?#'\"]{1,2048}\?)[^\s'\"#]{1,4096}")
 
 
 def remember(secret: str) -> None:
-    """Have a key's value taken out of everything that is written from now on. Values of fewer than 8 characters are not."""
+    """Have a key's value taken out of everything that is written from now on. Values of fewer than 12 characters are not."""
     global _known  # noqa: PLW0603 - the one list, for the writers of this process
     if len(secret) < MIN_SECRET_CHARS:
         return

@@ -24,6 +24,7 @@ from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFail
 from reasoner.numbers import NumberFormat, group, ungroup
 from reasoner.retry import RetryPolicy, with_retry
 from reasoner.store.journal import Intent, Journal, ThoughtRow, thought_row
+from reasoner.secrets import without_known
 from reasoner.text import plain_answer, storable
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import (
@@ -363,7 +364,7 @@ class Session:
             if self._price is not None:
                 cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
         priced = Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost)
-        return replace(completion, text=storable(completion.text), usage=priced, seconds=completion.seconds or seconds)
+        return replace(completion, text=without_known(storable(completion.text)), usage=priced, seconds=completion.seconds or seconds)
 
     def _answered(self, completion: Completion, key: str, place: Place, state: Any) -> Thought:
         thought = self.trajectory.add(
