@@ -39,7 +39,7 @@ ROWS = (
     Row("disk", "full or read-only disk, jumping clock: one line, nothing lost", "tests/chaos/test_disk.py", {"REASONER_DISK_POINTS": "50"}),
     Row("arithmetic", "no expression escapes, is wrong or slow", "tests/chaos/test_arithmetic.py", {"REASONER_EXPRESSIONS": "100000"}),
     Row("templates", "no template runs away", "tests/chaos/test_templates.py"),
-    Row("secrets", "a key is nowhere but in its header", "tests/cli/test_secrets.py"),
+    Row("secrets", "a key is nowhere but in its header", "tests/cli/test_canaries.py"),
     Row("terminal", "nothing a model or a file says steers a terminal", "tests/cli/test_terminal.py"),
     Row(
         "engine", "no kill, grammar, template or file ends a run with a local model", "tests/chaos/test_engine.py tests/chaos/test_worker_kill.py",

@@ -72,7 +72,8 @@ def bitten(folder: Path, guard: dict[str, Any]) -> tuple[str, float]:
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "REASONER_CHAOS_SEED": "6"}
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        return "caught", time.monotonic() - started  # it hangs, which nobody overlooks
+        # It may hang for want of its guard, or the machine may be busy: no verdict, to be tried again.
+        return f"no verdict within {TIMEOUT_S} s", time.monotonic() - started
     finally:
         path.write_text(whole, encoding="utf-8")
     seconds = time.monotonic() - started
