@@ -41,6 +41,11 @@ Answer = Callable[[str], str]
 """From the last message of a prompt to the reply."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # on a busy machine a short queue drops connections
+
+
 class ModelServer:
     """Runs in threads between `__enter__` and `__exit__`. `delay_s` may be changed at any time; the first `n_broken` requests are refused."""
 
@@ -52,8 +57,7 @@ class ModelServer:
         self._n = 0
         self._ledgers: dict[str, Ledger] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def url(self, part: str = "m") -> str:

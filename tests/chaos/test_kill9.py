@@ -128,11 +128,17 @@ class Tally:
     finished: int = 0
     unknown: int = 0
     doubled: int = 0
+    broken: bool = False
+    """Whether a thread has found a promise broken: the others then stop."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def kills(self) -> int:
         return sum(self.killed.values())
+
+    @property
+    def goes_on(self) -> bool:
+        return self.kills < KILLS and not self.broken
 
 
 @dataclass
@@ -152,7 +158,7 @@ class Slot:
     def work(self) -> None:
         rng = random.Random(f"{self.seed}/{self.number}")
         rounds = 0
-        while self.tally.kills < KILLS:
+        while self.tally.goes_on:
             keyed = rounds % 2 == self.number % 2
             command = COMMANDS[(self.number + rounds) % len(COMMANDS)]
             self._round(rng, command, f"s{self.number}r{rounds}", keyed=keyed)
@@ -164,12 +170,12 @@ class Slot:
         db = self.folder / f"{name}.db"
         args = bench(command, server.url(name), db)
         self.done = {}
-        while self.tally.kills < KILLS and self._killed(rng, args, db):
+        while self.tally.goes_on and self._killed(rng, args, db):
             self._check(db, server.ledger(name), keyed=keyed)
         ended = self.forks.run(args, cwd=self.folder)  # to its end, or read back when it got there
         assert ended.code == 0, f"{name}: {ended.err}"
         assert (table(ended.out), graphs(db)) == self.plain[command], name
-        self._check(db, server.ledger(name), keyed=keyed)
+        self._check(db, server.ledger(name), keyed=keyed, ended=True)
         with self.tally.lock:
             self.tally.finished += 1
         for path in self.folder.glob(f"{name}.db*"):
@@ -208,7 +214,7 @@ class Slot:
             self.tally.killed[how + (" (executed)" if fresh else "")] += 1
         return True
 
-    def _check(self, db: Path, ledger: Ledger, *, keyed: bool) -> None:
+    def _check(self, db: Path, ledger: Ledger, *, keyed: bool, ended: bool = False) -> None:
         asked, billed = dict(ledger.asked), dict(ledger.billed)
         if not db.exists():
             assert not asked
@@ -237,11 +243,11 @@ class Slot:
         for key, n_asked in asked.items():
             done_rows, other, _ = calls[key]
             assert done_rows <= 1
-            assert n_asked <= done_rows + other, "asked more often than the journal knows"
+            assert n_asked <= done_rows + other, f"{key} was asked {n_asked} times and has {calls[key]} rows"
         assert not keyed or max(billed.values(), default=0) <= 1, "paid twice"
         with self.tally.lock:
             self.tally.struck.update(strategy for (strategy,) in under_way)
-            if not under_way:
+            if ended:
                 self.tally.unknown += sum(unknown for *_, unknown in calls.values())
                 self.tally.doubled += sum(n - 1 for n in asked.values() if n > 1)
 
@@ -265,7 +271,11 @@ def test_killed_at_random_moments_and_at_every_named_place(
 
         def slot(number: int) -> None:
             with open_forks() as own:
-                Slot(number, seed, tmp_path, own, servers, plain, tally).work()
+                try:
+                    Slot(number, seed, tmp_path, own, servers, plain, tally).work()
+                except BaseException:
+                    tally.broken = True
+                    raise
 
         for future in [pool.submit(slot, number) for number in range(AT_ONCE)]:
             future.result()
