@@ -115,6 +115,8 @@ class Forks:
     def start(self, args: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | None = None, prelude: str = "") -> Child:
         number = next(self._numbers)
         out, err = (Path(self._folder.name) / f"{number}.{name}" for name in ("out", "err"))
+        for path in (out, err):
+            path.touch()  # a child may be killed before it would
         given = {"args": [*map(str, args)], "cwd": str(cwd), "env": dict(env or {}), "out": str(out), "err": str(err), "prelude": prelude}
         assert self._server.stdin is not None
         assert self._server.stdout is not None
