@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
 from reasoner.errors import ClientError, ConnectFailed, OutcomeUnknown, RateLimited, ReasonerError, Refused
 from reasoner.retry import RetryPolicy, with_retry
+from reasoner.secrets import without_known
 from reasoner.text import storable
 from reasoner.types import Client, Completion, Request, Usage
 
@@ -188,7 +189,7 @@ class Caller:
             if self._price is not None:
                 cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
         priced = Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost)
-        return replace(completion, text=storable(completion.text), usage=priced, seconds=completion.seconds or seconds)
+        return replace(completion, text=without_known(storable(completion.text)), usage=priced, seconds=completion.seconds or seconds)
 
 
 class _Attempt:

@@ -11,7 +11,8 @@ A file `prompts/cot/answer.jinja` is the template `cot/answer`:
 
 Each block is one message, in the order system, user, assistant; a solver's statement has one block, `text`. A directory of the
 user's own (`--prompts DIR`, `REASONER_PROMPTS`) overrides single files. What a template may do is checked on its syntax tree before
-it runs, so that its work is bounded: no calls but `range`, no multiplication, loops at most two deep, a list of plain filters.
+it runs: no calls but `range`, no multiplication, loops at most two deep, a list of plain filters. What it does then is counted, and cut
+(`reasoner.template_work`).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadTemplate, MissingAsset, UnknownName
+from reasoner.template_work import WORK, CountingEnvironment, Work, counted, prepare
 from reasoner.types import Message, Role
 
 if TYPE_CHECKING:
@@ -75,7 +76,20 @@ _FILTERS = frozenset(
         "indent",
     ]
 )
-_FORBIDDEN = (nodes.Import, nodes.FromImport, nodes.Include, nodes.Extends, nodes.Macro, nodes.CallBlock, nodes.Mul, nodes.Pow, nodes.Mod)
+_FORBIDDEN = (
+    nodes.Import,
+    nodes.FromImport,
+    nodes.Include,
+    nodes.Extends,
+    nodes.Macro,
+    nodes.CallBlock,
+    nodes.Mul,
+    nodes.Pow,
+    nodes.Mod,
+    nodes.AssignBlock,
+    nodes.FilterBlock,
+    nodes.ScopedEvalContextModifier,
+)
 
 
 class FrontMatter(BaseModel):
@@ -94,13 +108,14 @@ def _range(*args: int) -> range:
     return made
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
+def _environment() -> CountingEnvironment:
     # autoescape stays off: these are prompts for a model, not HTML; escaping belongs to the viewer.
-    env = ImmutableSandboxedEnvironment(
+    env = CountingEnvironment(
         undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True
     )
     env.globals.clear()
     env.globals["range"] = _range
+    prepare(env, _FILTERS)
     return env
 
 
@@ -148,7 +163,7 @@ class Prompt:
         pieces: list[str] = []
         size_bytes = 0
         try:
-            context = self._template.new_context(dict(variables))
+            context = self._template.new_context({**variables, WORK: Work()})
             for piece in self._template.blocks[block](context):
                 size_bytes += len(piece.encode("utf-8", "surrogatepass"))
                 if size_bytes > MAX_RENDERED_BYTES:
@@ -193,7 +208,7 @@ def load_prompt(name: str, path: Path) -> Prompt:
             f"template {name} ({path}, line {line}) uses the undefined variable {used!r}",
             hint=f"declared are: {', '.join(head.variables) or 'none'}",
         )
-    return Prompt(name, hashlib.sha256(data).hexdigest(), head.version, head.variables, path, _ENV.from_string(tree))
+    return Prompt(name, hashlib.sha256(data).hexdigest(), head.version, head.variables, path, _ENV.from_string(counted(_ENV, tree)))
 
 
 def _split(name: str, path: Path, text: str) -> tuple[FrontMatter, str, int]:

@@ -19,6 +19,8 @@ import pytest
 
 if TYPE_CHECKING:
     from fault_server import FaultServer
+    from forks import Forks
+    from model_server import ModelServer
 
 
 def _load(name: str) -> Any:
@@ -33,6 +35,8 @@ def _load(name: str) -> Any:
 
 
 _fault_server = _load("fault_server")
+_forks = _load("forks")
+_model_server = _load("model_server")
 _tiny_gguf = _load("tiny_gguf")
 
 
@@ -80,6 +84,8 @@ def _no_settings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
         for name in list(os.environ):
+            if name == "REASONER_CHAOS_SEED":
+                continue  # what repeats a run must reach the test
             if name.startswith(("REASONER_", "OPENAI_")) or name.upper() in proxies:
                 patch.delenv(name)
         yield
@@ -98,6 +104,26 @@ def fault_server() -> Iterator[FaultServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def open_model_server() -> type[ModelServer]:
+    """The class of a loopback model with a ledger, see `model_server.py`."""
+    made: type[ModelServer] = _model_server.ModelServer
+    return made
+
+
+@pytest.fixture(scope="session")
+def open_forks() -> type[Forks]:
+    """The class of a server that forks command lines, see `forks.py`."""
+    made: type[Forks] = _forks.Forks
+    return made
+
+
+@pytest.fixture(scope="session")
+def forks(open_forks: type[Forks]) -> Iterator[Forks]:
+    with open_forks() as made:
+        yield made
 
 
 @pytest.fixture

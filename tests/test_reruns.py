@@ -163,7 +163,9 @@ def test_a_fork_keeps_what_was_before_the_thought_and_asks_the_rest_anew(db: Pat
         (row,) = store.rows("SELECT * FROM trajectories WHERE id = ?", (forked.trajectory_id,))
         assert (row["fork_of"], row["fork_at"], row["cached_calls"]) == (old.trajectory_id, at.id, 2)
         assert [r["parent_run"] for r in store.rows("SELECT parent_run FROM runs ORDER BY rowid")] == [None, old.run_id]
-        calls = store.rows("SELECT sampling, cached_from, cost FROM call_details WHERE trajectory_id = ? ORDER BY id", (forked.trajectory_id,))
+        calls = store.rows(
+            "SELECT sampling, cached_from, cost FROM call_details WHERE trajectory_id = ? ORDER BY id", (forked.trajectory_id,)
+        )
         assert [call["cached_from"] is None for call in calls] == [False, False] + [True] * other.calls
         assert all(call["cost"] == 0 for call in calls)
         new, was = load_trajectory(store, forked.trajectory_id), load_trajectory(store, old.trajectory_id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -160,7 +158,7 @@ def import_(
     from reasoner.store import Store  # noqa: PLC0415
 
     with Store.open(db) as store:
-        found = read_file(store, path, format_name=format_name, command=shlex.join(["reasoner", *sys.argv[1:]]))
+        found = read_file(store, path, format_name=format_name, command=o.command_line())
     if json:
         print_json({"path": str(path), "rows": found.rows, "taken": found.taken, "skipped": found.skipped})
         return

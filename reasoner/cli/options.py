@@ -20,6 +20,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from reasoner.errors import BadConfig
+from reasoner.secrets import REDACTED, is_variable_name, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +163,7 @@ class Common:
             "limits": checked(Limits, _LIMITS, given),
             "sampling": sampling_of(given),
             "prices": read_prices(self.prices) if self.prices else None,
-            "command": shlex.join(["reasoner", *sys.argv[1:]]),
+            "command": command_line(),
             **conduct(given, self.on_unknown),
             **more,
         }
@@ -206,6 +207,18 @@ def lease_s() -> float:
     if not 0 < value < float("inf"):
         raise BadConfig(f"REASONER_LEASE_S={told!r} is no number of seconds", hint="30 is the default")
     return value
+
+
+def command_line() -> str:
+    """Return the command as it was given, for the database: without what could be a key given by mistake."""
+    words = ["reasoner", *sys.argv[1:]]
+    for place, word in enumerate(words):
+        option, _, value = word.partition("=")
+        if option == "--api-key-env":
+            own = place if value else min(place + 1, len(words) - 1)
+            if not is_variable_name(value or words[own]):
+                words[own] = f"{option}={REDACTED}" if value else REDACTED
+    return redact(shlex.join(words))
 
 
 def expanded(command: Callable[..., R]) -> Callable[..., R]:

@@ -1,55 +1,127 @@
-"""What commands print: one error line, JSON, consoles; and the one handler that turns faults into exit codes."""
+"""What commands print: one error line, JSON, consoles; and the one handler that turns faults into exit codes.
+
+All that leaves the process passes here: `shown` takes keys and everything that could steer a terminal out of a text before it is laid
+out, and the two standard streams are guarded besides (`guard_streams`), for tracebacks, warnings and whatever a library prints.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from reasoner.errors import ReasonerError
+from reasoner.secrets import redact
 from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_INTERRUPTED = 130
 
+
+def shown(text: str) -> str:
+    """Return the text as it may leave the process: without keys, and with nothing in it that could steer a terminal."""
+    return clean(redact(text))
+
+
+class _Console(Console):
+    """A console whose only control sequences are its own: what it is given to show is cleaned, whoever forgot to."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(clean(segment.text), segment.style)
+
+
 # A pipe or a file has no width; tables written there are not squeezed into 80 columns.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, highlight=False)
+out = _Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+err = _Console(stderr=True, highlight=False)
+
+_OURS = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
+"""The sequences the consoles above write to a terminal: colours, and the moves of the progress bar."""
+
+
+class _Guarded:
+    """A text stream that lets no key through, and no control character but those of the consoles, and these only to a terminal."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._terminal = bool(stream.isatty())
+
+    def write(self, text: str) -> int:
+        text = redact(text)
+        if self._terminal:
+            ours = _OURS.findall(text)
+            # A carriage return takes the progress bar back to the beginning of its line.
+            pieces = ["\r".join(clean(part) for part in piece.split("\r")) for piece in _OURS.split(text)]
+            text = pieces[0] + "".join(a + b for a, b in zip(ours, pieces[1:], strict=True))
+        else:
+            text = clean(text)
+        self._stream.write(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def guard_streams() -> None:
+    """Put the guard before standard output and standard error of this process."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, _Guarded):
+            setattr(sys, name, _Guarded(stream))
+
+
+def usage_error(error: Exception) -> int | None:
+    """Say in one line what is wrong with a command line and return the exit code; None when the error is of another kind."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        return 2
+    if not hasattr(error, "format_message"):
+        return None
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "reasoner"
+    say(f"error: {shorten(error.format_message(), 500)} See '{command} --help'.")
+    return int(getattr(error, "exit_code", 2))
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value on standard output, ASCII only."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
+    sys.stdout.write(redact(json.dumps(value, indent=2, ensure_ascii=True, default=str)) + "\n")
     sys.stdout.flush()
 
 
 def say(line: str) -> None:
     """Print one line on standard error, unwrapped, with nothing in it that could steer a terminal."""
-    sys.stderr.write(clean(line).replace("\n", " ") + "\n")
+    sys.stderr.write(shown(line).replace("\n", " ") + "\n")
     sys.stderr.flush()
 
 
 def safe(text: str, *, style: str = "", n_chars: int | None = None) -> Text:
     """Return text of a model or a user for a table or tree: cleaned, never read as markup."""
-    cleaned = clean(text)
+    cleaned = shown(text)
     return Text(shorten(cleaned, n_chars) if n_chars else cleaned, style=style)
 
 
 def one_line(text: str, *, style: str = "") -> Text:
     """Return such text for a place that has one line, cut with an ellipsis where the console ends."""
-    return Text(shorten(clean(text), 400), style=style, no_wrap=True, overflow="ellipsis")
+    return Text(shorten(shown(text), 400), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def asking() -> Callable[[str], bool] | None:

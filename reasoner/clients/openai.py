@@ -33,6 +33,7 @@ from reasoner.errors import (
     TimedOut,
     UsageError,
 )
+from reasoner.secrets import is_variable_name, remember
 from reasoner.text import clean, shorten
 from reasoner.types import Completion, Request, digest
 
@@ -161,7 +162,12 @@ def _checked_url(text: str, source: str) -> httpx.URL:
 
 
 def _key_from(env: str) -> SecretStr:
+    if not is_variable_name(env):
+        raise BadConfig(
+            "--api-key-env is not the name of a variable", hint="name the variable that holds the key, never the key; it is not shown here"
+        )
     key = os.environ.get(env, "").strip()
+    remember(key)
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise UsageError(f"the variable {env} holds no usable key: it has spaces or characters a header cannot carry", hint="set it again")
     return SecretStr(key)

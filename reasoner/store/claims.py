@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.errors import TakenOver
+from reasoner.secrets import redact
 from reasoner.store.spending import lose
 from reasoner.store.times import now
 
@@ -202,7 +203,7 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = Fa
         c.execute(
             "INSERT INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, created, owner,"
             " epoch, fork_of, fork_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, 1, ?, ?)",
-            (row.id, row.run_id, problem.id, row.strategy, row.params, row.model, row.model_fingerprint, row.sample, now(), worker.id,
+            (row.id, row.run_id, problem.id, row.strategy, row.params, redact(row.model), redact(row.model_fingerprint), row.sample, now(), worker.id,
              row.fork_of, row.fork_at),
         )  # fmt: skip
         return Claim("ours", 1)

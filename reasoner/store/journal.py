@@ -16,7 +16,8 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from reasoner.store import claims, spending
+from reasoner.secrets import redact
+from reasoner.store import claims, crash, spending
 from reasoner.store.interning import intern_context, intern_message, intern_settings, packed
 from reasoner.store.times import now
 from reasoner.types import Completion, Message, Request, Usage, canonical_json
@@ -150,7 +151,10 @@ class Journal:
             RunBudgetExhausted: the run's budget has no room for it; nothing is written.
             StoreError: the database refused, or another process has taken the trajectory over.
         """
-        return await self._store.write(lambda c: self._insert_intent(c, call), durable=self._durable)
+        crash.passing("before_intent")
+        call_id = await self._store.write(lambda c: self._insert_intent(c, call), durable=self._durable)
+        crash.passing("after_intent")
+        return call_id
 
     def _insert_intent(self, c: Connection, call: Intent) -> int | None:
         self.check(c)
@@ -202,7 +206,9 @@ class Journal:
         Raises:
             StoreError: the database refused, or another process has taken the trajectory over.
         """
+        crash.passing("before_done")
         await self._store.write(lambda c: self._finish(c, call_id, completion, thoughts, retries), durable=self._durable)
+        crash.passing("after_done")
 
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int) -> None:
         self.check(c)
@@ -225,6 +231,7 @@ class Journal:
             cost=usage.cost,
         )
         self.put_thoughts(c, thoughts)
+        crash.passing("in_done")
 
     async def taken_from(self, call: Intent, source: int, completion: Completion, thoughts: Sequence[ThoughtRow]) -> None:
         """Commit that a call was answered from another one, without asking.
@@ -259,7 +266,7 @@ class Journal:
                 "UPDATE calls SET state = ?, error = ?, retries = ?, seconds = ?, lost_calls = lost_calls + ?, lost_tokens = lost_tokens + ?,"
                 " lost_cost = CASE WHEN ? THEN coalesce(lost_cost, 0) + ? ELSE lost_cost END, reserved_tokens = NULL, reserved_cost = NULL,"
                 " finished = ? WHERE id = ?",
-                (state, error, retries, seconds, int(lost), tokens, lost and row[1] is not None, cost, now(), call_id),
+                (state, redact(error), retries, seconds, int(lost), tokens, lost and row[1] is not None, cost, now(), call_id),
             )
             spending.book(c, self._trajectory_id, calls=int(lost), tokens=tokens, seconds=seconds, cost=cost)
 
@@ -324,7 +331,7 @@ def _answer(c: Connection, completion: Completion) -> dict[str, Any]:
     usage = completion.usage
     return {
         "reply_id": intern_message(c, Message("assistant", completion.text)),
-        "model": completion.model,
+        "model": redact(completion.model),
         "constraint_applied": completion.constraint_applied,
         "finish_reason": completion.finish_reason,
         "prompt_tokens": usage.prompt_tokens,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.errors import StoreError
-from reasoner.store import claims, spending
+from reasoner.secrets import redact
+from reasoner.store import claims, crash, spending
 from reasoner.store.claims import LEASE_S, Worker
 from reasoner.store.times import now
 from reasoner.types import Verdict, canonical_json, digest
@@ -97,7 +98,18 @@ def open_run(store: Store, manifest: Mapping[str, Any], opening: Opening) -> Run
             c.execute(
                 "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated, plan, parent_run)"
                 " VALUES (?, ?, ?, ?, 'running', 0, ?, ?, ?, ?, ?, ?)",
-                (run_id, text, hashed, ordinal, opening.command, opening.version, now(), now(), opening.plan, opening.parent),
+                (
+                    run_id,
+                    redact(text),
+                    hashed,
+                    ordinal,
+                    redact(opening.command),
+                    opening.version,
+                    now(),
+                    now(),
+                    None if opening.plan is None else redact(opening.plan),
+                    opening.parent,
+                ),
             )
         else:
             run_id = found[0]
@@ -184,7 +196,7 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
             closing.status,
             closing.answer,
             closing.answer_thought,
-            closing.error,
+            None if closing.error is None else redact(closing.error),
             closing.error_kind,
             closing.dag_hash,
             spent.calls,
@@ -212,3 +224,4 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
                 now(),
             ),
         )
+    crash.passing("in_close")

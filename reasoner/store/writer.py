@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasoner.errors import ReasonerError, StoreError
+from reasoner.secrets import without_known
 from reasoner.store.connection import Connection, DatabaseError, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -37,11 +38,34 @@ class _Job:
     future: Future[Any] | asyncio.Future[Any]
 
 
+class _Keyless:
+    """The connection as jobs see it: no key that is known in this process is ever written to a row."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        return self._connection.execute(sql, _without_keys(params))
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
+        return self._connection.executemany(sql, map(_without_keys, rows))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def _without_keys(params: Sequence[Any]) -> Sequence[Any]:
+    return [without_known(value) if isinstance(value, str) else value for value in params]
+
+
 class Writer:
     """The thread that owns the write connection."""
 
     def __init__(self, connection: Connection, path: Path) -> None:
         self._connection = connection
+        self._job_connection = _Keyless(connection)
         self._path = path
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -123,7 +147,7 @@ class Writer:
         """Run one job in a savepoint. A fault that ended the whole transaction (disk full) goes up; others stay with the job."""
         self._connection.execute("SAVEPOINT job")
         try:
-            result = job.run(self._connection)
+            result = job.run(self._job_connection)
         except DatabaseError as error:
             if not self._connection.in_transaction:
                 raise

@@ -8,13 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -24,6 +20,9 @@ from reasoner.cli.compare import NARROWEST, table
 from reasoner.compare.comparison import compare_trials
 from reasoner.compare.sheets import sheets
 from reasoner.compare.trials import Trial, Trials
+
+if TYPE_CHECKING:
+    from model_server import ModelServer
 
 TEACHER = ("compare", "number_path", "game24", "--model", "teacher", "--strategy", "direct,cot,ats", "-n", "3")
 
@@ -108,49 +107,8 @@ def test_on_a_narrow_terminal_no_name_and_no_number_is_cut(models: tuple[str, ..
         assert all(strategy in read for strategy in strategies), read
 
 
-@contextmanager
-def server(delay_s: float, *, n_broken: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """Answer wrongly, after a delay, the first few that the prompt is too long; note the key of every request."""
-    asked: list[str] = []
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                asked.append(self.headers["Idempotency-Key"])
-                number = len(asked)
-            time.sleep(delay_s)
-            text = f"Answer: {len(body['messages'][-1]['content'])}"
-            message = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-            data = json.dumps({"choices": [message], "usage": {"prompt_tokens": 70, "completion_tokens": 5}}).encode()
-            status = 200
-            if number <= n_broken:
-                status, data = 400, json.dumps({"error": {"message": "too long", "code": "context_length_exceeded"}}).encode()
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-            except OSError:
-                return  # the client was killed while it waited
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.daemon_threads = True
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{made.server_address[1]}/v1", asked
-    finally:
-        made.shutdown()
-        made.server_close()
-        thread.join()
+def wrong(asked: str) -> str:
+    return f"Answer: {len(asked)}"
 
 
 def remote(url: str) -> tuple[str, ...]:
@@ -166,8 +124,11 @@ def without_time(output: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(tmp_path: Path, sent: signal.Signals) -> None:
-    with server(0.05) as (url, asked):
+def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(
+    tmp_path: Path, sent: signal.Signals, open_model_server: type[ModelServer]
+) -> None:
+    with open_model_server(wrong, delay_s=0.05) as server:
+        url, asked = server.url(), server.ledger().order
         whole = reasoner(*remote(url), "--db", "whole.db", cwd=tmp_path)
         assert whole.returncode == 0, whole.stderr
         assert len(asked) == len(set(asked)) == 18
@@ -196,9 +157,11 @@ def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(tmp_pa
     assert after == before
 
 
-def test_failed_calls_count_as_wrong_and_end_with_the_exit_code_of_the_provider(tmp_path: Path) -> None:
-    with server(0.0, n_broken=3) as (url, _):
-        options = ("--model", "openai:m", "--base-url", url, "--strategy", "cot,direct", "-n", "4", "--plot", "t.png")
+def test_failed_calls_count_as_wrong_and_end_with_the_exit_code_of_the_provider(
+    tmp_path: Path, open_model_server: type[ModelServer]
+) -> None:
+    with open_model_server(wrong, n_broken=3) as server:
+        options = ("--model", "openai:m", "--base-url", server.url(), "--strategy", "cot,direct", "-n", "4", "--plot", "t.png")
         done = reasoner("compare", "number_path", *options, cwd=tmp_path)
         assert done.returncode == 3, done.stderr
         assert "3 trajectories failed and count as wrong" in done.stderr

@@ -53,12 +53,15 @@ def test_a_job_that_fails_takes_nothing_with_it(tmp_path: Path) -> None:
         good = [store._writer.submit(lambda c, i=i: c.execute(add, (str(i),)).rowcount) for i in range(5)]  # type: ignore[misc]
         bad = store._writer.submit(lambda c: c.execute(add, ("0",)))
         wrong = store._writer.submit(lambda _c: 1 // 0)
+        half = store._writer.submit(lambda c: (c.execute(add, ("7",)), 1 // 0))
         after = store._writer.submit(lambda c: c.execute(add, ("9",)).rowcount)
         assert [f.result() for f in good] == [1] * 5
         with pytest.raises(StoreError, match="UNIQUE"):
             bad.result()
         with pytest.raises(ZeroDivisionError):
             wrong.result()
+        with pytest.raises(ZeroDivisionError):
+            half.result()
         assert after.result() == 1
         assert store.rows("SELECT count(*) AS n FROM messages") == [{"n": 6}]
 

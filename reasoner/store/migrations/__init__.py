@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
+from reasoner.store import crash
 from reasoner.store.migrations import m001_initial, m002_verdict_metrics, m003_durability, m010_compact
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def migrate(db: Database) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         MIGRATIONS.apply(db)
+        crash.passing("in_migration")
     except BaseException:
         db.execute("ROLLBACK")
         raise

@@ -1,0 +1,73 @@
+"""Keys out of everything that is written: known key values, what looks like a key, and the query of a URL.
+
+Whoever reads a key says so once (`remember`); the store's writer and the command line's output then pass what they write through
+here. A known value is taken out of every text. What only looks like a key is taken out of messages, commands and output, never out of
+prompts and replies in the database: a model's text is data, and the scan at export reports what is in it.
+
+>>> redact("GET https://host/v1?api_key=abc&x=1 failed")
+'GET https://host/v1?[redacted] failed'
+>>> without_known("remembered nothing")
+'remembered nothing'
+
+Does not know where a key comes from, and does not find a key without a form that nobody remembered.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from urllib.parse import quote
+
+REDACTED = "[redacted]"
+MIN_SECRET_CHARS = 12
+"""A shorter value is a placeholder such as `x` or `none`, which servers without keys are given; taking it out would spoil texts."""
+
+_lock = threading.Lock()
+_known: tuple[str, ...] = ()
+
+_FORMS = re.compile(
+    r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]{1,12}[-_]){0,3}[A-Za-z0-9_-]{16,256}"
+    r"|\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_[A-Za-z0-9_]{22,255}|\bglpat-[A-Za-z0-9_-]{20,64}|\bhf_[A-Za-z0-9]{20,64}"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,40}|\bxox[abposre]-[A-Za-z0-9-]{10,200}|\bgsk_[A-Za-z0-9]{20,100}"
+    r"|\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"
+)
+_NAMED = re.compile(
+    r"(?i)(\b(?:authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic)?|bearer"
+    r"|(?:x-)?api[_-]?key[\"']?\s{0,3}[:=]|access[_-]token[\"']?\s{0,3}[:=]|--api[_-]?key[ =])\s{0,3}[\"']?)[A-Za-z0-9+/=_.~-]{8,512}"
+)
+_USERINFO = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@'\"]{1,512}@")
+_QUERY = re.compile(r"(?i)(\bhttps?://[^\s?#'\"]{1,2048}\?)[^\s'\"#]{1,4096}")
+
+
+def remember(secret: str) -> None:
+    """Have a key's value taken out of everything that is written from now on. Values of fewer than 12 characters are not."""
+    global _known  # noqa: PLW0603 - the one list, for the writers of this process
+    if len(secret) < MIN_SECRET_CHARS:
+        return
+    spelt = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1], base64.b64encode(secret.encode()).decode()}
+    with _lock:
+        # The longest first: one spelling may hold another.
+        _known = tuple(sorted({*_known, *spelt}, key=len, reverse=True))
+
+
+def is_variable_name(text: str) -> bool:
+    """Tell whether a text can be the name of an environment variable and does not look like the key itself, given by mistake."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", text) is not None and redact(text) == text
+
+
+def without_known(text: str) -> str:
+    """Return the text without the values that were remembered; the text itself when it holds none."""
+    for secret in _known:
+        if secret in text:
+            text = text.replace(secret, REDACTED)
+    return text
+
+
+def redact(text: str) -> str:
+    """Return the text without remembered values, credentials and queries in URLs, and what has the form of a key."""
+    text = without_known(text)
+    if "://" in text:
+        text = _QUERY.sub(rf"\1{REDACTED}", _USERINFO.sub(rf"\1{REDACTED}@", text))
+    return _NAMED.sub(rf"\1{REDACTED}", _FORMS.sub(REDACTED, text))

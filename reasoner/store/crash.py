@@ -1,0 +1,32 @@
+"""A seam for tests: the process kills itself with SIGKILL at a named place of the journal.
+
+`REASONER_CRASH_AT=after_intent:3` kills it when it passes that place for the third time (`:1` when no number is given). Without the
+variable a place costs one comparison. The places are the edges at which a crash could matter:
+
+    in_migration    the schema is changed, its transaction not yet committed
+    before_intent   a call is about to be announced
+    after_intent    it is announced and committed, not yet sent
+    before_done     it is answered, the answer not yet in the journal
+    in_done         the answer is written, its transaction not yet committed
+    after_done      the answer is committed, the strategy has not seen it
+    in_close        the verdict is written, its transaction not yet committed
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+POINTS = ("in_migration", "before_intent", "after_intent", "before_done", "in_done", "after_done", "in_close")
+
+_wanted, _, _count = os.environ.get("REASONER_CRASH_AT", "").partition(":")
+_left = int(_count) if _count.isdigit() else 1
+
+
+def passing(point: str) -> None:
+    """Tell that the process passes a place; it may not come back."""
+    global _left  # noqa: PLW0603 - a count of this process
+    if point == _wanted:
+        _left -= 1
+        if _left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
