@@ -37,7 +37,7 @@ from reasoner.store.records import (
     open_run,
     open_trajectory,
 )
-from reasoner.trajectory import Trajectory
+from reasoner.trajectory import Thought, Trajectory
 from reasoner.translation.library import open_corpus
 from reasoner.types import Answer, Client, Demonstration, Problem, Verdict, digest
 
@@ -96,6 +96,11 @@ class _Task:
     client: Client
 
 
+def trajectory_id(run_id: str, problem: Problem, spec: StrategySpec, client: Client, sample: int = 0) -> str:
+    """Return the id a trajectory of a run has, known before it is opened."""
+    return digest(run_id, problem.id, spec.name, spec.params, client.fingerprint, str(sample))[:16]
+
+
 class Runner:
     """Executes plans against one store."""
 
@@ -109,7 +114,14 @@ class Runner:
         keep_graphs: bool = False,
         on_outcome: Callable[[Outcome], None] | None = None,
         on_start: Callable[[str, int], None] | None = None,
+        on_thought: Callable[[str, int, Thought], None] | None = None,
+        limiters: Mapping[str, Limiter] | None = None,
     ) -> None:
+        """Make a runner.
+
+        `on_thought` is told (trajectory id, sample, thought) as thoughts arrive, before they are committed. `limiters` (client
+        fingerprint -> limiter) are shared with other runners at work on the same models; a model that is not in it gets its own.
+        """
         self._store = store
         self._prompts = prompts or Prompts()
         self._prices = prices or {}
@@ -117,6 +129,8 @@ class Runner:
         self._keep_graphs = keep_graphs
         self._on_outcome = on_outcome
         self._on_start = on_start
+        self._on_thought = on_thought
+        self._limiters = limiters or {}
 
     async def execute(
         self, plan: Plan, clients: Sequence[Client], *, command: str = "", fresh: bool = False, replay: bool = False
@@ -148,7 +162,7 @@ class Runner:
         return [
             _Task(
                 TrajectoryRow(
-                    id=digest(run.id, problem.id, spec.name, spec.params, client.fingerprint, str(sample))[:16],
+                    id=trajectory_id(run.id, problem, spec, client, sample),
                     run_id=run.id, problem=problem, strategy=spec.label, params=spec.params, model=client.name,
                     model_fingerprint=client.fingerprint, sample=sample,
                 ),
@@ -163,7 +177,7 @@ class Runner:
 
     async def _all(self, plan: Plan, tasks: list[_Task], run: RunRow, clients: Sequence[Client], *, replay: bool) -> tuple[Outcome, ...]:
         stored = {row["id"]: row for row in trajectories(self._store, run.id)}
-        limiters = {id(client): Limiter(client.concurrency) for client in clients}
+        limiters = {id(client): self._limiters.get(client.fingerprint) or Limiter(client.concurrency) for client in clients}
         # Twice as many trajectories as calls: while one waits for its answer another can prepare its next call.
         places = asyncio.Semaphore(max(2, 2 * sum(client.concurrency for client in clients)))
         outcomes: dict[str, Outcome] = {}
@@ -199,7 +213,7 @@ class Runner:
         session = Session(
             problem=task.row.problem,
             statement=text,
-            trajectory=Trajectory(task.row.id, root_text=text),
+            trajectory=Trajectory(task.row.id, root_text=text, on_add=self._watcher(task.row)),
             seed=digest(str(plan.seed), task.row.problem.id, task.spec.name, task.spec.params, str(task.row.sample)),
             client=task.client,
             journal=journal,
@@ -213,7 +227,7 @@ class Runner:
             aids=self._aids(solver, instance, run),
             oracle=strategy.oracle,
         )
-        closing = await _closing(strategy, session, lambda answer: solver.verify(instance, answer))
+        closing = await _closing(strategy, session, (lambda answer: solver.verify(instance, answer)) if solver.judged else None)
 
         def close(c: Connection) -> None:
             journal.put_thoughts(c, session.unwritten())
@@ -221,6 +235,11 @@ class Runner:
 
         await self._store.write(close, durable=durable)
         return self._outcome(task.row, closing, session)
+
+    def _watcher(self, row: TrajectoryRow) -> Callable[[Thought], None] | None:
+        """Return what tells `on_thought` of a trajectory's thoughts."""
+        tell = self._on_thought
+        return None if tell is None else lambda thought: tell(row.id, row.sample, thought)
 
     def _aids(self, solver: Solver[Any, Any], instance: Any, run: RunRow) -> Aids:
         """Return what a session may look up, closed over the solver and the store."""
@@ -234,7 +253,7 @@ class Runner:
         return Aids(
             shots=shots,
             canonical=lambda line: solver.canonical_answer(instance, line),
-            verify=lambda text: solver.verify(instance, text),
+            verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
             corpora=open_corpus,
         )
 
@@ -261,8 +280,8 @@ class Runner:
         )  # fmt: skip
 
 
-async def _closing(strategy: Strategy, session: Session, verify: Callable[[str], Verdict]) -> Closing:
-    """Let a strategy work and say how it ended. Faults that the next problem would meet too go up."""
+async def _closing(strategy: Strategy, session: Session, verify: Callable[[str], Verdict] | None) -> Closing:
+    """Let a strategy work and say how it ended; `verify` is None for what is not judged. Faults that the next problem would meet too go up."""
     status: TrajectoryStatus = "closed"
     answer: Answer | None = None
     error: ReasonerError | None = None
@@ -275,9 +294,9 @@ async def _closing(strategy: Strategy, session: Session, verify: Callable[[str],
             raise
         status, answer, error = "failed", session.best, fault
     verdict = None
-    if answer is not None:
+    if verify is not None and answer is not None:
         verdict = verify(answer.text)
-    elif status != "failed":
+    elif verify is not None and status != "failed":
         verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)
     if verdict is not None and session.metrics:
         verdict = replace(verdict, metrics={**verdict.metrics, **session.metrics})

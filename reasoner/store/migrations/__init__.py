@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
-from reasoner.store.migrations import m001_initial, m002_verdict_metrics
+from reasoner.store.migrations import m001_initial, m002_verdict_metrics, m020_viewer
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MIGRATIONS = Migrations("reasoner")
 MIGRATIONS(name="m001_initial")(m001_initial.apply)
 MIGRATIONS(name="m002_verdict_metrics")(m002_verdict_metrics.apply)
+MIGRATIONS(name="m020_viewer")(m020_viewer.apply)
 
 
 def pending(db: Database) -> list[str]:
@@ -27,7 +28,7 @@ def pending(db: Database) -> list[str]:
 
 def unknown(db: Database) -> list[str]:
     """Return migrations the file has seen that this version does not know: a newer reasoner wrote it."""
-    known = {"m001_initial", "m002_verdict_metrics"}
+    known = {"m001_initial", "m002_verdict_metrics", "m020_viewer"}
     return [migration.name for migration in MIGRATIONS.applied(db) if migration.name not in known]
 
 
