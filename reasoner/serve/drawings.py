@@ -45,7 +45,7 @@ def _jugs(answer: str, instance: dict[str, Any]) -> dict[str, Any] | None:
         ]
         for state in states
     ]
-    return {"kind": "jugs", "states": jugs, "goal": instance.get("goal"), "width": 92 * len(jugs), "words": answer}
+    return {"kind": "jugs", "states": jugs, "goal": instance.get("goal"), "width": 112 * len(jugs), "words": answer}
 
 
 def _path(answer: str, instance: dict[str, Any]) -> dict[str, Any] | None:
@@ -135,6 +135,8 @@ def chart(rows: Sequence[Standing]) -> dict[str, Any] | None:
     low, high = 10.0 ** math.floor(math.log10(0.8 * min(tokens))), 10.0 ** math.ceil(math.log10(1.25 * max(tokens)))
     contenders = list(dict.fromkeys((row.strategy, row.model) for row in rows))
 
+    models = len({row.model for row in rows})
+
     def x(value: float) -> float:
         return round(60 + 560 * math.log(value / low) / math.log(high / low), 1)
 
@@ -147,26 +149,16 @@ def chart(rows: Sequence[Standing]) -> dict[str, Any] | None:
         bottom, top = row.interval
         marks.append(
             {
-                "x": x(value), "y": y(row.accuracy), "low": y(bottom), "high": y(top), "shape": SHAPES[index % len(SHAPES)],
-                "colour": index % 6, "name": shorten(clean(row.strategy), 34), "upper_bound": row.upper_bound,
+                "x": x(value), "y": y(row.accuracy), "low": y(bottom), "high": y(top), "shape": SHAPES[(index + index // 6) % len(SHAPES)],
+                "colour": index % 6, "name": _name(row, models), "upper_bound": row.upper_bound, "row": 40 + 22 * index,
                 "spoken": f"{row.strategy} on {row.model}: {100 * row.accuracy:.1f} % at {value:.0f} tokens",
-                "left": x(value) > 430,
             }
         )  # fmt: skip
-    _apart(marks)
+    height = max(324, 60 + 22 * len(contenders))
     ticks = [10.0**power for power in range(round(math.log10(low)), round(math.log10(high)) + 1)]
-    return {"marks": marks, "ticks": [{"x": x(t), "words": f"{t:,.0f}"} for t in ticks], "levels": [{"y": y(s), "words": f"{100 * s:.0f} %"} for s in (0, 0.25, 0.5, 0.75, 1)]}
+    return {"height": height, "marks": marks, "ticks": [{"x": x(t), "words": f"{t:,.0f}"} for t in ticks], "levels": [{"y": y(s), "words": f"{100 * s:.0f} %"} for s in (0, 0.25, 0.5, 0.75, 1)]}
 
 
-def _apart(marks: list[dict[str, Any]]) -> None:
-    """Move names up or down until no two on one side of each other overlap."""
-    taken: list[tuple[float, float, float]] = []
-    for mark in sorted(marks, key=lambda m: (m["y"], m["x"])):
-        width = 6.4 * len(mark["name"])
-        begin = mark["x"] - 12 - width if mark["left"] else mark["x"] + 12
-        y = mark["y"] + 4
-        while any(abs(y - other) < 13 and begin < end and start < begin + width for other, start, end in taken):
-            y += 13
-        taken.append((y, begin, begin + width))
-        mark["name_y"] = round(y, 1)
-        mark["name_x"] = mark["x"] - 12 if mark["left"] else mark["x"] + 12
+def _name(row: Standing, n_models: int) -> str:
+    bound = " (upper bound)" if row.upper_bound else ""
+    return shorten(clean(row.strategy + (f" on {row.model}" if n_models > 1 else "")), 40) + bound

@@ -20,7 +20,7 @@ CARD_WIDTH = 196
 CARD_HEIGHT = 40
 STEP_X = 244
 STEP_Y = 50
-MAX_CHARS = 27
+MAX_CHARS = 25
 
 SIGNS = {"final": "★", "kept": "●", "pruned": "✕", "open": "○"}
 
@@ -117,8 +117,9 @@ def _node(thought: Thought, mark: Any, parent: str, x: int, y: int, n_children: 
     first, second = card(
         role=thought.role, label=thought.label, operation=thought.operation, state=mark.state, score=mark.score, text=thought.text
     )
-    spoken = f"{mark.fate}: {second or first}" + (f", score {mark.score:g}" if mark.score is not None else "")
-    return Node(thought.id, parent, mark.fate, SIGNS[mark.fate], first, second, f"{first}, {spoken}", x, y, n_children)
+    sign = SIGNS[mark.fate]
+    spoken = f"{sign} {first} {second} ({mark.fate})"  # begins with what is seen, so that it can be asked for by voice
+    return Node(thought.id, parent, mark.fate, sign, first, second, spoken, x, y, n_children)
 
 
 def card(*, role: str, label: str, operation: str, state: Any, score: float | None, text: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ def _load(name: str) -> Any:
 
 loopback = _load("loopback")
 _load("stores")
+_load("browser")
 
 
 def reply(request: Request) -> str:

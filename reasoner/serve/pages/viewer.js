@@ -109,7 +109,8 @@
       this.look({ x: v.x + (v.w - w) * atX, y: v.y + (v.h - h) * atY, w, h });
     }
     walk(node) {
-      for (const other of this.svg.querySelectorAll('.node[tabindex="0"]')) other.setAttribute("tabindex", "-1");
+      (this.stop || this.root).link.setAttribute("tabindex", "-1");
+      this.stop = node;
       node.link.setAttribute("tabindex", "0");
       node.link.focus({ preventScroll: true });
       const v = this.view;
@@ -199,7 +200,7 @@
         const known = this.nodes.get(one.id);
         const link = known ? known.link : make("a", { "data-id": one.id, "data-parent": one.parent, transform: "translate(0 0)", href: location.pathname + "/thought/" + one.id });
         link.setAttribute("class", "node " + one.fate);
-        link.setAttribute("aria-label", `${one.first}, ${one.fate}: ${one.second}`);
+        link.setAttribute("aria-label", `${one.sign} ${one.first} ${one.second} (${one.fate})`);
         link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), make("text", { class: "first", x: 28, y: 16 }, one.first), make("text", { class: "second", x: 28, y: 32 }, one.second));
         if (!known) {
           this.svg.querySelector(".nodes").append(link);
