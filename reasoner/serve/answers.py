@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def text_of(content: str | Sequence[Any]) -> str:
     """Return the text of a message's content, its parts joined by line ends."""
-    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+    if isinstance(content, str):
+        return content
+    parts: Sequence[Any] = content
+    return "\n".join(part.text for part in parts)
 
 
 def content_of(order: Order, outcome: Outcome) -> str:

@@ -64,7 +64,7 @@ def _grid(answer: str, instance: dict[str, Any]) -> dict[str, Any] | None:
     solution = str(instance.get("solution", ""))
     if not any(words) or len(solution) != 25:
         return None
-    cells = [
+    cells: list[list[dict[str, Any]]] = [
         [
             {"letter": word[column : column + 1].upper(), "right": word[column : column + 1] == solution[5 * row + column]}
             for column in range(5)
@@ -86,7 +86,14 @@ def dialogue(dag: Trajectory) -> list[dict[str, str]]:
         fields = state if isinstance(state, dict) else {}
         text = fields.get("thought") or fields.get("response") or thought.text
         ends = " (ends the dialogue)" if fields.get("stop") or fields.get("done") else ""
-        said.append({"who": names[thought.role] + ends, "side": "guide" if thought.role == "iot/guide" else "responder", "text": str(text), "id": thought.id})
+        said.append(
+            {
+                "who": names[thought.role] + ends,
+                "side": "guide" if thought.role == "iot/guide" else "responder",
+                "text": str(text),
+                "id": thought.id,
+            }
+        )
     return said
 
 
@@ -98,7 +105,11 @@ def fragments(row: dict[str, Any], dag: Trajectory) -> dict[str, Any] | None:
         return None
     sentence = str(json.loads(row["instance"]).get("sentence", ""))
     pieces = [str(piece) for piece in state["fragments"]][:200]
-    return {"pieces": _marked(sentence, pieces), "coverage": state.get("coverage"), "unknown": [str(u) for u in state.get("unknown", [])][:50]}
+    return {
+        "pieces": _marked(sentence, pieces),
+        "coverage": state.get("coverage"),
+        "unknown": [str(u) for u in state.get("unknown", [])][:50],
+    }
 
 
 def _marked(sentence: str, pieces: Sequence[str]) -> list[tuple[int, str]]:
@@ -156,7 +167,12 @@ def chart(rows: Sequence[Standing]) -> dict[str, Any] | None:
         )  # fmt: skip
     height = max(324, 60 + 22 * len(contenders))
     ticks = [10.0**power for power in range(round(math.log10(low)), round(math.log10(high)) + 1)]
-    return {"height": height, "marks": marks, "ticks": [{"x": x(t), "words": f"{t:,.0f}"} for t in ticks], "levels": [{"y": y(s), "words": f"{100 * s:.0f} %"} for s in (0, 0.25, 0.5, 0.75, 1)]}
+    return {
+        "height": height,
+        "marks": marks,
+        "ticks": [{"x": x(t), "words": f"{t:,.0f}"} for t in ticks],
+        "levels": [{"y": y(s), "words": f"{100 * s:.0f} %"} for s in (0, 0.25, 0.5, 0.75, 1)],
+    }
 
 
 def _name(row: Standing, n_models: int) -> str:

@@ -95,7 +95,7 @@ class Endpoint:
                 elif isinstance(event, Done):
                     done = event
         finally:
-            await events.aclose()  # type: ignore[attr-defined]  # an asynchronous generator
+            await events.aclose()
         assert done is not None  # the last event always is
         try:
             check(done)

@@ -27,7 +27,7 @@ from reasoner.store.queries import problem_of
 from reasoner.types import Message, Problem, Sampling, digest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from reasoner.serve.menu import Dish, Menu
     from reasoner.serve.settings import Settings
@@ -95,7 +95,7 @@ class Kitchen:
         self.under_way: set[str] = set()
         self.stopping = False
 
-    async def cook(self, order: Order) -> AsyncIterator[Event]:
+    async def cook(self, order: Order) -> AsyncGenerator[Event, None]:
         """Carry an order out, telling what happens. Closing the iterator early parks its trajectories: they can be gone on with.
 
         Raises:
@@ -117,7 +117,7 @@ class Kitchen:
         finally:
             self.under_way.discard(place)
 
-    async def _events(self, order: Order) -> AsyncIterator[Event]:
+    async def _events(self, order: Order) -> AsyncGenerator[Event, None]:
         problem = problem_of_order(order)
         seed = (
             order.seed if order.seed is not None else int(digest("idempotency", order.key)[:12], 16) if order.key else secrets.randbits(48)

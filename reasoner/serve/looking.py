@@ -89,9 +89,12 @@ def list_trajectories(store: Store, run_id: str, *, chosen: dict[str, str], page
             clauses.append(f"{column} = ?")
             params.append(chosen[name])
     verdict = chosen.get("verdict", "")
-    clauses += {"right": ["v.correct = 1"], "wrong": ["v.correct = 0"], "open": ["t.status = 'open'"], "failed": ["t.status = 'failed'"]}.get(
-        verdict, []
-    )
+    clauses += {
+        "right": ["v.correct = 1"],
+        "wrong": ["v.correct = 0"],
+        "open": ["t.status = 'open'"],
+        "failed": ["t.status = 'failed'"],
+    }.get(verdict, [])
     return store.rows(f"{_LISTED} WHERE {' AND '.join(clauses)} ORDER BY t.rowid LIMIT ? OFFSET ?", (*params, PAGE + 1, page * PAGE))
 
 

@@ -68,10 +68,9 @@ class Plan:
 def layout(dag: Trajectory) -> Plan:
     """Place every thought: leaves below each other in the order of the search, a parent at the middle of its children."""
     rows = _rows(dag)
-    at = {
-        thought.id: (dag.graph.nodes[thought.id]["depth"] * STEP_X, round(rows[thought.id] * STEP_Y)) for thought in dag.thoughts()
-    }
-    nodes, edges = [], []
+    at = {thought.id: (dag.graph.nodes[thought.id]["depth"] * STEP_X, round(rows[thought.id] * STEP_Y)) for thought in dag.thoughts()}
+    nodes: list[Node] = []
+    edges: list[Edge] = []
     for thought in dag.thoughts():
         x, y = at[thought.id]
         parents = dag.parents(thought)

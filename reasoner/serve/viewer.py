@@ -112,7 +112,9 @@ class Viewer:
         rows = looking.list_trajectories(self._store, row["id"], chosen=chosen, page=page)
         baseline = request.query_params.get("baseline", "")[:400]
         made = comparison(self._store, row["id"], row["judged"], baseline=baseline)
-        labels = [r["strategy"] for r in self._store.rows("SELECT DISTINCT strategy FROM trajectories WHERE run_id = ? LIMIT 200", (row["id"],))]
+        labels = [
+            r["strategy"] for r in self._store.rows("SELECT DISTINCT strategy FROM trajectories WHERE run_id = ? LIMIT 200", (row["id"],))
+        ]
         options = {"strategy": labels, "model": [m[0] for m in manifest.get("models", [])], "solver": manifest.get("solvers", [])}
         return self._page(
             "run.html", run=row, rows=rows[: looking.PAGE], more=len(rows) > looking.PAGE, page=page, chosen=chosen, options=options,
@@ -175,7 +177,9 @@ class Viewer:
 
 def _grown(row: dict[str, Any]) -> dict[str, Any]:
     state = None if row["state"] is None else json.loads(row["state"])
-    first, second = card(role=row["role"], label=row["label"], operation=row["operation"], state=state, score=row["score"], text=row["text"] or "")
+    first, second = card(
+        role=row["role"], label=row["label"], operation=row["operation"], state=state, score=row["score"], text=row["text"] or ""
+    )
     return {
         "id": row["id"], "parent": row["parent"] or "", "fate": row["fate"], "sign": SIGNS[row["fate"]], "first": first, "second": second,
     }  # fmt: skip

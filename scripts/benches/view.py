@@ -41,16 +41,19 @@ def tree_in_browser(folder: Path) -> list[float]:
     """Return seconds from asking for the page of 2,000 thoughts until it is drawn and its script is ready."""
     found = grow(folder / "tree.db", 2000)
     made = []
-    with Store.open(folder / "tree.db") as store, Loopback(application(store, SETTINGS, pages=Viewer(store, SETTINGS).routes())) as server:
-        with open_browser() as browser:
-            for _ in range(N_PAGES):
-                browser.get("about:blank")
-                browser.get(f"{server.url}/view/{SETTINGS.page_key}/t/{found}")
-                drawn = browser.execute_async_script(
-                    "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())))"
-                )
-                # What is measured from the page's own start includes the server's answer and the last layout before the frame.
-                made.append(drawn / 1000)
+    with (
+        Store.open(folder / "tree.db") as store,
+        Loopback(application(store, SETTINGS, pages=Viewer(store, SETTINGS).routes())) as server,
+        open_browser() as browser,
+    ):
+        for _ in range(N_PAGES):
+            browser.get("about:blank")
+            browser.get(f"{server.url}/view/{SETTINGS.page_key}/t/{found}")
+            drawn = browser.execute_async_script(
+                "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())))"
+            )
+            # Counted from the page's own start: the server's answer and the last layout before the frame are in it.
+            made.append(drawn / 1000)
     return made
 
 
@@ -61,7 +64,12 @@ def runs_page(folder: Path) -> dict[str, list[float]]:
     with Store.open(folder / "big.db") as store, Loopback(application(store, SETTINGS, pages=Viewer(store, SETTINGS).routes())) as server:
         base = f"{server.url}/view/{SETTINGS.page_key}"
         with httpx.Client(trust_env=False, timeout=60) as client:
-            for name, page in {"runs": "/", "run": "/run/bench", "run, last page": "/run/bench?page=1999", "search": "/search?q=Answer"}.items():
+            for name, page in {
+                "runs": "/",
+                "run": "/run/bench",
+                "run, last page": "/run/bench?page=1999",
+                "search": "/search?q=Answer",
+            }.items():
                 for _ in range(N_PAGES):
                     begun = time.perf_counter()
                     assert client.get(base + page).status_code == 200
@@ -112,7 +120,9 @@ def main() -> None:
         rows.append({"what": "the same by a call, ms", "median": round(1000 * statistics.median(called), 2)})
         for page, seconds in runs_page(folder).items():
             first, rest = seconds[0], statistics.median(seconds[1:])
-            rows.append({"what": f"page of 100,000 trajectories: {page}, ms", "first": round(1000 * first, 1), "median": round(1000 * rest, 1)})
+            rows.append(
+                {"what": f"page of 100,000 trajectories: {page}, ms", "first": round(1000 * first, 1), "median": round(1000 * rest, 1)}
+            )
             bars.setdefault("runs page, ms", round(1000 * rest, 1))
     report("view", rows=rows, bars=bars, packages=("starlette", "uvicorn"))
 

@@ -13,7 +13,9 @@ from reasoner.session import Session
 from reasoner.strategies import Strategy
 from reasoner.types import Answer, Message
 
-EVERYWHERE = "direct,cot,ats,ats:order=dfs,tot:breadth=2,value_samples=1,iot,iot:mode=guided,max_rounds=2,self_consistency:n=3,best_of_n:n=2"
+EVERYWHERE = (
+    "direct,cot,ats,ats:order=dfs,tot:breadth=2,value_samples=1,iot,iot:mode=guided,max_rounds=2,self_consistency:n=3,best_of_n:n=2"
+)
 TRANSLATING = "fragment_shot,example_shot"
 
 
@@ -72,7 +74,16 @@ class Spec:
         return self._strategy
 
 
-def grow(db: Path, n: int, texts: list[str] | None = None, *, label: str = "grown", model: str = "scripted", line: str = "2 9 20", solver: str = "number_path") -> str:
+def grow(
+    db: Path,
+    n: int,
+    texts: list[str] | None = None,
+    *,
+    label: str = "grown",
+    model: str = "scripted",
+    line: str = "2 9 20",
+    solver: str = "number_path",
+) -> str:
     """Record a search of n thoughts and return its trajectory's id."""
     spec: Any = Spec(Grown(n, texts or []), label)
     client = ScriptedClient(lambda _: (texts or ["Answer: 2 -> 3"])[0], name=model)

@@ -99,7 +99,10 @@ def test_the_openai_sdk_streams_thoughts_then_the_answer(server: Any) -> None:
     stream = gpt(server).chat.completions.create(
         model="self_consistency:n=3/scripted", messages=ASK, stream=True, stream_options={"include_usage": True}
     )
-    thoughts, content, usage, finishes = [], [], None, []
+    thoughts: list[str] = []
+    content: list[str] = []
+    finishes: list[str] = []
+    usage: Any = None
     for chunk in stream:
         usage = chunk.usage or usage
         for choice in chunk.choices:
@@ -270,7 +273,8 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
     async def second_hangs(request: Request) -> Completion:
         if len(asked) == 1:
             await hang.wait()
-        return await complete(request)
+        made: Completion = await complete(request)
+        return made
 
     client.complete = second_hangs
     events = served.kitchen.cook(order(served))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +20,9 @@ from reasoner.serve.settings import Settings
 from reasoner.serve.viewer import Viewer
 from reasoner.store import Store
 
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)"
+)
 AXE = Path(__file__).with_name("axe.min.js")
 N_PAYLOADS = 300
 SETTINGS = Settings(TOKEN)
@@ -54,7 +54,7 @@ def clean(browser: Any, base: str) -> None:
     """Nothing was complained of, and nothing was asked of anybody else."""
     severe = [entry for entry in browser.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}]
     assert not severe
-    origin = base.split("/view/")[0]
+    origin = base.split("/view/", maxsplit=1)[0]
     outside = [url for url in requests(browser) if not url.startswith((origin, "data:", "about:", "chrome:"))]
     assert not outside
 
@@ -85,7 +85,9 @@ def test_every_page_opens_with_every_strategy(browser: Any, site: tuple[Store, s
         if page.startswith("/t/"):
             (row,) = store.rows("SELECT count(*) AS n FROM thoughts WHERE trajectory_id = ?", (page[3:],))
             assert len(browser.find_elements("css selector", ".tree .node")) == row["n"], page
-            (edges,) = store.rows("SELECT count(*) AS n FROM thought_edges e JOIN thoughts t ON t.id = e.child WHERE t.trajectory_id = ?", (page[3:],))
+            (edges,) = store.rows(
+                "SELECT count(*) AS n FROM thought_edges e JOIN thoughts t ON t.id = e.child WHERE t.trajectory_id = ?", (page[3:],)
+            )
             assert len(browser.find_elements("css selector", ".tree .edge")) == edges["n"]
     clean(browser, base)
 
@@ -97,7 +99,10 @@ def test_what_can_be_drawn_is_drawn(browser: Any, site: tuple[Store, str]) -> No
         ("fragment_shot", "translation", ".sentence mark"),
     ]  # fmt: skip
     for strategy, solver, selector in wanted:
-        row = store.row("SELECT t.id FROM trajectories t JOIN problems p ON p.id = t.problem_id WHERE t.strategy = ? AND p.solver = ?", (strategy, solver))
+        row = store.row(
+            "SELECT t.id FROM trajectories t JOIN problems p ON p.id = t.problem_id WHERE t.strategy = ? AND p.solver = ?",
+            (strategy, solver),
+        )
         assert row is not None
         browser.get(f"{base}/t/{row['id']}")
         assert browser.find_elements("css selector", selector), (strategy, solver)
@@ -115,7 +120,9 @@ def test_a_tree_of_two_thousand_thoughts_is_clicked_through(browser: Any, site: 
     nodes = browser.find_elements("css selector", ".tree .node")
     (row,) = store.rows("SELECT count(*) AS n FROM thoughts WHERE trajectory_id = ?", (found,))
     assert len(nodes) == row["n"] == 2000
-    fates = {r["fate"]: r["n"] for r in store.rows("SELECT fate, count(*) AS n FROM thoughts WHERE trajectory_id = ? GROUP BY fate", (found,))}
+    fates = {
+        r["fate"]: r["n"] for r in store.rows("SELECT fate, count(*) AS n FROM thoughts WHERE trajectory_id = ? GROUP BY fate", (found,))
+    }
     for fate, n in fates.items():
         assert len(browser.find_elements("css selector", f".tree .node.{fate}")) == n
     # Thoughts are clicked (all of them in the full tier), and what each opens is what the database has.
@@ -139,7 +146,10 @@ def test_a_tree_of_two_thousand_thoughts_is_clicked_through(browser: Any, site: 
     assert len(shown) == 2000 // step
     texts = {
         r["id"]: r["text"]
-        for r in store.rows("SELECT t.id, coalesce(t.text, m.content) AS text FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id WHERE t.trajectory_id = ?", (found,))
+        for r in store.rows(
+            "SELECT t.id, coalesce(t.text, m.content) AS text FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id WHERE t.trajectory_id = ?",
+            (found,),
+        )
     }
     assert set(shown) <= set(texts)
     assert all(texts[key] in seen for key, seen in shown.items())
@@ -196,7 +206,28 @@ def test_a_running_trajectory_grows_on_its_page(browser: Any, site: tuple[Store,
 def payloads() -> list[str]:
     """300 ways to run a script, each of which would say so in `window.pwned`, or ask another address for a picture."""
     act = "window.pwned=1"
-    heads = ["", '"', "'", "`", "-->", "]]>", "</text>", "</svg>", "</script>", "</style>", "</title>", "</pre>", "</textarea>", '">', "'>", "{{7*7}}", "\\", "\u2028", "\x00", "</a>"]
+    heads = [
+        "",
+        '"',
+        "'",
+        "`",
+        "-->",
+        "]]>",
+        "</text>",
+        "</svg>",
+        "</script>",
+        "</style>",
+        "</title>",
+        "</pre>",
+        "</textarea>",
+        '">',
+        "'>",
+        "{{7*7}}",
+        "\\",
+        "\u2028",
+        "\x00",
+        "</a>",
+    ]
     bodies = [
         f"<script>{act}</script>", f"<img src=x onerror={act}>", f"<svg onload={act}>", f"<svg><animate onbegin={act} attributeName=x>", f"<a href=javascript:{act}>x</a>",
         f"<iframe srcdoc='<script>parent.{act}</script>'>", f"<body onload={act}>", f"<details open ontoggle={act}>", f"<math><mtext></mtext><img src onerror={act}>",
@@ -218,7 +249,9 @@ def test_no_payload_in_any_field_is_executed(browser: Any, tmp_path: Path) -> No
             c.execute("UPDATE problems SET line = ?", (texts[4],))
             c.execute("UPDATE runs SET command = ?, version = ?", (texts[5], texts[6]))
             c.execute("UPDATE verdicts SET reason = ?", (texts[7],))
-            c.execute("UPDATE calls SET model = ?, finish_reason = ?, error = ?, constraint_requested = ?, sampling = ?", tuple(texts[8:13]))
+            c.execute(
+                "UPDATE calls SET model = ?, finish_reason = ?, error = ?, constraint_requested = ?, sampling = ?", tuple(texts[8:13])
+            )
 
         store.write_now(poison)
         run = store.rows("SELECT id FROM runs")[0]["id"]
@@ -227,7 +260,15 @@ def test_no_payload_in_any_field_is_executed(browser: Any, tmp_path: Path) -> No
         with Loopback(application(store, SETTINGS, pages=Viewer(store, SETTINGS).routes())) as server:
             base = f"{server.url}/view/{SETTINGS.page_key}"
             ids = [row["id"] for row in store.rows("SELECT id FROM thoughts WHERE trajectory_id = ? ORDER BY position", (found,))]
-            opened = ["/", f"/?q={texts[0]}", f"/run/{run}?baseline={texts[1]}", f"/t/{found}", f"/pair?a={found}&b={found}", "/search?q=script", f"/search?q={texts[20]}"]
+            opened = [
+                "/",
+                f"/?q={texts[0]}",
+                f"/run/{run}?baseline={texts[1]}",
+                f"/t/{found}",
+                f"/pair?a={found}&b={found}",
+                "/search?q=script",
+                f"/search?q={texts[20]}",
+            ]
             opened += [f"/t/{found}/thought/{one}" for one in ids[::10]]
             addresses = [base + page for page in opened] + [report.as_uri()]
             requests(browser)
@@ -275,8 +316,12 @@ def test_the_report_is_whole_and_asks_for_nothing(browser: Any, site: tuple[Stor
     browser.get((tmp_path / "report.html").as_uri())
     (row,) = store.rows("SELECT count(*) AS n FROM trajectories WHERE run_id = ?", (run,))
     assert n == row["n"]
-    (thoughts,) = store.rows("SELECT count(*) AS n FROM thoughts t JOIN trajectories r ON r.id = t.trajectory_id WHERE r.run_id = ?", (run,))
-    assert len(browser.find_elements("css selector", ".tree .node")) == thoughts["n"] == len(browser.find_elements("css selector", "details"))
+    (thoughts,) = store.rows(
+        "SELECT count(*) AS n FROM thoughts t JOIN trajectories r ON r.id = t.trajectory_id WHERE r.run_id = ?", (run,)
+    )
+    assert (
+        len(browser.find_elements("css selector", ".tree .node")) == thoughts["n"] == len(browser.find_elements("css selector", "details"))
+    )
     assert all(url.startswith(("file:", "data:")) for url in requests(browser))
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert "<script" not in (tmp_path / "report.html").read_text(encoding="utf-8").split("</head>")[0]
