@@ -11,7 +11,24 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = ("solve", "bench", "compare", "translate", "corpus", "serve", "view", "report", "runs", "show", "tree", "export", "import", "trace", "doctor", "list")
+COMMANDS = (
+    "solve",
+    "bench",
+    "compare",
+    "translate",
+    "corpus",
+    "serve",
+    "view",
+    "report",
+    "runs",
+    "show",
+    "tree",
+    "export",
+    "import",
+    "trace",
+    "doctor",
+    "list",
+)
 
 
 def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -118,7 +118,7 @@ _WORDS = {
 def _answers(name: str, error: str, headers: dict[str, Any] | None = None, *, streams: bool = False) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
     if streams:
-        content["text/event-stream"] = {"schema": _TEXT}
+        content["text/event-stream"] = {}  # a stream of events, each described by the dialect
     made: dict[str, Any] = {"200": {"description": "the answer", "content": content, **({"headers": headers} if headers else {})}}
     for status, words in _WORDS.items():
         made[status] = {"description": words, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{error}"}}}}
