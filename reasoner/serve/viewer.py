@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 PAGES = Path(__file__).with_name("pages")
 STATIC = {"viewer.css": "text/css", "viewer.js": "text/javascript"}
-MAX_COMPARED = 20_000
+MAX_COMPARED = 5_000
 """Trajectories a comparison is computed for while a page waits."""
 POLL_S = 0.4
 LIVE_S = 3600.0

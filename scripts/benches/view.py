@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the SQL is put together from constants of this file
 """How fast the pages and the endpoint are: a tree of 2,000 thoughts in a real browser, the runs of 100,000 trajectories, and what HTTP adds.
 
 scripts/bench view [--json]      needs chromium and chromedriver for the first
@@ -18,7 +19,6 @@ import httpx
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tests" / "serve")]
 
 from _report import report  # noqa: E402
-from _store import fill  # noqa: E402
 from browser import CHROMIUM, DRIVER, open_browser  # noqa: E402
 from loopback import TOKEN, Loopback  # noqa: E402
 from stores import grow  # noqa: E402
@@ -34,6 +34,7 @@ from reasoner.types import Message, Sampling  # noqa: E402
 
 N_PAIRS = 40
 N_PAGES = 7
+N_TRAJECTORIES = 100_000
 SETTINGS = Settings(TOKEN)
 
 
@@ -57,9 +58,36 @@ def tree_in_browser(folder: Path) -> list[float]:
     return made
 
 
+def fill(path: Path) -> None:
+    """Make a store of 100,000 judged trajectories: half of them in one run, the others in 500 runs of a hundred."""
+    when = "2026-01-01T00:00:00.000+00:00"
+    runs = [*((f"run{i:04d}", 100) for i in range(N_TRAJECTORIES // 200)), ("bench", N_TRAJECTORIES // 2)]  # the large one is the newest
+    manifest = '{"solvers":["number_path"],"strategies":[["cot","{}"],["ats","{}"]],"models":[["bench","bench"]]}'
+
+    def job(c: Any) -> int:
+        c.executemany(
+            "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated)"
+            f" VALUES (?, '{manifest}', ?, 0, 'finished', 1, 'reasoner bench', 'bench', '{when}', '{when}')", [(run, run) for run, _ in runs],
+        )  # fmt: skip
+        c.executemany("INSERT INTO problems VALUES (?, 'number_path', '{}', ?, 4)", [(f"p{i}", f"4 {i} 99") for i in range(1000)])
+        rows = [(f"{run}-{i}", run, f"p{i % 1000}", ("cot", "ats")[i % 2], i) for run, n in runs for i in range(n)]
+        c.executemany(
+            "INSERT INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, answer, calls,"
+            f" prompt_tokens, completion_tokens, created, finished) VALUES (?, ?, ?, ?, '{{}}', 'bench', 'bench', ?, 'closed',"
+            f" 'Answer: 4 -> 5', 3, 120, 90, '{when}', '{when}')", rows,
+        )  # fmt: skip
+        c.executemany(
+            f"INSERT INTO verdicts VALUES (?, ?, 1.0, 'it holds', 0, '{when}', NULL)", [(row[0], i % 2) for i, row in enumerate(rows)]
+        )
+        return len(rows)
+
+    with Store.open(path) as store:
+        assert store.write_now(job, durable=False) == N_TRAJECTORIES
+
+
 def runs_page(folder: Path) -> dict[str, list[float]]:
-    """Return seconds of the pages over one run of 100,000 trajectories."""
-    fill(folder / "big.db", n_thoughts=1_000_000)
+    """Return seconds of the pages over 100,000 trajectories."""
+    fill(folder / "big.db")
     made: dict[str, list[float]] = {}
     with Store.open(folder / "big.db") as store, Loopback(application(store, SETTINGS, pages=Viewer(store, SETTINGS).routes())) as server:
         base = f"{server.url}/view/{SETTINGS.page_key}"
