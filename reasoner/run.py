@@ -29,8 +29,8 @@ from reasoner.store.earlier import Before, cached
 from reasoner.store.journal import Journal
 from reasoner.store.queries import trajectories, trajectory_row
 from reasoner.store.records import Closing, Opening, RunRow, RunStatus, close_run, close_trajectory, open_run
-from reasoner.trajectory import Trajectory
-from reasoner.types import Client, digest
+from reasoner.trajectory import Thought, Trajectory
+from reasoner.types import Client, Problem, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +100,11 @@ class _Work:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
 
+def trajectory_id(run_id: str, problem: Problem, spec: StrategySpec, client: Client, sample: int = 0) -> str:
+    """Return the id a trajectory of a run has, known before it is opened."""
+    return digest(run_id, problem.id, spec.name, spec.params, client.fingerprint, str(sample))[:16]
+
+
 class Runner:
     """Executes plans against one store."""
 
@@ -114,7 +119,14 @@ class Runner:
         on_outcome: Callable[[Outcome], None] | None = None,
         on_start: Callable[[str, int], None] | None = None,
         on_note: Callable[[str], None] | None = None,
+        on_thought: Callable[[str, int, Thought], None] | None = None,
+        limiters: Mapping[str, Limiter] | None = None,
     ) -> None:
+        """Make a runner.
+
+        `on_thought` is told (trajectory id, sample, thought) as thoughts arrive, before they are committed. `limiters` (client
+        fingerprint -> limiter) are shared with other runners at work on the same models; a model that is not in it gets its own.
+        """
         self._store = store
         self._prompts = prompts or Prompts()
         self._conduct = conduct or Conduct()
@@ -123,6 +135,8 @@ class Runner:
         self._on_outcome = on_outcome
         self._on_start = on_start
         self._on_note = on_note
+        self._on_thought = on_thought
+        self._limiters = limiters or {}
 
     async def execute(
         self,
@@ -191,7 +205,7 @@ class Runner:
         return [
             _Task(
                 TrajectoryRow(
-                    id=digest(run.id, problem.id, spec.name, spec.params, client.fingerprint, str(sample))[:16],
+                    id=trajectory_id(run.id, problem, spec, client, sample),
                     run_id=run.id, problem=problem, strategy=spec.label, params=spec.params, model=client.name,
                     model_fingerprint=client.fingerprint, sample=sample, **fork,
                 ),
@@ -209,7 +223,7 @@ class Runner:
             plan,
             run,
             stored={row["id"]: row for row in trajectories(self._store, run.id)},
-            limiters={id(client): Limiter(client.concurrency) for client in clients},
+            limiters={id(client): self._limiters.get(client.fingerprint) or Limiter(client.concurrency) for client in clients},
             unknown=UnknownPolicy(self._conduct.on_unknown, self._conduct.confirm),
             again=again,
         )
@@ -281,7 +295,7 @@ class Runner:
             on_unknown=work.unknown,
             earlier=self._earlier(plan, task),
         )
-        staged = stage(self._store, self._prompts, plan, row, task.spec, caller)
+        staged = stage(self._store, self._prompts, plan, row, task.spec, caller, on_thought=self._watcher(row))
         closing = await closing_of(staged)
 
         def close(c: Connection) -> None:
@@ -291,6 +305,11 @@ class Runner:
 
         await self._store.write(close, durable=durable)
         return self._outcome(row, closing, staged.session.trajectory, caller.made)
+
+    def _watcher(self, row: TrajectoryRow) -> Callable[[Thought], None] | None:
+        """Return what tells `on_thought` of a trajectory's thoughts."""
+        tell = self._on_thought
+        return None if tell is None else lambda thought: tell(row.id, row.sample, thought)
 
     def _earlier(self, plan: Plan, task: _Task) -> Earlier | None:
         """Return where answers may be taken from instead of asking: the trajectory this one is a fork of, then earlier runs."""

@@ -44,6 +44,8 @@ class Solver(ABC, Generic[I, S]):
     default_level: ClassVar[int]
     searchable: ClassVar[bool] = True
     """False for a family without a search space, see `Unsearchable`."""
+    judged: ClassVar[bool] = True
+    """False for what has no right answer (a conversation): it is recorded without a verdict and never drawn."""
     source: str = ""
     """What stood behind the colon of the name it was opened by: a file, a data set."""
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reasoner.store import Store
     from reasoner.store.claims import TrajectoryRow
     from reasoner.strategies import Strategy
+    from reasoner.trajectory import Thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Staged:
 
     session: Session
     strategy: Strategy
-    verify: Callable[[str], Verdict]
+    verify: Callable[[str], Verdict] | None
+    """None for what is not judged."""
 
 
 def jitter(seed: str) -> random.Random:
@@ -49,8 +51,17 @@ def jitter(seed: str) -> random.Random:
     return random.Random(int(digest(seed, "retry"), 16))
 
 
-def stage(store: Store, prompts: Prompts, plan: Plan, row: TrajectoryRow, spec: StrategySpec, caller: Caller) -> Staged:
-    """Put a session together.
+def stage(
+    store: Store,
+    prompts: Prompts,
+    plan: Plan,
+    row: TrajectoryRow,
+    spec: StrategySpec,
+    caller: Caller,
+    *,
+    on_thought: Callable[[Thought], None] | None = None,
+) -> Staged:
+    """Put a session together; `on_thought` is told of thoughts as they arrive, before they are committed.
 
     Raises:
         ReasonerError: the solver, strategy, prompt or instance is not what it was, see `reasoner.errors`.
@@ -63,7 +74,7 @@ def stage(store: Store, prompts: Prompts, plan: Plan, row: TrajectoryRow, spec: 
     session = Session(
         problem=problem,
         statement=text,
-        trajectory=Trajectory(row.id, root_text=text),
+        trajectory=Trajectory(row.id, root_text=text, on_add=on_thought),
         seed=plan.seed_of(problem, spec, row.sample),
         drawn_from=plan.fork.drawn_from if plan.fork else None,
         caller=caller,
@@ -73,7 +84,7 @@ def stage(store: Store, prompts: Prompts, plan: Plan, row: TrajectoryRow, spec: 
         aids=_aids(store, prompts, solver, instance, row.run_id),
         oracle=strategy.oracle,
     )
-    return Staged(session, strategy, lambda answer: solver.verify(instance, answer))
+    return Staged(session, strategy, (lambda answer: solver.verify(instance, answer)) if solver.judged else None)
 
 
 def _aids(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: Any, run_id: str) -> Aids:
@@ -88,7 +99,7 @@ def _aids(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: An
     return Aids(
         shots=shots,
         canonical=lambda line: solver.canonical_answer(instance, line),
-        verify=lambda text: solver.verify(instance, text),
+        verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
         corpora=open_corpus,
     )
 
@@ -108,9 +119,9 @@ async def closing_of(staged: Staged) -> Closing:
             raise
         status, answer, error = "failed", session.best, fault
     verdict = None
-    if answer is not None:
+    if staged.verify is not None and answer is not None:
         verdict = staged.verify(answer.text)
-    elif status != "failed":
+    elif staged.verify is not None and status != "failed":
         verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)
     if verdict is not None and session.metrics:
         verdict = replace(verdict, metrics={**verdict.metrics, **session.metrics})

@@ -81,6 +81,22 @@ def answer_line(text: str, *, first: bool = False) -> str | None:
     return None
 
 
+def after_answer(text: str) -> str:
+    r"""Return all that follows the last `Answer:` marker, further lines included; the whole text where there is no marker.
+
+    >>> after_answer("1: add them\nAnswer: First,\nthen second.")
+    'First,\nthen second.'
+    """
+    cut = tail(text)
+    lines = cut.splitlines(keepends=True)
+    for index in range(len(lines) - 1, -1, -1):
+        match = _ANSWER.match(lines[index].rstrip("\r\n")[:MAX_ANSWER_CHARS])
+        if match is not None:
+            found = "\n".join([match.group(1), "".join(lines[index + 1 :])]).strip()
+            return found.removesuffix("**").strip() or text.strip()
+    return text.strip()
+
+
 def plain_answer(text: str) -> str | None:
     r"""Return the answer of a text in plain notation, for telling whether two texts answer alike; None where there is none.
 

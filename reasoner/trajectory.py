@@ -18,7 +18,7 @@ from reasoner.errors import BadConfig
 from reasoner.types import Fate, canonical_json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT_ROLE = "problem"
 
@@ -56,8 +56,10 @@ class Trajectory:
     among equals under the parent) and `depth` (edges from the root).
     """
 
-    def __init__(self, key: str, *, root_text: str) -> None:
+    def __init__(self, key: str, *, root_text: str, on_add: Callable[[Thought], None] | None = None) -> None:
+        """Start a graph; `on_add` is told of every thought that is added after the root, and must not raise."""
         self.key = key
+        self._on_add = on_add
         self.graph: nx.DiGraph[str] = nx.DiGraph()
         path = digest("root", root_text)
         self.root = Thought(digest(key, path)[:16], path, ROOT_ROLE, root_text)
@@ -100,6 +102,8 @@ class Trajectory:
         self._insert(thought, call, ordinal=ordinal, depth=self.graph.nodes[parent.id]["depth"] + 1)
         self.graph.nodes[thought.id]["mark"].state = state
         self.graph.add_edge(parent.id, thought.id)
+        if self._on_add is not None:
+            self._on_add(thought)
         return thought
 
     def _insert(self, thought: Thought, call: str | None, *, ordinal: int, depth: int) -> None:

@@ -36,24 +36,35 @@ class Row:
 ROWS = (
     Row("kills", "kill -9 loses no committed call and pays none twice", "tests/chaos/test_kill9.py", {"REASONER_KILLS": "1000"}),
     Row("wal", "a torn log recovers to a prefix of its commits", "tests/chaos/test_torn_wal.py", {"REASONER_WAL_IMAGES": "1000"}),
-    Row("disk", "full or read-only disk, jumping clock: one line, nothing lost", "tests/chaos/test_disk.py", {"REASONER_DISK_POINTS": "50"}),
+    Row(
+        "disk", "full or read-only disk, jumping clock: one line, nothing lost", "tests/chaos/test_disk.py", {"REASONER_DISK_POINTS": "50"}
+    ),
     Row("arithmetic", "no expression escapes, is wrong or slow", "tests/chaos/test_expressions.py", {"REASONER_EXPRESSIONS": "100000"}),
     Row("templates", "no template runs away", "tests/chaos/test_templates.py"),
     Row("secrets", "a key is nowhere but in its header", "tests/cli/test_canaries.py"),
     Row("terminal", "nothing a model or a file says steers a terminal", "tests/cli/test_terminal.py"),
     Row(
-        "engine", "no kill, grammar, template or file ends a run with a local model", "tests/chaos/test_engine.py tests/chaos/test_worker_kill.py",
+        "engine",
+        "no kill, grammar, template or file ends a run with a local model",
+        "tests/chaos/test_engine.py tests/chaos/test_worker_kill.py",
         {"REASONER_ENGINE_KILLS": "200", "REASONER_MUTANTS": "200"},
     ),
     Row("gguf", "the header check refuses or reads, and never fails", "tests/chaos/test_gguf_header.py", {"REASONER_HEADERS": "5000"}),
     Row("state", "the store agrees with a model of it", "tests/chaos/test_state_machine.py", {"REASONER_STATE_EXAMPLES": "2000"}),
     Row(
-        "processes", "no budget is passed, many processes write one file, no zombie commits, poison is set aside", "tests/chaos/test_durability.py",
+        "processes",
+        "no budget is passed, many processes write one file, no zombie commits, poison is set aside",
+        "tests/chaos/test_durability.py",
         {"REASONER_BUDGET_TRIALS": "200", "REASONER_WRITERS": "64", "REASONER_ZOMBIES": "100"},
-    ),  # fmt: skip
-    Row("responses", "no malformed response or cut stream is taken for an answer", "tests/chaos/test_responses.py", {"REASONER_MALFORMED": "10000"}),
+    ),
+    Row(
+        "responses",
+        "no malformed response or cut stream is taken for an answer",
+        "tests/chaos/test_responses.py",
+        {"REASONER_MALFORMED": "10000"},
+    ),
     Row("limits", "a server's limit is found and kept to", "tests/chaos/test_limits.py"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from reasoner.types import Verdict, digest
 
 AnySolver = Solver[Any, Any]
 
-SOLVERS = [*registry.names("solver"), "gym:chain_sum"]
+SOLVERS = [*(name for name in registry.names("solver") if registry.solver(name).judged), "gym:chain_sum"]
 LEVELS = [(name, level) for name in SOLVERS for level in registry.solver(name).levels]
 SEARCHED = [name for name in SOLVERS if registry.solver(name).searchable]
 UNSEARCHED = [name for name in SOLVERS if not registry.solver(name).searchable]

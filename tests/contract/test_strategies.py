@@ -21,8 +21,13 @@ from reasoner.store import Store
 from reasoner.store.queries import load_trajectory
 from reasoner.types import Completion, Request, Sampling
 
-STRATEGIES = registry.names("strategy")
-SOLVERS = registry.names("solver")
+SOLVERS = [name for name in registry.names("solver") if registry.solver(name).judged]
+STRATEGIES = [
+    name
+    for name in registry.names("strategy")
+    if not (only := registry.find("strategy", name).solvers) or any(solver.partition(":")[0] in SOLVERS for solver in only)
+]
+"""All that work on something with right answers; `plain` and `chat` are tested with the endpoint."""
 SMALL_TOT = "tot:breadth=2,value_samples=1"
 VARIANTS = [
     *STRATEGIES,

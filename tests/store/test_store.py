@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reasoner.errors import StoreError
-from reasoner.store import Store
+from reasoner.store import Store, migrations
 from reasoner.store.connection import Connection, is_wal_safe, sqlite_version
 from reasoner.store.connection import sqlite3 as chosen
 from reasoner.store.migrations import STEPS
@@ -154,6 +154,7 @@ def test_processes_racing_to_open_and_write(tmp_path: Path) -> None:
         assert store.rows("SELECT count(*) AS n FROM messages") == [{"n": 120}]
         assert store.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
         assert [row["name"] for row in store.rows("SELECT name FROM _sqlite_migrations ORDER BY rowid")] == list(STEPS)
+        assert len(STEPS) == len(list(Path(migrations.__file__).parent.glob("m0*.py")))
 
 
 def test_messages_are_searchable(tmp_path: Path) -> None:

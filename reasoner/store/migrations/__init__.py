@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from sqlite_utils.migrations import Migrations
 
 from reasoner.store import crash
-from reasoner.store.migrations import m001_initial, m002_verdict_metrics, m003_durability, m010_compact
+from reasoner.store.migrations import m001_initial, m002_verdict_metrics, m003_durability, m010_compact, m020_viewer
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-STEPS = {module.__name__.rpartition(".")[2]: module.apply for module in (m001_initial, m002_verdict_metrics, m003_durability, m010_compact)}
+STEPS = {
+    module.__name__.rpartition(".")[2]: module.apply
+    for module in (m001_initial, m002_verdict_metrics, m003_durability, m010_compact, m020_viewer)
+}
 """All migrations by name, in order."""
 
 MIGRATIONS = Migrations("reasoner")

@@ -1,0 +1,76 @@
+"""`reasoner serve`: strategies as models behind an OpenAI- and Anthropic-compatible endpoint, and the pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reasoner.cli import options as o
+from reasoner.cli.output import guarded, say
+
+EPILOG = (
+    "Examples:\n\n  reasoner serve --model local --port 8765\n\n"
+    "  REASONER_TOKEN=$(openssl rand -hex 16) reasoner serve --model openai:NAME --base-url http://127.0.0.1:8000/v1\n\n"
+    'Then POST /v1/chat/completions with "model": "ats/local", or "iot:guided,rounds=3/openai:NAME".'
+)
+
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Allow = Annotated[
+    list[str] | None, typer.Option("--allow-host", help="Further name this server may be asked for; may be repeated.", show_default=False)
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=EPILOG)(serve)
+
+
+@guarded
+@o.expanded
+def serve(
+    model: Annotated[
+        list[str], typer.Option("--model", "-m", help="Model to serve: local, a .gguf, openai:NAME or teacher; may be repeated.")
+    ] = ["local"],
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    allow_host: Allow = None,
+    max_requests: Annotated[int, typer.Option("--max-requests", min=1, max=10_000, help="Requests under way at once.")] = 16,
+    max_body: Annotated[int, typer.Option("--max-body", min=1024, help="Bytes a request may have.")] = 1 << 20,
+    drain: Annotated[float, typer.Option("--drain", min=0, help="Seconds that requests under way may go on when stopped.")] = 20.0,
+    resume: Annotated[bool, typer.Option("--resume", help="First go on with what an earlier server parked.")] = False,
+    *,
+    common: o.Common,
+) -> None:
+    """Serve strategies over models as models. The token is REASONER_TOKEN, or is made and printed once."""
+    from reasoner.budget import Limits  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.serve.server import listen, require, settings_for, token_of  # noqa: PLC0415
+
+    require()
+    from reasoner.clients import open_client  # noqa: PLC0415
+    from reasoner.prompts import Prompts  # noqa: PLC0415
+    from reasoner.serve.app import application  # noqa: PLC0415
+    from reasoner.serve.viewer import Viewer  # noqa: PLC0415
+    from reasoner.store import Store  # noqa: PLC0415
+
+    setup = common.setup()
+    limits: Limits = setup["limits"]
+    token, made = token_of()
+    settings = settings_for(host, allow_host or (), token, max_requests=max_requests, max_body_bytes=max_body, drain_s=drain)
+    if limits.calls is None:
+        limits = limits.model_copy(update={"calls": settings.max_calls})
+    with Store.open(common.db) as store:
+        clients = [open_client(name, setup["options"]) for name in model]
+        viewer = Viewer(store, settings)
+        app = application(
+            store, settings, clients=clients, prompts=Prompts(common.prompts), limits=limits, pages=viewer.routes(), resume=resume
+        )  # fmt: skip
+
+        def ready(at: int) -> None:
+            shown = f"[{host}]" if ":" in host else host
+            say(f"endpoint  http://{shown}:{at}/v1   models: {', '.join(app.kitchen.menu.clients)} and every strategy over them")
+            say(f"pages     http://{shown}:{at}/view/{settings.page_key}/")
+            say(f"token     {token}" if made else "token     the one in REASONER_TOKEN")
+
+        listen(app, host=host, port=port, settings=settings, ready=ready)

@@ -1,0 +1,9 @@
+"""A door for every client and a window on every search: an OpenAI- and Anthropic-compatible endpoint, and pages to look at what was recorded.
+
+    reasoner serve --model local          POST /v1/chat/completions with "model": "ats/local"
+    reasoner view                         the pages alone
+    reasoner report last -o report.html   one file to send
+
+Needs the extra `serve` (starlette, uvicorn); importing this package imports neither. The endpoint knows wire formats and runs everything
+through `reasoner.run`; the pages only read the store. Nothing here fetches a URL.
+"""

@@ -1,0 +1,82 @@
+"""The application: guard, endpoint, pages, and what is opened and closed with it.
+
+    app = application(store, settings, clients=[open_client("local")])
+
+Knows what belongs together; knows no port. With no client there is no endpoint, only pages.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from reasoner.serve.endpoint import Endpoint
+from reasoner.serve.faults import Fault, error_body
+from reasoner.serve.guard import Guard
+from reasoner.serve.kitchen import Kitchen
+from reasoner.serve.menu import Menu
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from reasoner.budget import Limits
+    from reasoner.prompts import Prompts
+    from reasoner.serve.settings import Settings
+    from reasoner.store import Store
+    from reasoner.types import Client
+
+
+def application(
+    store: Store,
+    settings: Settings,
+    *,
+    clients: Sequence[Client] = (),
+    prompts: Prompts | None = None,
+    limits: Limits | None = None,
+    pages: Sequence[BaseRoute] = (),
+    resume: bool = False,
+) -> Any:
+    """Return the ASGI application; `app.kitchen` is what runs requests, None without clients. The clients are closed with it.
+
+    With `resume` it first goes on with what an earlier server parked.
+    """
+    kitchen = Kitchen(store, Menu(clients), settings, prompts=prompts, limits=limits) if clients else None
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            if kitchen is not None and resume:
+                await kitchen.finish_parked()
+            yield
+        finally:
+            for client in clients:
+                await client.aclose()
+
+    routes = [*(Endpoint(kitchen, settings).routes() if kitchen else []), *pages]
+    inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _not_here, Exception: _bug})
+    inner.router.redirect_slashes = False
+    guarded = Guard(inner, settings)
+    guarded.kitchen = kitchen  # type: ignore[attr-defined]  # for whoever started it
+    return guarded
+
+
+async def _not_here(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    word = "no such page" if status == 404 else "no such method here" if status == 405 else "this cannot be served"
+    fault = Fault(
+        status, "not_found" if status == 404 else "invalid_request", word, code="not_found" if status == 404 else "method_not_allowed"
+    )
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
+    return JSONResponse(error_body(request.url.path, fault), status, headers=headers)
+
+
+async def _bug(request: Request, _: Exception) -> Response:
+    return JSONResponse(error_body(request.url.path, Fault(500, "upstream", "the server failed; its log says where", code="internal")), 500)

@@ -1,0 +1,170 @@
+"""The OpenAPI description of the endpoint, made from the same models that read the requests.
+
+describe()["paths"]["/v1/models"]["get"]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from reasoner import __version__
+from reasoner.serve.completions import ChatRequest
+from reasoner.serve.messages import MessagesRequest
+
+_TEXT = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
+_OPENAI_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {"message": _TEXT, "type": _TEXT, "param": {"type": ["string", "null"]}, "code": {"type": ["string", "null"]}},
+        }
+    },
+}
+_ANTHROPIC_ERROR = {
+    "type": "object",
+    "required": ["type", "error"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {"type": "object", "required": ["type", "message"], "properties": {"type": _TEXT, "message": _TEXT}},
+    },
+}
+_CARD = {
+    "type": "object",
+    "required": ["id", "object", "created", "owned_by"],
+    "properties": {"id": _TEXT, "object": {"const": "model"}, "created": _COUNT, "owned_by": _TEXT},
+}
+_CHAT_ANSWER = {
+    "type": "object",
+    "required": ["id", "object", "created", "model", "choices", "usage"],
+    "properties": {
+        "id": _TEXT,
+        "object": {"const": "chat.completion"},
+        "created": _COUNT,
+        "model": _TEXT,
+        "choices": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["index", "message", "finish_reason"],
+                "properties": {
+                    "index": _COUNT,
+                    "finish_reason": {"enum": ["stop", "length"]},
+                    "message": {
+                        "type": "object",
+                        "required": ["role", "content"],
+                        "properties": {"role": {"const": "assistant"}, "content": _TEXT, "reasoning_content": _TEXT},
+                    },
+                },
+            },
+        },
+        "usage": {
+            "type": "object",
+            "required": ["prompt_tokens", "completion_tokens", "total_tokens"],
+            "properties": {"prompt_tokens": _COUNT, "completion_tokens": _COUNT, "total_tokens": _COUNT},
+        },
+        "verdicts": {"type": "array"},
+    },
+}
+_BLOCK = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"enum": ["thinking", "text"]}, "thinking": _TEXT, "signature": _TEXT, "text": _TEXT},
+}
+_MESSAGE_ANSWER = {
+    "type": "object",
+    "required": ["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"],
+    "properties": {
+        "id": _TEXT,
+        "type": {"const": "message"},
+        "role": {"const": "assistant"},
+        "model": _TEXT,
+        "content": {"type": "array", "minItems": 1, "items": _BLOCK},
+        "stop_reason": {"enum": ["end_turn", "max_tokens"]},
+        "stop_sequence": {"type": "null"},
+        "usage": {
+            "type": "object",
+            "required": ["input_tokens", "output_tokens"],
+            "properties": {"input_tokens": _COUNT, "output_tokens": _COUNT},
+        },
+    },
+}
+_TRAJECTORY = {
+    "X-Reasoner-Trajectory": {"description": "ids of the recorded trajectories, separated by commas", "required": True, "schema": _TEXT},
+    "X-Reasoner-Run": {"description": "id of the run they belong to", "required": True, "schema": _TEXT},
+}
+_WORDS = {
+    "400": "the request asks for what cannot be",
+    "401": "the token is missing or wrong",
+    "403": "the Host or Origin is not this server's",
+    "404": "no such model or page",
+    "405": "no such method here",
+    "409": "a request with this Idempotency-Key is under way",
+    "413": "the body is too large",
+    "415": "the body is no JSON",
+    "429": "too many requests are under way, or the model's provider says so",
+    "502": "the model failed",
+    "503": "the server is stopping, or its database cannot be used",
+    "504": "the model did not answer in time",
+}
+
+
+def _answers(name: str, error: str, headers: dict[str, Any] | None = None, *, streams: bool = False) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    if streams:
+        content["text/event-stream"] = {}  # a stream of events, each described by the dialect
+    made: dict[str, Any] = {"200": {"description": "the answer", "content": content, **({"headers": headers} if headers else {})}}
+    for status, words in _WORDS.items():
+        made[status] = {"description": words, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{error}"}}}}
+    return made
+
+
+def _post(name: str, body: str, answer: str, error: str) -> dict[str, Any]:
+    key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]*$"}}
+    return {
+        "post": {
+            "operationId": name,
+            "parameters": [key],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}},
+            "responses": _answers(answer, error, _TRAJECTORY, streams=True),
+        }
+    }
+
+
+def describe() -> dict[str, Any]:
+    """Return the description as JSON values."""
+    _, models = models_json_schema(
+        [(ChatRequest, "validation"), (MessagesRequest, "validation")], ref_template="#/components/schemas/{model}"
+    )
+    schemas = {
+        **models["$defs"],
+        "ChatAnswer": _CHAT_ANSWER,
+        "MessagesAnswer": _MESSAGE_ANSWER,
+        "Model": _CARD,
+        "ModelList": {
+            "type": "object",
+            "required": ["object", "data"],
+            "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _CARD}},
+        },
+        "Error": _OPENAI_ERROR,
+        "MessagesError": _ANTHROPIC_ERROR,
+    }
+    one = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "reasoner serve", "version": __version__, "description": "Reasoning strategies as models, in two dialects."},
+        "paths": {
+            "/v1/chat/completions": _post("chat_completions", "ChatRequest", "ChatAnswer", "Error"),
+            "/v1/messages": _post("messages", "MessagesRequest", "MessagesAnswer", "MessagesError"),
+            "/v1/models": {"get": {"operationId": "models", "responses": _answers("ModelList", "Error")}},
+            "/v1/models/{model}": {"get": {"operationId": "model", "parameters": [one], "responses": _answers("Model", "Error")}},
+        },
+        "components": {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{"token": []}],
+    }

@@ -1,0 +1,171 @@
+"""The routes of the endpoint: read a body, run it, answer in its dialect.
+
+Knows HTTP; the dialects stand in `completions` and `messages`, the work in `kitchen`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route
+
+from reasoner.errors import ReasonerError
+from reasoner.serve import completions, messages
+from reasoner.serve.answers import check
+from reasoner.serve.description import describe
+from reasoner.serve.faults import Fault, Refused, error_body, fault_of
+from reasoner.serve.guard import TooLarge
+from reasoner.serve.kitchen import Done, Kitchen, Order, Said, Started
+from reasoner.text import clean, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from reasoner.serve.kitchen import Event
+    from reasoner.serve.settings import Settings
+
+B = TypeVar("B", bound=BaseModel)
+MAX_KEY_CHARS = 200
+
+
+class Endpoint:
+    """The routes, closed over what cooks."""
+
+    def __init__(self, kitchen: Kitchen, settings: Settings) -> None:
+        self._kitchen = kitchen
+        self._settings = settings
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route(completions.PATH, self.chat, methods=["POST"]),
+            Route(messages.PATH, self.messages, methods=["POST"]),
+            Route("/v1/models", self.models, methods=["GET"]),
+            Route("/v1/models/{model:path}", self.model, methods=["GET"]),
+            Route("/openapi.json", self.description, methods=["GET"]),
+        ]
+
+    async def chat(self, request: Request) -> Response:
+        """Serve `POST /v1/chat/completions`."""
+        try:
+            body = await _body(request, completions.ChatRequest)
+            order = completions.order_of(body, self._kitchen.menu, self._settings, key=_key(request))
+            return await self._serve(
+                order, bool(body.stream), completions.answer, lambda s, e: completions.stream(order, body, s, e), completions.broken
+            )
+        except (ReasonerError, Refused) as error:
+            return _refusal(request, error)
+
+    async def messages(self, request: Request) -> Response:
+        """Serve `POST /v1/messages`."""
+        try:
+            body = await _body(request, messages.MessagesRequest)
+            order = messages.order_of(body, self._kitchen.menu, self._settings, key=_key(request))
+            return await self._serve(order, bool(body.stream), messages.answer, lambda s, e: messages.stream(order, s, e), messages.broken)
+        except (ReasonerError, Refused) as error:
+            return _refusal(request, error)
+
+    async def _serve(
+        self,
+        order: Order,
+        streams: bool,  # noqa: FBT001 - private
+        whole: Callable[[Order, Started, Done, list[Said]], dict[str, Any]],
+        pieces: Callable[[Started, AsyncIterator[Event]], AsyncIterator[str]],
+        broken: Callable[[Fault], str],
+    ) -> Response:
+        events = self._kitchen.cook(order)
+        started = await anext(events)
+        assert isinstance(started, Started)  # the first event always is
+        headers = {"X-Reasoner-Trajectory": ",".join(started.trajectories), "X-Reasoner-Run": started.run}
+        if streams:
+            body = _checked_stream(pieces(started, _checked(events)), broken, events)
+            return StreamingResponse(body, media_type="text/event-stream", headers={**headers, "X-Accel-Buffering": "no"})
+        said: list[Said] = []
+        done: Done | None = None
+        try:
+            async for event in events:
+                if isinstance(event, Said):
+                    said.append(event)
+                elif isinstance(event, Done):
+                    done = event
+        finally:
+            await events.aclose()
+        assert done is not None  # the last event always is
+        try:
+            check(done)
+            return JSONResponse(whole(order, started, done, said), headers=headers)
+        except Refused as refused:
+            fault = refused.fault
+            path = messages.PATH if whole is messages.answer else completions.PATH
+            return JSONResponse(error_body(path, fault), fault.status, headers=headers)
+
+    async def models(self, _: Request) -> Response:
+        """Serve `GET /v1/models`."""
+        return JSONResponse(completions.model_list(self._kitchen.menu))
+
+    async def model(self, request: Request) -> Response:
+        """Serve `GET /v1/models/NAME`."""
+        try:
+            return JSONResponse(completions.model_card(self._kitchen.menu.resolve(request.path_params["model"]).name))
+        except ReasonerError as error:
+            return JSONResponse(error_body(request.url.path, Fault(404, "not_found", str(error), code="model_not_found")), 404)
+
+    async def description(self, _: Request) -> Response:
+        """Serve the OpenAPI description."""
+        return JSONResponse(describe())
+
+
+async def _checked(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    async for event in events:
+        if isinstance(event, Done):
+            check(event)
+        yield event
+
+
+async def _checked_stream(pieces: AsyncIterator[str], broken: Callable[[Fault], str], events: Any) -> AsyncIterator[str]:
+    """Pass a stream on; a fault is told in it, since its status has been sent. When the client goes away the trajectory is parked."""
+    try:
+        async for piece in pieces:
+            yield piece
+    except Refused as refused:
+        yield broken(refused.fault)
+    except ReasonerError as error:
+        yield broken(fault_of(error))
+    finally:
+        await asyncio.shield(events.aclose())
+
+
+async def _body(request: Request, model: type[B]) -> B:
+    try:
+        data = await request.body()
+    except TooLarge:
+        raise Refused(Fault(413, "too_large", "the body is too large", code="request_too_large")) from None
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        # Of a union's complaints the deepest one says what is really wrong.
+        first = max(error.errors(include_url=False, include_input=False), key=lambda one: len(one["loc"]))
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"{where}: {first['msg']}" if where else first["msg"]
+        raise Refused(Fault(400, "invalid_request", shorten(clean(message), 500), code="invalid_value", param=where or None)) from error
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > MAX_KEY_CHARS or (key and not (key.isascii() and key.isprintable())):
+        raise Refused(
+            Fault(400, "invalid_request", f"an Idempotency-Key has at most {MAX_KEY_CHARS} printable characters", code="invalid_key")
+        )
+    return key
+
+
+def _refusal(request: Request, error: ReasonerError | Refused) -> Response:
+    fault = error.fault if isinstance(error, Refused) else fault_of(error)
+    headers = {"Retry-After": "1"} if fault.status in {429, 503} else None
+    return JSONResponse(error_body(request.url.path, fault), fault.status, headers=headers)

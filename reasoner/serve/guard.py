@@ -1,0 +1,162 @@
+"""The guard in front of everything: Host, Origin, token, method's content type, body size, and the headers every answer carries.
+
+Checked in this order, before a body is read: Host against an allowlist (a page of another site whose name was pointed here must get nothing),
+Origin (only the server's own), the token, the content type, the size. Knows headers; does not know what is served.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from reasoner.serve.faults import Fault, error_body
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from reasoner.serve.settings import Settings
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'"
+)
+_EVERY_ANSWER = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", CSP.encode()),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Guard:
+    """ASGI middleware; see the module docstring."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it with what is wrong."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *_EVERY_ANSWER]}
+            await send(message)
+
+        fault = self._fault(scope)
+        if fault is not None:
+            await refuse(scope["path"], fault, headed)
+            return
+        bounded = _Bounded(receive, self._settings.max_body_bytes)
+        await self._app(scope, bounded, headed)
+
+    def _fault(self, scope: Scope) -> Fault | None:
+        headers = _Headers(scope)
+        if not self._host_is_known(headers):
+            return Fault(403, "permission", "the Host header names no host this server answers for", code="host_not_allowed")
+        if not _origin_is_own(headers):
+            return Fault(403, "permission", "the Origin header names another site", code="origin_not_allowed")
+        if not self._may_enter(scope["path"], headers):
+            return Fault(
+                401, "authentication", "the token is missing or wrong; send it as 'Authorization: Bearer TOKEN'", code="invalid_api_key"
+            )
+        if scope["method"] not in {"POST", "PUT", "PATCH"}:
+            return None
+        kind, _, parameters = headers.one("content-type").partition(";")
+        charset = parameters.strip().lower().replace('"', "").removeprefix("charset=")
+        if kind.strip().lower() != "application/json" or charset not in {"", "utf-8", "utf8"}:
+            return Fault(415, "invalid_request", "the Content-Type has to be application/json", code="unsupported_media_type")
+        if headers.one("content-encoding").lower() not in {"", "identity"}:
+            return Fault(415, "invalid_request", "the body may not be compressed", code="unsupported_media_type")
+        length = headers.one("content-length")
+        if length and (not length.isdecimal() or len(length) > 15 or int(length) > self._settings.max_body_bytes):
+            return Fault(413, "too_large", f"the body may have {self._settings.max_body_bytes} bytes", code="request_too_large")
+        return None
+
+    def _host_is_known(self, headers: _Headers) -> bool:
+        return headers.count("host") == 1 and _hostname(headers.one("host")) in self._settings.hosts
+
+    def _may_enter(self, path: str, headers: _Headers) -> bool:
+        if path.startswith("/view/"):
+            return _same(path.split("/")[2], self._settings.page_key)
+        if headers.count("authorization") > 1 or headers.count("x-api-key") > 1:
+            return False
+        scheme, _, bearer = headers.one("authorization").partition(" ")
+        given = bearer.strip() if scheme.lower() == "bearer" else "" if scheme else headers.one("x-api-key")
+        return _same(given, self._settings.token)
+
+
+class _Headers:
+    def __init__(self, scope: Scope) -> None:
+        self._pairs = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+
+    def count(self, name: str) -> int:
+        return sum(key == name.encode() for key, _ in self._pairs)
+
+    def one(self, name: str) -> str:
+        return next((value for key, value in self._pairs if key == name.encode()), "")
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())
+
+
+def _hostname(host: str) -> str | None:
+    """Return the name in a Host header, None where it is no host."""
+    if not host or any(char in host for char in "/?#@\\, \t"):
+        return None
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return None
+    return parts.hostname
+
+
+def _origin_is_own(headers: _Headers) -> bool:
+    """Tell whether there is no Origin, as from anything but a browser, or the very host that is asked."""
+    if not headers.count("origin"):
+        return True
+    if headers.count("origin") > 1:
+        return False
+    return headers.one("origin") in {f"{scheme}://{headers.one('host')}" for scheme in ("http", "https")}
+
+
+class _Bounded:
+    """Counts a body that named no length, and ends it where it grows too long."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise TooLarge
+        return message
+
+
+class TooLarge(Exception):
+    """A body is longer than it may be."""
+
+
+async def refuse(path: str, fault: Fault, send: Send) -> None:
+    """Answer with an error in the dialect of the path."""
+    body = json.dumps(error_body(path, fault)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if fault.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if fault.status in {413, 415}:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,96 @@
+"""Listen: one uvicorn server, stopped gracefully.
+
+On SIGINT or SIGTERM no request is taken any more; those under way may finish for `drain_s` seconds; what is left then is cancelled, and its
+trajectories stay open in the store, to be gone on with at the call they had reached.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from reasoner.errors import BadConfig, MissingDependency
+from reasoner.serve.settings import LOOPBACK, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MIN_TOKEN_CHARS = 16
+
+
+def require() -> None:
+    """Check that the extra is installed.
+
+    Raises:
+        MissingDependency: it is not.
+    """
+    try:
+        import starlette  # noqa: F401, PLC0415
+        import uvicorn  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise MissingDependency("the server (starlette, uvicorn)", extra="serve") from error
+
+
+def token_of(environment: str | None = None) -> tuple[str, bool]:
+    """Return the token and whether it was made now: `REASONER_TOKEN`, else a new one.
+
+    Raises:
+        BadConfig: the variable holds one that is too short or cannot stand in a header.
+    """
+    given = environment if environment is not None else os.environ.get("REASONER_TOKEN", "")
+    if not given:
+        return secrets.token_urlsafe(32), True
+    if len(given) < MIN_TOKEN_CHARS or not (given.isascii() and given.isprintable()) or " " in given:
+        raise BadConfig(
+            "REASONER_TOKEN cannot be used", hint=f"it needs at least {MIN_TOKEN_CHARS} printable characters and no space; or unset it"
+        )
+    return given, False
+
+
+def settings_for(host: str, allowed: Sequence[str], token: str, **more: Any) -> Settings:
+    """Return the settings of a server that listens on a host: its own name, the loopback's and those allowed may be asked for.
+
+    Raises:
+        BadConfig: it listens to the whole network and no name is allowed.
+    """
+    names = {name.strip().lower().strip("[]") for name in allowed}
+    if not names and host not in LOOPBACK and _is_any(host):
+        raise BadConfig(f"--host {host} listens to every network", hint="say by which names it may be asked for: --allow-host NAME")
+    own = set() if _is_any(host) else {host.lower()}
+    return Settings(token, hosts=frozenset(LOOPBACK | names | own), **more)
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def listen(app: Any, *, host: str, port: int, settings: Settings, ready: Callable[[int], None] | None = None) -> None:
+    """Serve until a signal says stop; returns when everything is closed. `ready` is told the port (the chosen one where `port` is 0)."""
+    import uvicorn  # noqa: PLC0415
+
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, lifespan="on", server_header=False, date_header=False,
+        timeout_graceful_shutdown=int(settings.drain_s), h11_max_incomplete_event_size=64 * 1024, proxy_headers=False,
+        limit_concurrency=settings.max_requests * 16, backlog=256,
+    )  # fmt: skip
+
+    class _Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if ready is not None and self.started:
+                ready(self.servers[0].sockets[0].getsockname()[1])
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            if app.kitchen is not None:
+                app.kitchen.stopping = True
+            super().handle_exit(sig, frame)
+
+    try:
+        _Server(config).run()
+    except KeyboardInterrupt:  # uvicorn raises the signal again when it has stopped
+        return

@@ -1,0 +1,243 @@
+"""The pages: routes under a secret path, rendered on the server; they only read the store.
+
+    Viewer(store, settings).routes()
+
+Model text is hostile: every template is autoescaped, the script sets text only, and the guard's Content-Security-Policy allows nothing inline and
+nothing from elsewhere. Knows pages; what they show is read by `looking` and drawn by `tree` and `drawings`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+
+from reasoner.compare.comparison import compare_trials
+from reasoner.compare.sheets import sheets
+from reasoner.compare.trials import read_trials
+from reasoner.errors import BadConfig, UnknownName
+from reasoner.serve import drawings, looking
+from reasoner.serve.tree import SIGNS, card, layout
+from reasoner.store.queries import load_trajectory, trajectory_row
+from reasoner.text import clean, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+
+    from reasoner.compare.comparison import Comparison
+    from reasoner.serve.settings import Settings
+    from reasoner.store import Store
+
+PAGES = Path(__file__).with_name("pages")
+STATIC = {"viewer.css": "text/css", "viewer.js": "text/javascript"}
+MAX_COMPARED = 5_000
+"""Trajectories a comparison is computed for while a page waits."""
+POLL_S = 0.4
+LIVE_S = 3600.0
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates: autoescaped without exception, undefined names are errors."""
+    env = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.filters["short"] = lambda text, n=80: shorten(clean(str(text or "")), n)
+    env.filters["clean"] = lambda text: clean(str(text or ""))
+    env.filters["many"] = lambda number: f"{number or 0:,}"
+    env.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.1f} %"
+    env.globals["signs"] = SIGNS
+    return env
+
+
+def verdict_word(row: dict[str, Any]) -> str:
+    """Say how a trajectory stands: right, wrong, open, failed, or recorded where nothing was judged."""
+    if row["status"] in {"open", "failed"}:
+        return str(row["status"])
+    return "recorded" if row["correct"] is None else "right" if row["correct"] else "wrong"
+
+
+environment().globals["verdict_word"] = verdict_word
+
+
+class Viewer:
+    """The pages over one store."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._base = f"/view/{settings.page_key}"
+
+    def routes(self) -> list[Mount]:
+        """Return the routes."""
+        pages: list[tuple[str, Callable[[Request], Response]]] = [
+            ("/", self.runs),
+            ("/run/{run}", self.run),
+            ("/t/{trajectory}", self.trajectory),
+            ("/t/{trajectory}/thought/{thought}", self.thought),
+            ("/t/{trajectory}/thought/{thought}/facts", self.facts),
+            ("/pair", self.pair),
+            ("/search", self.search),
+        ]
+        routes = [Route(path, _threaded(page), methods=["GET"]) for path, page in pages]
+        routes += [Route("/t/{trajectory}/events", self.events, methods=["GET"]), Route("/static/{name}", _static, methods=["GET"])]
+        return [Mount(self._base, routes=routes)]
+
+    def _page(self, name: str, /, *, code: int = 200, **values: Any) -> Response:
+        return HTMLResponse(environment().get_template(name).render(base=self._base, **values), code)
+
+    def _missing(self, what: str) -> Response:
+        return self._page("missing.html", code=404, what=what)
+
+    def runs(self, request: Request) -> Response:
+        """Show the runs, with filters."""
+        words, status, page = request.query_params.get("q", "")[:200], request.query_params.get("status", ""), _page_of(request)
+        rows = looking.list_runs(self._store, words=words, status=status, page=page)
+        return self._page("runs.html", rows=rows[: looking.PAGE], more=len(rows) > looking.PAGE, words=words, status=status, page=page)
+
+    def run(self, request: Request) -> Response:
+        """Show a run: its comparison and its trajectories."""
+        row = looking.run_row(self._store, request.path_params["run"])
+        if row is None:
+            return self._missing("run")
+        manifest = json.loads(row["manifest"])
+        chosen = {name: request.query_params.get(name, "")[:400] for name in ("strategy", "model", "solver", "verdict")}
+        page = _page_of(request)
+        rows = looking.list_trajectories(self._store, row["id"], chosen=chosen, page=page)
+        baseline = request.query_params.get("baseline", "")[:400]
+        made = comparison(self._store, row["id"], row["judged"], baseline=baseline)
+        labels = [
+            r["strategy"] for r in self._store.rows("SELECT DISTINCT strategy FROM trajectories WHERE run_id = ? LIMIT 200", (row["id"],))
+        ]
+        options = {"strategy": labels, "model": [m[0] for m in manifest.get("models", [])], "solver": manifest.get("solvers", [])}
+        return self._page(
+            "run.html", run=row, rows=rows[: looking.PAGE], more=len(rows) > looking.PAGE, page=page, chosen=chosen, options=options,
+            baseline=baseline, **compared(made),
+        )  # fmt: skip
+
+    def trajectory(self, request: Request) -> Response:
+        """Show a trajectory as a tree, with what else can be drawn of it."""
+        shown = trajectory_values(self._store, request.path_params["trajectory"])
+        if shown is None:
+            return self._missing("trajectory")
+        others = looking.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
+        return self._page("trajectory.html", others=others, **shown)
+
+    def thought(self, request: Request) -> Response:
+        """Show one thought on a page of its own, for readers without script."""
+        facts = looking.thought_facts(self._store, request.path_params["trajectory"], request.path_params["thought"])
+        if facts is None:
+            return self._missing("thought")
+        return self._page("thought.html", facts=facts, trajectory=request.path_params["trajectory"])
+
+    def facts(self, request: Request) -> Response:
+        """Return one thought as JSON, for the panel beside the tree."""
+        facts = looking.thought_facts(self._store, request.path_params["trajectory"], request.path_params["thought"])
+        return JSONResponse(facts or {"error": "no such thought"}, 200 if facts else 404)
+
+    def pair(self, request: Request) -> Response:
+        """Show two trajectories side by side."""
+        sides = [trajectory_values(self._store, request.query_params.get(name, "")) for name in ("a", "b")]
+        if None in sides:
+            return self._missing("trajectory")
+        return self._page("pair.html", sides=sides)
+
+    def search(self, request: Request) -> Response:
+        """Search all messages."""
+        words = request.query_params.get("q", "")[:400]
+        return self._page("search.html", words=words, hits=looking.search(self._store, words) if words.strip() else [])
+
+    async def events(self, request: Request) -> Response:
+        """Send a growing trajectory as server-sent events: what is new, and whose fate has changed, until it is closed."""
+        trajectory = request.path_params["trajectory"]
+
+        async def grow() -> AsyncIterator[str]:
+            known: dict[str, tuple[str, float | None]] = {}
+            loop = asyncio.get_running_loop()
+            end = loop.time() + LIVE_S
+            while loop.time() < end:
+                status, rows = await run_in_threadpool(looking.growth, self._store, trajectory)
+                news = [_grown(row) for row in rows if known.get(row["id"]) != (row["fate"], row["score"])]
+                known = {row["id"]: (row["fate"], row["score"]) for row in rows}
+                if news:
+                    yield f"data: {json.dumps(news, ensure_ascii=True)}\n\n"
+                if status != "open":
+                    yield f"event: closed\ndata: {json.dumps(status)}\n\n"
+                    return
+                await asyncio.sleep(POLL_S)
+
+        return StreamingResponse(grow(), media_type="text/event-stream")
+
+
+def _grown(row: dict[str, Any]) -> dict[str, Any]:
+    state = None if row["state"] is None else json.loads(row["state"])
+    first, second = card(
+        role=row["role"], label=row["label"], operation=row["operation"], state=state, score=row["score"], text=row["text"] or ""
+    )
+    return {
+        "id": row["id"], "parent": row["parent"] or "", "fate": row["fate"], "sign": SIGNS[row["fate"]], "first": first, "second": second,
+    }  # fmt: skip
+
+
+def comparison(store: Store, run_id: str, n_judged: int, *, baseline: str = "") -> Comparison | None:
+    """Compare a run, None where nothing was judged, it is too large for a page, or nothing can be compared yet."""
+    if not 0 < n_judged <= MAX_COMPARED:
+        return None
+    trials = read_trials(store, run_id)
+    if not trials.trials:
+        return None
+    try:
+        return compare_trials(trials, baseline=baseline or None)
+    except BadConfig:
+        return compare_trials(trials)
+
+
+def compared(made: Comparison | None) -> dict[str, Any]:
+    """Return what the comparison's part of a page needs."""
+    if made is None:
+        return {"made": None, "sheets": [], "charts": []}
+    charts = [(solver, drawings.chart([row for row in made.rows if row.solver == solver])) for solver in made.solvers]
+    return {"made": made, "sheets": sheets(made), "charts": [(solver, chart) for solver, chart in charts if chart]}
+
+
+def trajectory_values(store: Store, trajectory_id: str) -> dict[str, Any] | None:
+    """Return what a trajectory's page shows, None when it is not there."""
+    row = trajectory_row(store, trajectory_id)
+    if row is None:
+        return None
+    try:
+        dag = load_trajectory(store, trajectory_id)
+    except UnknownName:  # opened, but no thought is committed yet
+        return {"row": row, "plan": None, "drawing": None, "dialogue": [], "fragments": None}
+    return {
+        "row": row,
+        "plan": layout(dag),
+        "drawing": drawings.drawing(row),
+        "dialogue": drawings.dialogue(dag),
+        "fragments": drawings.fragments(row, dag),
+    }
+
+
+def _threaded(page: Callable[[Request], Response]) -> Any:
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(page, request)
+
+    return endpoint
+
+
+def _page_of(request: Request) -> int:
+    text = request.query_params.get("page", "0")
+    return int(text) if text.isdecimal() and len(text) < 8 else 0
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return Response(status_code=404)
+    return Response((PAGES / name).read_bytes(), media_type=STATIC[name])

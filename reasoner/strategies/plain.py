@@ -1,0 +1,40 @@
+"""Plain: pass a conversation on to the model as it is. No strategy at all; what `reasoner serve` does for a model without one.
+
+Knows the fields of a conversation and one empty template, `plain/relay`. Adds no word to what the client said.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from reasoner.errors import BadConfig
+from reasoner.strategies import Strategy
+from reasoner.types import Message
+
+if TYPE_CHECKING:
+    from reasoner.session import Session
+    from reasoner.types import Answer
+
+
+class Plain(Strategy):
+    """Ask the model with the client's own messages, once."""
+
+    name = "plain"
+    summary = "the client's messages as they are, in one call (for the conversations of 'reasoner serve')"
+    solvers = ("chat",)
+
+    async def run(self, session: Session) -> Answer:
+        """Ask once; the reply is the answer.
+
+        Raises:
+            BadConfig: the problem is no conversation.
+        """
+        if session.problem.solver != "chat":
+            raise BadConfig(f"plain passes a conversation on, and {session.problem.solver} is none", hint="use direct")
+        chat = json.loads(session.problem.instance)
+        history = [Message(turn["role"], turn["content"]) for turn in chat["messages"]]
+        schema = json.loads(chat["output_schema"]) if chat.get("output_schema") else None
+        reply = await session.ask("plain/relay", history=history, schema=schema)
+        session.mark(reply, fate="final")
+        return session.offer(reply.text, reply)
