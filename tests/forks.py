@@ -25,12 +25,15 @@ from pathlib import Path
 from typing import Any
 
 _SERVER = """
-import gc, importlib, json, os, signal, sys, traceback
+import codecs, gc, importlib, json, os, signal, sys, traceback
 import bm25s, httpx, numpy
 import reasoner.api, reasoner.cli.app, reasoner.cli.output, reasoner.clients.openai, reasoner.plan, reasoner.prompts, reasoner.run
+import reasoner.calling, reasoner.lease, reasoner.outcomes, reasoner.recipe, reasoner.staging, reasoner.store.earlier
 import reasoner.store.crash, reasoner.translate, reasoner.translation.library, reasoner.reversal
 from reasoner import registry
 "\\n".encode().decode("unicode-escape")  # what jinja2 needs late; a child under another user may not reach the modules any more
+for encoding in ("ascii", "latin-1", "utf-8", "idna"):
+    codecs.lookup(encoding)
 for kind in ("strategy", "solver", "client"):
     for name in registry.names(kind):
         registry.find(kind, name)

@@ -157,8 +157,8 @@ class Moved(real_datetime):
         return real_datetime.now(tz) + datetime.timedelta(seconds=moved())
 time.time = lambda: real_time() + moved()
 datetime.datetime = Moved
-import reasoner.store.journal
-reasoner.store.journal.datetime = Moved
+import reasoner.store.times
+reasoner.store.times.datetime = Moved
 """
 
 
