@@ -27,7 +27,7 @@ SIGNS = {"final": "★", "kept": "●", "pruned": "✕", "open": "○"}
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One card. `first` and `second` are its two lines, `spoken` what a screen reader says."""
+    """One card. `first` and `second` are its two lines; they, the sign and the fate are what a screen reader says."""
 
     id: str
     parent: str
@@ -35,7 +35,6 @@ class Node:
     sign: str
     first: str
     second: str
-    spoken: str
     x: int
     y: int
     n_children: int
@@ -116,9 +115,7 @@ def _node(thought: Thought, mark: Any, parent: str, x: int, y: int, n_children: 
     first, second = card(
         role=thought.role, label=thought.label, operation=thought.operation, state=mark.state, score=mark.score, text=thought.text
     )
-    sign = SIGNS[mark.fate]
-    spoken = f"{sign} {first} {second} ({mark.fate})"  # begins with what is seen, so that it can be asked for by voice
-    return Node(thought.id, parent, mark.fate, sign, first, second, spoken, x, y, n_children)
+    return Node(thought.id, parent, mark.fate, SIGNS[mark.fate], first, second, x, y, n_children)
 
 
 def card(*, role: str, label: str, operation: str, state: Any, score: float | None, text: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from loopback import TOKEN, Loopback
+from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
 from reasoner.clients.scripted import ScriptedClient
@@ -39,21 +40,22 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield server.url
 
 
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=[path for path, _ in OPERATIONS])
-def test_no_case_breaks_the_description(base: str, path: str, method: str) -> None:
+def test_no_case_breaks_the_description(base: str, path: str, method: str, mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_dict(describe())
     schema.config.update(base_url=base)
     operation = schema[path][method]
-    checks = CHECKS.get_by_names(list(NAMES))
+    checks = CHECKS.get_by_names([*NAMES, *(["negative_data_rejection"] if mode is GenerationMode.NEGATIVE else [])])
     counted = {"n": 0}
 
     @settings(
-        max_examples=max(1, N_CASES // len(OPERATIONS)), deadline=None, database=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
+        max_examples=max(1, N_CASES // (2 * len(OPERATIONS))), deadline=None, database=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @_given(operation)  # type: ignore[untyped-decorator]  # hypothesis takes the strategy at run time
+    @_given(operation, mode)  # type: ignore[untyped-decorator]  # hypothesis takes the strategy at run time
     def run(case: Any) -> None:
-        if isinstance(case.body, dict) and counted["n"] % 2 == 0:
+        if mode is GenerationMode.POSITIVE and isinstance(case.body, dict) and counted["n"] % 2 == 0:
             case.body = {**case.body, "model": MODELS[counted["n"] // 2 % len(MODELS)]}
         counted["n"] += 1
         response = case.call(headers={"Authorization": f"Bearer {TOKEN}"})
@@ -61,13 +63,13 @@ def test_no_case_breaks_the_description(base: str, path: str, method: str) -> No
         case.validate_response(response, checks=checks)
 
     run()
-    assert counted["n"] >= min(20, N_CASES // len(OPERATIONS))
+    assert counted["n"] >= min(20, N_CASES // (2 * len(OPERATIONS)))
 
 
-def _given(operation: Any) -> Any:
+def _given(operation: Any, mode: GenerationMode) -> Any:
     from hypothesis import given
 
-    return given(case=operation.as_strategy())
+    return given(case=operation.as_strategy(generation_mode=mode))
 
 
 def test_the_cases_reached_answers_and_refusals() -> None:

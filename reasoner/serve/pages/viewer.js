@@ -200,8 +200,7 @@
         const known = this.nodes.get(one.id);
         const link = known ? known.link : make("a", { "data-id": one.id, "data-parent": one.parent, transform: "translate(0 0)", href: location.pathname + "/thought/" + one.id });
         link.setAttribute("class", "node " + one.fate);
-        link.setAttribute("aria-label", `${one.sign} ${one.first} ${one.second} (${one.fate})`);
-        link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), make("text", { class: "first", x: 28, y: 16 }, one.first), make("text", { class: "second", x: 28, y: 32 }, one.second));
+        link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), " ", make("text", { class: "first", x: 28, y: 16 }, one.first), " ", make("text", { class: "second", x: 28, y: 32 }, one.second), " ", make("text", { class: "fate" }, one.fate));
         if (!known) {
           this.svg.querySelector(".nodes").append(link);
           this.attach(this.adopt(link));
