@@ -138,6 +138,22 @@ class ArithmeticSolver(Solver[Arithmetic, merging.Numbers]):
         """Write the numbers left."""
         return merging.show_numbers(state)
 
+    def brief(self, instance: Arithmetic, state: merging.Numbers) -> str:  # noqa: ARG002 - the state says it all here
+        """Write the numbers left, with commas."""
+        return ",".join(map(str, state))
+
+    def outlook(self, instance: Arithmetic, state: merging.Numbers) -> str:  # noqa: ARG002 - the state says it all here
+        """Hide fractions, zero and what is below it: few puzzles need them, and each would cost a line."""
+        return "open" if all(value > 0 and value.denominator == 1 for value in state) else "hidden"
+
+    def place(self, instance: Arithmetic, state: merging.Numbers) -> Hashable:  # noqa: ARG002 - the state says it all here
+        """Return the state: only the very same is seen twice."""
+        return state
+
+    def cost(self, instance: Arithmetic, state: merging.Numbers) -> int | None:  # noqa: ARG002 - there is nothing to make small
+        """Return None: a result is the goal or it is not."""
+        return None
+
     def answer(self, instance: Arithmetic, path: Sequence[Move[merging.Numbers]]) -> str:
         """Write states and equations in turn, with arrows between them."""
         steps = [f"({move.operation}) -> {merging.show_numbers(move.state)}" for move in path]

@@ -153,6 +153,22 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
         left = instance.numbers()[state.n_factored :]
         return f"X={state.x} Y={state.y}" + (f" left {' '.join(map(str, left))}" if left else "")
 
+    def brief(self, instance: MinimalGrass, state: Sums) -> str:
+        """Write both sums and, when all numbers are factored, their product."""
+        return f"{state.x},{state.y}" + (f"={state.x * state.y}" if state.n_factored == len(instance.numbers()) else "")
+
+    def outlook(self, instance: MinimalGrass, state: Sums) -> str:  # noqa: ARG002 - the state says it all here
+        """Hide the first factorisations with x above y: exchanging all x and y gives the same product."""
+        return "hidden" if state.n_factored == 1 and state.x > state.y else "open"
+
+    def place(self, instance: MinimalGrass, state: Sums) -> Hashable:  # noqa: ARG002 - the state says it all here
+        """Return the state: only the very same is seen twice."""
+        return state
+
+    def cost(self, instance: MinimalGrass, state: Sums) -> int | None:  # noqa: ARG002 - the state says it all here
+        """Return the product of the sums, which is to be least."""
+        return state.x * state.y
+
     def answer(self, instance: MinimalGrass, path: Sequence[Move[Sums]]) -> str:
         """Write the factorisations in order, then the product of the sums."""
         end = path[-1].state if path else self.start(instance)

@@ -14,7 +14,7 @@ FILES = sorted([*ROOT.glob("reasoner/**/*.py"), *ROOT.glob("solvers/*.py")])
 LAYERS: list[set[str]] = [
     {"reasoner"},
     {"errors", "types"},
-    {"text", "assets", "prompts", "registry", "outline", "_outline_line", "calibration", "reversal", "numbers", "invented"},
+    {"text", "assets", "prompts", "registry", "outline", "_outline_line", "fan", "calibration", "reversal", "numbers", "invented"},
     {"solvers", "clients"},
     {"budget", "retry", "limiter", "concurrency"},
     {"shots"},
