@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from reasoner.prompts import Prompts
     from reasoner.run import Outcome, Report, Runner
     from reasoner.session import Session
+    from reasoner.solver import Solver
     from reasoner.store import Store
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Thought, Trajectory
-    from reasoner.types import Answer, Client, Completion, Message, Move, Problem, Request, Sampling, Solver, Usage, Verdict
+    from reasoner.types import Answer, Client, Completion, Message, Move, Problem, Request, Sampling, Usage, Verdict
 
 __version__ = "0.1.0"
 
@@ -50,7 +51,7 @@ _HOME = {
     "Sampling": "types",
     "Session": "session",
     "Setup": "api",
-    "Solver": "types",
+    "Solver": "solver",
     "Store": "store",
     "Strategy": "strategies",
     "Thought": "trajectory",

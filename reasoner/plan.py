@@ -18,8 +18,9 @@ from pydantic import BaseModel, ValidationError
 from reasoner import __version__, registry
 from reasoner.budget import Limits
 from reasoner.errors import BadConfig
+from reasoner.solver import Solver
 from reasoner.translation.library import open_corpus
-from reasoner.types import Problem, Sampling, Solver, canonical_json, digest
+from reasoner.types import Problem, Sampling, canonical_json, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -23,6 +23,7 @@ from reasoner.plan import Plan, StrategySpec, instance_of
 from reasoner.prompts import Prompts
 from reasoner.session import Session
 from reasoner.shots import demonstrations, from_store, statement
+from reasoner.solver import Solver
 from reasoner.store.journal import Journal
 from reasoner.store.queries import load_trajectory, problem_of, trajectories, verified_answers
 from reasoner.store.records import (
@@ -38,7 +39,7 @@ from reasoner.store.records import (
 )
 from reasoner.trajectory import Trajectory
 from reasoner.translation.library import open_corpus
-from reasoner.types import Answer, Client, Demonstration, Problem, Solver, Verdict, digest
+from reasoner.types import Answer, Client, Demonstration, Problem, Verdict, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

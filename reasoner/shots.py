@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reasoner.prompts import Prompts
-    from reasoner.types import Solver
+    from reasoner.solver import Solver
 
 MAX_SHOTS = 4
 

@@ -1,4 +1,4 @@
-"""The values that travel through the program, and its seams.
+"""The values that travel through the program, and the seam to a model.
 
 Knows what a request, a completion, a problem and a verdict are. Does not know any provider, strategy, puzzle or database.
 
@@ -10,24 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Protocol, Self, TypeVar, runtime_checkable
-
-from reasoner.errors import BadConfig
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Hashable, Mapping, Sequence
-
-    from pydantic import BaseModel
+    from collections.abc import Hashable, Mapping
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "content_filter", "truncated"]
 ConstraintApplied = Literal["grammar", "json_schema", "prompt", "none"]
 Fate = Literal["open", "kept", "pruned", "final"]
 
-I = TypeVar("I", bound="BaseModel")  # noqa: E741 - an instance model of a solver
 S = TypeVar("S", bound="Hashable")  # a search state of a solver
 
 
@@ -238,163 +231,3 @@ class Client(Protocol):
 
     async def aclose(self) -> None:
         """Release what the client holds (connections, worker processes). Safe to call twice."""
-
-
-class Solver(ABC, Generic[I, S]):
-    """One problem family: instances, statement, answer parser, exact verifier, exact solver and legal moves.
-
-    A state is any hashable value; the search tree of an instance has `start(instance)` as its root and `moves` as its
-    edges. Everything is deterministic and free of side effects; a verifier never evaluates text and never raises on it.
-    """
-
-    name: ClassVar[str]
-    """The registry name; the same word as the module's file."""
-    summary: ClassVar[str]
-    """One line for listings."""
-    syntax: ClassVar[str]
-    """The one-line instance syntax, with an example, for help and error messages."""
-    Instance: ClassVar[type[Any]]
-    """The frozen pydantic model of an instance."""
-    levels: ClassVar[Mapping[int, str]]
-    """Difficulty levels the generator offers, each with one line that says what it draws from."""
-    default_level: ClassVar[int]
-    searchable: ClassVar[bool] = True
-    """False for a family without a search space, see `Unsearchable`."""
-    source: str = ""
-    """What stood behind the colon of the name it was opened by: a file, a data set."""
-
-    @property
-    def title(self) -> str:
-        """The whole name it was opened by: `game24`, `question:mine.jsonl`."""
-        return f"{self.name}:{self.source}" if self.source else self.name
-
-    @classmethod
-    def open(cls, source: str) -> Self:
-        """Make the solver of `NAME:SOURCE`. Nothing is read before the first instance is asked for.
-
-        Raises:
-            BadConfig: this family takes no source.
-        """
-        raise BadConfig(f"{cls.name} takes no source, and {source[:80]!r} was given", hint=f"write {cls.name}")
-
-    @abstractmethod
-    def parse(self, line: str) -> I:
-        """Read one instance from its one-line syntax.
-
-        Raises:
-            BadInstance: the line does not follow the syntax or names an impossible instance.
-        """
-
-    @abstractmethod
-    def format(self, instance: I) -> str:
-        """Write an instance in its one-line syntax; `parse(format(x)) == x`."""
-
-    @abstractmethod
-    def generate(self, rng: random.Random, level: int) -> I:
-        """Draw one solvable instance of a level. All randomness comes from `rng`."""
-
-    def listed(self, level: int) -> Sequence[I] | None:  # noqa: ARG002 - for those that override it
-        """Return all instances of a level where they are a fixed list (a file, a frozen corpus); None where they are generated.
-
-        Raises:
-            DataError: the file is missing or a record of it cannot be used.
-        """
-        return None
-
-    def vary(self, instance: I, rng: random.Random) -> I:  # noqa: ARG002 - for those that override it
-        """Draw what a listed instance leaves open (the order of its choices); the instance itself where it leaves nothing open."""
-        return instance
-
-    def canonical(self, instance: I) -> Hashable:
-        """Return what makes two instances the same problem (the sorted numbers, say); splits and drawing go by it."""
-        return self.format(instance)
-
-    def family(self, instance: I) -> Hashable:
-        """Return what must not be divided between training and test: the problem itself, or a wider family of problems alike."""
-        return self.canonical(instance)
-
-    @abstractmethod
-    def statement_variables(self, instance: I) -> Mapping[str, Any]:
-        """Return the variables of `prompts/solvers/<name>.jinja` for this instance."""
-
-    def canonical_answer(self, instance: I, line: str) -> str:  # noqa: ARG002 - for those that override it
-        """Return one text for all spellings of the same answer, so that samples can be counted without a verdict.
-
-        `line` is the answer line in plain notation (see `reasoner.text.plain_answer`). It must not tell right answers from wrong
-        ones: two wrong answers that differ stay different. Never raises on any text.
-        """
-        return line
-
-    @abstractmethod
-    def verify(self, instance: I, text: str) -> Verdict:
-        """Judge an answer text exactly: the whole sequence of moves, not only its end. Never raises on any text."""
-
-    @abstractmethod
-    def start(self, instance: I) -> S:
-        """Return the root state of the search."""
-
-    @abstractmethod
-    def moves(self, instance: I, state: S) -> Sequence[Move[S]]:
-        """Return all legal moves out of a state, in a fixed order, without repeats; empty when the state is final."""
-
-    @abstractmethod
-    def is_goal(self, instance: I, state: S) -> bool:
-        """Tell whether a state ends the search with a correct answer."""
-
-    @abstractmethod
-    def show(self, instance: I, state: S) -> str:
-        """Write a state as a model should see it, on one line."""
-
-    @abstractmethod
-    def answer(self, instance: I, path: Sequence[Move[S]]) -> str:
-        """Write the answer line for a path of moves from the start, in exactly the format the statement asks for."""
-
-    @abstractmethod
-    def solve(self, instance: I) -> list[Move[S]] | None:
-        """Return a shortest path of moves to a goal, or None when there is none. Exact."""
-
-    def right_answer(self, instance: I) -> str | None:
-        """Return a text that verifies, None when the instance has no solution."""
-        path = self.solve(instance)
-        return None if path is None else self.answer(instance, path)
-
-
-class Unsearchable(Solver[I, str]):
-    """A family without a search space (questions, translations): it has right answers, but no states and no moves.
-
-    What needs states (the teacher's searches) finds `searchable` false and does without; asked all the same, every method of the
-    search raises.
-    """
-
-    searchable = False
-
-    @abstractmethod
-    def right_answer(self, instance: I) -> str | None:
-        """Return a text that verifies, None when none is known."""
-
-    def _refuse(self) -> NoReturn:
-        raise BadConfig(f"{self.name} has no search space: no states and no moves", hint="use a strategy that needs none, such as cot")
-
-    def start(self, instance: I) -> str:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def moves(self, instance: I, state: str) -> Sequence[Move[str]]:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def is_goal(self, instance: I, state: str) -> bool:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def show(self, instance: I, state: str) -> str:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def answer(self, instance: I, path: Sequence[Move[str]]) -> str:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def solve(self, instance: I) -> list[Move[str]] | None:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()

@@ -16,7 +16,7 @@ from reasoner.errors import BadInstance
 from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
-    from reasoner.types import Solver
+    from reasoner.solver import Solver
 
 M = TypeVar("M", bound="Numbers")
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.types import Move, Solver, Verdict
+from reasoner.solver import Solver
+from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers import _merging as merging
 from solvers._expression import Undefined, evaluate

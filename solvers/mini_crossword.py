@@ -20,8 +20,9 @@ from pydantic import Field, model_validator
 
 from reasoner.assets import asset_dir
 from reasoner.errors import CorruptRecord, MissingAsset, Unparseable
+from reasoner.solver import Solver
 from reasoner.text import tail
-from reasoner.types import Move, Solver, Verdict, digest
+from reasoner.types import Move, Verdict, digest
 from solvers import _answer as answers
 from solvers._record import Record, load, read, why
 

@@ -20,7 +20,8 @@ from pydantic import Field, field_validator, model_validator
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset, Unparseable
-from reasoner.types import Unsearchable, Verdict, digest
+from reasoner.solver import Unsearchable
+from reasoner.types import Verdict, digest
 from solvers import _answer as answers
 from solvers import _match as match
 from solvers._record import Record, load, read, why

@@ -19,7 +19,8 @@ import networkx as nx
 from pydantic import Field, model_validator
 
 from reasoner.errors import Unparseable
-from reasoner.types import Move, Solver, Verdict
+from reasoner.solver import Solver
+from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers import _worlds as worlds
 from solvers._record import Record, read

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.types import Move, Solver, Verdict
+from reasoner.solver import Solver
+from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
 

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
+from reasoner.solver import Unsearchable
 from reasoner.text import answer_line, clean, shorten, tail
-from reasoner.types import Unsearchable, Verdict
+from reasoner.types import Verdict
 from solvers import _answer as answers
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ FILES = sorted([*ROOT.glob("reasoner/**/*.py"), *ROOT.glob("solvers/*.py")])
 LAYERS: list[set[str]] = [
     {"reasoner"},
     {"errors", "types"},
+    {"solver"},
     {"text", "assets", "prompts", "registry", "outline", "_outline_line", "fan", "calibration", "reversal", "numbers", "invented"},
     {"solvers", "clients"},
     {"budget", "retry", "limiter", "concurrency"},
@@ -29,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"serve", "cli", "__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-SOLVERS_MAY = {"reasoner.types", "reasoner.errors", "reasoner.text", "reasoner.assets", "reasoner.prompts", "solvers"}
+SOLVERS_MAY = {"reasoner.types", "reasoner.solver", "reasoner.errors", "reasoner.text", "reasoner.assets", "reasoner.prompts", "solvers"}
 
 
 def imports(path: Path) -> list[tuple[str, int]]:

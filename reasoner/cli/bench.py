@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
+@o.expanded
 def bench(
     solvers: Annotated[
         list[str],
@@ -47,32 +48,13 @@ def bench(
         list[str], typer.Option("--model", "-m", help="local, a .gguf, openai:NAME or teacher; may be given more than once.")
     ] = ["local"],
     n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Problems of each family.")] = 20,
-    level: Annotated[int | None, typer.Option("--level", help="Difficulty level [the family's default].", show_default=False)] = None,
+    level: Annotated[int | None, typer.Option("--level", help="Difficulty level (default: the family's own).", show_default=False)] = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Times each problem is tried, each with its own seed.")] = 1,
-    db: o.Db = None,
-    prompts: o.PromptDir = None,
-    seed: o.Seed = 0,
-    temperature: o.Temperature = 0.0,
-    max_tokens: o.MaxTokens = 1024,
-    base_url: o.BaseUrl = None,
-    api_key_env: o.KeyEnv = None,
-    timeout: o.Timeout = None,
-    concurrency: o.Concurrency = None,
-    n_ctx: o.NCtx = None,
-    threads: o.Threads = None,
-    exact: o.Exact = False,
-    lora: o.Lora = None,
-    chat_template: o.ChatTemplate = None,
-    max_calls: o.MaxCalls = None,
-    max_total_tokens: o.MaxTotal = None,
-    max_cost: o.MaxCost = None,
-    max_seconds: o.MaxSeconds = None,
-    prices: o.Prices = None,
-    new: o.New = False,
+    *,
+    common: o.Common,
     json: o.Json = False,
 ) -> None:
     """Run n problems of each family under each strategy and model, and print accuracy, calls, tokens and seconds."""
-    common = o.Common(locals())
     from reasoner.api import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     watch = Watch()

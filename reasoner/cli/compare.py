@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
+@o.expanded
 def compare(
     solvers: Annotated[list[str] | None, typer.Argument(help="Problem families, see 'reasoner list'.", show_default=False)] = None,
     strategy: Annotated[list[str], typer.Option("--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.")] = [
@@ -43,11 +44,11 @@ def compare(
     n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Problems of each family and level.")] = 20,
     level: Annotated[
         list[int] | None,
-        typer.Option("--level", help="Difficulty level; may be given more than once [the family's default].", show_default=False),
+        typer.Option("--level", help="Difficulty level; may be given more than once (default: the family's own).", show_default=False),
     ] = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Times each problem is tried, each with its own seed.")] = 1,
     baseline: Annotated[
-        str | None, typer.Option("--baseline", help="Strategy the others are tested against [the first].", show_default=False)
+        str | None, typer.Option("--baseline", help="Strategy the others are tested against (default: the first).", show_default=False)
     ] = None,
     from_run: Annotated[
         str | None,
@@ -58,30 +59,11 @@ def compare(
         Path | None,
         typer.Option("--plot", help="Draw accuracy against tokens to this .png or .svg (extra 'plot').", show_default=False),
     ] = None,
-    db: o.Db = None,
-    prompts: o.PromptDir = None,
-    seed: o.Seed = 0,
-    temperature: o.Temperature = 0.0,
-    max_tokens: o.MaxTokens = 1024,
-    base_url: o.BaseUrl = None,
-    api_key_env: o.KeyEnv = None,
-    timeout: o.Timeout = None,
-    concurrency: o.Concurrency = None,
-    n_ctx: o.NCtx = None,
-    threads: o.Threads = None,
-    exact: o.Exact = False,
-    lora: o.Lora = None,
-    chat_template: o.ChatTemplate = None,
-    max_calls: o.MaxCalls = None,
-    max_total_tokens: o.MaxTotal = None,
-    max_cost: o.MaxCost = None,
-    max_seconds: o.MaxSeconds = None,
-    prices: o.Prices = None,
-    new: o.New = False,
+    *,
+    common: o.Common,
     json: o.Json = False,
 ) -> None:
     """Compare strategies and models on the same problems: accuracy with intervals, pass@k, tokens, paired tests, equal tokens."""
-    common = o.Common(locals())
     _check_files(markdown, plot)
     from reasoner.api import compare as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
     from reasoner.api import compare_run  # noqa: PLC0415
@@ -92,7 +74,7 @@ def compare(
             raise BadConfig(
                 f"--from-run {from_run} compares what was run; {' '.join(solvers)} would be run", hint="give only one of the two"
             )
-        made = compare_run(from_run, db=db, baseline=baseline)
+        made = compare_run(from_run, db=common.db, baseline=baseline)
     else:
         if not solvers:
             raise BadConfig("no problem family is named", hint="name one, see 'reasoner list', or use --from-run")

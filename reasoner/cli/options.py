@@ -1,17 +1,26 @@
-"""Options that several commands share, and what they make: clients' options, sampling, limits."""
+"""Options that several commands share, and what they make: clients' options, sampling, limits.
+
+A command that runs a strategy takes one parameter `common: Common`; `expanded` gives its command line an option for each field, so
+that an option is written down once, here.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 from pydantic import BaseModel, ValidationError
 
 from reasoner.errors import BadConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Db = Annotated[Path | None, typer.Option("--db", help="Database file (default: $REASONER_DB, else trajectories.db).", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -30,7 +39,7 @@ KeyEnv = Annotated[
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds one call may take [600].", show_default=False)]
 Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Calls under way at once.", show_default=False)]
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
-Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model [the free cores].", show_default=False)]
+Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model (default: the free cores).", show_default=False)]
 Exact = Annotated[bool, typer.Option("--exact", help="Local models: one request at a time, so that the same request gives the same text.")]
 Lora = Annotated[Path | None, typer.Option("--lora", help="LoRA adapter (GGUF) for a local model.", show_default=False)]
 ChatTemplate = Annotated[
@@ -48,7 +57,7 @@ Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML)
 
 
 T = TypeVar("T", bound=BaseModel)
-
+R = TypeVar("R")
 
 _CLIENT = {
     "base_url": "base_url",
@@ -64,11 +73,30 @@ _CLIENT = {
 _LIMITS = {"max_calls": "calls", "max_total_tokens": "tokens", "max_cost": "cost", "max_seconds": "seconds"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """The shared options of one command, by the names its function gives them."""
+    """The options of every command that runs a strategy; a field is an option of the same name."""
 
-    given: dict[str, Any]
+    db: Db = None
+    prompts: PromptDir = None
+    seed: Seed = 0
+    temperature: Temperature = 0.0
+    max_tokens: MaxTokens = 1024
+    base_url: BaseUrl = None
+    api_key_env: KeyEnv = None
+    timeout: Timeout = None
+    concurrency: Concurrency = None
+    n_ctx: NCtx = None
+    threads: Threads = None
+    exact: Exact = False
+    lora: Lora = None
+    chat_template: ChatTemplate = None
+    max_calls: MaxCalls = None
+    max_total_tokens: MaxTotal = None
+    max_cost: MaxCost = None
+    max_seconds: MaxSeconds = None
+    prices: Prices = None
+    new: New = False
 
     def setup(self, **more: Any) -> dict[str, Any]:
         """Return the keyword arguments of `reasoner.api.Setup`.
@@ -79,19 +107,41 @@ class Common:
         from reasoner.budget import Limits, read_prices  # noqa: PLC0415 - only commands that run need these
         from reasoner.clients import ClientOptions  # noqa: PLC0415
 
-        given = self.given
+        given = asdict(self)
         return {
-            "db": given["db"],
-            "prompts": given["prompts"],
-            "seed": given["seed"],
-            "fresh": given["new"],
+            "db": self.db,
+            "prompts": self.prompts,
+            "seed": self.seed,
+            "fresh": self.new,
             "options": checked(ClientOptions, _CLIENT, given),
             "limits": checked(Limits, _LIMITS, given),
             "sampling": sampling_of(given),
-            "prices": read_prices(given["prices"]) if given["prices"] else None,
+            "prices": read_prices(self.prices) if self.prices else None,
             "command": shlex.join(["reasoner", *sys.argv[1:]]),
             **more,
         }
+
+
+def expanded(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command whose parameter `common` is a `Common` one option for each of its fields, in its place."""
+    hints = get_type_hints(command, include_extras=True)
+    options = get_type_hints(Common, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name != "common":
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+            continue
+        parameters.extend(
+            inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=options[field.name]) for field in fields(Common)
+        )
+
+    @functools.wraps(command)
+    def run(**given: Any) -> R:
+        return command(common=Common(**{field.name: given.pop(field.name, field.default) for field in fields(Common)}), **given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def checked(model: type[T], fields: dict[str, str], given: dict[str, Any]) -> T:

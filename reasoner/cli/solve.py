@@ -21,34 +21,17 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
+@o.expanded
 def solve(
     solver: Annotated[str, typer.Argument(help="Problem family, see 'reasoner list'; NAME or NAME:SOURCE.", show_default=False)],
     instance: Annotated[str, typer.Argument(help="One problem in the family's one-line syntax.", show_default=False)],
     strategy: Annotated[str, typer.Option("--strategy", "-s", help="NAME or NAME:key=value,key=value.")] = "ats",
     model: o.Model = "local",
-    db: o.Db = None,
-    prompts: o.PromptDir = None,
-    seed: o.Seed = 0,
-    temperature: o.Temperature = 0.0,
-    max_tokens: o.MaxTokens = 1024,
-    base_url: o.BaseUrl = None,
-    api_key_env: o.KeyEnv = None,
-    timeout: o.Timeout = None,
-    n_ctx: o.NCtx = None,
-    threads: o.Threads = None,
-    exact: o.Exact = False,
-    lora: o.Lora = None,
-    chat_template: o.ChatTemplate = None,
-    max_calls: o.MaxCalls = None,
-    max_total_tokens: o.MaxTotal = None,
-    max_cost: o.MaxCost = None,
-    max_seconds: o.MaxSeconds = None,
-    prices: o.Prices = None,
-    new: o.New = False,
+    *,
+    common: o.Common,
     json: o.Json = False,
 ) -> None:
     """Solve one problem, record every thought and verify the answer. Exits with 0 when it is right, 1 when not."""
-    common = o.Common(locals())
     from reasoner.api import solve as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     outcome = run(solver, instance, strategy=strategy, model=model, **common.setup())

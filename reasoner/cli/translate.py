@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
+@o.expanded
 def translate(
     text: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="A sentence, or a file with one a line or a TSV.", show_default=False)],
     source: Annotated[str, typer.Option("--from", help="Language of the text.", show_default=False)],
@@ -50,33 +51,16 @@ def translate(
     explain: Annotated[bool, typer.Option("--explain", help="Show fragments, examples and coverage; ask no model.")] = False,
     out_file: Annotated[Path | None, typer.Option("--out", help="File for the translations, one a line.", show_default=False)] = None,
     model: o.Model = "local",
-    db: o.Db = None,
-    prompts: o.PromptDir = None,
-    seed: o.Seed = 0,
-    temperature: o.Temperature = 0.0,
-    max_tokens: o.MaxTokens = 1024,
-    base_url: o.BaseUrl = None,
-    api_key_env: o.KeyEnv = None,
-    timeout: o.Timeout = None,
-    concurrency: o.Concurrency = None,
-    n_ctx: o.NCtx = None,
-    threads: o.Threads = None,
-    lora: o.Lora = None,
-    chat_template: o.ChatTemplate = None,
-    max_calls: o.MaxCalls = None,
-    max_total_tokens: o.MaxTotal = None,
-    max_cost: o.MaxCost = None,
-    max_seconds: o.MaxSeconds = None,
-    prices: o.Prices = None,
-    new: o.New = False,
+    *,
+    common: o.Common,
     json: o.Json = False,
 ) -> None:
     """Translate a sentence or a file, every call recorded; score it where the file has references."""
-    common = o.Common(locals())
     items = _items(text, source, target)
     second = (pivot_corpus or corpus) if pivot else None
     if explain:
-        _explain(items, common.given, second, json=json)
+        how = {"k": k, "window": window, "ranking": checked_ranking(ranking), "seed": common.seed}
+        _explain(items, [(corpus, source, pivot or target), *([(second, pivot or target, target)] if second else [])], how, json=json)
         return
     written = _strategy(strategy, {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking)}, pivot, second)
     from reasoner.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
@@ -182,29 +166,28 @@ def _as_dict(made: Translated) -> dict[str, Any]:
     }
 
 
-def _explain(items: list[Item], given: dict[str, Any], second: str | None, *, json: bool) -> None:
-    """Show what would be put into the prompts."""
+def _explain(items: list[Item], legs: list[tuple[str, str, str]], how: dict[str, Any], *, json: bool) -> None:
+    """Show what would be put into the prompts. `legs` are one or two of (corpus, from, to): to the pivot, and from it."""
     from reasoner.translation.library import open_corpus  # noqa: PLC0415
 
-    corpus = open_corpus(given["corpus"])
-    reach = given["pivot"] or given["target"]
-    how = {"k": given["k"], "window": given["window"], "ranking": checked_ranking(given["ranking"]), "seed": given["seed"]}
+    (first, source, reach), *onward = legs
+    corpus = open_corpus(first)
     shown = []
     for item in items:
         if not item.sentence:
             continue
-        cover = corpus.cover(item.sentence, source=given["source"], target=reach, **how)
+        cover = corpus.cover(item.sentence, source=source, target=reach, **how)
         inner = {}
-        if second:
+        for second, start, target in onward:
             other = open_corpus(second)
             inner = {
-                (number, rank): other.cover(pair.target, source=reach, target=given["target"], **how)
+                (number, rank): other.cover(pair.target, source=start, target=target, **how)
                 for number, fragment in enumerate(cover.fragments)
                 for rank, pair in enumerate(fragment.pairs)
             }
         if json:
             below = {f"{number}.{rank}": fragments.as_dict(each) for (number, rank), each in inner.items()}
-            shown.append({"line": item.line, "sentence": item.sentence, **fragments.as_dict(cover), **({"pivot": below} if second else {})})
+            shown.append({"line": item.line, "sentence": item.sentence, **fragments.as_dict(cover), **({"pivot": below} if onward else {})})
         else:
             fragments.show(item.sentence, cover, inner=inner)
             out.print()

@@ -16,7 +16,8 @@ from reasoner.text import answer_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reasoner.types import Move, Solver
+    from reasoner.solver import Solver
+    from reasoner.types import Move
 
 AnyMove = Any
 MAX_STEPS = 64

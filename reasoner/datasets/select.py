@@ -22,8 +22,8 @@ from reasoner.store.reading import Answered, Where
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reasoner.solver import Solver
     from reasoner.store import Store
-    from reasoner.types import Solver
 
 Wanted = Literal["default", "correct", "incorrect", "any"]
 

@@ -26,8 +26,9 @@ from reasoner.text import answer_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reasoner.solver import Solver
     from reasoner.trajectory import Thought, Trajectory
-    from reasoner.types import Fate, Solver
+    from reasoner.types import Fate
 
 UNFINISHED = "the branch was left unfinished"
 UNREADABLE = "a step of the branch cannot be read as a legal move"

@@ -17,8 +17,9 @@ from reasoner.clients.teacher._rules import WRITERS as TRANSLATING
 from reasoner.clients.teacher._task import Place, reaches
 from reasoner.errors import BadConfig
 from reasoner.outline import Entry, parse
+from reasoner.solver import Solver
 from reasoner.strategies._candidates import read_candidates
-from reasoner.types import About, Client, Completion, Message, Move, Problem, Request, Sampling, Solver, canonical_json, digest
+from reasoner.types import About, Client, Completion, Message, Move, Problem, Request, Sampling, canonical_json, digest
 
 PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24", "mini_crossword", "room_map", "sum"]
 PAPER_LEVELS = [

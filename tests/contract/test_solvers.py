@@ -13,7 +13,8 @@ import pytest
 from reasoner import registry
 from reasoner.errors import BadConfig, BadInstance
 from reasoner.prompts import Prompts
-from reasoner.types import Solver, Unsearchable, Verdict, digest
+from reasoner.solver import Solver, Unsearchable
+from reasoner.types import Verdict, digest
 
 AnySolver = Solver[Any, Any]
 

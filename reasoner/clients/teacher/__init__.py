@@ -36,8 +36,9 @@ from reasoner.clients.teacher import _chain, _dialogue, _fan, _rules, _search, _
 from reasoner.clients.teacher._search import MAX_WIDTH
 from reasoner.clients.teacher._task import NO_ANSWER, Task, Writer
 from reasoner.errors import BadConfig
+from reasoner.solver import Solver
 from reasoner.text import shorten
-from reasoner.types import Completion, FinishReason, Request, Solver, Usage, digest
+from reasoner.types import Completion, FinishReason, Request, Usage, digest
 
 __all__ = ["MAX_WIDTH", "NO_ANSWER", "WRITERS", "Task", "TeacherClient", "Writer", "open_client"]
 

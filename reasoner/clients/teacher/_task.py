@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from reasoner.types import About, Move, Solver
+from reasoner.solver import Solver
+from reasoner.types import About, Move
 
 NO_ANSWER = "Answer: none"
 MAX_BLIND_DEPTH = 6
