@@ -174,17 +174,9 @@ class DropWaterSolver(Solver[DropWater, Jugs]):
         """Write what both jugs hold, without the capacities."""
         return f"{state.a},{state.b}"
 
-    def outlook(self, instance: DropWater, state: Jugs) -> str:  # noqa: ARG002 - any state may lead on
-        """Call every state open."""
-        return "open"
-
     def place(self, instance: DropWater, state: Jugs) -> Hashable:  # noqa: ARG002 - the state says it all here
         """Return the volumes: what was reached with more moves left is looked into already."""
         return (state.a, state.b)
-
-    def cost(self, instance: DropWater, state: Jugs) -> int | None:  # noqa: ARG002 - there is nothing to make small
-        """Return None: a state reaches the goal or it does not."""
-        return None
 
     def answer(self, instance: DropWater, path: Sequence[Move[Jugs]]) -> str:
         """Write the states with arrows between them."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Outlook, Solver
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
@@ -158,13 +158,9 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
         """Write both sums and, when all numbers are factored, their product."""
         return f"{state.x},{state.y}" + (f"={state.x * state.y}" if state.n_factored == len(instance.numbers()) else "")
 
-    def outlook(self, instance: MinimalGrass, state: Sums) -> str:  # noqa: ARG002 - the state says it all here
+    def outlook(self, instance: MinimalGrass, state: Sums) -> Outlook:  # noqa: ARG002 - the state says it all here
         """Hide the first factorisations with x above y: exchanging all x and y gives the same product."""
         return "hidden" if state.n_factored == 1 and state.x > state.y else "open"
-
-    def place(self, instance: MinimalGrass, state: Sums) -> Hashable:  # noqa: ARG002 - the state says it all here
-        """Return the state: only the very same is seen twice."""
-        return state
 
     def cost(self, instance: MinimalGrass, state: Sums) -> int | None:  # noqa: ARG002 - the state says it all here
         """Return the product of the sums, which is to be least."""

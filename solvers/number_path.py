@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field, model_validator
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Outlook, Solver
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_START = 20
 _FAMILIAR_STEPS = 4
@@ -140,21 +140,9 @@ class NumberPathSolver(Solver[NumberPath, Reached]):
         """Write the number; how many steps are left follows from where it stands."""
         return str(state.value)
 
-    def brief(self, instance: NumberPath, state: Reached) -> str:
-        """Write the number."""
-        return self.show(instance, state)
-
-    def outlook(self, instance: NumberPath, state: Reached) -> str:
+    def outlook(self, instance: NumberPath, state: Reached) -> Outlook:
         """Call a number dead that is above the target: it never comes down."""
         return "dead" if state.value > instance.target else "open"
-
-    def place(self, instance: NumberPath, state: Reached) -> Hashable:  # noqa: ARG002 - the state says it all here
-        """Return the state: only the very same is seen twice."""
-        return state
-
-    def cost(self, instance: NumberPath, state: Reached) -> int | None:  # noqa: ARG002 - there is nothing to make small
-        """Return None: a path reaches the target or it does not."""
-        return None
 
     def answer(self, instance: NumberPath, path: Sequence[Move[Reached]]) -> str:
         """Write the numbers with arrows between them."""

@@ -58,7 +58,7 @@ class ChainOfThought(Strategy):
         layout = self.params.format
         template, kind = ("cot/answer", "cot") if layout == "numbered" else (f"cot/{layout}", f"cot-{layout}")
         schema = JSON_SCHEMA if layout == "json" else None
-        more = {"solver": session.problem.solver, "line": session.problem.line} if layout == "fan" else {}
+        more: dict[str, Any] = {"solver": session.problem.solver, "line": session.problem.line} if layout == "fan" else {}
         reply = await session.ask(template, history=shot_messages(session, kind, self.params, template=template), schema=schema, **more)
         text = session.read(reply)
         if layout == "json" and (found := read_object(text, {"answer"})) is not None:

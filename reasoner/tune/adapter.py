@@ -33,7 +33,14 @@ def permute(rows: Any, n_heads: int) -> Any:
 
 
 def write_adapter(
-    path: Path, header: GgufHeader, matrices: Mapping[str, tuple[Any, Any]], *, alpha: float, base_name: str, base_sha256: str, card: Mapping[str, Any]
+    path: Path,
+    header: GgufHeader,
+    matrices: Mapping[str, tuple[Any, Any]],
+    *,
+    alpha: float,
+    base_name: str,
+    base_sha256: str,
+    card: Mapping[str, Any],
 ) -> None:
     """Write LoRA matrices (`a`: rank x in, `b`: out x rank, as numpy arrays) as one GGUF file, whole or not at all.
 

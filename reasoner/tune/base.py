@@ -76,7 +76,9 @@ def read_base(path: Path) -> GgufHeader:
         known = ", ".join(sorted(ARCHITECTURES))
         raise BadConfig(f"{path} has the architecture {shown(header.architecture)}, which cannot be mapped", hint=f"one of: {known}")
     if header.chat_template is None:
-        raise BadConfig(f"{path} has no chat template, so its prompts cannot be written as the engine writes them", hint="use an instruct model")
+        raise BadConfig(
+            f"{path} has no chat template, so its prompts cannot be written as the engine writes them", hint="use an instruct model"
+        )
     return header
 
 

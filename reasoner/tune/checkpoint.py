@@ -42,7 +42,8 @@ class Checkpoint:
             raise BadConfig(f"the checkpoint {self.folder} cannot be read", hint="start anew with --new") from error
         if state.get("identity") != self.identity:
             raise BadConfig(
-                f"the checkpoint {self.folder} belongs to a training with other data, options or base", hint="start anew with --new, or name another --out"
+                f"the checkpoint {self.folder} belongs to a training with other data, options or base",
+                hint="start anew with --new, or name another --out",
             )
         return state
 
@@ -63,7 +64,9 @@ class Checkpoint:
                 os.fsync(file.fileno())
             part.replace(self._file)
         except OSError as error:
-            raise DataError(f"the checkpoint {self.folder} cannot be written: {error.strerror}", hint="free some space, or name another --out") from error
+            raise DataError(
+                f"the checkpoint {self.folder} cannot be written: {error.strerror}", hint="free some space, or name another --out"
+            ) from error
 
     def clear(self) -> None:
         """Remove it."""

@@ -23,7 +23,7 @@ class Options(BaseModel):
     held_out: Path | None = None
     """Rows to measure the loss on that are not trained on."""
     rank: int = Field(default=16, ge=1, le=512)
-    alpha: float = Field(default=32.0, gt=0)
+    alpha: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """The highest; it rises over the first steps and falls linearly to zero."""
     warmup: float = Field(default=0.03, ge=0, lt=1)

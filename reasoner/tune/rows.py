@@ -48,7 +48,9 @@ def read_rows(path: Path) -> tuple[list[Row], str]:
                 if len(rows) > MAX_ROWS:
                     raise DataError(f"{path} has more than {MAX_ROWS:,} rows", hint="divide it")
     except OSError as error:
-        raise DataError(f"the dataset {path} cannot be read: {error.strerror}", hint="make one with 'reasoner export prompt-completion'") from error
+        raise DataError(
+            f"the dataset {path} cannot be read: {error.strerror}", hint="make one with 'reasoner export prompt-completion'"
+        ) from error
     if not rows:
         raise DataError(f"the dataset {path} holds no row", hint="make one with 'reasoner export prompt-completion'")
     return rows, checksum.hexdigest()

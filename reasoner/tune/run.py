@@ -151,7 +151,7 @@ class _Job:
                     return "tokens" if options.max_tokens and self.tokens >= options.max_tokens else "minutes"
                 self._one(trainer, [self.data[index] for index in chosen], rate=_rate(done, options.warmup))
                 now = time.monotonic()
-                if self.step == 1 or self.step == n_steps or now - reported >= REPORT_S:
+                if self.step in {1, n_steps} or now - reported >= REPORT_S:
                     reported = now
                     self._tell(n_steps, per_epoch)
                 if now - saved >= options.checkpoint_s:
@@ -220,7 +220,9 @@ class _Job:
     def _held_out(self, trainer: Any) -> float | None:
         if not self.test:
             return None
-        parts = [trainer.measure(self.test[at : at + self.options.batch]) for at in range(0, len(self.test), self.options.batch)]
+        parts: list[tuple[float, int]] = [
+            trainer.measure(self.test[at : at + self.options.batch]) for at in range(0, len(self.test), self.options.batch)
+        ]
         return sum(loss for loss, _ in parts) / sum(n for _, n in parts)
 
     def _place(self) -> dict[str, Any]:

@@ -100,7 +100,10 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return adapter and optimizer, as they can be saved."""
-        return {"adapter": {k: v.detach().cpu() for k, v in self.model.named_parameters() if v.requires_grad}, "optimizer": self.optimizer.state_dict()}
+        return {
+            "adapter": {k: v.detach().cpu() for k, v in self.model.named_parameters() if v.requires_grad},
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up a saved state."""

@@ -6,12 +6,12 @@
 
 The other writers show the solution among a few moves that are drawn; whoever learns from them has to guess which. Here nothing is
 drawn and nothing is left to guess: each state that is not written yet is written once, in the order of `moves`, and the search goes on
-until the goal is met. Knows the layout and what a solver may say about brevity (`Brief`); knows no particular puzzle.
+until the goal is met. Knows the layout and what a solver says about brevity (`brief`, `outlook`, `place`, `cost`); knows no particular puzzle.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER
 from reasoner.fan import DEAD, GOAL, write_line
@@ -27,23 +27,6 @@ MAX_LINES = 200
 GAVE_UP = "No line reached the goal."
 
 
-@runtime_checkable
-class Brief(Protocol):
-    """What a solver may say so that its searches become short. None of it changes what is a solution."""
-
-    def brief(self, instance: Any, state: Any) -> str:
-        """Write a state in as few characters as tell it from the others, without blanks, `>` and `:`."""
-
-    def outlook(self, instance: Any, state: Any) -> str:
-        """Say what can be seen of a state without searching: `open`, `dead` (shown and marked) or `hidden` (not worth a word)."""
-
-    def place(self, instance: Any, state: Any) -> Hashable:
-        """Return what two states have in common of which the later need not be looked into."""
-
-    def cost(self, instance: Any, state: Any) -> int | None:
-        """Return what a final state costs, where the least is looked for; None where a state reaches the goal or does not."""
-
-
 class _Fan:
     """One search, growing line by line."""
 
@@ -57,40 +40,30 @@ class _Fan:
         self.root = ((self.brief(start),), (), start)
 
     def brief(self, state: Any) -> str:
-        solver = self.task.solver
-        text = solver.brief(self.task.instance, state) if isinstance(solver, Brief) else solver.show(self.task.instance, state)
+        text = self.task.solver.brief(self.task.instance, state)
         return "".join("," if c.isspace() or c in ">:" else c for c in text)
 
-    def outlook(self, state: Any) -> str:
-        solver = self.task.solver
-        return solver.outlook(self.task.instance, state) if isinstance(solver, Brief) else "open"
-
     def place(self, state: Any) -> Hashable:
-        solver = self.task.solver
-        found: Hashable = solver.place(self.task.instance, state) if isinstance(solver, Brief) else state
-        return found
-
-    def cost(self, state: Any) -> int | None:
-        solver = self.task.solver
-        return solver.cost(self.task.instance, state) if isinstance(solver, Brief) else None
+        return self.task.solver.place(self.task.instance, state)
 
     def expand(self, path: tuple[str, ...], moves: tuple[AnyMove, ...], state: Any) -> tuple[list[Any], tuple[AnyMove, ...] | None]:
         """Write a state's line; return what is to be looked into after it, and the moves to the goal if it was met."""
-        task, words, further = self.task, [], []
+        task, solver, words, further = self.task, self.task.solver, [], []
         reached: tuple[AnyMove, ...] | None = None
         last = len(path) == self.depth
-        for move in task.solver.moves(task.instance, state):
-            word, outlook, place = self.brief(move.state), self.outlook(move.state), self.place(move.state)
+        for move in solver.moves(task.instance, state):
+            word, place = self.brief(move.state), self.place(move.state)
+            outlook = solver.outlook(task.instance, move.state)
             if outlook == "hidden" or place in self.seen:
                 continue
             self.seen.add(place)
             taken = (*moves, move)
-            cost = self.cost(move.state) if last else None
+            cost = solver.cost(task.instance, move.state) if last else None
             if cost is not None:
                 better = self.best is None or cost < self.best[0]
                 self.best = (cost, taken) if better else self.best
                 words.append(word + GOAL if better else word)
-            elif task.solver.is_goal(task.instance, move.state):
+            elif solver.is_goal(task.instance, move.state):
                 words.append(word + GOAL)
                 reached = taken
                 break
