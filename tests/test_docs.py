@@ -11,7 +11,22 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = ("solve", "bench", "compare", "translate", "corpus", "runs", "show", "tree", "export", "import", "trace", "doctor", "list")
+COMMANDS = (
+    "solve",
+    "bench",
+    "compare",
+    "translate",
+    "corpus",
+    "runs",
+    "show",
+    "tree",
+    "export",
+    "import",
+    "trace",
+    "tune",
+    "doctor",
+    "list",
+)
 
 
 def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:

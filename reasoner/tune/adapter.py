@@ -1,7 +1,6 @@
 """The adapter file: LoRA matrices under llama.cpp's names, with the base they belong to and what they were trained on.
 
     write_adapter(Path("adapter.gguf"), header, matrices, Facts(...))        # matrices: {"model.layers.0.self_attn.q_proj": (a, b)}
-    read_card(read_header(path)) -> {"base": {"name": ..., "sha256": ...}, "data": {...}, ...}
 
 llama.cpp keeps the rows of Q and K of the llama family in another order than transformers (it turns pairs of neighbouring rows where
 transformers turns halves), so what is added to their output is reordered alike; other architectures keep theirs. Knows both
@@ -13,6 +12,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from reasoner.clients.llamacpp.adapter import BASE_NAME, BASE_SHA256, CARD
 from reasoner.datasets.write import Target
 from reasoner.errors import BadConfig
 from reasoner.tune.base import PERMUTED
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reasoner.clients.llamacpp.gguf_header import GgufHeader
-
-MAX_ADAPTER_BYTES = 1 << 31
 
 
 def permute(rows: Any, n_heads: int) -> Any:
@@ -64,9 +62,9 @@ def write_adapter(
         writer.add_float32("adapter.lora.alpha", alpha)
         writer.add_string("general.name", f"{base_name} adapter")
         writer.add_uint32("general.base_model.count", 1)
-        writer.add_string("general.base_model.0.name", base_name)
-        writer.add_string("reasoner.base.sha256", base_sha256)
-        writer.add_string("reasoner.card", json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=True))
+        writer.add_string(BASE_NAME, base_name)
+        writer.add_string(BASE_SHA256, base_sha256)
+        writer.add_string(CARD, json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=True))
         for module, (down, up) in sorted(matrices.items()):
             name = names.get_name(module)
             if name is None:
@@ -84,16 +82,6 @@ def write_adapter(
     finally:
         target.close()
         temporary.unlink(missing_ok=True)
-
-
-def read_card(header: GgufHeader) -> dict[str, Any] | None:
-    """Return what an adapter says of its data and training, None where it says nothing that can be read."""
-    text = header.values.get("reasoner.card")
-    try:
-        found = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _architecture(gguf: Any, name: str) -> Any:

@@ -16,6 +16,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reasoner.clients.llamacpp.adapter import base_name
 from reasoner.clients.llamacpp.gguf_header import read_header, shown
 from reasoner.errors import BadConfig, MissingDependency
 
@@ -45,11 +46,6 @@ class Base:
     def name(self) -> str:
         """What the file calls the model."""
         return base_name(self.header, self.path)
-
-
-def base_name(header: GgufHeader, path: Path) -> str:
-    """Return what a model file calls itself, the file's name where it says nothing."""
-    return str(header.values.get("general.name") or path.stem)
 
 
 def require() -> None:
