@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from reasoner.clients.teacher._task import AnyMove, Task, Writer
 
-MAX_LINES = 200
-"""A search that would be longer is given up, and says so."""
+MAX_STATES = 120
+"""A search that shows more is given up, and says so: it would be longer than what a small model can learn. Most of `game24` is."""
 
 GAVE_UP = "No line reached the goal."
 
@@ -34,6 +34,7 @@ class _Fan:
         self.task = task
         self.depth = len(task.solution) if task.solution else MAX_BLIND_DEPTH
         self.lines: list[str] = []
+        self.n_states = 0
         self.best: tuple[int, tuple[AnyMove, ...]] | None = None
         start = task.solver.start(task.instance)
         self.seen: set[Hashable] = {self.place(start)}
@@ -58,6 +59,7 @@ class _Fan:
                 continue
             self.seen.add(place)
             taken = (*moves, move)
+            self.n_states += 1
             cost = solver.cost(task.instance, move.state) if last else None
             if cost is not None:
                 better = self.best is None or cost < self.best[0]
@@ -87,7 +89,7 @@ def _search(task: Task, *, breadth_first: bool) -> str:
         return task.answer
     fan = _Fan(task)
     waiting = [fan.root]
-    while waiting and len(fan.lines) < MAX_LINES:
+    while waiting and fan.n_states < MAX_STATES:
         path, moves, state = waiting.pop(0)
         further, reached = fan.expand(path, moves, state)
         if reached is not None:
