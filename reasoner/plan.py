@@ -295,6 +295,8 @@ class Plan:
         families = sorted({name.partition(":")[0] for name in solvers})
         names = sorted({name for s in self.strategies for name in s.names})
         corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
+        # What a client knows of where its answers come from (an adapter with its base and data); most know nothing.
+        adapters = {client.name: found for client in clients if (found := getattr(client, "provenance", None))}
         return {
             "version": __version__,
             "problems": digest(*[p.id for p in self.problems]),
@@ -302,6 +304,7 @@ class Plan:
             "solvers": solvers,
             "strategies": [[s.name, s.params] for s in self.strategies],
             "models": [[c.name, c.fingerprint] for c in clients],
+            **({"adapters": adapters} if adapters else {}),
             "seed": self.seed,
             "samples": self.samples,
             "sampling": self.sampling.as_dict(),

@@ -8,7 +8,7 @@ Knows the methods by which strategies, teacher and exports ask about problems. D
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Self, TypeVar
 
 from reasoner.errors import BadConfig
 from reasoner.types import S
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from reasoner.types import Move, Verdict
+
+Outlook = Literal["open", "dead", "hidden"]
 
 I = TypeVar("I", bound="BaseModel")  # noqa: E741 - an instance model of a solver
 
@@ -130,6 +132,22 @@ class Solver(ABC, Generic[I, S]):
     @abstractmethod
     def show(self, instance: I, state: S) -> str:
         """Write a state as a model should see it, on one line."""
+
+    def brief(self, instance: I, state: S) -> str:
+        """Write a state in as few characters as tell it from the others; the fan layout (`reasoner.fan`) shows states so."""
+        return self.show(instance, state)
+
+    def outlook(self, instance: I, state: S) -> Outlook:  # noqa: ARG002 - for those that override it
+        """Say what is seen of a state without searching: `open`, `dead` (written down and left), or `hidden` (not written down)."""
+        return "open"
+
+    def place(self, instance: I, state: S) -> Hashable:  # noqa: ARG002 - for those that override it
+        """Return what makes a state one that a search has been at before and need not look into again."""
+        return state
+
+    def cost(self, instance: I, state: S) -> int | None:  # noqa: ARG002 - for those that override it
+        """Return what a final state costs where the least is looked for; None where a state either reaches the goal or does not."""
+        return None
 
     @abstractmethod
     def answer(self, instance: I, path: Sequence[Move[S]]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Outlook, Solver
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers import _merging as merging
@@ -138,6 +138,14 @@ class ArithmeticSolver(Solver[Arithmetic, merging.Numbers]):
     def show(self, instance: Arithmetic, state: merging.Numbers) -> str:  # noqa: ARG002 - the state says it all here
         """Write the numbers left."""
         return merging.show_numbers(state)
+
+    def brief(self, instance: Arithmetic, state: merging.Numbers) -> str:  # noqa: ARG002 - the state says it all here
+        """Write the numbers left, with commas."""
+        return ",".join(map(str, state))
+
+    def outlook(self, instance: Arithmetic, state: merging.Numbers) -> Outlook:  # noqa: ARG002 - the state says it all here
+        """Hide fractions, zero and what is below it: few puzzles need them, and each would cost a line."""
+        return "open" if all(value > 0 and value.denominator == 1 for value in state) else "hidden"
 
     def answer(self, instance: Arithmetic, path: Sequence[Move[merging.Numbers]]) -> str:
         """Write states and equations in turn, with arrows between them."""

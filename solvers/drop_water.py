@@ -24,7 +24,7 @@ from solvers._instance import Numbers, read
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
 CAPACITIES = range(5, 30)
 """What the generator draws both capacities from, as published."""
@@ -169,6 +169,14 @@ class DropWaterSolver(Solver[DropWater, Jugs]):
     def show(self, instance: DropWater, state: Jugs) -> str:
         """Write volume/capacity of both jugs."""
         return _state(instance, state.a, state.b)
+
+    def brief(self, instance: DropWater, state: Jugs) -> str:  # noqa: ARG002 - the capacities stand in the problem
+        """Write what both jugs hold, without the capacities."""
+        return f"{state.a},{state.b}"
+
+    def place(self, instance: DropWater, state: Jugs) -> Hashable:  # noqa: ARG002 - the state says it all here
+        """Return the volumes: what was reached with more moves left is looked into already."""
+        return (state.a, state.b)
 
     def answer(self, instance: DropWater, path: Sequence[Move[Jugs]]) -> str:
         """Write the states with arrows between them."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Outlook, Solver
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
@@ -153,6 +153,18 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
         """Write both sums and the numbers still to factor."""
         left = instance.numbers()[state.n_factored :]
         return f"X={state.x} Y={state.y}" + (f" left {' '.join(map(str, left))}" if left else "")
+
+    def brief(self, instance: MinimalGrass, state: Sums) -> str:
+        """Write both sums and, when all numbers are factored, their product."""
+        return f"{state.x},{state.y}" + (f"={state.x * state.y}" if state.n_factored == len(instance.numbers()) else "")
+
+    def outlook(self, instance: MinimalGrass, state: Sums) -> Outlook:  # noqa: ARG002 - the state says it all here
+        """Hide the first factorisations with x above y: exchanging all x and y gives the same product."""
+        return "hidden" if state.n_factored == 1 and state.x > state.y else "open"
+
+    def cost(self, instance: MinimalGrass, state: Sums) -> int | None:  # noqa: ARG002 - the state says it all here
+        """Return the product of the sums, which is to be least."""
+        return state.x * state.y
 
     def answer(self, instance: MinimalGrass, path: Sequence[Move[Sums]]) -> str:
         """Write the factorisations in order, then the product of the sums."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field, model_validator
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Outlook, Solver
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
@@ -139,6 +139,10 @@ class NumberPathSolver(Solver[NumberPath, Reached]):
     def show(self, instance: NumberPath, state: Reached) -> str:  # noqa: ARG002 - the state says it all here
         """Write the number; how many steps are left follows from where it stands."""
         return str(state.value)
+
+    def outlook(self, instance: NumberPath, state: Reached) -> Outlook:
+        """Call a number dead that is above the target: it never comes down."""
+        return "dead" if state.value > instance.target else "open"
 
     def answer(self, instance: NumberPath, path: Sequence[Move[Reached]]) -> str:
         """Write the numbers with arrows between them."""

@@ -29,6 +29,7 @@ COMMANDS = (
     "export",
     "import",
     "trace",
+    "tune",
     "doctor",
     "list",
 )

@@ -27,6 +27,7 @@ LAYERS: list[set[str]] = [
         "calibration",
         "reversal",
         "numbers",
+        "fan",
         "invented",
     },
     {"solvers", "clients"},

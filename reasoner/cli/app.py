@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reasoner import __version__
-from reasoner.cli import bench, browse, compare, corpus, doctor, export, listing, rerun, serve, solve, translate, view
+from reasoner.cli import bench, browse, compare, corpus, doctor, export, listing, rerun, serve, solve, translate, tune, view
 
 EPILOG = "Exit codes: 0 solved or done, 1 answered wrong or not at all, 2 usage, 3 provider, 4 database, 130 interrupted."
 
@@ -34,5 +34,5 @@ def root(
     """Run reasoning strategies over language models; keep every thought, verify every answer."""
 
 
-for module in (solve, bench, compare, translate, corpus, rerun, browse, serve, view, export, doctor, listing):
+for module in (solve, bench, compare, translate, corpus, rerun, browse, serve, view, export, tune, doctor, listing):
     module.register(app)

@@ -54,7 +54,7 @@ Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Calls un
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model (default: the free cores).", show_default=False)]
 Exact = Annotated[bool, typer.Option("--exact", help="Local models: one request at a time, so that the same request gives the same text.")]
-Lora = Annotated[Path | None, typer.Option("--lora", help="LoRA adapter (GGUF) for a local model.", show_default=False)]
+Adapter = Annotated[Path | None, typer.Option("--adapter", help="LoRA adapter (GGUF) for a local model.", show_default=False)]
 ChatTemplate = Annotated[
     Path | None, typer.Option("--chat-template", help="Chat template to use instead of the model's own.", show_default=False)
 ]
@@ -104,7 +104,7 @@ _CLIENT = {
     "n_ctx": "n_ctx",
     "threads": "threads",
     "exact": "exact",
-    "lora": "lora",
+    "adapter": "adapter",
     "chat_template": "chat_template",
 }
 _RUN_LIMITS = {"run_max_calls": "calls", "run_max_tokens": "tokens", "run_max_cost": "cost", "run_max_seconds": "seconds"}
@@ -127,7 +127,7 @@ class Common:
     n_ctx: NCtx = None
     threads: Threads = None
     exact: Exact = False
-    lora: Lora = None
+    adapter: Adapter = None
     chat_template: ChatTemplate = None
     max_calls: MaxCalls = None
     max_total_tokens: MaxTotal = None

@@ -42,7 +42,7 @@ class ClientOptions(BaseModel):
     """Threads of a local model; None chooses by the cores that are free."""
     exact: bool = False
     """Decode one request of a local model at a time, each on an empty cache: the same request then gives the same text."""
-    lora: Path | None = None
+    adapter: Path | None = None
     """A LoRA adapter (GGUF) to load over a local model."""
     chat_template: Path | None = None
     """A Jinja2 chat template to use instead of the one inside the GGUF."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from reasoner import fan
 from reasoner.outline import Outline, format_label, parse, parse_chain
 from reasoner.strategies import ShotParams, Strategy, shot_messages
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reasoner.types import Answer
 
 Order = Literal["bfs", "dfs"]
+Layout = Literal["outline", "fan"]
 
 
 class AutonomousTreeSearch(Strategy):
@@ -40,17 +42,48 @@ class AutonomousTreeSearch(Strategy):
         """Parameters of `ats`."""
 
         order: Order = Field(default="bfs", description="in which order the search is to be written")
+        layout: Layout = Field(default="outline", description="outline (described in the prompt), or fan (short; for models tuned on it)")
 
     params: Params
 
     async def run(self, session: Session) -> Answer:
         """Ask once and read the tree out of the reply; a reply that was cut off is offered as it is."""
         order = self.params.order
+        if self.params.layout == "fan":
+            return await self._fan(session, f"ats/fan_{order}")
         template = f"ats/{order}"
         reply = await session.ask(template, history=shot_messages(session, f"ats-{order}", self.params, template=template))
         answer = session.offer(reply.text, reply)
         _record(session, reply)
         return answer
+
+    async def _fan(self, session: Session, template: str) -> Answer:
+        """Ask for the search in the layout of `reasoner.fan`; the prompt is the problem's line alone, and the layout is known by training."""
+        shots = shot_messages(session, template.replace("/", "-"), self.params, template=template)
+        reply = await session.ask(template, history=shots, solver=session.problem.solver, line=session.problem.line)
+        answer = session.offer(reply.text, reply)
+        _record_fan(session, reply)
+        return answer
+
+
+def _record_fan(session: Session, reply: Thought) -> None:
+    """Note every state of the fan as a thought and mark what became of it."""
+    found = fan.parse(session.read(reply))
+    thoughts: list[Thought] = []
+    for entry in found.entries:
+        parent = reply if entry.parent is None else thoughts[entry.parent]
+        text = ">".join(entry.path)
+        thoughts.append(session.note(text, parent=parent, role="ats/step", state=entry.state, label=entry.label))
+    solution = set(found.path(found.goal)) if found.goal is not None else set()
+    for index, (entry, thought) in enumerate(zip(found.entries, thoughts, strict=True)):
+        if index == found.goal:
+            session.mark(thought, fate="final")
+        elif index in solution:
+            session.mark(thought, fate="kept")
+        elif entry.dead or found.goal is not None:
+            session.mark(thought, fate="pruned")
+    if found.goal is not None:
+        session.mark(reply, fate="kept")
 
 
 def _record(session: Session, reply: Thought) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought
     from reasoner.types import Answer
 
-Format = Literal["numbered", "plain", "irac", "explanation_first", "answer_first", "markdown", "json"]
+Format = Literal["numbered", "plain", "irac", "explanation_first", "answer_first", "markdown", "json", "fan"]
 
 JSON_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -48,7 +48,7 @@ class ChainOfThought(Strategy):
 
         format: Format = Field(
             default="numbered",
-            description="layout of the reply: numbered, plain, irac, explanation_first, answer_first, markdown or json",
+            description="layout of the reply: numbered, plain, irac, explanation_first, answer_first, markdown, json or fan (for models tuned on it)",
         )
 
     params: Params
@@ -58,7 +58,8 @@ class ChainOfThought(Strategy):
         layout = self.params.format
         template, kind = ("cot/answer", "cot") if layout == "numbered" else (f"cot/{layout}", f"cot-{layout}")
         schema = JSON_SCHEMA if layout == "json" else None
-        reply = await session.ask(template, history=shot_messages(session, kind, self.params, template=template), schema=schema)
+        more: dict[str, Any] = {"solver": session.problem.solver, "line": session.problem.line} if layout == "fan" else {}
+        reply = await session.ask(template, history=shot_messages(session, kind, self.params, template=template), schema=schema, **more)
         text = session.read(reply)
         if layout == "json" and (found := read_object(text, {"answer"})) is not None:
             steps = found["steps"] if isinstance(found.get("steps"), list) else []

@@ -414,7 +414,7 @@ def test_an_adapter_changes_the_answer_and_one_of_zeros_does_not(client: LlamaCp
     texts = []
     fingerprints = {client.fingerprint}
     for scale in (0.0, 5.0):
-        adapted = open_local(n_ctx=1024, lora=lora(tmp_path / f"{scale}.gguf", scale))
+        adapted = open_local(n_ctx=1024, adapter=lora(tmp_path / f"{scale}.gguf", scale))
         fingerprints.add(adapted.fingerprint)
         texts.append(ask(adapted, wanted)[0].text)
         asyncio.run(adapted.aclose())

@@ -331,7 +331,7 @@ def test_files_that_cannot_be_used_are_named(paths: Path) -> None:
     with pytest.raises(BadConfig, match=r"none\.jinja cannot be read"):
         open_client(str(paths / "tiny.gguf"), ClientOptions(chat_template=paths / "none.jinja"))
     with pytest.raises(BadConfig, match=r"general\.type is 'model'"):
-        open_client(str(paths / "tiny.gguf"), ClientOptions(lora=paths / "tiny.gguf"))
+        open_client(str(paths / "tiny.gguf"), ClientOptions(adapter=paths / "tiny.gguf"))
 
 
 def test_what_is_not_installed_is_named(paths: Path, monkeypatch: pytest.MonkeyPatch) -> None:

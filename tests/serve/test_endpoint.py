@@ -89,7 +89,7 @@ def test_the_openai_sdk_gets_the_answer_and_the_true_sum(server: Any, store: Sto
 
 def test_a_plain_model_sees_the_messages_as_they_are_with_their_sampling(server: Any, store: Store) -> None:
     gpt(server).chat.completions.create(model="scripted", messages=ASK, temperature=0.3, top_p=0.9, max_tokens=7, stop=["x"], seed=5)
-    (call,) = store.rows("SELECT * FROM calls")
+    (call,) = store.rows("SELECT * FROM call_details")
     assert [(m.role, m.content) for m in prompt_of(store, call["context_id"])] == [(m["role"], m["content"]) for m in ASK]
     sampling = json.loads(call["sampling"])
     assert (sampling["temperature"], sampling["top_p"], sampling["max_tokens"], sampling["stop"]) == (0.3, 0.9, 7, ["x"])

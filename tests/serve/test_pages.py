@@ -249,9 +249,8 @@ def test_no_payload_in_any_field_is_executed(browser: Any, tmp_path: Path) -> No
             c.execute("UPDATE problems SET line = ?", (texts[4],))
             c.execute("UPDATE runs SET command = ?, version = ?", (texts[5], texts[6]))
             c.execute("UPDATE verdicts SET reason = ?", (texts[7],))
-            c.execute(
-                "UPDATE calls SET model = ?, finish_reason = ?, error = ?, constraint_requested = ?, sampling = ?", tuple(texts[8:13])
-            )
+            c.execute("UPDATE calls SET model = ?, finish_reason = ?, error = ?", tuple(texts[8:11]))
+            c.execute("UPDATE call_settings SET constraint_requested = ?, sampling = ?", tuple(texts[11:13]))
 
         store.write_now(poison)
         run = store.rows("SELECT id FROM runs")[0]["id"]

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoner.clients import ClientOptions
+from reasoner.clients.llamacpp.adapter import check_base, read_card
 from reasoner.clients.llamacpp.cores import physical_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
@@ -80,19 +81,23 @@ class LlamaCppClient:
     paid = False
 
     def __init__(self, name: str, path: Path, options: ClientOptions) -> None:
-        self.name = name
+        self.name = f"{name}+{options.adapter.stem}" if options.adapter else name
         self.concurrency = 1 if options.exact else options.concurrency or DEFAULT_CONCURRENCY
         self.path = path.absolute()
         self.command: tuple[str, ...] = (sys.executable, "-P", "-m", "reasoner.clients.llamacpp.worker")
         self._options = options
         self._header: GgufHeader = read_header(self.path)
         if self._header.kind == "adapter":
-            raise BadConfig(f"{self.path} is a LoRA adapter, not a model", hint="name the model, and give this file as its lora")
-        self._lora = options.lora.expanduser().absolute() if options.lora else None
-        if self._lora is not None:
-            check_adapter(self._header, read_header(self._lora), self.path, self._lora)
+            raise BadConfig(f"{self.path} is a LoRA adapter, not a model", hint="name the model, and give this file as its adapter")
+        self._adapter = options.adapter.expanduser().absolute() if options.adapter else None
+        self._card: dict[str, Any] | None = None
+        if self._adapter is not None:
+            header = read_header(self._adapter)
+            check_adapter(self._header, header, self.path, self._adapter)
+            check_base(self._header, header, self.path, self._adapter)
+            self._card = read_card(header)
         self._template = _read_template(options.chat_template) if options.chat_template else self._header.chat_template
-        self._files = [(str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in (self.path, self._lora) if p is not None]
+        self._files = [(str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in (self.path, self._adapter) if p is not None]
         self._fixed_threads = options.threads or _threads_from_environment()
         self._lock = threading.Lock()
         self._worker: WorkerProcess | None = None
@@ -107,12 +112,24 @@ class LlamaCppClient:
         return digest(
             "llamacpp",
             file_sha256(self.path),
-            file_sha256(self._lora) if self._lora else "",
+            file_sha256(self._adapter) if self._adapter else "",
             digest(self._template or ""),
             str(self._options.n_ctx),
             "exact" if self._options.exact else "batched",
             _library_version(),
         )
+
+    @property
+    def provenance(self) -> dict[str, Any] | None:
+        """What a run's row says beside name and fingerprint: adapter, base and what the adapter was trained on. None without an adapter."""
+        if self._adapter is None:
+            return None
+        return {
+            "adapter": self._adapter.name,
+            "sha256": file_sha256(self._adapter),
+            "base_sha256": file_sha256(self.path),
+            "card": self._card,
+        }
 
     @property
     def worker_pid(self) -> int | None:
@@ -165,7 +182,7 @@ class LlamaCppClient:
             "size_bytes": self._files[0][1],
             "sha256": await asyncio.to_thread(file_sha256, self.path),
             "architecture": self._header.architecture,
-            "lora": str(self._lora) if self._lora else None,
+            "adapter": str(self._adapter) if self._adapter else None,
             "repacked": not self._plain,
             **{key: value for key, value in reply.items() if key not in {"event", "id"}},
         }
@@ -236,7 +253,7 @@ class LlamaCppClient:
                     "op": "load",
                     "path": str(self.path),
                     "files": self._files,
-                    "lora": str(self._lora) if self._lora else None,
+                    "adapter": str(self._adapter) if self._adapter else None,
                     "template": self._template,
                     "n_ctx": self._options.n_ctx,
                     "threads": self._fixed_threads or free_cores(),

@@ -48,12 +48,12 @@ class Model:
 
     @classmethod
     def load(cls, options: dict[str, Any]) -> Model:
-        """Load a model by the options `path`, `n_ctx`, `threads`, `lora`, `exact` and `plain` (no weights repacked for this processor).
+        """Load a model by the options `path`, `n_ctx`, `threads`, `adapter`, `exact` and `plain` (no weights repacked for this processor).
 
         Raises:
             BadConfig: llama.cpp refuses the model or the adapter.
         """
-        path, lora = options["path"], options.get("lora")
+        path, adapter_path = options["path"], options.get("adapter")
         hint = "check the file, the adapter and the memory"
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
@@ -64,12 +64,14 @@ class Model:
         context = llama_cpp.llama_init_from_model(model, _context_params(model, options))
         if not context:
             raise BadConfig(f"the model {path} could not be loaded: no context of {options['n_ctx']} tokens could be made", hint=hint)
-        if lora is not None:
-            adapter = llama_cpp.llama_adapter_lora_init(model, lora.encode())
+        if adapter_path is not None:
+            adapter = llama_cpp.llama_adapter_lora_init(model, adapter_path.encode())
             scales = (ctypes.c_float * 1)(1.0)
             adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(adapter)
             if not adapter or llama_cpp.llama_set_adapters_lora(context, adapters, 1, scales) != 0:
-                raise BadConfig(f"the model {path} with the adapter {lora} could not be loaded: llama.cpp does not accept it", hint=hint)
+                raise BadConfig(
+                    f"the model {path} with the adapter {adapter_path} could not be loaded: llama.cpp does not accept it", hint=hint
+                )
         return cls(model, context, n_ctx=options["n_ctx"])
 
     def warm_up(self) -> None:

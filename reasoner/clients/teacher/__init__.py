@@ -32,7 +32,7 @@ from pydantic import ValidationError
 
 from reasoner import registry
 from reasoner.clients import ClientOptions
-from reasoner.clients.teacher import _chain, _dialogue, _rules, _search, _tree
+from reasoner.clients.teacher import _chain, _dialogue, _fan, _rules, _search, _tree
 from reasoner.clients.teacher._search import MAX_WIDTH
 from reasoner.clients.teacher._task import NO_ANSWER, Task, Writer
 from reasoner.errors import BadConfig
@@ -50,6 +50,7 @@ _WORD = re.compile(r"\S+")
 WRITERS: dict[str, Writer] = {
     **_chain.WRITERS,
     **_dialogue.WRITERS,
+    **_fan.WRITERS,
     **_rules.WRITERS,
     **_tree.WRITERS,
     "ats/bfs": _search.breadth_first,

@@ -1,0 +1,123 @@
+"""Writers of the fan layout (`ats:layout=fan`, `cot:format=fan`): everything a line says follows from what is written above it.
+
+    1/4 5: 10 6
+    2/4 5>10: 20 11
+    2/4 5>6: 12 7            and so on, until one state reaches the goal
+
+The other writers show the solution among a few moves that are drawn; whoever learns from them has to guess which. Here nothing is
+drawn and nothing is left to guess: each state that is not written yet is written once, in the order of `moves`, and the search goes on
+until the goal is met. Knows the layout and what a solver says about brevity (`brief`, `outlook`, `place`, `cost`); knows no particular puzzle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER
+from reasoner.fan import DEAD, GOAL, write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from reasoner.clients.teacher._task import AnyMove, Task, Writer
+
+MAX_STATES = 120
+"""A search that shows more is given up, and says so: it would be longer than what a small model can learn. Most of `game24` is."""
+
+GAVE_UP = "No line reached the goal."
+
+
+class _Fan:
+    """One search, growing line by line."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.depth = len(task.solution) if task.solution else MAX_BLIND_DEPTH
+        self.lines: list[str] = []
+        self.n_states = 0
+        self.best: tuple[int, tuple[AnyMove, ...]] | None = None
+        start = task.solver.start(task.instance)
+        self.seen: set[Hashable] = {self.place(start)}
+        self.root = ((self.brief(start),), (), start)
+
+    def brief(self, state: Any) -> str:
+        text = self.task.solver.brief(self.task.instance, state)
+        return "".join("," if c.isspace() or c in ">:" else c for c in text)
+
+    def place(self, state: Any) -> Hashable:
+        return self.task.solver.place(self.task.instance, state)
+
+    def expand(self, path: tuple[str, ...], moves: tuple[AnyMove, ...], state: Any) -> tuple[list[Any], tuple[AnyMove, ...] | None]:
+        """Write a state's line; return what is to be looked into after it, and the moves to the goal if it was met."""
+        task, solver, words, further = self.task, self.task.solver, [], []
+        reached: tuple[AnyMove, ...] | None = None
+        last = len(path) == self.depth
+        for move in solver.moves(task.instance, state):
+            word, place = self.brief(move.state), self.place(move.state)
+            outlook = solver.outlook(task.instance, move.state)
+            if outlook == "hidden" or place in self.seen:
+                continue
+            self.seen.add(place)
+            taken = (*moves, move)
+            self.n_states += 1
+            cost = solver.cost(task.instance, move.state) if last else None
+            if cost is not None:
+                better = self.best is None or cost < self.best[0]
+                self.best = (cost, taken) if better else self.best
+                words.append(word + GOAL if better else word)
+            elif solver.is_goal(task.instance, move.state):
+                words.append(word + GOAL)
+                reached = taken
+                break
+            elif not last and outlook == "dead":
+                words.append(word + DEAD)
+            else:
+                words.append(word)
+                further += [] if last else [((*path, word), taken, move.state)]
+        self.lines.append(write_line(self.depth, path, words))
+        return further, reached
+
+    def text(self, moves: Sequence[AnyMove] | None) -> str:
+        """Return all lines with the answer below them; a search without a goal says so."""
+        if moves is None:
+            return "\n".join([*self.lines, GAVE_UP, NO_ANSWER])
+        return "\n".join([*self.lines, self.task.solver.answer(self.task.instance, moves)])
+
+
+def _search(task: Task, *, breadth_first: bool) -> str:
+    if not task.solver.searchable:
+        return task.answer
+    fan = _Fan(task)
+    waiting = [fan.root]
+    while waiting and fan.n_states < MAX_STATES:
+        path, moves, state = waiting.pop(0)
+        further, reached = fan.expand(path, moves, state)
+        if reached is not None:
+            return fan.text(reached)
+        waiting = [*waiting, *further] if breadth_first else [*further, *waiting]
+    return fan.text(fan.best[1] if fan.best and not waiting else None)
+
+
+def breadth_first(task: Task) -> str:
+    """Write a search level by level."""
+    return _search(task, breadth_first=True)
+
+
+def depth_first(task: Task) -> str:
+    """Write a search that follows each path to its end before it goes back."""
+    return _search(task, breadth_first=False)
+
+
+def chain(task: Task) -> str:
+    """Write the lines of the solution alone, each with the one state that it goes to."""
+    if not task.solver.searchable:
+        return task.answer
+    if task.solution is None:
+        return f"{GAVE_UP}\n{NO_ANSWER}"
+    fan = _Fan(task)
+    words = [fan.brief(state) for state in (task.solver.start(task.instance), *(move.state for move in task.solution))]
+    lines = [write_line(fan.depth, words[:n], [words[n]]) for n in range(1, len(words))]
+    return "\n".join([*lines, task.answer])
+
+
+WRITERS: dict[str, Writer] = {"ats/fan_bfs": breadth_first, "ats/fan_dfs": depth_first, "cot/fan": chain}

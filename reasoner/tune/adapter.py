@@ -1,0 +1,91 @@
+"""The adapter file: LoRA matrices under llama.cpp's names, with the base they belong to and what they were trained on.
+
+    write_adapter(Path("adapter.gguf"), header, matrices, Facts(...))        # matrices: {"model.layers.0.self_attn.q_proj": (a, b)}
+
+llama.cpp keeps the rows of Q and K of the llama family in another order than transformers (it turns pairs of neighbouring rows where
+transformers turns halves), so what is added to their output is reordered alike; other architectures keep theirs. Knows both
+conventions; knows no training.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from reasoner.clients.llamacpp.adapter import BASE_NAME, BASE_SHA256, CARD
+from reasoner.datasets.write import Target
+from reasoner.errors import BadConfig
+from reasoner.tune.base import PERMUTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reasoner.clients.llamacpp.gguf_header import GgufHeader
+
+
+def permute(rows: Any, n_heads: int) -> Any:
+    """Reorder the output rows of a matrix from halves to neighbouring pairs, head by head."""
+    out = rows.shape[0]
+    return rows.reshape(n_heads, 2, out // n_heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def write_adapter(
+    path: Path,
+    header: GgufHeader,
+    matrices: Mapping[str, tuple[Any, Any]],
+    *,
+    alpha: float,
+    base_name: str,
+    base_sha256: str,
+    card: Mapping[str, Any],
+) -> None:
+    """Write LoRA matrices (`a`: rank x in, `b`: out x rank, as numpy arrays) as one GGUF file, whole or not at all.
+
+    Raises:
+        BadConfig: a module has no name in llama.cpp.
+        DataError: the file cannot be written.
+    """
+    import gguf  # noqa: PLC0415 - the extra, loaded when it is used
+    import numpy as np  # noqa: PLC0415
+
+    a = header.architecture
+    n_heads = int(header.values[f"{a}.attention.head_count"])
+    n_kv_heads = int(header.values.get(f"{a}.attention.head_count_kv", n_heads))
+    names = gguf.get_tensor_name_map(_architecture(gguf, a), int(header.values[f"{a}.block_count"]))
+    target = Target(path)
+    try:
+        temporary = path.with_name(f".{path.name}.building")
+        writer = gguf.GGUFWriter(str(temporary), a)
+        writer.add_type("adapter")
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", alpha)
+        writer.add_string("general.name", f"{base_name} adapter")
+        writer.add_uint32("general.base_model.count", 1)
+        writer.add_string(BASE_NAME, base_name)
+        writer.add_string(BASE_SHA256, base_sha256)
+        writer.add_string(CARD, json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=True))
+        for module, (down, up) in sorted(matrices.items()):
+            name = names.get_name(module)
+            if name is None:
+                raise BadConfig(f"the module {module} has no name in llama.cpp's {a}", hint="train fewer modules, or report this")
+            if a in PERMUTED and module.endswith(("q_proj", "k_proj")):
+                up = permute(up, n_heads if module.endswith("q_proj") else n_kv_heads)  # noqa: PLW2901 - the same matrix, in another order
+            writer.add_tensor(f"{name}.weight.lora_a", np.ascontiguousarray(down, dtype=np.float16))
+            writer.add_tensor(f"{name}.weight.lora_b", np.ascontiguousarray(up, dtype=np.float16))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        target.file.write(temporary.read_bytes())
+        target.commit()
+    finally:
+        target.close()
+        temporary.unlink(missing_ok=True)
+
+
+def _architecture(gguf: Any, name: str) -> Any:
+    found = next((arch for arch, known in gguf.MODEL_ARCH_NAMES.items() if known == name), None)
+    if found is None:
+        raise BadConfig(f"the architecture {name!r} is unknown to the gguf package", hint="update it")
+    return found

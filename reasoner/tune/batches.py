@@ -1,0 +1,77 @@
+"""Rows as tokens, and batches of them: nearly equal lengths together, so that little is padded; the same seed, the same batches.
+
+    encode(tokenizer, row, name="row 3") -> Encoded(tokens=(1, 9690, ...), n_prompt=21)
+    batches(lengths, size=8, seed=0, epoch=0) -> [[4, 17, ...], ...]
+
+Knows tokens and indices; knows no model.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reasoner.errors import DataError
+from reasoner.types import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from reasoner.tune.rows import Row
+
+POOL_BATCHES = 16
+"""Within so many batches' worth of shuffled rows, rows are sorted by length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One row as tokens; the loss is taken on those behind the first `n_prompt`."""
+
+    tokens: tuple[int, ...]
+    n_prompt: int
+
+
+def encode(tokenizer: Any, row: Row) -> Encoded:
+    """Turn a row into tokens: the prompt by the chat template, then the reply and the token that ends it."""
+    messages = [{"role": role, "content": text} for role, text in row.prompt]
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": row.completion}], tokenize=False)
+    # What the template writes behind the reply starts with the token that ends it; the rest of it is never generated.
+    begin = whole.rfind(row.completion.strip())
+    behind = whole[begin + len(row.completion.strip()) :] if begin >= 0 else ""
+    asked = tokenizer(prompt, add_special_tokens=False).input_ids
+    said = tokenizer(row.completion, add_special_tokens=False).input_ids
+    end = tokenizer(behind, add_special_tokens=False).input_ids[:1] or [tokenizer.eos_token_id]
+    return Encoded((*asked, *said, *end), len(asked))
+
+
+def encode_all(tokenizer: Any, rows: Sequence[Row], path: Path, *, n_ctx: int) -> list[Encoded]:
+    """Encode all rows.
+
+    Raises:
+        DataError: a row is longer than the context; the message names the first and counts them.
+    """
+    made = [encode(tokenizer, row) for row in rows]
+    over = [(number, len(row.tokens)) for number, row in enumerate(made, start=1) if len(row.tokens) > n_ctx]
+    if over:
+        number, length = over[0]
+        raise DataError(
+            f"{len(over)} of {len(rows)} rows of {path} are over the context of {n_ctx} tokens (row {number} has {length})",
+            hint=f"raise --n-ctx, or export with --max-tokens {n_ctx}",
+        )
+    return made
+
+
+def batches(lengths: Sequence[int], *, size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Return the batches of one epoch as lists of indices; every index once."""
+    rng = random.Random(int(digest("batches", str(seed), str(epoch)), 16))
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    made: list[list[int]] = []
+    for start in range(0, len(order), size * POOL_BATCHES):
+        pool = sorted(order[start : start + size * POOL_BATCHES], key=lambda index: lengths[index])
+        made += [pool[at : at + size] for at in range(0, len(pool), size)]
+    rng.shuffle(made)
+    return made

@@ -1,0 +1,103 @@
+"""What a training may be told, and what it tells: options, progress and the report.
+
+Options(model="local", rank=16, learning_rate=1e-3, epochs=3, minutes=20)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Options(BaseModel):
+    """All that shapes a training. What changes its outcome is part of its identity: a checkpoint of other options is not gone on with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "local"
+    """`local` or a GGUF file."""
+    held_out: Path | None = None
+    """Rows to measure the loss on that are not trained on."""
+    rank: int = Field(default=16, ge=1, le=512)
+    alpha: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    """The highest; it rises over the first steps and falls linearly to zero."""
+    warmup: float = Field(default=0.03, ge=0, lt=1)
+    """The share of the training in which the learning rate rises."""
+    epochs: float = Field(default=3.0, gt=0, le=1000)
+    batch: int = Field(default=8, ge=1, le=1024)
+    max_tokens: int = Field(default=0, ge=0)
+    """Stop after so many tokens; 0 leaves it to epochs and minutes."""
+    minutes: float = Field(default=0.0, ge=0)
+    """Stop after so many minutes, the learning rate falling to zero by then; 0 leaves it to the epochs."""
+    n_ctx: int = Field(default=2048, ge=64)
+    """The most tokens a row may have, prompt and completion."""
+    seed: int = 0
+    device: Device = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    quantized: bool = False
+    """QLoRA: keep the base in four bits (CUDA and bitsandbytes only)."""
+    checkpoint_s: float = Field(default=60.0, ge=0)
+    fresh: bool = False
+    """Start anew even where a checkpoint could be gone on with."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what two trainings have in common when one can go on where the other stopped."""
+        hidden = {"held_out", "threads", "checkpoint_s", "fresh", "device", "minutes"}
+        return {k: v for k, v in self.model_dump(mode="json").items() if k not in hidden}
+
+
+class Estimate(BaseModel):
+    """What a training is expected to need. `seconds` is measured on one batch; None before that."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    tokens_per_epoch: int
+    longest: int
+    steps: int
+    memory_bytes: int
+    available_bytes: int | None
+    seconds: float | None = None
+
+
+class Progress(BaseModel):
+    """How far a training is. `loss` is the mean over the completions' tokens since the last report."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+    held_out_loss: float | None
+    tokens: int
+    tokens_per_s: float
+    elapsed_s: float
+    eta_s: float
+
+
+class Report(BaseModel):
+    """What came of a training."""
+
+    model_config = ConfigDict(frozen=True)
+
+    adapter: str
+    sha256: str
+    size_bytes: int
+    steps: int
+    epochs: float
+    tokens: int
+    completion_tokens: int
+    seconds: float
+    tokens_per_s: float
+    first_loss: float
+    last_loss: float
+    held_out_before: float | None
+    held_out_after: float | None
+    resumed: bool
+    stopped_by: Literal["epochs", "minutes", "tokens"]

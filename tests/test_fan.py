@@ -1,0 +1,115 @@
+"""The fan layout: what is written is read back, and nothing in a text makes reading fail."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from reasoner import registry
+from reasoner.clients.teacher import WRITERS, Task
+from reasoner.fan import MAX_ENTRIES, parse, write_line
+from reasoner.solver import Solver
+from reasoner.types import About, Problem
+
+CASES = [("number_path", 3), ("number_path", 4), ("drop_water", 2), ("drop_water", 4), ("arithmetic", 1), ("minimal_grass", 1)]
+ORDERS = ["ats/fan_bfs", "ats/fan_dfs"]
+
+
+def written(name: str, line: str, template: str) -> str:
+    solver: Solver = registry.solver(name)  # type: ignore[type-arg]
+    instance = solver.parse(line)
+    about = About(Problem(name, instance.model_dump_json(), line), template)
+    return WRITERS[template](Task(solver, instance, solver.solve(instance), about, random.Random(0)))
+
+
+def lines_of(name: str, level: int, n: int) -> list[str]:
+    solver = registry.solver(name)
+    rng = random.Random(7)
+    return [solver.format(solver.generate(rng, level)) for _ in range(n)]
+
+
+def test_a_search_breadth_first_and_depth_first() -> None:
+    breadth = "1/3 9: 18 10\n2/3 9>18: 36x 19\n2/3 9>10: 20 11\n3/3 9>18>19: 38 20\n3/3 9>10>20: 40 21!\nAnswer: 9 -> 10 -> 20 -> 21"
+    assert written("number_path", "3 9 21", "ats/fan_bfs") == breadth
+    deep = written("number_path", "3 9 21", "ats/fan_dfs")
+    assert deep.splitlines()[:3] == ["1/3 9: 18 10", "2/3 9>18: 36x 19", "3/3 9>18>19: 38 20"]
+    assert written("number_path", "3 9 21", "cot/fan") == "1/3 9: 10\n2/3 9>10: 20\n3/3 9>10>20: 21\nAnswer: 9 -> 10 -> 20 -> 21"
+
+
+@pytest.mark.parametrize(("name", "level"), CASES)
+@pytest.mark.parametrize("template", ORDERS)
+def test_searches_are_true_and_end_at_a_right_answer(name: str, level: int, template: str) -> None:
+    solver = registry.solver(name)
+    for line in lines_of(name, level, 25):
+        instance = solver.parse(line)
+        text = written(name, line, template)
+        assert solver.verify(instance, text).correct, (line, text)
+        found = parse(text)
+        assert found.goal is not None
+        assert sum(entry.hit for entry in found.entries) == 1 or name == "minimal_grass"
+        for entry in found.entries:
+            states = [solver.start(instance)]
+            for shown in entry.path[1:]:  # every path is one of legal moves
+                states = [m.state for s in states for m in solver.moves(instance, s) if solver.brief(instance, m.state) == shown]
+                assert states, (line, entry.path)
+            if entry.dead:
+                assert all(solver.outlook(instance, state) == "dead" for state in states)
+
+
+@pytest.mark.parametrize("template", ORDERS)
+def test_no_state_is_looked_into_twice_and_every_open_one_once(template: str) -> None:
+    text = written("number_path", "4 5 22", template)
+    heads = [line.split(" ", 1)[1].split(":")[0] for line in text.splitlines()[:-1]]
+    assert len(heads) == len(set(heads))
+    found = parse(text)
+    shown = {">".join(entry.path) for entry in found.entries if not entry.dead}
+    assert set(heads[1:]) <= shown
+    if template == "ats/fan_bfs":
+        assert [head.count(">") for head in heads] == sorted(head.count(">") for head in heads)
+
+
+def test_a_search_too_long_to_learn_is_given_up_and_says_so() -> None:
+    text = written("game24", "1 5 5 5", "ats/fan_bfs")
+    assert text.endswith("No line reached the goal.\nAnswer: none")
+
+
+def test_the_last_record_is_the_goal_where_the_least_is_looked_for() -> None:
+    found = parse(written("minimal_grass", "14 9 9", "ats/fan_bfs"))
+    products = [int(entry.state.split("=")[1]) for entry in found.entries if "=" in entry.state]
+    assert found.goal is not None
+    assert int(found.entries[found.goal].state.split("=")[1]) == min(products)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1/2",
+        "1/2 :",
+        "1/2 9>>: 3",
+        "999/1 9: 1",
+        "1/2 9: x ! x!",
+        "\x00" * 50,
+        "1/2 9: " + "9 " * 5000,
+        ">" * 4000,
+        "1/1 " + "9>" * 900 + "9: 1",
+    ],
+)
+def test_any_text_is_read(text: str) -> None:
+    assert len(parse(text).entries) <= MAX_ENTRIES
+
+
+def test_reading_is_bounded() -> None:
+    assert len(parse("\n".join(f"1/2 9: {n} {n + 1}" for n in range(5000))).entries) == MAX_ENTRIES
+
+
+def test_a_line_whose_path_is_unknown_hangs_on_what_is_known_of_it() -> None:
+    found = parse("1/3 9: 18\n3/3 9>18>36: 72\n3/3 7>8: 9")
+    assert [entry.parent for entry in found.entries] == [None, 0, None]
+    assert [entry.label for entry in found.entries] == ["1", "1.1", "2"]
+
+
+def test_what_is_written_is_read_back() -> None:
+    entries = parse(write_line(3, ("9", "18"), ["36x", "19!"])).entries
+    assert [(e.path, e.dead, e.hit) for e in entries] == [(("9", "18", "36"), True, False), (("9", "18", "19"), False, True)]
