@@ -147,7 +147,7 @@ def _name_marks(ax: Axes, marks: Sequence[Mark], renderer: Any) -> None:
     room = Bbox([(ax.bbox.x0 - 4, ax.bbox.y0), (ax.bbox.x1 + 4, ax.bbox.y1)])
     taken: list[Bbox] = []
     for name, point, _ in marks:
-        text = ax.annotate(name, point, xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=4)
+        text = ax.annotate(_broken(name), point, xytext=(6, 7), textcoords="offset points", fontsize=8, zorder=4)
         for (x, y), avoided in [(offset, avoided) for avoided in ([*taken, *bars], taken) for offset in _OFFSETS]:
             text.set_position((x, y))
             text.set_horizontalalignment("left" if x > 0 else "right")
@@ -160,6 +160,15 @@ def _name_marks(ax: Axes, marks: Sequence[Mark], renderer: Any) -> None:
         if abs(text.get_position()[1]) > 14:
             line = {"arrowstyle": "-", "color": "#999999", "lw": 0.6}
             ax.annotate("", point, xytext=text.get_position(), textcoords="offset points", arrowprops=line)
+
+
+def _broken(name: str, n_chars: int = 26) -> str:
+    """Break a name after commas into lines of about so many characters: a panel is narrow."""
+    lines = [""]
+    for piece in name.split(","):
+        joined = f"{lines[-1]},{piece}" if lines[-1] else piece
+        lines = [*lines[:-1], joined] if len(joined) <= n_chars or not lines[-1] else [*lines[:-1], lines[-1] + ",", piece]
+    return "\n".join(lines)
 
 
 def _plain(text: str, *, n_chars: int = 60) -> str:
