@@ -18,7 +18,7 @@ from reasoner import __version__, registry
 from reasoner.aids import Aids
 from reasoner.budget import Budget, Price, Spent
 from reasoner.errors import BudgetExhausted, ReasonerError, first_fault
-from reasoner.limiter import Limiter
+from reasoner.limiter import Limiter, limiters_for
 from reasoner.plan import Plan, StrategySpec, instance_of
 from reasoner.prompts import Prompts
 from reasoner.session import Session
@@ -163,7 +163,7 @@ class Runner:
 
     async def _all(self, plan: Plan, tasks: list[_Task], run: RunRow, clients: Sequence[Client], *, replay: bool) -> tuple[Outcome, ...]:
         stored = {row["id"]: row for row in trajectories(self._store, run.id)}
-        limiters = {id(client): Limiter(client.concurrency) for client in clients}
+        limiters = limiters_for(clients)
         # Twice as many trajectories as calls: while one waits for its answer another can prepare its next call.
         places = asyncio.Semaphore(max(2, 2 * sum(client.concurrency for client in clients)))
         outcomes: dict[str, Outcome] = {}

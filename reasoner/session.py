@@ -14,15 +14,16 @@ import asyncio
 import copy
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.aids import Aids
+from reasoner.asking import Place, less, with_history
 from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
 from reasoner.concurrency import together
-from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ReasonerError, Refused
+from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ContextTooLong, ReasonerError, StreamCut
 from reasoner.numbers import NumberFormat, group, ungroup
-from reasoner.retry import RetryPolicy, with_retry
+from reasoner.retry import RetryPolicy, billed, with_retry
 from reasoner.store.journal import Intent, Journal, ThoughtRow, thought_row
 from reasoner.text import plain_answer, storable
 from reasoner.trajectory import Thought, Trajectory
@@ -46,27 +47,14 @@ from reasoner.types import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reasoner.asking import End
     from reasoner.limiter import Limiter
     from reasoner.prompts import Prompts
     from reasoner.translation.corpus import Corpus
 
 MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
-
 Outcome = Literal["failed", "unknown"]
-
-_NOT_PROCESSED = (ConnectFailed, Refused, RateLimited)
-"""Faults after which a call was certainly not processed; after any other it may have been."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call stands in the search."""
-
-    parent: Thought
-    role: str
-    ordinal: int
-    template_hash: str
 
 
 class Session:
@@ -166,13 +154,15 @@ class Session:
         schema: Mapping[str, Any] | None = None,
         state: Any = None,
         ends: bool = False,
+        sheds: Mapping[str, End] | None = None,
         **variables: Any,
     ) -> Thought:
         """Ask the model one question and return its recorded answer, a child of `parent` (the root when there is none).
 
         The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
         overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `ends` says that no later prompt
-        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache.
+        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
+        is asked once more, with less of `history` and of the lists that `sheds` names, see `reasoner.asking`.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget; nothing was asked.
@@ -183,23 +173,33 @@ class Session:
         self._check_room()
         node = parent or self.root
         prompt = self._prompts.get(template)
-        ordinal = self.trajectory.claim(node, template)
-        messages = self._shown(_with_history(prompt.render({"statement": self.statement, **variables}), history))
-        if not messages:
-            raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
-        request = Request(
-            messages=messages,
-            sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
-            seed=int(digest(self._seed, self.trajectory.child_path(node, template, ordinal))[:8], 16) & 0x7FFFFFFF,
-            constraint=Constraint.schema(schema) if schema is not None else None,
-            about=About(self.problem, template, state, variables),
-            ends=ends,
-        )
-        key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
-        place = Place(node, template, ordinal, prompt.hash)
-        if (known := self._committed.get(key)) is not None:
-            return self._replay(known, key, place, state)
-        return await self._call(replace(request, key=key), place, state)
+        place = Place(node, template, self.trajectory.claim(node, template), prompt.hash)
+
+        def request(history: Sequence[Message], variables: Mapping[str, Any]) -> Request:
+            messages = self._shown(with_history(prompt.render({"statement": self.statement, **variables}), history))
+            if not messages:
+                raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
+            made = Request(
+                messages=messages,
+                sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
+                seed=int(digest(self._seed, self.trajectory.child_path(node, template, place.ordinal))[:8], 16) & 0x7FFFFFFF,
+                constraint=Constraint.schema(schema) if schema is not None else None,
+                about=About(self.problem, template, state, variables),
+                ends=ends,
+            )
+            return replace(made, key=digest(self.trajectory.key, node.path, template, str(place.ordinal), made.canonical()))
+
+        asked = request(history, variables)
+        shorter = less(history, variables, sheds or {})
+        for one in [asked] if shorter is None or not self._committed else [asked, request(*shorter)]:
+            if (known := self._committed.get(one.key)) is not None:
+                return self._replay(known, one.key, place, state)
+        try:
+            return await self._call(asked, place, state)
+        except ContextTooLong:
+            if shorter is None:
+                raise
+        return await self._call(request(*shorter), place, state)
 
     async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
         """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
@@ -320,15 +320,21 @@ class Session:
             async def attempt() -> Completion:
                 # A place is held while a call is under way, not while one waits to be asked again.
                 nonlocal started
-                async with self._limiter:
+                async with self._limiter.place(reserve.tokens) as taken:
                     started = time.monotonic() if started is None else started
-                    return await self._client.complete(request)
+                    answer = await self._client.complete(request)
+                    taken.used(answer.usage.prompt_tokens + answer.usage.completion_tokens)
+                    return answer
 
             try:
-                raw = await with_retry(attempt, self._retry, rng=self._jitter, on_retry=lambda error, *_: retries.append(error))
+                raw = await with_retry(
+                    attempt, self._retry, rng=self._jitter, budget=self._limiter.retries, on_retry=lambda error, *_: retries.append(error)
+                )
+            except StreamCut as cut:
+                raw = cut.partial  # kept as what it is: truncated, and so recorded
             except ClientError as error:
                 held.settle(Spent(calls=1, seconds=_since(started)))
-                outcome: Outcome = "failed" if isinstance(error, _NOT_PROCESSED) else "unknown"
+                outcome: Outcome = "unknown" if error.unknown_outcome else "failed"
                 await self._journal.failed(call_id, str(error), state=outcome, retries=len(retries))
                 raise
             except ReasonerError as error:
@@ -338,7 +344,7 @@ class Session:
                 left: Outcome = "failed" if started is None else "unknown"
                 await asyncio.shield(self._journal.failed(call_id, "cancelled", state=left, retries=len(retries)))
                 raise
-            completion = self._settled(raw, seconds=_since(started), free=free)
+            completion = self._settled(billed(raw, retries), seconds=_since(started), free=free)
             held.settle(spent_on(completion.usage, completion.seconds))
             thought = self._answered(completion, request.key, place, state)
             await self._journal.done(call_id, completion, self.unwritten(), retries=len(retries))
@@ -392,9 +398,3 @@ class Session:
 def _since(started: float | None) -> float:
     """Return the seconds since a call was sent; 0 when it never was."""
     return 0.0 if started is None else time.monotonic() - started
-
-
-def _with_history(messages: tuple[Message, ...], history: Sequence[Message]) -> tuple[Message, ...]:
-    head = [m for m in messages if m.role == "system"]
-    rest = [m for m in messages if m.role != "system"]
-    return (*head, *history, *rest)

@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"budget", "retry", "limiter", "concurrency"},
     {"shots"},
     {"store", "trajectory"},
-    {"session", "aids"},
+    {"session", "aids", "asking"},
     {"strategies", "translation"},
     {"plan"},
     {"run", "compare"},
