@@ -80,7 +80,7 @@ def _no_settings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
         for name in list(os.environ):
-            if name.startswith(("REASONER_", "OPENAI_")) or name.upper() in proxies:
+            if name.startswith(("REASONER_", "OPENAI_", "ANTHROPIC_")) or name.upper() in proxies:
                 patch.delenv(name)
         yield
 
