@@ -34,6 +34,7 @@ def _load(name: str) -> Any:
 
 _fault_server = _load("fault_server")
 _tiny_gguf = _load("tiny_gguf")
+_load("canned")
 
 
 class NetworkBlocked(RuntimeError):

@@ -23,7 +23,7 @@ from reasoner.clients._endpoint import MAX_BODY_BYTES, Endpoint
 from reasoner.clients._profiles import overridden, profile_of
 from reasoner.clients._sse import EventReader, StreamTooLarge
 from reasoner.clients._wire import cut
-from reasoner.errors import BadConfig, BadResponse, ClientError, TimedOut, UsageError
+from reasoner.errors import BadConfig, BadResponse, ClientError, ServerFailed, TimedOut, UsageError
 from reasoner.text import clean, shorten
 from reasoner.types import Completion, Pacing, Request, digest
 
@@ -93,7 +93,9 @@ class RemoteClient:
             ):
                 if self._stream and response.is_success and _is_stream(response):
                     await self._follow(response, reading)
-                    return self._ended(request, reading, "ended", started_s)
+                    if reading.whole:
+                        return reading.completion(seconds=time.perf_counter() - started_s)
+                    raise self._cut(request, reading, "ended", started_s)
                 data = await _read(response)
         except BadResponse as error:
             if reading.text:
@@ -142,13 +144,12 @@ class RemoteClient:
             async with asyncio.timeout(DRAIN_S):
                 await anext(pieces, None)
 
-    def _ended(self, request: Request, reading: Reading, how: str, started_s: float) -> Completion:
-        if not reading.whole:
-            raise self._cut(request, reading, how, started_s)
-        return reading.completion(seconds=time.perf_counter() - started_s)
-
     def _cut(self, request: Request, reading: Reading, how: str, started_s: float) -> ClientError:
-        return cut(self._endpoint, request, reading, how, seconds=time.perf_counter() - started_s)
+        """Return the error for a stream that is not whole: with what had come of the answer, if anything had."""
+        if reading.text:
+            return cut(self._endpoint, request, reading, how, seconds=time.perf_counter() - started_s)
+        hint = "the request may have been processed; try again"
+        return ServerFailed(f"the stream from {self._endpoint.where} {how} before anything of an answer had come", hint=hint)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Safe to call twice."""
