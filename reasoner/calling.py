@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
-from reasoner.errors import ClientError, ConnectFailed, OutcomeUnknown, RateLimited, ReasonerError, Refused
+from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.retry import RetryPolicy, with_retry
 from reasoner.secrets import without_known
 from reasoner.text import storable
@@ -42,9 +42,6 @@ ASK_ABOVE = 0.10
 
 HELD_WAIT_S = 0.1
 """How long a call waits before it looks again whether those under way have left it room in the run's budget, in seconds."""
-
-_NOT_PROCESSED = (ConnectFailed, Refused, RateLimited)
-"""Faults after which a call was certainly not processed; after any other it may have been."""
 
 
 @dataclass(slots=True)
@@ -162,10 +159,12 @@ class Caller:
         with self.budget.reserve(reserve) as held:
             attempt = _Attempt(self, intent)
             try:
-                raw = await with_retry(attempt.make, self._retry, rng=self._jitter, on_retry=attempt.failed)
+                raw = await with_retry(attempt.make, self._retry, rng=self._jitter, budget=self.limiter.retries, on_retry=attempt.failed)
+            except StreamCut as cut:
+                raw = cut.partial  # kept as what it is: truncated, and so recorded
             except ClientError as error:
                 held.settle(Spent(calls=1, seconds=attempt.seconds))
-                await attempt.close(str(error), "failed" if isinstance(error, _NOT_PROCESSED) else "unknown")
+                await attempt.close(str(error), "unknown" if error.unknown_outcome else "failed")
                 raise
             except ReasonerError as error:
                 await attempt.close(str(error), "unknown" if attempt.uncertain else "failed")
@@ -211,12 +210,12 @@ class _Attempt:
     def failed(self, error: ReasonerError, *_: object) -> None:
         """Note an attempt that is followed by another."""
         self.retries += 1
-        self.uncertain = not isinstance(error, _NOT_PROCESSED)
+        self.uncertain = not isinstance(error, ClientError) or error.unknown_outcome
 
     async def make(self) -> Completion:
         """Make one attempt. A place is held while it is under way, not while it waits to be asked again or for room in the budget."""
         while True:
-            async with self._caller.limiter:
+            async with self._caller.limiter.place(self._intent.reserved_tokens) as place:
                 if self.call_id is None:
                     self.call_id = await self._intend()
                 elif self.uncertain:
@@ -224,7 +223,9 @@ class _Attempt:
                     self.uncertain = False
                 if self.call_id is not None:
                     self.started = time.monotonic() if self.started is None else self.started
-                    return await self._send(self._intent.request)
+                    answer = await self._send(self._intent.request)
+                    place.used(answer.usage.prompt_tokens + answer.usage.completion_tokens)
+                    return answer
             await asyncio.sleep(HELD_WAIT_S)
 
     async def _send(self, request: Request) -> Completion:

@@ -13,8 +13,11 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  ├─ TimedOut*                    no answer in time; the request may have been processed
 │  ├─ RateLimited*                 429; carries retry_after_s when the server named it
 │  ├─ ServerFailed*                5xx and kin
-│  ├─ Refused                      the provider says no, and would say no again (401, 403, 404, 422, ...)
-│  ├─ BadResponse                  success status, senseless body
+│  ├─ StreamCut*                   a streamed answer that ended before its end; carries what had come
+│  ├─ Refused                      the provider says no, and would say no again (404, 422, ...)
+│  │  ├─ KeyRefused                401, 403: no further call is sent with that key
+│  │  └─ QuotaExhausted            402, no quota, a spend limit: the run stops, and can be gone on with
+│  ├─ BadResponse*                 success status, senseless body
 │  ├─ ContextTooLong               prompt and answer do not fit in the model's context (carries both numbers)
 │  ├─ EngineLost                   the local engine died three times on the same request
 │  └─ OutcomeUnknown               a call was under way when its process ended, and may have been billed (--on-unknown)
@@ -42,7 +45,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reasoner.types import Answer
+    from reasoner.types import Answer, Completion
 
 EXIT_WRONG = 1
 EXIT_USAGE = 2
@@ -111,6 +114,8 @@ class ClientError(ReasonerError):
 
     exit_code = EXIT_PROVIDER
     stops_run = False
+    unknown_outcome: bool = True
+    """Whether the request may have been processed, and billed, all the same."""
 
 
 class ConnectFailed(ClientError):
@@ -118,6 +123,7 @@ class ConnectFailed(ClientError):
 
     retryable = True
     stops_run = True
+    unknown_outcome = False
 
 
 class TimedOut(ClientError):
@@ -131,6 +137,8 @@ class RateLimited(ClientError):
 
     retryable = True
     stops_run = True
+    unknown_outcome = False
+    overload: ClassVar[bool] = True
 
     def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -138,27 +146,59 @@ class RateLimited(ClientError):
 
 
 class ServerFailed(ClientError):
-    """The server failed (5xx and kin)."""
+    """The server failed (5xx and kin), or the connection to it broke.
+
+    `overload` says that it named too much load as the reason (503, 529), so that it had not begun and fewer calls at once may help.
+    """
 
     retryable = True
 
-    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None, overload: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+        self.overload = overload
+        self.unknown_outcome = not overload
+
+
+class StreamCut(ClientError):
+    """A streamed answer that ended before its end.
+
+    `partial` is what had come, with finish_reason `truncated` and usage that is estimated where the server had not told it. It is
+    asked again once from the beginning; cut a second time, it is kept as what it is and never taken for a whole answer.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", partial: Completion) -> None:
+        super().__init__(message, hint=hint)
+        self.partial = partial
 
 
 class Refused(ClientError):
     """The provider refuses, and would refuse the same request again."""
 
     stops_run = True
+    unknown_outcome = False
+
+
+class KeyRefused(Refused):
+    """The key is not accepted, or not for this (401, 403); every other call with it would be refused as well."""
+
+
+class QuotaExhausted(Refused):
+    """The account has no quota or money left, or has reached its spend limit; waiting a little does not help."""
 
 
 class BadResponse(ClientError):
     """A success status with a body that makes no sense."""
 
+    retryable = True
+
 
 class ContextTooLong(ClientError):
     """Prompt and answer do not fit in the context; both numbers are given, in tokens."""
+
+    unknown_outcome = False
 
     def __init__(self, message: str, *, hint: str = "", prompt_tokens: int | None = None, context_tokens: int | None = None) -> None:
         super().__init__(message, hint=hint)

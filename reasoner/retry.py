@@ -1,12 +1,14 @@
 """The one retry layer: which errors are asked again, after how long, how often.
 
-Knows the error tree and waits. Does not know clients, budgets or the journal; no other layer may retry as well, or attempts
+Knows the error tree and waits. Does not know clients, budgets of money or the journal; no other layer may retry as well, or attempts
 multiply and a server's `Retry-After` is undercut.
 
     completion = await with_retry(lambda: model.complete(request), RetryPolicy(), rng=rng)
 
     classify(ServerFailed("..."), 1, RetryPolicy(), jitter=0.5)  -> Retry(after_s=0.25)
     classify(Refused("..."), 1, RetryPolicy())                   -> Fail(reason="asking again would not help")
+    classify(QuotaExhausted("..."), 1, RetryPolicy())            -> Stop(reason="no call of this run would fare better")
+    classify(ContextTooLong("..."), 1, RetryPolicy())            -> Degrade(reason="only a shorter request would help")
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,7 +24,16 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from tenacity import AsyncRetrying, RetryCallState
 
-from reasoner.errors import BadResponse, RateLimited, ReasonerError, ServerFailed
+from reasoner.errors import (
+    BadResponse,
+    ContextTooLong,
+    KeyRefused,
+    QuotaExhausted,
+    RateLimited,
+    ReasonerError,
+    ServerFailed,
+    StreamCut,
+)
 
 T = TypeVar("T")
 
@@ -38,6 +50,8 @@ class RetryPolicy(BaseModel):
     """Attempts in all, the first included."""
     bad_response_retries: int = Field(default=2, ge=0)
     """A senseless body is asked again at most this often: a server that talks nonsense seldom stops."""
+    stream_cut_retries: int = Field(default=1, ge=0)
+    """A stream that was cut is asked again at most this often: each attempt may be billed."""
     first_wait_s: float = Field(default=0.5, ge=0)
     max_wait_s: float = Field(default=8.0, ge=0)
     max_retry_after_s: float = Field(default=120.0, ge=0)
@@ -60,20 +74,80 @@ class Fail:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Degrade:
+    """Do not ask this again; who asked may ask for less, once (see `Session.ask`)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Do not ask anything again: the run ends, and can be gone on with when the cause is mended."""
+
+    reason: str
+
+
+Decision = Retry | Fail | Degrade | Stop
+
 OnRetry = Callable[[ReasonerError, int, float], None]
 """Told of each failure that is asked again: the error, the attempt it ended (from 1), the wait in seconds."""
 
 
-def classify(error: ReasonerError, attempt: int, policy: RetryPolicy, *, jitter: float = 1.0, elapsed_s: float = 0.0) -> Retry | Fail:
+class RetryBudget:
+    """How many requests may be asked again, over all calls of one client in a run: a share of the requests, and a floor for small runs.
+
+    A bucket: each first attempt puts `share` in, each further one takes 1 out, and no more than `floor + share * window` is ever saved
+    up. So of n requests at most `floor + share * n` are asked again, and an outage after a long quiet time is no licence to hammer.
+    """
+
+    def __init__(self, *, share: float = 0.2, floor: float = 10, window: int = 500) -> None:
+        self._share = share
+        self._most = floor + share * window
+        self._left = float(floor)
+
+    def earn(self) -> None:
+        """Count one first attempt."""
+        self._left = min(self._most, self._left + self._share)
+
+    @property
+    def left(self) -> bool:
+        """Whether one more request may be asked again."""
+        return self._left >= 1
+
+    def spend(self) -> None:
+        """Count one request that is asked again."""
+        self._left -= 1
+
+
+def classify(
+    error: ReasonerError,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    of_kind: int | None = None,
+    jitter: float = 1.0,
+    elapsed_s: float = 0.0,
+    budget_left: bool = True,
+) -> Decision:
     """Decide what follows attempt number `attempt` (from 1) having ended in `error`. Pure.
 
-    `jitter` in [0, 1] places the wait within its range; `elapsed_s` is the time since the first attempt began.
+    `of_kind` is how many attempts have ended in an error of this class, this one included (all of them when None); `jitter` in
+    [0, 1] places the wait within its range; `elapsed_s` is the time since the first attempt began; `budget_left` says whether the run
+    may still ask something again.
     """
-    bad_response = isinstance(error, BadResponse)
-    if not (error.retryable or bad_response):
+    if isinstance(error, QuotaExhausted | KeyRefused):
+        return Stop("no call of this run would fare better")
+    if isinstance(error, ContextTooLong):
+        return Degrade("only a shorter request would help")
+    if not error.retryable:
         return Fail("asking again would not help")
-    if attempt >= policy.attempts or (bad_response and attempt > policy.bad_response_retries):
+    kinds = {BadResponse: policy.bad_response_retries, StreamCut: policy.stream_cut_retries}
+    bound = next((n for kind, n in kinds.items() if isinstance(error, kind)), policy.attempts)
+    if attempt >= policy.attempts or (of_kind or attempt) > bound:
         return Fail("no attempts are left")
+    if not budget_left:
+        return Fail("too large a share of the run's requests has been asked again already")
     asked_s = error.retry_after_s if isinstance(error, RateLimited | ServerFailed) else None
     if asked_s is None:
         # 2**63 is past any cap; the bound keeps the power from overflowing a float.
@@ -90,11 +164,15 @@ def classify(error: ReasonerError, attempt: int, policy: RetryPolicy, *, jitter:
 class _Course:
     """The state of one retried call: asked by tenacity once per failure, so that each jitter is drawn once."""
 
-    def __init__(self, policy: RetryPolicy, rng: random.Random, on_retry: OnRetry | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, policy: RetryPolicy, rng: random.Random, on_retry: OnRetry | None, clock: Callable[[], float], budget: RetryBudget | None
+    ) -> None:
         self._policy = policy
         self._rng = rng
         self._on_retry = on_retry
         self._clock = clock
+        self._budget = budget
+        self._kinds: Counter[type[ReasonerError]] = Counter()
         self._began_s = clock()
         self._after_s = 0.0
         self.attempts = 0
@@ -106,14 +184,19 @@ class _Course:
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, ReasonerError):
             return False  # a result, a cancellation, or a fault of the program: none of them is ours to hold
-        elapsed_s = self._clock() - self._began_s
-        verdict = classify(error, self.attempts, self._policy, jitter=self._rng.random(), elapsed_s=elapsed_s)
-        if isinstance(verdict, Fail):
-            self.reason = verdict.reason
+        self._kinds[type(error)] += 1
+        decision = classify(
+            error, self.attempts, self._policy, of_kind=self._kinds[type(error)], jitter=self._rng.random(),
+            elapsed_s=self._clock() - self._began_s, budget_left=self._budget is None or self._budget.left,
+        )  # fmt: skip
+        if not isinstance(decision, Retry):
+            self.reason = decision.reason
             return False
-        self._after_s, self.previous = verdict.after_s, error
+        if self._budget is not None:
+            self._budget.spend()
+        self._after_s, self.previous = decision.after_s, error
         if self._on_retry is not None:
-            self._on_retry(error, self.attempts, verdict.after_s)
+            self._on_retry(error, self.attempts, decision.after_s)
         return True
 
     def wait(self, _state: RetryCallState) -> float:
@@ -126,18 +209,21 @@ async def with_retry(
     *,
     rng: random.Random,
     on_retry: OnRetry | None = None,
+    budget: RetryBudget | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
     """Await `call()` until it succeeds or must not be asked again.
 
-    Each attempt calls `call` anew. Cancellation passes through at once, in a call and in a wait.
+    Each attempt calls `call` anew; `budget` is shared with all other calls of the client. Cancellation passes through at once, in a call and in a wait.
 
     Raises:
         ReasonerError: the last one. If it was asked more than once, or a wait the server named was too long, its message says
             so; the error of the attempt before is its cause when it has no cause of its own.
     """
-    course = _Course(policy, rng, on_retry, clock)
+    course = _Course(policy, rng, on_retry, clock, budget)
+    if budget is not None:
+        budget.earn()
 
     async def attempt() -> T:
         # tenacity awaits coroutine functions only; a lambda that returns an awaitable would come back unawaited.

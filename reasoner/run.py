@@ -19,7 +19,7 @@ from reasoner.budget import Budget, Limits, Price, unpriced
 from reasoner.calling import Caller, OnUnknown, UnknownPolicy
 from reasoner.errors import ReasonerError, first_fault
 from reasoner.lease import beating
-from reasoner.limiter import Limiter
+from reasoner.limiter import Limiter, limiters_for
 from reasoner.outcomes import Outcome, Report, stored_outcome
 from reasoner.plan import Plan, StrategySpec
 from reasoner.prompts import Prompts
@@ -219,11 +219,13 @@ class Runner:
         ]  # fmt: skip
 
     async def _all(self, plan: Plan, tasks: list[_Task], run: RunRow, clients: Sequence[Client], *, again: bool) -> tuple[Outcome, ...]:
+        limiters = limiters_for(clients)
+        limiters |= {id(client): self._limiters[client.fingerprint] for client in clients if client.fingerprint in self._limiters}
         work = _Work(
             plan,
             run,
             stored={row["id"]: row for row in trajectories(self._store, run.id)},
-            limiters={id(client): self._limiters.get(client.fingerprint) or Limiter(client.concurrency) for client in clients},
+            limiters=limiters,
             unknown=UnknownPolicy(self._conduct.on_unknown, self._conduct.confirm),
             again=again,
         )

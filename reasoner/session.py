@@ -16,8 +16,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.aids import Aids
+from reasoner.asking import less, with_history
 from reasoner.concurrency import together
-from reasoner.errors import BadConfig, BudgetExhausted
+from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
 from reasoner.numbers import NumberFormat, group, ungroup
 from reasoner.store.journal import Intent, ThoughtRow, thought_row
 from reasoner.text import plain_answer, storable
@@ -27,6 +28,7 @@ from reasoner.types import About, Answer, Completion, Constraint, Demonstration,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reasoner.asking import End
     from reasoner.budget import Budget
     from reasoner.calling import Caller
     from reasoner.prompts import Prompts
@@ -128,13 +130,15 @@ class Session:
         schema: Mapping[str, Any] | None = None,
         state: Any = None,
         ends: bool = False,
+        sheds: Mapping[str, End] | None = None,
         **variables: Any,
     ) -> Thought:
         """Ask the model one question and return its recorded answer, a child of `parent` (the root when there is none).
 
         The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
         overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `ends` says that no later prompt
-        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache.
+        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
+        is asked once more, with less of `history` and of the lists that `sheds` names, see `reasoner.asking`.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
@@ -146,22 +150,24 @@ class Session:
         node = parent or self.root
         prompt = self._prompts.get(template)
         ordinal = self.trajectory.claim(node, template)
-        messages = self._shown(_with_history(prompt.render({"statement": self.statement, **variables}), history))
-        if not messages:
-            raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
         path = self.trajectory.child_path(node, template, ordinal)
-        request = Request(
-            messages=messages,
-            sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
-            seed=int(digest(self._seed, path)[:8], 16) & 0x7FFFFFFF,
-            constraint=Constraint.schema(schema) if schema is not None else None,
-            about=About(self.problem, template, state, variables),
-            ends=ends,
-        )
-        key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
-        intent = Intent(node.id, path, template, ordinal, prompt.hash, replace(request, key=key))
 
-        def answered(completion: Completion) -> Thought:
+        def asking(history: Sequence[Message], variables: Mapping[str, Any]) -> Intent:
+            messages = self._shown(with_history(prompt.render({"statement": self.statement, **variables}), history))
+            if not messages:
+                raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
+            request = Request(
+                messages=messages,
+                sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
+                seed=int(digest(self._seed, path)[:8], 16) & 0x7FFFFFFF,
+                constraint=Constraint.schema(schema) if schema is not None else None,
+                about=About(self.problem, template, state, variables),
+                ends=ends,
+            )
+            key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
+            return Intent(node.id, path, template, ordinal, prompt.hash, replace(request, key=key))
+
+        def answered(completion: Completion, key: str) -> Thought:
             thought = self.trajectory.add(
                 node, role=template, ordinal=ordinal, text=completion.text, state=state, finish_reason=completion.finish_reason,
                 mean_logprob=completion.mean_logprob, call=key,
@@ -169,10 +175,21 @@ class Session:
             self._dirty[thought.id] = None
             return thought
 
-        if (known := self._caller.committed.get(key)) is not None:
-            self._replayed.add(key)
-            return answered(self._caller.replay(known))
-        return await self._caller.call(intent, lambda completion: (answered(completion), self.unwritten()))
+        async def call(intent: Intent) -> Thought:
+            return await self._caller.call(intent, lambda completion: (answered(completion, intent.request.key), self.unwritten()))
+
+        intent = asking(history, variables)
+        shorter = less(history, variables, sheds or {})
+        for one in [intent] if shorter is None or not self._caller.committed else [intent, asking(*shorter)]:
+            if (known := self._caller.committed.get(one.request.key)) is not None:
+                self._replayed.add(one.request.key)
+                return answered(self._caller.replay(known), one.request.key)
+        try:
+            return await call(intent)
+        except ContextTooLong:
+            if shorter is None:
+                raise
+        return await call(asking(*shorter))
 
     async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
         """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
@@ -282,9 +299,3 @@ class Session:
             raise BudgetExhausted(
                 f"the trajectory has {MAX_THOUGHTS} thoughts, the most one may have", hint="use a narrower search", best=self.best
             )
-
-
-def _with_history(messages: tuple[Message, ...], history: Sequence[Message]) -> tuple[Message, ...]:
-    head = [m for m in messages if m.role == "system"]
-    rest = [m for m in messages if m.role != "system"]
-    return (*head, *history, *rest)

@@ -208,13 +208,28 @@ class Demonstration:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How a client's calls are to be spaced, where it has an opinion (its attribute `pacing`); the run sees to it."""
+
+    adaptive: bool = False
+    """Find out how many calls at once the server bears; `concurrency` is then the most that are tried."""
+    rpm: int | None = None
+    """Requests in any 60 seconds at most."""
+    tpm: int | None = None
+    """Tokens, prompt and completion together, in any 60 seconds at most."""
+    account: int | None = None
+    """The same for clients that use the same key; no call is sent with a key that was refused. None: there is no key."""
+
+
 @runtime_checkable
 class Client(Protocol):
     """One model behind one method.
 
     `name` is what tables and rows call the model (`local`, `openai:gpt-x`, `teacher`); `fingerprint` names exactly what
     answers (weights hash, template, options), so that a run is never silently continued with another model; `paid` says
-    whether calls cost money; `concurrency` is how many calls may be under way at once.
+    whether calls cost money; `concurrency` is how many calls may be under way at once. One that wants its calls spaced has an
+    attribute `pacing` as well, see `Pacing`.
     """
 
     name: str

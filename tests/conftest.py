@@ -38,6 +38,7 @@ _fault_server = _load("fault_server")
 _forks = _load("forks")
 _model_server = _load("model_server")
 _tiny_gguf = _load("tiny_gguf")
+_load("canned")
 
 
 class NetworkBlocked(RuntimeError):
@@ -86,7 +87,7 @@ def _no_settings() -> Iterator[None]:
         for name in list(os.environ):
             if name == "REASONER_CHAOS_SEED":
                 continue  # what repeats a run must reach the test
-            if name.startswith(("REASONER_", "OPENAI_")) or name.upper() in proxies:
+            if name.startswith(("REASONER_", "OPENAI_", "ANTHROPIC_")) or name.upper() in proxies:
                 patch.delenv(name)
         yield
 

@@ -43,6 +43,8 @@ class Fault:
     """Wait this long before the first byte."""
     cut_at: int | None = None
     """Close the connection after so many bytes of the body."""
+    stall_at: int | None = None
+    """Send so many bytes of the body and then nothing more, with the connection open."""
     drip_s: float | None = None
     """Send the body byte by byte with this pause."""
     content_length: int | None = None
@@ -127,7 +129,7 @@ class FaultServer:
                     fault = self._faults.popleft() if self._faults else Fault(error_body("the fault server has no reply left"), 418)
                     if not await _answer(writer, fault):
                         break
-                    if fault.half_close:
+                    if fault.half_close or fault.stall_at is not None:
                         await reader.read()  # until the client lets go
                         break
             finally:
@@ -161,6 +163,7 @@ async def _answer(writer: asyncio.StreamWriter, fault: Fault) -> bool:
     head = f"HTTP/1.1 {fault.status} Told So\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     writer.write(head.encode("latin-1") + b"\r\n")
     body = fault.body if fault.cut_at is None else fault.body[: fault.cut_at]
+    body = body if fault.stall_at is None else body[: fault.stall_at]
     if fault.drip_s is None:
         writer.write(body)
     else:
@@ -171,4 +174,6 @@ async def _answer(writer: asyncio.StreamWriter, fault: Fault) -> bool:
     await writer.drain()
     if fault.half_close:
         writer.write_eof()
+    if fault.stall_at is not None:
+        return True
     return fault.announce_length and fault.cut_at is None and fault.content_length is None

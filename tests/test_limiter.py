@@ -16,7 +16,7 @@ def test_never_more_than_n_and_first_come_first_served() -> None:
 
         async def body(i: int) -> None:
             nonlocal most
-            async with limiter:
+            async with limiter.place():
                 order.append(i)
                 most = max(most, limiter.in_flight)
                 await asyncio.sleep(0)
@@ -36,7 +36,7 @@ def test_cancelled_waiters_and_bodies_give_their_place_back() -> None:
         limiter = Limiter(1)
 
         async def hold() -> None:
-            async with limiter:
+            async with limiter.place():
                 await asyncio.sleep(60)
 
         body, waiter = asyncio.create_task(hold()), asyncio.create_task(hold())
@@ -46,7 +46,7 @@ def test_cancelled_waiters_and_bodies_give_their_place_back() -> None:
         body.cancel()
         await asyncio.gather(body, waiter, return_exceptions=True)
         assert limiter.in_flight == 0
-        async with asyncio.timeout(5), limiter:
+        async with asyncio.timeout(5), limiter.place():
             assert limiter.in_flight == 1
 
     asyncio.run(main())
@@ -56,9 +56,9 @@ def test_an_error_in_the_body_gives_the_place_back() -> None:
     async def main() -> None:
         limiter = Limiter(1)
         with pytest.raises(ZeroDivisionError):
-            async with limiter:
+            async with limiter.place():
                 raise ZeroDivisionError
-        async with asyncio.timeout(5), limiter:
+        async with asyncio.timeout(5), limiter.place():
             pass
 
     asyncio.run(main())

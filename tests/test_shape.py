@@ -34,7 +34,7 @@ LAYERS: list[set[str]] = [
     {"budget", "retry", "limiter", "concurrency"},
     {"shots"},
     {"store", "trajectory"},
-    {"calling", "aids"},
+    {"calling", "aids", "asking"},
     {"session", "lease"},
     {"strategies", "translation"},
     {"plan"},

@@ -37,20 +37,29 @@ class UnknownChoice(StrEnum):
 
 Db = Annotated[Path | None, typer.Option("--db", help="Database file (default: $REASONER_DB, else trajectories.db).", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="local, a path to a .gguf, openai:NAME, or teacher.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="local, a path to a .gguf, openai:NAME, anthropic:NAME, or teacher.")]
 PromptDir = Annotated[
     Path | None, typer.Option("--prompts", help="Directory whose templates override single shipped ones.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of problems and sampling.")]
 New = Annotated[bool, typer.Option("--new", help="Start a new run even where an earlier one could be gone on with.")]
-BaseUrl = Annotated[
-    str | None, typer.Option("--base-url", help="Where an OpenAI-compatible endpoint stands, with its /v1.", show_default=False)
-]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Where a remote endpoint stands, with its /v1.", show_default=False)]
 KeyEnv = Annotated[
-    str | None, typer.Option("--api-key-env", help="Environment variable that holds the key [OPENAI_API_KEY].", show_default=False)
+    str | None,
+    typer.Option("--api-key-env", help="Environment variable that holds the key [OPENAI_API_KEY, ANTHROPIC_API_KEY].", show_default=False),
 ]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds one call may take [600].", show_default=False)]
-Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Calls under way at once.", show_default=False)]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", help="Calls under way at once; for a remote model the most that are tried.", show_default=False),
+]
+Rpm = Annotated[int | None, typer.Option("--rpm", help="Requests a minute to a remote model at most.", show_default=False)]
+Tpm = Annotated[int | None, typer.Option("--tpm", help="Tokens a minute to and from a remote model at most.", show_default=False)]
+Stream = Annotated[bool, typer.Option("--stream", help="Stream a remote model's answers.")]
+IdleTimeout = Annotated[float | None, typer.Option("--idle-timeout", help="Seconds a stream may bring nothing [120].", show_default=False)]
+ProfileOverride = Annotated[
+    str | None, typer.Option("--profile", help="What a remote model can do: key=value,... (docs/remote-models.md).", show_default=False)
+]
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model (default: the free cores).", show_default=False)]
 Exact = Annotated[bool, typer.Option("--exact", help="Local models: one request at a time, so that the same request gives the same text.")]
@@ -101,6 +110,11 @@ _CLIENT = {
     "api_key_env": "api_key_env",
     "timeout": "timeout_s",
     "concurrency": "concurrency",
+    "rpm": "rpm",
+    "tpm": "tpm",
+    "stream": "stream",
+    "idle_timeout": "idle_timeout_s",
+    "profile": "profile",
     "n_ctx": "n_ctx",
     "threads": "threads",
     "exact": "exact",
@@ -124,6 +138,11 @@ class Common:
     api_key_env: KeyEnv = None
     timeout: Timeout = None
     concurrency: Concurrency = None
+    rpm: Rpm = None
+    tpm: Tpm = None
+    stream: Stream = False
+    idle_timeout: IdleTimeout = None
+    profile: ProfileOverride = None
     n_ctx: NCtx = None
     threads: Threads = None
     exact: Exact = False

@@ -5,6 +5,7 @@ A model's name on the command line says which client serves it:
     local                 the embedded default model, through llama.cpp in a worker process
     path/to/model.gguf    any GGUF file, the same way
     openai:NAME           any OpenAI-compatible chat endpoint (`--base-url`)
+    anthropic:NAME        any endpoint of Anthropic's Messages format (`--base-url`)
     teacher               the exact solver, writing its search down as a model would
 
 `NAME:REST` opens the client module NAME with REST as the model's name. Importing this package imports no client.
@@ -36,6 +37,16 @@ class ClientOptions(BaseModel):
     """How long one call may take, in seconds."""
     concurrency: int | None = Field(default=None, ge=1)
     """How many calls may be under way at once; None leaves it to the client."""
+    rpm: int | None = Field(default=None, ge=1)
+    """How many requests a remote endpoint may be sent in any 60 seconds."""
+    tpm: int | None = Field(default=None, ge=1)
+    """How many tokens, prompt and completion together, it may be sent and asked for in any 60 seconds."""
+    stream: bool = False
+    """Have a remote model's answer streamed, so that silence is noticed after `idle_timeout_s` instead of `timeout_s`."""
+    idle_timeout_s: float = Field(default=120.0, gt=0)
+    """A stream that brings nothing for so long is taken for cut, in seconds."""
+    profile: str = ""
+    """What a remote model can do, where the table does not know it: `key=value,...`, see `reasoner.clients._profiles`."""
     n_ctx: int = Field(default=4096, ge=256)
     """Context of a local model, in tokens."""
     threads: int | None = Field(default=None, ge=1)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 from reasoner.budget import Limits
 from reasoner.errors import BadConfig, ReasonerError
-from reasoner.limiter import Limiter
+from reasoner.limiter import limiters_for
 from reasoner.plan import Plan, parse_strategies, problem_from_instance, problem_from_line
 from reasoner.prompts import Prompts
 from reasoner.run import Outcome, Report, Runner, trajectory_id
@@ -90,7 +90,9 @@ class Kitchen:
         self._settings = settings
         self._prompts = prompts or Prompts()
         self._limits = limits or Limits(calls=settings.max_calls)
-        self._limiters = {client.fingerprint: Limiter(client.concurrency) for client in menu.clients.values()}
+        clients = list(menu.clients.values())
+        limiters = limiters_for(clients)
+        self._limiters = {client.fingerprint: limiters[id(client)] for client in clients}
         self.menu = menu
         self.under_way: set[str] = set()
         self.stopping = False

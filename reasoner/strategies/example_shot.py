@@ -75,7 +75,12 @@ class ExampleShot(TranslationStrategy):
             pairs = cover.pairs[:budget] if params.method == "join" else self._chosen(corpus, sentence, budget, seed)
             note = record(session, cover, role="example_shot/cover", n_examples=len(pairs))
         reply = await session.ask(
-            "example_shot/translate", parent=note, source=sentence.source, target=sentence.target, pairs=as_dicts(pairs)
+            "example_shot/translate",
+            parent=note,
+            sheds={"pairs": "last"},
+            source=sentence.source,
+            target=sentence.target,
+            pairs=as_dicts(pairs),
         )
         session.mark(reply, fate="final")
         return session.offer(reply.text, reply)

@@ -139,6 +139,7 @@ class IterationOfThought(Strategy):
             template,
             parent=parent,
             schema=SCHEMAS[template] if self.params.output == "json_schema" else None,
+            sheds={"turns": "oldest"},
             turns=self._seen(turns),
             thought=thought,
             number=number,

@@ -174,6 +174,7 @@ class _Tree:
             "parent": node.thought,
             "sampling": {"temperature": params.temperature},
             "state": self._state(node),
+            "sheds": {"steps": "oldest"},
             **shown,
         }
         if params.generate == "propose":
@@ -210,7 +211,7 @@ class _Tree:
         """Return a state's place and its mean value. An evaluation that cannot be read counts 0, below every word."""
         replies = await self.session.ask_many(
             "tot/value", n=self.params.value_samples, parent=node.thought, sampling={"temperature": self.params.temperature},
-            state=self._state(node), ends=True, **self._shown(node),
+            state=self._state(node), ends=True, sheds={"steps": "oldest"}, **self._shown(node),
         )  # fmt: skip
         read = [read_value(self.session.read(reply)) for reply in replies]
         for reply, value in zip(replies, read, strict=True):

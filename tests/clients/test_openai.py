@@ -11,7 +11,8 @@ import pytest
 from fault_server import Fault, FaultServer, chat, error_body
 
 from reasoner.clients import ClientOptions, open_client
-from reasoner.clients._openai_wire import profile_for, request_body
+from reasoner.clients._openai_wire import OpenAIDialect
+from reasoner.clients._profiles import profile_of
 from reasoner.clients.openai import OpenAIClient
 from reasoner.errors import BadConfig, ClientError, ReasonerError, UsageError
 from reasoner.types import About, Client, Completion, Constraint, Message, Problem, Request, Sampling, Usage
@@ -63,11 +64,17 @@ def test_sampling_seed_and_stop_are_sent_and_extras_only_when_set(fault_server: 
 
 
 def test_the_profile_renames_and_leaves_out() -> None:
-    assert profile_for("o3-mini", "127.0.0.1").max_tokens_name == "max_tokens"
-    body = json.loads(request_body(REQUEST, model="o3-mini", profile=profile_for("o3-mini", "api.openai.com")))
-    assert body["max_completion_tokens"] == 1024
-    assert not {"max_tokens", "temperature", "top_p"} & set(body)
-    assert "temperature" in json.loads(request_body(REQUEST, model="gpt-4o", profile=profile_for("gpt-4o", "api.openai.com")))
+    assert profile_of("openai", "o3-mini", "127.0.0.1").max_tokens == "max_tokens"
+
+    def body(model: str) -> dict[str, Any]:
+        made: dict[str, Any] = json.loads(
+            OpenAIDialect().body(REQUEST, model=model, profile=profile_of("openai", model, "api.openai.com"), stream=False)
+        )
+        return made
+
+    assert body("o3-mini")["max_completion_tokens"] == 1024
+    assert not {"max_tokens", "temperature", "top_p"} & set(body("o3-mini"))
+    assert "temperature" in body("gpt-4o")
 
 
 def test_the_idempotency_key_is_sent_and_about_is_not(fault_server: FaultServer) -> None:

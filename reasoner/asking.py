@@ -1,0 +1,46 @@
+"""What goes into a question, and what may be left out of it where it does not fit in the model's context.
+
+A strategy says which of its template's lists may lose entries, and from which end; worked examples may always be left out.
+
+    await session.ask("iot/guide", turns=turns, sheds={"turns": "oldest"})
+
+    less([], {"turns": [1, 2, 3, 4]}, {"turns": "oldest"})  -> ([], {"turns": [3, 4]})
+
+Half of each goes, however long the prompt was: what is asked second depends on the question alone and not on a server's words, so that
+a replay finds it. Knows lists and messages; knows no strategy, no model, and no number of tokens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reasoner.types import Message
+
+End = Literal["oldest", "last"]
+"""Which entries of a list go first: the oldest (a dialogue), or the last (examples, the best of which come first)."""
+
+
+def less(history: Sequence[Message], variables: Mapping[str, Any], sheds: Mapping[str, End]) -> tuple[list[Message], dict[str, Any]] | None:
+    """Return a history and variables of about half the length; None where there is nothing that may be left out.
+
+    Worked examples go in pairs of question and answer, the last of them first; with one left, that goes too. A list keeps one entry.
+    """
+    pairs = len(history) // 2
+    kept = list(history[: 2 * (pairs // 2)])
+    made = dict(variables)
+    for name, end in sheds.items():
+        entries = list(variables[name])
+        half = max(1, len(entries) // 2)
+        made[name] = entries[-half:] if end == "oldest" else entries[:half]
+    shorter = len(kept) < len(history) or any(len(made[name]) < len(variables[name]) for name in sheds)
+    return (kept, made) if shorter else None
+
+
+def with_history(messages: tuple[Message, ...], history: Sequence[Message]) -> tuple[Message, ...]:
+    """Put a history between a template's system messages and its others."""
+    head = [m for m in messages if m.role == "system"]
+    rest = [m for m in messages if m.role != "system"]
+    return (*head, *history, *rest)

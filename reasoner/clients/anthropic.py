@@ -1,0 +1,43 @@
+"""Any endpoint that speaks Anthropic's Messages format: `POST {base_url}/messages`, one request per call.
+
+Knows where such an endpoint stands and which key it takes; `_anthropic_wire` knows the format and `_remote` the connection.
+
+    model = open_client("some-model", ClientOptions(base_url="http://127.0.0.1:4000/v1"))
+    completion = await model.complete(Request(messages=(Message("user", "4 9 10 13"),)))
+
+A JSON schema is asked for as the one tool the model has to call, which every model of that format can; `--profile schema=json_schema`
+asks by `output_config` instead. `constraint_applied` is `json_schema` only when the text really reads as JSON.
+"""
+
+from __future__ import annotations
+
+import os
+
+from reasoner.clients import ClientOptions
+from reasoner.clients._anthropic_wire import AnthropicDialect
+from reasoner.clients._remote import RemoteClient, checked_url, open_endpoint
+
+DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
+DEFAULT_KEY_ENV = "ANTHROPIC_API_KEY"
+
+
+class AnthropicClient(RemoteClient):
+    """One model at one endpoint of that format."""
+
+
+def open_client(name: str, options: ClientOptions) -> AnthropicClient:
+    """Open `anthropic:NAME`. Nothing is connected until the first call.
+
+    The variable `ANTHROPIC_BASE_URL` may stand without the `/v1` at its end, as other programs expect it to.
+
+    Raises:
+        UsageError: no model is named, or the key that a server on another machine needs is not set.
+        BadConfig: the base URL, the name or the profile cannot be used.
+    """
+    given, variable = options.base_url, os.environ.get("ANTHROPIC_BASE_URL", "").rstrip("/")
+    if variable and not variable.endswith("/v1"):
+        variable += "/v1"
+    source = "--base-url" if given is not None else "the variable ANTHROPIC_BASE_URL" if variable else "the default address"
+    url = checked_url(given if given is not None else variable or DEFAULT_BASE_URL, source, DEFAULT_KEY_ENV)
+    endpoint = open_endpoint("anthropic", name, url, key_env=options.api_key_env or DEFAULT_KEY_ENV, path="/messages")
+    return AnthropicClient("anthropic", AnthropicDialect(), endpoint, options)
