@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, StrictStr, ValidationError
 from pydantic_core import from_json
 
-from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, no_json, schema_of
+from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, no_json, schema_of, went_on
 from reasoner.errors import BadConfig, BadResponse
 from reasoner.types import Completion, FinishReason, Request, Usage
 
@@ -178,6 +178,11 @@ class AnthropicReading:
         return self._begun and self._rest.stop_reason is not None and self._done
 
     @property
+    def ended(self) -> bool:
+        """Whether the end was announced."""
+        return self._done
+
+    @property
     def text(self) -> str:
         """What has come of the answer."""
         return "".join(piece for pieces in (*self._texts.values(), *self._tools.values()) for piece in pieces)
@@ -211,6 +216,8 @@ class AnthropicReading:
             self._tools[start.index] = []
 
     def _add(self, part: _BlockDelta) -> None:
+        if self._rest.stop_reason is not None:
+            raise went_on(self._endpoint)
         if part.delta.type == "text_delta":
             self._texts.setdefault(part.index, []).append(part.delta.text)
         elif part.delta.type == "input_json_delta":

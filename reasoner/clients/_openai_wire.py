@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, FiniteFloat, StrictStr, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, no_json, schema_of
+from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, no_json, schema_of, went_on
 from reasoner.errors import BadResponse
 from reasoner.types import Completion, FinishReason, Request, Usage
 
@@ -189,6 +189,11 @@ class OpenAIReading:
         return self._finish is not None and self._done
 
     @property
+    def ended(self) -> bool:
+        """Whether the end was announced."""
+        return self._done
+
+    @property
     def text(self) -> str:
         """What has come of the answer."""
         return "".join(self._texts)
@@ -217,7 +222,10 @@ class OpenAIReading:
         delta = choice.delta or _Message()
         tool = _arguments(delta, self._request, self._profile)
         self._spoke = self._spoke or delta.content is not None or tool is not None
-        self._texts += [piece for piece in (delta.content, tool) if piece]
+        pieces = [piece for piece in (delta.content, tool) if piece]
+        if pieces and self._finish is not None:
+            raise went_on(self._endpoint)
+        self._texts += pieces
         self._refusals += [delta.refusal] if delta.refusal else []
         self._finish = choice.finish_reason or self._finish
         if self._request.sampling.logprobs:

@@ -126,7 +126,7 @@ class RemoteClient:
         """Read a stream to its end, to the end of the response, or until nothing has come for the idle timeout."""
         events = EventReader()
         pieces = aiter(_unpacked(response))
-        while not reading.whole:
+        while not reading.ended:
             try:
                 async with asyncio.timeout(self._idle_s):
                     piece = await anext(pieces, None)
@@ -142,7 +142,8 @@ class RemoteClient:
             except StreamTooLarge as error:
                 raise BadResponse(f"{self._endpoint.url} sent {error}", hint="lower max_tokens") from error
             for event in completed:
-                reading.take(event)
+                if not reading.ended:
+                    reading.take(event)
         with contextlib.suppress(TimeoutError, httpx.TransportError):
             async with asyncio.timeout(DRAIN_S):
                 await anext(pieces, None)

@@ -41,6 +41,10 @@ class Reading(Protocol):
         """Whether the answer has come to its proper end."""
 
     @property
+    def ended(self) -> bool:
+        """Whether the server has said that nothing more comes, whatever is missing."""
+
+    @property
     def text(self) -> str:
         """What has come of it."""
 
@@ -149,6 +153,11 @@ def no_json(endpoint: Endpoint, body: bytes) -> BadResponse:
     """Return the error for a body that is no JSON."""
     start = endpoint.said(body[:400].decode("utf-8", "replace"), 80)
     return BadResponse(f"{endpoint.url} answered with {len(body)} bytes that are no JSON: {start!r}", hint="check --base-url")
+
+
+def went_on(endpoint: Endpoint) -> BadResponse:
+    """Return the error for a stream that brings more of an answer after it has said why the answer stopped."""
+    return BadResponse(f"{endpoint.url} streamed more after the end of the answer", hint="what it says about the end cannot be trusted")
 
 
 def json_event(endpoint: Endpoint, data: bytes, *, begun: bool) -> dict[str, Any]:

@@ -26,6 +26,37 @@ REQUEST = Request(
 )
 
 
+def anthropic(_folder: Path, server: Any) -> tuple[str, ClientOptions]:
+    from canned import message
+    from fault_server import Fault
+
+    server.script(*[Fault(message("hi"))] * 2)
+    return "anthropic:m", ClientOptions(base_url=server.url)
+
+
+def anthropic_streamed(_folder: Path, server: Any) -> tuple[str, ClientOptions]:
+    from canned import anthropic_events, stream
+    from fault_server import Fault
+
+    server.script(*[Fault(stream(anthropic_events("hi")), headers={"Content-Type": "text/event-stream"})] * 2)
+    return "anthropic:m", ClientOptions(base_url=server.url, stream=True)
+
+
+def openai(_folder: Path, server: Any) -> tuple[str, ClientOptions]:
+    from fault_server import Fault
+
+    server.script(*[Fault()] * 2)
+    return "openai:m", ClientOptions(base_url=server.url)
+
+
+def openai_streamed(_folder: Path, server: Any) -> tuple[str, ClientOptions]:
+    from canned import openai_events, stream
+    from fault_server import Fault
+
+    server.script(*[Fault(stream(openai_events("hi")), headers={"Content-Type": "text/event-stream"})] * 2)
+    return "openai:m", ClientOptions(base_url=server.url, stream=True)
+
+
 def scripted(folder: Path, _server: Any) -> tuple[str, ClientOptions]:
     path = folder / "replies.jsonl"
     path.write_text('"one"\n"one"\n')
@@ -33,23 +64,23 @@ def scripted(folder: Path, _server: Any) -> tuple[str, ClientOptions]:
 
 
 RECIPES: dict[str, Callable[[Path, Any], tuple[str, ClientOptions]]] = {
+    "anthropic": anthropic,
     "llamacpp": lambda _folder, _server: ("local", ClientOptions(threads=1, n_ctx=512, exact=True)),
-    "openai": lambda _folder, server: ("openai:m", ClientOptions(base_url=server.url)),
+    "openai": openai,
     "scripted": scripted,
     "teacher": lambda _folder, _server: ("teacher", ClientOptions()),
 }
+MODES = {"anthropic, streamed": anthropic_streamed, "openai, streamed": openai_streamed}
+"""Further ways a client works, each held to the same."""
 
 
 def test_every_client_has_a_recipe() -> None:
     assert set(CLIENTS) <= set(RECIPES), "say in RECIPES how the new client can be opened offline"
 
 
-@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.model if n == "llamacpp" else ()) for n in CLIENTS])
+@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.model if n == "llamacpp" else ()) for n in [*CLIENTS, *MODES]])
 def opened(request: pytest.FixtureRequest, tmp_path: Path, fault_server: Any) -> Client:
-    from fault_server import Fault
-
-    fault_server.script(Fault(), Fault())
-    model, options = RECIPES[request.param](tmp_path, fault_server)
+    model, options = (RECIPES | MODES)[request.param](tmp_path, fault_server)
     return open_client(model, options)
 
 
@@ -78,9 +109,10 @@ async def test_it_answers_counts_and_closes_twice(opened: Client) -> None:
     await opened.aclose()
 
 
-@pytest.mark.parametrize("model", ["", "nobody:x", "gone.gguf", "scripted:gone.jsonl", "openai:"])
+@pytest.mark.parametrize("model", ["", "nobody:x", "gone.gguf", "scripted:gone.jsonl", "openai:", "anthropic:"])
 def test_what_cannot_be_opened_is_the_caller_s_fault(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1/v1")
     from reasoner.errors import DataError
 
     with pytest.raises((UsageError, DataError)) as refused:
