@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import random
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -32,7 +33,7 @@ from reasoner.errors import (
     StreamCut,
     TimedOut,
 )
-from reasoner.retry import Degrade, Fail, Retry, RetryBudget, RetryPolicy, Stop, billed, classify, with_retry
+from reasoner.retry import Degrade, Fail, Retry, RetryBudget, RetryPolicy, Stop, classify, with_retry
 from reasoner.types import Completion, Message, Request, Usage
 
 ENDPOINT = Endpoint("m", "http://127.0.0.1:9/v1", "127.0.0.1", SecretStr(""), "OPENAI_API_KEY")
@@ -196,9 +197,9 @@ def test_resets_in_every_form(headers: dict[str, str], seconds: float | None) ->
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
-def follow(replies: list[Reply], *, policy: RetryPolicy = POLICY, budget: RetryBudget | None = None) -> tuple[object, list[float], int]:
+def follow(replies: Sequence[Reply], *, policy: RetryPolicy = POLICY, budget: RetryBudget | None = None) -> tuple[object, list[float], int]:
     """Run the loop over scripted replies; return result or error, the waits, and the number of requests."""
-    client, waits = ScriptedClient(replies), list[float]()
+    client, waits = ScriptedClient(list(replies)), list[float]()
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -260,7 +261,6 @@ def test_a_cut_stream_is_asked_again_once_and_what_it_cost_is_counted() -> None:
     result, _, n_requests = follow([cut, "fine"])
     assert isinstance(result, Completion)
     assert n_requests == 2
-    assert billed(Completion("fine", usage=Usage(10, 5, 2)), [cut, ServerFailed("x")]).usage == Usage(20, 8, 2)
     result, _, n_requests = follow([cut, StreamCut("again", partial=PARTIAL), "never"])
     assert isinstance(result, StreamCut)
     assert n_requests == 2

@@ -160,11 +160,14 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 def _end_like_ctrl_c() -> None:
     """Let SIGTERM end a run the way Ctrl-C does: resumably, with the clients closed."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts background jobs with SIGINT ignored, but a running event loop ends in good order only by one that is handled.
+        # It is held back instead, until a SIGTERM lets it through.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def terminate(*_: object) -> None:
-        # A shell starts background jobs with SIGINT ignored; sending it to ourselves would then swallow the SIGTERM.
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            raise KeyboardInterrupt
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.kill(os.getpid(), signal.SIGINT)
 
     signal.signal(signal.SIGTERM, terminate)

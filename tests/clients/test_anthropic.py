@@ -37,7 +37,7 @@ def send(server: FaultServer, *faults: Fault, request: Request = REQUEST, **opti
     server.script(*faults)
 
     async def main() -> Completion:
-        client = open_client("anthropic:some-model", ClientOptions(**({"base_url": server.url, "timeout_s": 20} | options)))
+        client = open_client("anthropic:some-model", ClientOptions.model_validate({"base_url": server.url, "timeout_s": 20} | options))
         try:
             return await client.complete(request)
         finally:
