@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import random
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -196,9 +197,9 @@ def test_resets_in_every_form(headers: dict[str, str], seconds: float | None) ->
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
-def follow(replies: list[Reply], *, policy: RetryPolicy = POLICY, budget: RetryBudget | None = None) -> tuple[object, list[float], int]:
+def follow(replies: Sequence[Reply], *, policy: RetryPolicy = POLICY, budget: RetryBudget | None = None) -> tuple[object, list[float], int]:
     """Run the loop over scripted replies; return result or error, the waits, and the number of requests."""
-    client, waits = ScriptedClient(replies), list[float]()
+    client, waits = ScriptedClient(list(replies)), list[float]()
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
