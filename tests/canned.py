@@ -36,7 +36,14 @@ def openai_events(text: str = TEXT, *, usage: bool = True) -> list[Any]:
 def anthropic_events(text: str = TEXT) -> list[Any]:
     """The events of a sound Anthropic stream."""
     pieces = [text[i : i + 7] for i in range(0, len(text), 7)]
-    start = {"id": "m1", "type": "message", "role": "assistant", "model": "served-model", "content": [], "stop_reason": None}
+    start: dict[str, Any] = {
+        "id": "m1",
+        "type": "message",
+        "role": "assistant",
+        "model": "served-model",
+        "content": [],
+        "stop_reason": None,
+    }
     usage = {"input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 3, "output_tokens": 1}
     return [
         {"type": "message_start", "message": start | {"usage": usage}},
