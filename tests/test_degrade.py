@@ -24,6 +24,7 @@ from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import ContextTooLong, KeyRefused, QuotaExhausted, StreamCut
 from reasoner.retry import RetryPolicy
 from reasoner.run import Outcome
+from reasoner.store import Store
 from reasoner.types import Completion, Message, Request, Usage
 
 QUICK = RetryPolicy(first_wait_s=0.0, max_wait_s=0.0)
