@@ -60,10 +60,10 @@ ROWS = (
     Row(
         "responses",
         "no malformed response or cut stream is taken for an answer",
-        "tests/chaos/test_responses.py",
+        "tests/clients/test_malformed.py tests/clients/test_streams.py",
         {"REASONER_MALFORMED": "10000"},
     ),
-    Row("limits", "a server's limit is found and kept to", "tests/chaos/test_limits.py"),
+    Row("limits", "a server's limit is found and kept to", "tests/test_pacing.py tests/test_retry_table.py"),
 )
 
 
