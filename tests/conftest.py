@@ -35,6 +35,7 @@ def _load(name: str) -> Any:
 _fault_server = _load("fault_server")
 _tiny_gguf = _load("tiny_gguf")
 _load("canned")
+_load("real_servers")
 
 
 class NetworkBlocked(RuntimeError):
