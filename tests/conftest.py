@@ -39,6 +39,7 @@ _forks = _load("forks")
 _model_server = _load("model_server")
 _tiny_gguf = _load("tiny_gguf")
 _load("canned")
+_load("real_servers")
 
 
 class NetworkBlocked(RuntimeError):

