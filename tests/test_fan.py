@@ -83,7 +83,18 @@ def test_the_last_record_is_the_goal_where_the_least_is_looked_for() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1/2", "1/2 :", "1/2 9>>: 3", "999/1 9: 1", "1/2 9: x ! x!", "\x00" * 50, "1/2 9: " + "9 " * 5000, ">" * 4000, "1/1 " + "9>" * 900 + "9: 1"],
+    [
+        "",
+        "1/2",
+        "1/2 :",
+        "1/2 9>>: 3",
+        "999/1 9: 1",
+        "1/2 9: x ! x!",
+        "\x00" * 50,
+        "1/2 9: " + "9 " * 5000,
+        ">" * 4000,
+        "1/1 " + "9>" * 900 + "9: 1",
+    ],
 )
 def test_any_text_is_read(text: str) -> None:
     assert len(parse(text).entries) <= MAX_ENTRIES

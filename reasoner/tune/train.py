@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import peft
@@ -48,7 +49,9 @@ class Trainer:
         config = peft.LoraConfig(
             r=options.rank, lora_alpha=options.alpha, lora_dropout=0.0, target_modules="all-linear", bias="none", task_type="CAUSAL_LM"
         )
-        self.model = peft.get_peft_model(model, config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # peft reads an attribute that transformers has renamed
+            self.model = peft.get_peft_model(model, config)
         for module in self.model.modules():
             if hasattr(module, "cast_input_dtype_enabled"):
                 module.cast_input_dtype_enabled = False  # autocast does it; peft would turn all inputs into 32 bits first, and back

@@ -1,0 +1,149 @@
+"""A whole training, on a model of a few kilobytes with random weights: loss, resume, and the adapter in llama.cpp against PyTorch."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_gguf import write_tiny
+
+from reasoner.clients.llamacpp.adapter import read_card
+from reasoner.clients.llamacpp.gguf_header import read_header
+from reasoner.errors import DataError
+from reasoner.tune import Options, Progress, tune
+
+np = pytest.importorskip("numpy")
+for name in ("torch", "transformers", "peft", "gguf"):
+    pytest.importorskip(name)
+
+
+def dataset(path: Path, n: int = 40, seed: int = 0) -> Path:
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(n):
+        start = rng.randint(1, 9)
+        said = f"1/1 {start}: {2 * start} {start + 1}!"
+        rows.append({"prompt": [{"role": "user", "content": f"p {start}"}], "completion": [{"role": "assistant", "content": said}]})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def options(tiny: Path, **more: Any) -> Options:
+    return Options(model=str(tiny), threads=1, learning_rate=0.02, rank=8, alpha=16, **more)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    return write_tiny(tmp_path / "tiny.gguf")
+
+
+def test_the_loss_falls_and_the_adapter_says_how(tmp_path: Path, tiny: Path) -> None:
+    seen: list[Progress] = []
+    estimates: list[Any] = []
+    made = tune(
+        dataset(tmp_path / "d.jsonl"), tmp_path / "a.gguf", options(tiny, epochs=6, held_out=dataset(tmp_path / "t.jsonl", 8, seed=1)),
+        on_progress=seen.append, on_estimate=estimates.append,
+    )  # fmt: skip
+    assert made.last_loss < 0.6 * made.first_loss
+    assert made.held_out_before is not None
+    assert made.held_out_after is not None
+    assert made.held_out_after < 0.6 * made.held_out_before
+    assert (made.steps, made.stopped_by, made.resumed) == (30, "epochs", False)
+    assert seen[-1].step == 30
+    assert seen[-1].tokens == made.tokens > made.completion_tokens > 0
+    assert estimates[0].rows == 40
+    assert estimates[0].seconds > 0
+    card = read_card(read_header(tmp_path / "a.gguf"))
+    assert card is not None
+    assert card["data"]["rows"] == 40
+    assert card["training"]["steps"] == 30
+    assert not (tmp_path / "a.gguf.checkpoint").exists()
+
+
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path, tiny: Path) -> None:
+    data = dataset(tmp_path / "d.jsonl")
+    chosen = options(tiny, epochs=2, checkpoint_s=0)
+    whole = tune(data, tmp_path / "whole.gguf", chosen)
+
+    class Killed(BaseException):
+        pass
+
+    saves = 0
+
+    def kill(*_: object) -> None:
+        nonlocal saves
+        saves += 1
+        if saves == 2:
+            raise Killed
+
+    # The last step of an epoch and the first report: killed within step 10 of 10, after nine were saved.
+    with pytest.raises(Killed):
+        tune(data, tmp_path / "cut.gguf", chosen, on_progress=kill)
+    assert (tmp_path / "cut.gguf.checkpoint").is_dir()
+    assert not (tmp_path / "cut.gguf").exists()
+    cut = tune(data, tmp_path / "cut.gguf", chosen)
+    assert cut.resumed
+    assert cut.steps == whole.steps == 10
+
+    def tensors(path: Path) -> bytes:
+        return path.read_bytes()[-8_000:]  # the card before them says how many seconds it took
+
+    assert tensors(tmp_path / "cut.gguf") == tensors(tmp_path / "whole.gguf")
+
+
+def test_a_budget_of_tokens_ends_it_with_the_rate_fallen_to_zero(tmp_path: Path, tiny: Path) -> None:
+    made = tune(dataset(tmp_path / "d.jsonl"), tmp_path / "a.gguf", options(tiny, epochs=50, max_tokens=2000))
+    assert made.stopped_by == "tokens"
+    assert 2000 <= made.tokens < 2600
+
+
+def test_rows_over_the_context_are_refused(tmp_path: Path, tiny: Path) -> None:
+    row = {"prompt": "p", "completion": "1 " * 100}
+    data = dataset(tmp_path / "d.jsonl", 3)
+    data.write_text(data.read_text() + json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"1 of 4 rows of .*d.jsonl are over the context of 128 tokens \(row 4 has 430\); raise --n-ctx"):
+        tune(data, tmp_path / "a.gguf", options(tiny, n_ctx=128))
+
+
+@pytest.mark.model
+def test_llama_cpp_with_the_adapter_computes_what_pytorch_does(tmp_path: Path, tiny: Path) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp")
+    import torch
+
+    from reasoner.tune.adapter import write_adapter
+    from reasoner.tune.base import load_base, read_base
+    from reasoner.tune.train import Trainer
+
+    header = read_base(tiny)
+    trainer = Trainer(load_base(tiny, header, dtype="float32").model, options(tiny), pad=0, device="cpu")
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in trainer.parameters:
+            parameter.copy_((torch.randn_like(parameter) * 0.3).half())
+    adapter = tmp_path / "a.gguf"
+    write_adapter(adapter, header, trainer.matrices(), alpha=16, base_name="tiny", base_sha256="", card={})
+    rng = random.Random(0)
+    prompts = [[rng.randrange(3, 259) for _ in range(rng.randint(2, 20))] for _ in range(50)]
+
+    def native(lora: str | None) -> Any:
+        model = llama_cpp.Llama(str(tiny), lora_path=lora, n_ctx=512, n_threads=1, verbose=False)
+        found = []
+        for tokens in prompts:
+            model.reset()
+            model.eval(tokens)
+            found.append(np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(model.ctx, -1), shape=(259,)).copy())
+        model.close()
+        return np.array(found)
+
+    with torch.no_grad():
+        ours = np.array([trainer.model(input_ids=torch.tensor([tokens])).logits[0, -1].numpy() for tokens in prompts])
+        with trainer.model.disable_adapter():
+            base = np.array([trainer.model(input_ids=torch.tensor([tokens])).logits[0, -1].numpy() for tokens in prompts])
+    noise = np.abs(native(None) - base).max()
+    difference = np.abs(native(str(adapter)) - ours).max()
+    assert np.abs(ours - base).max() > 1  # the adapter matters
+    assert noise < 0.02
+    assert difference < 0.05, (difference, noise)
