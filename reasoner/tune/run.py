@@ -213,7 +213,7 @@ class _Job:
                 Progress(
                     step=self.step, steps=n_steps, epoch=self.step / per_epoch, loss=self.last_loss, held_out_loss=self.before,
                     tokens=self.tokens, tokens_per_s=self.tokens / max(self.spent_s, 1e-9), elapsed_s=self.spent_s,
-                    eta_s=self.spent_s * (1 - done) / done if done else 0.0,
+                    eta_s=self.spent_s * max(0.0, 1 - done) / done if done else 0.0,
                 )
             )  # fmt: skip
 
