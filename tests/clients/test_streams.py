@@ -141,6 +141,8 @@ INNER: list[tuple[str, bytes, type[ClientError]]] = [
     ("openai", b"data: [DONE]\n\n", ServerFailed),
     ("openai", b"data: 7\n\n", BadResponse),
     ("openai", b"<html>welcome</html>", ServerFailed),
+    ("openai", stream([*openai_events()[:-2], openai_events()[2], "[DONE]"]), StreamCut),  # more after the end of the answer
+    ("anthropic", stream([*anthropic_events()[:-1], anthropic_events()[3], anthropic_events()[-1]]), StreamCut),
     ("anthropic", event(type="error", error={"type": "overloaded_error", "message": "Overloaded"}), ServerFailed),
     ("anthropic", ANTHROPIC_BEGUN + event(type="error", error={"type": "overloaded_error", "message": "Overloaded"}), ServerFailed),
     ("anthropic", ANTHROPIC_BEGUN + event(type="error", error={"type": "api_error", "message": "oops"}), StreamCut),
