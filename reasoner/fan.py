@@ -3,7 +3,8 @@ r"""The fan layout: a search written for a small model to learn, one line per st
     1/4 9: 18 10                 step 1 of 4; from 9 one can go to 18 and to 10
     2/4 9>18: 36 19              the whole path first, so that nothing has to be looked up
     3/4 9>18>36: 72x 37          x: a dead end, never looked into
-    4/4 9>10>20>40: 80x 41!      !: the goal
+    4/4 9>10>20>40: 80 41!       !: the goal
+    Goal: 9>10>20>40>41          its whole path, from which the answer is copied
     Answer: 9 -> 10 -> 20 -> 40 -> 41
 
 Knows this layout, written and read by one definition. Does not know any puzzle: a state is a word without blanks, `>` and `:` here, and
@@ -32,6 +33,7 @@ MAX_DEPTH = 64
 
 DEAD, GOAL = "x", "!"
 
+_GOAL = re.compile(r"\s*Goal:\s*([^\s:]+)\s*")
 _LINE = re.compile(r"\s*([0-9]{1,3})/([0-9]{1,3})\s+([^\s:]+):(?:\s(.*))?")
 
 
@@ -75,6 +77,11 @@ def write_line(n_steps: int, path: Sequence[str], words: Sequence[str]) -> str:
     return " ".join([f"{len(path)}/{n_steps}", f"{'>'.join(path)}:", *words])
 
 
+def write_goal(path: Sequence[str]) -> str:
+    """Write the path that ends the search."""
+    return f"Goal: {'>'.join(path)}"
+
+
 def parse(text: str) -> Fan:
     """Read a fan out of any text; what is no line of it is skipped.
 
@@ -85,6 +92,8 @@ def parse(text: str) -> Fan:
     n_children: dict[int | None, int] = {}
     goal: int | None = None
     for line in text[:MAX_TEXT_CHARS].splitlines()[:MAX_LINES]:
+        if (named := _GOAL.fullmatch(line[:MAX_LINE_CHARS])) is not None:
+            goal = at.get(tuple(named[1].split(">")), goal)
         match = _LINE.fullmatch(line[:MAX_LINE_CHARS])
         if match is None:
             continue

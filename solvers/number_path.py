@@ -141,8 +141,8 @@ class NumberPathSolver(Solver[NumberPath, Reached]):
         return str(state.value)
 
     def outlook(self, instance: NumberPath, state: Reached) -> Outlook:
-        """Call a number dead that is above the target: it never comes down."""
-        return "dead" if state.value > instance.target else "open"
+        """Call a number dead from which even adding one in each step that is left goes past the target."""
+        return "dead" if state.value + state.steps_left > instance.target else "open"
 
     def answer(self, instance: NumberPath, path: Sequence[Move[Reached]]) -> str:
         """Write the numbers with arrows between them."""

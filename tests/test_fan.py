@@ -30,7 +30,7 @@ def lines_of(name: str, level: int, n: int) -> list[str]:
 
 
 def test_a_search_breadth_first_and_depth_first() -> None:
-    breadth = "1/3 9: 18 10\n2/3 9>18: 36x 19\n2/3 9>10: 20 11\n3/3 9>18>19: 38 20\n3/3 9>10>20: 40 21!\nAnswer: 9 -> 10 -> 20 -> 21"
+    breadth = "1/3 9: 18 10\n2/3 9>18: 36x 19\n2/3 9>10: 20 11\n3/3 9>18>19: 38 20\n3/3 9>10>20: 40 21!\nGoal: 9>10>20>21\nAnswer: 9 -> 10 -> 20 -> 21"
     assert written("number_path", "3 9 21", "ats/fan_bfs") == breadth
     deep = written("number_path", "3 9 21", "ats/fan_dfs")
     assert deep.splitlines()[:3] == ["1/3 9: 18 10", "2/3 9>18: 36x 19", "3/3 9>18>19: 38 20"]

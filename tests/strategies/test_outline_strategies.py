@@ -198,3 +198,33 @@ def test_ats_over_the_teacher_marks_one_path_to_one_final_thought(tmp_path: Path
     n_moves = len(solver.solve(solver.parse(LINES[puzzle])))
     assert (fates.count("final"), fates.count("kept"), fates.count("open")) == (1, n_moves - 1, 0)
     assert (fates.count("pruned") > 0) == (puzzle != "sum")  # a column has one legal addition: there is nothing to prune
+
+
+FAN = "1/2 9: 18 10\n2/2 9>18: 36x 19\n2/2 9>10: 20! 11\nGoal: 9>10>20\nAnswer: 9 -> 10 -> 20"
+
+
+def test_ats_in_the_fan_layout_asks_by_the_line_alone_and_records_every_state(tmp_path: Path) -> None:
+    outcome, client = run(tmp_path, "ats:layout=fan", FAN)
+    assert outcome.correct
+    assert [(m.role, m.content) for m in client.requests[0].messages] == [("system", "bfs"), ("user", "number_path 2 9 20")]
+    assert nodes(outcome, "ats/step") == [
+        ("1", "reply", "", "18", "pruned"),
+        ("2", "reply", "", "10", "kept"),
+        ("1.1", "1", "", "36", "pruned"),
+        ("1.2", "1", "", "19", "pruned"),
+        ("2.1", "2", "", "20", "final"),
+        ("2.2", "2", "", "11", "pruned"),
+    ]
+    assert reply_fate(outcome) == "kept"
+
+
+def test_cot_in_the_fan_layout_asks_by_the_line_alone(tmp_path: Path) -> None:
+    outcome, client = run(tmp_path, "cot:format=fan", "1/2 9: 10\n2/2 9>10: 20\nAnswer: 9 -> 10 -> 20")
+    assert outcome.correct
+    assert client.requests[0].messages[-1].content == "number_path 2 9 20"
+
+
+def test_a_fan_that_is_none_is_judged_by_its_answer_all_the_same(tmp_path: Path) -> None:
+    outcome, _ = run(tmp_path, "ats:layout=fan,order=dfs", "I do not know.")
+    assert not outcome.correct
+    assert nodes(outcome, "ats/step") == []

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 from tiny_gguf import text, write_tiny
 
+from reasoner.budget import Limits
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp.adapter import read_card
 from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import BadConfig, CorruptRecord, DataError
+from reasoner.plan import Plan, parse_strategies, problem_from_line
+from reasoner.prompts import Prompts
 from reasoner.tune import Options, memory, tune
 from reasoner.tune.adapter import permute, write_adapter
 from reasoner.tune.base import read_base
 from reasoner.tune.batches import batches
 from reasoner.tune.checkpoint import Checkpoint
 from reasoner.tune.rows import read_rows
+from reasoner.types import Sampling
 
 np = pytest.importorskip("numpy")
 
@@ -123,6 +127,10 @@ def test_an_adapter_says_what_it_was_made_of_and_loads_only_over_its_base(tmp_pa
     assert client.provenance["sha256"] == file_sha256(adapter)  # type: ignore[attr-defined]
     assert client.provenance["card"] == {"data": {"rows": 3}}  # type: ignore[attr-defined]
     assert client.fingerprint != open_client(str(base)).fingerprint
+    plan = Plan([problem_from_line("number_path", "1 1 2")], parse_strategies("direct"), 0, 1, Sampling(), Limits())
+    recorded = plan.manifest([client], Prompts())
+    assert recorded["adapters"]["tiny.gguf+mine"]["base_sha256"] == file_sha256(base)
+    assert "adapters" not in plan.manifest([open_client(str(base))], Prompts())
     other = tmp_path / "other.gguf"
     other.write_bytes(base.read_bytes()[:-1] + bytes([base.read_bytes()[-1] ^ 1]))
     with pytest.raises(BadConfig, match=r"mine.gguf was trained on 'Tiny' \(sha256 '[0-9a-f]{12}'…\), and .*other.gguf is 'other'"):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER
-from reasoner.fan import DEAD, GOAL, write_line
+from reasoner.fan import DEAD, GOAL, write_goal, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -81,7 +81,9 @@ class _Fan:
         """Return all lines with the answer below them; a search without a goal says so."""
         if moves is None:
             return "\n".join([*self.lines, GAVE_UP, NO_ANSWER])
-        return "\n".join([*self.lines, self.task.solver.answer(self.task.instance, moves)])
+        states = [self.task.solver.start(self.task.instance), *(move.state for move in moves)]
+        path = [self.brief(state) for state in states]
+        return "\n".join([*self.lines, write_goal(path), self.task.solver.answer(self.task.instance, moves)])
 
 
 def _search(task: Task, *, breadth_first: bool) -> str:
