@@ -126,7 +126,7 @@ def test_strategy_specs(text: str, labels: list[str]) -> None:
     [
         ("atz", UnknownName, "'ats'"),
         ("ats:order=zigzag", BadConfig, "order='zigzag'"),
-        ("ats:depth=3", BadConfig, "order, shots"),
+        ("ats:depth=3", BadConfig, "order, layout, shots"),
         ("ats:order", BadConfig, "key=value"),
         ("shots=1", BadConfig, "no strategy before"),
         ("cot,cot", BadConfig, "twice"),
