@@ -45,6 +45,21 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_no_case_breaks_the_description(base: str, path: str, method: str, mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_dict(describe())
     schema.config.update(base_url=base)
+    # Schemathesis knows the ways to refuse but for the one of a body that is too large.
+    schema.config.checks.negative_data_rejection.expected_statuses = [
+        "400",
+        "401",
+        "403",
+        "404",
+        "405",
+        "406",
+        "409",
+        "413",
+        "415",
+        "422",
+        "428",
+        "429",
+    ]
     operation = schema[path][method]
     checks = CHECKS.get_by_names([*NAMES, *(["negative_data_rejection"] if mode is GenerationMode.NEGATIVE else [])])
     counted = {"n": 0}
