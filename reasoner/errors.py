@@ -57,7 +57,7 @@ class ReasonerError(Exception):
     """Anything this package raises on purpose."""
 
     retryable: ClassVar[bool] = False
-    stops_run: ClassVar[bool] = True
+    stops_run: bool = True
     """Whether a run of many problems must end: true where the next problem would meet the same fault."""
     exit_code: ClassVar[int] = EXIT_USAGE
 
@@ -215,7 +215,7 @@ class OutcomeUnknown(ClientError):
 
     def __init__(self, message: str, *, hint: str = "", stops_run: bool = False) -> None:
         super().__init__(message, hint=hint)
-        self.stops_run = stops_run  # type: ignore[misc]  # one policy stops the run, the other only the trajectory
+        self.stops_run = stops_run  # one policy stops the run, the other only the trajectory
 
 
 class ModelOutputError(ReasonerError):

@@ -22,6 +22,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reasoner.outline import climb
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,12 +66,7 @@ class Fan:
 
     def path(self, index: int) -> list[int]:
         """Return the indices from the first level down to an entry, the entry included."""
-        found: list[int] = []
-        at: int | None = index
-        while at is not None:
-            found.append(at)
-            at = self.entries[at].parent
-        return found[::-1]
+        return climb(self.entries, index)
 
 
 def write_line(n_steps: int, path: Sequence[str], words: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from reasoner import _outline_line as reading
 from reasoner.text import answer_line, clean
@@ -72,6 +72,24 @@ class Entry:
         return self.chain[-1] if self.chain else ""
 
 
+class Hung(Protocol):
+    """What hangs on another entry of the same list, or on none."""
+
+    @property
+    def parent(self) -> int | None:
+        """The index of that entry."""
+
+
+def climb(entries: Sequence[Hung], index: int) -> list[int]:
+    """Return the indices from the first level of a tree down to one of its entries, that one included."""
+    found: list[int] = []
+    at: int | None = index
+    while at is not None:
+        found.append(at)
+        at = entries[at].parent
+    return found[::-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Outline:
     """What was read. `goal` is the label of the entry `goal_index`; both are None when the text names no goal."""
@@ -83,12 +101,7 @@ class Outline:
 
     def path(self, index: int) -> list[int]:
         """Return the indices from the first level down to an entry, the entry included."""
-        found: list[int] = []
-        at: int | None = index
-        while at is not None:
-            found.append(at)
-            at = self.entries[at].parent
-        return found[::-1]
+        return climb(self.entries, index)
 
 
 @dataclass(frozen=True, slots=True)

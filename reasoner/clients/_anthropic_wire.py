@@ -14,9 +14,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, StrictStr, ValidationError
-from pydantic_core import from_json
 
-from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, no_json, schema_of, went_on
+from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, read_reply, schema_of, went_on
 from reasoner.errors import BadConfig, BadResponse
 from reasoner.types import Completion, FinishReason, Request, Usage
 
@@ -89,16 +88,7 @@ class AnthropicDialect:
             BadResponse: it is not one whole message.
             ClientError: it says itself what is wrong (no quota left, too many requests).
         """
-        try:
-            value = from_json(body)
-        except ValueError as error:
-            raise no_json(endpoint, body) from error
-        if isinstance(value, dict) and (fault := endpoint.inner_fault(value, body)) is not None:
-            raise fault
-        try:
-            reply = _Reply.model_validate(value)
-        except ValidationError as error:
-            raise bad_fields(endpoint, error) from error
+        reply = read_reply(endpoint, body, _Reply)
         texts = [block.text for block in reply.content if block.type == "text"]
         tools = [json.dumps(block.input, ensure_ascii=False) for block in reply.content if block.type == "tool_use"]
         return _completion(endpoint, request, profile, texts=texts, tools=tools, rest=reply, seconds=seconds)

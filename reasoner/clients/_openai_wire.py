@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, FiniteFloat, StrictStr, TypeAdapter, ValidationError
-from pydantic_core import from_json
 
-from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, no_json, schema_of, went_on
+from reasoner.clients._wire import Count, Wire, applied, bad_fields, json_bytes, json_event, messages_of, read_reply, schema_of, went_on
 from reasoner.errors import BadResponse
 from reasoner.types import Completion, FinishReason, Request, Usage
 
@@ -73,16 +72,7 @@ class OpenAIDialect:
             BadResponse: it is not one whole chat completion.
             ClientError: it says itself what is wrong (no quota left, too many requests).
         """
-        try:
-            value = from_json(body)
-        except ValueError as error:
-            raise no_json(endpoint, body) from error
-        if isinstance(value, dict) and (fault := endpoint.inner_fault(value, body)) is not None:
-            raise fault
-        try:
-            reply = _Reply.model_validate(value)
-        except ValidationError as error:
-            raise bad_fields(endpoint, error) from error
+        reply = read_reply(endpoint, body, _Reply)
         return _completion(endpoint, request, reply, profile, seconds=seconds)
 
     def reading(self, endpoint: Endpoint, request: Request, *, profile: Profile) -> OpenAIReading:

@@ -6,7 +6,7 @@ Knows values. `_openai_wire` and `_anthropic_wire` know the two formats.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import from_json
@@ -31,6 +31,9 @@ class Wire(BaseModel):
     """A part of an answer. Inputs stay out of validation messages: they are a server's text, and could echo the key."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+W = TypeVar("W", bound=Wire)
 
 
 class Reading(Protocol):
@@ -138,6 +141,25 @@ def applied(request: Request, text: str, profile: Profile, *, whole: bool) -> Co
     except ValueError:
         return "none"
     return "prompt" if profile.schema_by == "prompt" else "json_schema"
+
+
+def read_reply(endpoint: Endpoint, body: bytes, shape: type[W]) -> W:
+    """Read a success body.
+
+    Raises:
+        BadResponse: it is not one whole answer of that shape.
+        ClientError: it says itself what is wrong (no quota left, too many requests).
+    """
+    try:
+        value = from_json(body)
+    except ValueError as error:
+        raise no_json(endpoint, body) from error
+    if isinstance(value, dict) and (fault := endpoint.inner_fault(value, body)) is not None:
+        raise fault
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        raise bad_fields(endpoint, error) from error
 
 
 def bad_fields(endpoint: Endpoint, error: ValidationError) -> BadResponse:
