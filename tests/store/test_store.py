@@ -5,14 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from reasoner.errors import StoreError
 from reasoner.store import Store, migrations
-from reasoner.store.connection import Connection, is_wal_safe, sqlite_version
+from reasoner.store.connection import Connection, connect, is_wal_safe, sqlite_version
 from reasoner.store.connection import sqlite3 as chosen
 from reasoner.store.migrations import STEPS
 from reasoner.types import Message
@@ -110,7 +113,6 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_version_0_1_gets_the_column_for_measures_and_keeps_its_verdicts(tmp_path: Path) -> None:
-    from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
     from reasoner.store.migrations import m001_initial
@@ -155,6 +157,22 @@ def test_processes_racing_to_open_and_write(tmp_path: Path) -> None:
         assert store.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
         assert [row["name"] for row in store.rows("SELECT name FROM _sqlite_migrations ORDER BY rowid")] == list(STEPS)
         assert len(STEPS) == len(list(Path(migrations.__file__).parent.glob("m0*.py")))
+
+
+def test_who_comes_racing_while_another_migrates_waits_and_finds_it_done(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    first = connect(path)
+    first.execute("BEGIN IMMEDIATE")
+    migrations.MIGRATIONS.apply(Database(first))
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(lambda: Store.open(path).close())
+        time.sleep(0.5)  # by now it has seen that everything is still to be done
+        assert not second.done()
+        first.execute("COMMIT")
+        assert second.result(30) is None
+    first.close()
+    with Store.open(path) as store:
+        assert [row["name"] for row in store.rows("SELECT name FROM _sqlite_migrations ORDER BY rowid")] == list(STEPS)
 
 
 def test_messages_are_searchable(tmp_path: Path) -> None:
