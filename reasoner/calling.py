@@ -1,8 +1,8 @@
 """One call: reserve, commit the intent, ask, commit the outcome. The order is what makes a kill at any moment harmless.
 
 A committed answer of the same call is taken first (`committed`), then one of another call that may stand for it (a fork's parent, the
-cache), and only then is the model asked. An intent is written when the call has its place among those under way, so that a kill leaves
-as `unknown` only what may really have been sent. This is the one place that calls a model. Knows the journal, the client, limits and
+cache), and only then is the model asked. An intent is written shortly before the call has its place among those under way, so that a kill
+leaves as `unknown` what may really have been sent and half as many again at most. This is the one place that calls a model. Knows the journal, the client, limits and
 retries; does not know what is asked, why, or what a strategy makes of it.
 
     thought = await caller.call(intent, add)
@@ -213,19 +213,24 @@ class _Attempt:
         self.uncertain = not isinstance(error, ClientError) or error.unknown_outcome
 
     async def make(self) -> Completion:
-        """Make one attempt. A place is held while it is under way, not while it waits to be asked again or for room in the budget."""
+        """Make one attempt: announce it, wait for a place, send it. While it waits to be asked again, or for room in the budget, it holds neither.
+
+        A call is announced before it has its place, since the commit takes about as long as a quick answer; no more than `Limiter.line` lets
+        are announced, and those that a kill finds waiting become `unknown` with those that were sent.
+        """
         while True:
-            async with self._caller.limiter.place(self._intent.reserved_tokens) as place:
+            async with self._caller.limiter.line:
                 if self.call_id is None:
                     self.call_id = await self._intend()
                 elif self.uncertain:
                     await self._caller.journal.again(self.call_id)
                     self.uncertain = False
                 if self.call_id is not None:
-                    self.started = time.monotonic() if self.started is None else self.started
-                    answer = await self._send(self._intent.request)
-                    place.used(answer.usage.prompt_tokens + answer.usage.completion_tokens)
-                    return answer
+                    async with self._caller.limiter.place(self._intent.reserved_tokens) as place:
+                        self.started = time.monotonic() if self.started is None else self.started
+                        answer = await self._send(self._intent.request)
+                        place.used(answer.usage.prompt_tokens + answer.usage.completion_tokens)
+                        return answer
             await asyncio.sleep(HELD_WAIT_S)
 
     async def _send(self, request: Request) -> Completion:

@@ -97,6 +97,8 @@ class Limiter:
         if n < 1:
             raise BadConfig(f"a limiter for {n} calls would never let one through", hint="concurrency is at least 1")
         self.n = n
+        self.line = asyncio.Semaphore(n + n // 2)
+        """Who may make ready at once: half as many again as may be under way, so that no place stands empty while a call is announced."""
         self.retries = RetryBudget(floor=RETRIES_FLOOR + 2 * n)
         pacing = pacing or Pacing()
         self._adaptive = pacing.adaptive

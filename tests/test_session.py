@@ -344,7 +344,7 @@ def test_log_probabilities_change_a_call_s_key_only_where_they_are_asked_for() -
     assert Sampling(logprobs=True).as_dict() == Sampling().as_dict() | {"logprobs": True}
 
 
-async def test_a_call_that_waits_for_its_turn_leaves_no_row(db: Path, prompts: Prompts) -> None:
+async def test_half_as_many_again_as_may_be_under_way_are_announced_and_no_more(db: Path, prompts: Prompts) -> None:
     go = asyncio.Event()
 
     async def complete(request: Any) -> Completion:
@@ -356,7 +356,8 @@ async def test_a_call_that_waits_for_its_turn_leaves_no_row(db: Path, prompts: P
         s._caller.client.complete = complete  # type: ignore[method-assign]
         asking = asyncio.create_task(s.ask_many("toy/ask", n=5, hint=""))
         await asyncio.sleep(0.3)
-        assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "intent", "n": 2}]
+        assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "intent", "n": 3}]
+        assert s._caller.limiter.in_flight == 2
         go.set()
         await asking
         assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "done", "n": 5}]
