@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import utils as sqlite_utils_utils
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from reasoner.errors import StoreError
 
@@ -70,9 +71,10 @@ def connect(path: Path, *, create: bool = True, read_only: bool = False) -> Conn
         raise explain(error, path) from error
     try:
         for pragma in _pragmas(read_only=read_only):
-            said = connection.execute(pragma).fetchall()
             if pragma.startswith("PRAGMA journal_mode"):
-                _check_mode(path, str(said[0][0]))
+                _check_mode(path, _set_mode(connection, pragma))
+            else:
+                connection.execute(pragma).fetchall()
     except DatabaseError as error:
         connection.close()
         if is_wal(path) and not is_wal_safe(sqlite_version()):
@@ -82,6 +84,20 @@ def connect(path: Path, *, create: bool = True, read_only: bool = False) -> Conn
         connection.close()
         raise
     return connection
+
+
+def _set_mode(connection: Connection, pragma: str) -> str:
+    """Set the journal mode and return it. SQLite does not wait where two processes change a new file to WAL at once, so this does.
+
+    Away from WAL nothing is waited for: who has the file open then keeps it.
+    """
+    waiting = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and "locked" in str(error) and pragma.endswith("wal")),
+        wait=wait_fixed(0.01),
+        stop=stop_after_delay(BUSY_TIMEOUT_MS / 1000),
+        reraise=True,
+    )
+    return str(waiting(lambda: connection.execute(pragma).fetchall())[0][0])
 
 
 def _check_mode(path: Path, mode: str) -> None:

@@ -159,6 +159,19 @@ def test_processes_racing_to_open_and_write(tmp_path: Path) -> None:
         assert len(STEPS) == len(list(Path(migrations.__file__).parent.glob("m0*.py")))
 
 
+def test_a_new_file_that_another_process_is_about_to_write_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    other = chosen.connect(str(path), isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # not in WAL mode yet: changing the mode now is refused at once, whatever the busy timeout
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(connect, path)
+        time.sleep(0.3)
+        assert not made.done()
+        other.execute("ROLLBACK")
+        made.result(10).close()
+    other.close()
+
+
 def test_who_comes_racing_while_another_migrates_waits_and_finds_it_done(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     first = connect(path)
