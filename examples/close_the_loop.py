@@ -2,11 +2,13 @@
 
 python examples/close_the_loop.py                                       what would be done, with the sizes of the data; trains nothing
 python examples/close_the_loop.py --dir loop --minutes 240              do it; the same command goes on where it was stopped or killed
-python examples/close_the_loop.py --dir loop --puzzles number_path --methods cot,bfs --seeds 1 --tokens 150000
+python examples/close_the_loop.py --dir loop --methods bfs --seeds 1 --tokens 100000 --puzzles number_path
 
-For each puzzle the teacher writes chains of thought and searches (breadth first, depth first) for the same problems; one adapter is tuned
-on each kind with the same number of training tokens; and base and tuned models are asked, greedily and once, about problems of which no
-variant was trained on. Every verdict is the solver's. The table grows in DIR/table.md, the figures behind it in DIR/results.json.
+The teacher writes chains of thought and searches (breadth first, depth first) for the same problems of the ATS puzzles at the paper's
+ranges. One adapter over all puzzles is tuned on each kind, with the same number of training tokens; and base and tuned models are asked,
+greedily and once, about problems of which no variant was trained on, and about problems of wider ranges. `--each` tunes adapters for
+single puzzles too; `--second` has the model that learned to search try wider problems, keeps what verifies, and tunes again on both.
+Every verdict is the solver's. The table grows in DIR/table.md, the figures behind it in DIR/results.json.
 """
 
 from __future__ import annotations
@@ -34,12 +36,16 @@ from reasoner.tune import Options, Progress, tune
 from reasoner.types import Problem, Sampling, digest
 
 PAPER = {"number_path": (3, 4), "drop_water": (2, 4), "arithmetic": (1,), "minimal_grass": (1,)}
-WIDER = {"number_path": (5,), "drop_water": (6,), "arithmetic": (3,), "minimal_grass": ()}
-"""Levels beyond the paper's, so that there are enough problems to test on. All triples up to 16 are enough for `minimal_grass`."""
+WIDER = {"number_path": (5,), "drop_water": (6,), "arithmetic": (3,), "minimal_grass": (2,)}
 METHODS = {"cot": "cot:format=fan", "bfs": "ats:layout=fan", "dfs": "ats:order=dfs,layout=fan"}
-BASE = "cot"
-"""How the base is asked: with the whole statement; the tuned models are shown the problem's line alone."""
-MAX_ANSWER_TOKENS = 1000
+ROWS = {"cot": 16, "bfs": 4, "dfs": 4}
+"""Rows of a batch, so that a step shows about as many tokens of each kind."""
+SHARE = {"number_path": 2.0, "minimal_grass": 0.5}
+"""How often a row stands in the data of all puzzles: there are few problems of one, and the rows of the other are long."""
+SPLIT = "train=0.85,test=0.15"
+BARREN = 3_000
+"""Draws without a new problem after which a range is taken for exhausted."""
+MAX_ANSWER_TOKENS = 1200
 
 
 class OutOfTime(Exception):
@@ -55,20 +61,19 @@ class Loop:
         self.file = folder / "results.json"
         self.results: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8")) if self.file.is_file() else {}
 
-    def problems(self, puzzle: str, *, part: str, n: int) -> list[Problem]:
-        """Draw n problems of a part, of all levels alike; the parts share no family."""
-        solver = registry.solver(puzzle)
-        split = Split.parse("train=0.6,fresh=0.2,test=0.2")
+    def problems(self, puzzle: str, *, part: str, levels: tuple[int, ...], n: int) -> list[Problem]:
+        """Draw up to n problems of a part, of all levels alike; the parts share no family."""
+        solver, split = registry.solver(puzzle), Split.parse(SPLIT)
         found: dict[Any, Problem] = {}
-        levels = (*PAPER[puzzle], *WIDER[puzzle])
-        rng = random.Random(int(digest("close the loop", puzzle), 16))
-        for draw in range(200 * n):
+        rng = random.Random(int(digest("close the loop", puzzle, *map(str, levels)), 16))
+        draw = barren = 0
+        while len(found) < n and barren < BARREN:
             level = levels[draw % len(levels)]
+            draw, barren = draw + 1, barren + 1
             instance = solver.generate(rng, level)
-            if split.of(puzzle, str(solver.family(instance))) == part:
-                found.setdefault(solver.canonical(instance), problem_from_instance(solver, instance, level))
-            if len(found) == n:
-                break
+            key = solver.canonical(instance)
+            if key not in found and split.of(puzzle, str(solver.family(instance))) == part:
+                found[key], barren = problem_from_instance(solver, instance, level), 0
         return list(found.values())
 
     def data(self, puzzle: str) -> dict[str, Path]:
@@ -76,7 +81,7 @@ class Loop:
         files = {method: self.folder / f"{puzzle}.{method}.jsonl" for method in self.chosen.methods}
         if all(file.is_file() for file in files.values()):
             return files
-        drawn = self.problems(puzzle, part="train", n=self.chosen.problems)
+        drawn = self.problems(puzzle, part="train", levels=PAPER[puzzle], n=self.chosen.problems)
         strategies = [spec for method in self.chosen.methods for spec in parse_strategies(METHODS[method])]
         with tempfile.TemporaryDirectory() as scratch:
             tried = asyncio.run(execute(drawn, strategies, ["teacher"], Setup(db=Path(scratch) / "t.db")))
@@ -89,12 +94,20 @@ class Loop:
                 export(store, "prompt-completion", file, Filters(run=run, strategy=METHODS[method]))
         return files
 
-    def tuned(self, name: str, data: Path, *, tokens: int, seed: int) -> Path:
+    def tuned(self, name: str, data: Path, *, method: str, seed: int, tokens: int = 0) -> Path:
         """Train one adapter, or take the one that is there."""
         out = self.folder / f"{name}.gguf"
         if not out.is_file():
             self.check_time()
-            options = Options(max_tokens=tokens, epochs=1000, seed=seed, threads=self.chosen.threads)
+            options = Options(
+                max_tokens=tokens or self.chosen.tokens,
+                epochs=1000,
+                seed=seed,
+                threads=self.chosen.threads,
+                rank=32,
+                alpha=48,
+                batch=ROWS[method],
+            )
             self.results[f"training {name}"] = tune(data, out, options, on_progress=self.progress(name)).model_dump()
             self.save()
         return out
@@ -141,55 +154,63 @@ class Loop:
         (self.folder / "table.md").write_text(self.table() + "\n", encoding="utf-8")
 
     def table(self) -> str:
-        """Return accuracy on all held-out problems, on those of the paper's ranges, and tokens per answer."""
-        lines = ["| what | n | accuracy | 95 % | paper's ranges | tokens per answer |", "|---|---|---|---|---|---|"]
+        """Return accuracy with its interval, and tokens per answer."""
+        lines = ["| what | n | right | accuracy | 95 % | tokens per answer |", "|---|---|---|---|---|---|"]
         for name, rows in self.results.items():
             if isinstance(rows, list) and rows:
                 n, right = len(rows), sum(row["correct"] for row in rows)
                 low, high = wilson(right, n)
-                paper = [row["correct"] for row in rows if row["level"] in PAPER.get(row["solver"], ())]
                 mean = sum(row["tokens"] for row in rows) / n
-                lines.append(
-                    f"| {name} | {n} | {100 * right / n:.1f} % | {100 * low:.1f}–{100 * high:.1f} | {sum(paper)} of {len(paper)} | {mean:.0f} |"
-                )
+                lines.append(f"| {name} | {n} | {right} | {100 * right / n:.1f} % | {100 * low:.1f}–{100 * high:.1f} | {mean:.0f} |")
         return "\n".join(lines)
 
     def run(self) -> None:
         """Do everything; what is done already is not done again."""
-        tests = {puzzle: self.problems(puzzle, part="test", n=self.chosen.test) for puzzle in self.chosen.puzzles}
-        for puzzle in self.chosen.puzzles:
-            data = self.data(puzzle)
-            self.asked(f"{puzzle} base", tests[puzzle], BASE, None)
-            for method in self.chosen.methods:
-                for seed in range(self.chosen.seeds):
-                    name = f"{puzzle}.{method}.s{seed}"
-                    adapter = self.tuned(name, data[method], tokens=self.chosen.tokens, seed=seed)
-                    self.asked(f"{puzzle} tuned {method} seed {seed}", tests[puzzle], METHODS[method], adapter)
-        if self.chosen.joint and "bfs" in self.chosen.methods:
-            self.joint(tests)
-
-    def joint(self, tests: dict[str, list[Problem]]) -> None:
-        """One adapter for all puzzles; then a second turn on what it gets right by itself on fresh problems."""
-        puzzles, tokens = self.chosen.puzzles, self.chosen.tokens * len(self.chosen.puzzles)
-        first = self.joined("joint.jsonl", [self.data(puzzle)["bfs"] for puzzle in puzzles])
-        adapter = self.tuned("joint", first, tokens=tokens, seed=0)
+        puzzles, methods = self.chosen.puzzles, self.chosen.methods
         for puzzle in puzzles:
-            self.asked(f"{puzzle} joint", tests[puzzle], METHODS["bfs"], adapter)
-        fresh = [problem for puzzle in puzzles for problem in self.problems(puzzle, part="fresh", n=self.chosen.fresh)]
-        report = self.asked("second turn", fresh, METHODS["bfs"], adapter, samples=4, heat=0.7)
+            self.data(puzzle)
+        for seed in range(self.chosen.seeds):
+            for method in methods:
+                data = self.joined(f"joint.{method}.jsonl", [(self.data(p)[method], SHARE.get(p, 1.0)) for p in puzzles])
+                adapter = self.tuned(f"joint.{method}.s{seed}", data, method=method, seed=seed)
+                self.examined(f"{method} seed {seed}", METHODS[method], adapter)
+        self.examined("base", METHODS["cot"].partition(":")[0], None)
+        for puzzle in puzzles if self.chosen.each else ():
+            for method in methods:
+                adapter = self.tuned(f"{puzzle}.{method}", self.data(puzzle)[method], method=method, seed=0)
+                self.examined(f"{method} alone", METHODS[method], adapter, puzzles=[puzzle])
+        if self.chosen.second and "bfs" in methods:
+            self.second()
+
+    def examined(self, name: str, strategy: str, adapter: Path | None, *, puzzles: list[str] | None = None) -> None:
+        """Ask about all held-out problems of the paper's ranges, and about some of wider ranges."""
+        for puzzle in puzzles or self.chosen.puzzles:
+            for where, levels, n in (("", PAPER, self.chosen.test), (" wider", WIDER, self.chosen.wider)):
+                problems = self.problems(puzzle, part="test", levels=levels[puzzle], n=n) if n else []
+                if problems and f"{puzzle}{where}: {name}" not in self.results:
+                    self.asked(f"{puzzle}{where}: {name}", problems, strategy, adapter)
+
+    def second(self) -> None:
+        """Have the first adapter try wider problems, keep what verifies, and tune anew on both with half as many tokens again."""
+        puzzles, first = self.chosen.puzzles, self.folder / "joint.bfs.s0.gguf"
+        fresh = [p for puzzle in puzzles for p in self.problems(puzzle, part="train", levels=WIDER[puzzle], n=self.chosen.fresh)]
+        report = self.asked("second turn", fresh, METHODS["bfs"], first, samples=self.chosen.samples, heat=0.7)
         own = self.folder / "own.jsonl"
         with Store.open(self.folder / "answers.db") as store:
             export(store, "prompt-completion", own, Filters(run=report.run_id, verdict="correct"))
-        second = self.joined("second.jsonl", [first, own])
-        adapter = self.tuned("second", second, tokens=tokens, seed=0)
-        for puzzle in puzzles:
-            self.asked(f"{puzzle} second turn", tests[puzzle], METHODS["bfs"], adapter)
+        data = self.joined("second.jsonl", [(self.folder / "joint.bfs.jsonl", 1.0), (own, 1.0)])
+        adapter = self.tuned("second", data, method="bfs", seed=0, tokens=self.chosen.tokens * 3 // 2)
+        self.examined("second turn", METHODS["bfs"], adapter)
 
-    def joined(self, name: str, files: list[Path]) -> Path:
-        """Write rows of several files as one, once."""
+    def joined(self, name: str, files: list[tuple[Path, float]]) -> Path:
+        """Write rows of several files as one, each as often as its share says, once."""
         file = self.folder / name
         if not file.is_file():
-            file.write_text("".join(each.read_text(encoding="utf-8") for each in files if each.is_file()), encoding="utf-8")
+            rows: list[str] = []
+            for each, share in files:
+                lines = each.read_text(encoding="utf-8").splitlines(keepends=True)
+                rows += (lines * max(1, int(share)))[: int(share * len(lines))]
+            file.write_text("".join(rows), encoding="utf-8")
         return file
 
 
@@ -200,14 +221,17 @@ def main() -> None:
     parser.add_argument("--puzzles", type=lambda text: text.split(","), default=list(PAPER))
     parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--problems", type=int, default=500, help="training problems of each puzzle")
-    parser.add_argument("--test", type=int, default=200, help="held-out problems of each puzzle")
-    parser.add_argument("--fresh", type=int, default=100, help="problems of each puzzle in the second turn")
-    parser.add_argument("--tokens", type=int, default=200_000, help="training tokens of each adapter")
+    parser.add_argument("--problems", type=int, default=1000, help="training problems of each puzzle at most")
+    parser.add_argument("--test", type=int, default=200, help="held-out problems of each puzzle at the paper's ranges at most")
+    parser.add_argument("--wider", type=int, default=130, help="held-out problems of each puzzle at wider ranges")
+    parser.add_argument("--tokens", type=int, default=700_000, help="training tokens of each adapter")
+    parser.add_argument("--each", action="store_true", help="adapters for single puzzles too")
+    parser.add_argument("--second", action="store_true", help="tune again on what the first adapter solves by itself")
+    parser.add_argument("--fresh", type=int, default=60, help="problems of each puzzle in the second turn")
+    parser.add_argument("--samples", type=int, default=4, help="tries at each of them")
     parser.add_argument("--answer-tokens", type=int, default=MAX_ANSWER_TOKENS)
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so many; 0: when all is done")
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--no-joint", dest="joint", action="store_false")
     chosen = parser.parse_args()
     if chosen.dir is None:
         chosen.problems = min(chosen.problems, 30)
@@ -218,9 +242,7 @@ def main() -> None:
                     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
                     mean = sum(len(row["completion"][0]["content"]) for row in rows) / max(1, len(rows))
                     print(f"{puzzle:14} {method}: {len(rows)} of {chosen.problems} problems, {mean:.0f} characters a reply")
-        print(
-            f"{len(chosen.puzzles) * len(chosen.methods) * chosen.seeds} adapters of {chosen.tokens} tokens each; name a --dir to train them"
-        )
+        print(f"{len(chosen.methods) * chosen.seeds} adapters of {chosen.tokens} tokens each; name a --dir to train them")
         return
     chosen.dir.mkdir(parents=True, exist_ok=True)
     loop = Loop(chosen, chosen.dir)

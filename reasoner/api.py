@@ -24,6 +24,7 @@ from reasoner.prompts import Prompts
 from reasoner.recipe import recipe_of
 from reasoner.reversal import by_strategy
 from reasoner.run import Conduct, Found, Outcome, Report, Runner
+from reasoner.shipped import default_strategy, for_plan
 from reasoner.store import Store
 from reasoner.store.claims import LEASE_S
 from reasoner.store.queries import resolve
@@ -141,7 +142,7 @@ async def execute_plan(
     async with AsyncExitStack() as stack:
         clients: list[Client] = []
         for model in models:
-            client = open_client(model, setup.options) if isinstance(model, str) else model
+            client = open_for(model, plan, setup) if isinstance(model, str) else model
             if isinstance(model, str):
                 stack.push_async_callback(client.aclose)
             clients.append(client)
@@ -155,13 +156,25 @@ async def execute_plan(
         )
 
 
-async def asolve(solver: str, instance: str, *, strategy: str = "ats", model: str | Client = "local", **setup: Any) -> Outcome:
+def open_for(model: str, plan: Plan, setup: Setup) -> Client:
+    """Open the client that serves a model name for a plan; `local` with the adapter that ships for it, unless the options name one or none.
+
+    Raises:
+        ReasonerError: see `reasoner.clients.open_client`.
+    """
+    choice = for_plan(model, setup.options, plan)
+    if choice.note and setup.on_note:
+        setup.on_note(choice.note)
+    return open_client(model, choice.options)
+
+
+async def asolve(solver: str, instance: str, *, strategy: str | None = None, model: str | Client = "local", **setup: Any) -> Outcome:
     """Solve one problem and return what came of it, with the graph of thoughts in `trajectory`.
 
     Args:
         solver: a problem family, see `reasoner list`.
         instance: one problem in the solver's one-line syntax, `"4 9 10 13"` for `game24`.
-        strategy: `NAME` or `NAME:key=value,...`.
+        strategy: `NAME` or `NAME:key=value,...`; None is `ats`, or what the adapter that ships for `local` was tuned on where it answers.
         model: `"local"`, a path to a `.gguf`, `"openai:NAME"`, `"teacher"`, or an open client.
         **setup: fields of `Setup`.
 
@@ -171,11 +184,13 @@ async def asolve(solver: str, instance: str, *, strategy: str = "ats", model: st
         ReasonerError: anything else, by whose fault it is.
     """
     problem = problem_from_line(solver, instance)
-    report = await execute([problem], parse_strategies(strategy), [model], Setup(**setup), keep_graphs=True)
+    made = Setup(**setup)
+    chosen = parse_strategies(strategy or default_strategy(problem.solver, model, made.options))
+    report = await execute([problem], chosen, [model], made, keep_graphs=True)
     return report.outcomes[0]
 
 
-def solve(solver: str, instance: str, *, strategy: str = "ats", model: str | Client = "local", **setup: Any) -> Outcome:
+def solve(solver: str, instance: str, *, strategy: str | None = None, model: str | Client = "local", **setup: Any) -> Outcome:
     """Solve one problem; the synchronous face of `asolve`, for code that runs no event loop."""
     return asyncio.run(asolve(solver, instance, strategy=strategy, model=model, **setup))
 

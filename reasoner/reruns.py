@@ -16,10 +16,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reasoner.api import Setup, execute_plan
+from reasoner.api import Setup, execute_plan, open_for
 from reasoner.budget import Budget
 from reasoner.calling import Caller
-from reasoner.clients import open_client
 from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ReasonerError, UnknownName
 from reasoner.limiter import Limiter
 from reasoner.outcomes import Outcome, Report, stored_outcome
@@ -94,7 +93,7 @@ async def aresume(
     async with AsyncExitStack() as stack:
         clients: list[Client] = []
         for model in models or recipe.models:
-            client = open_client(model, made.options) if isinstance(model, str) else model
+            client = open_for(model, recipe.plan, made) if isinstance(model, str) else model
             if isinstance(model, str):
                 stack.push_async_callback(client.aclose)
             clients.append(client)

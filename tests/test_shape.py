@@ -38,7 +38,7 @@ LAYERS: list[set[str]] = [
     {"session", "lease"},
     {"strategies", "translation"},
     {"plan"},
-    {"recipe", "staging", "outcomes"},
+    {"recipe", "staging", "outcomes", "shipped"},
     {"run", "compare"},
     {"api"},
     {"translate", "reruns"},

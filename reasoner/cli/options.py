@@ -63,7 +63,15 @@ ProfileOverride = Annotated[
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model (default: the free cores).", show_default=False)]
 Exact = Annotated[bool, typer.Option("--exact", help="Local models: one request at a time, so that the same request gives the same text.")]
-Adapter = Annotated[Path | None, typer.Option("--adapter", help="LoRA adapter (GGUF) for a local model.", show_default=False)]
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter",
+        metavar="FILE|none",
+        help="LoRA adapter (GGUF) for a local model; none: not even the one shipped for local.",
+        show_default=False,
+    ),
+]
 ChatTemplate = Annotated[
     Path | None, typer.Option("--chat-template", help="Chat template to use instead of the model's own.", show_default=False)
 ]

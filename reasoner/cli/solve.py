@@ -25,7 +25,15 @@ def register(app: typer.Typer) -> None:
 def solve(
     solver: Annotated[str, typer.Argument(help="Problem family, see 'reasoner list'; NAME or NAME:SOURCE.", show_default=False)],
     instance: Annotated[str, typer.Argument(help="One problem in the family's one-line syntax.", show_default=False)],
-    strategy: Annotated[str, typer.Option("--strategy", "-s", help="NAME or NAME:key=value,key=value.")] = "ats",
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            "-s",
+            help="NAME or NAME:key=value,key=value (default: ats, or what local's adapter was tuned on).",
+            show_default=False,
+        ),
+    ] = None,
     model: o.Model = "local",
     *,
     common: o.Common,

@@ -14,7 +14,7 @@ A model's name on the command line says which client serves it:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,8 +53,8 @@ class ClientOptions(BaseModel):
     """Threads of a local model; None chooses by the cores that are free."""
     exact: bool = False
     """Decode one request of a local model at a time, each on an empty cache: the same request then gives the same text."""
-    adapter: Path | None = None
-    """A LoRA adapter (GGUF) to load over a local model."""
+    adapter: Literal["none"] | Path | None = None
+    """A LoRA adapter (GGUF) to load over a local model. None leaves it to `reasoner.shipped` whether `local` gets one; `"none"` is none."""
     chat_template: Path | None = None
     """A Jinja2 chat template to use instead of the one inside the GGUF."""
     token_deadline_s: float = Field(default=120.0, gt=0)

@@ -157,6 +157,7 @@ class _Job:
                 if now - saved >= options.checkpoint_s:
                     saved = now
                     self.checkpoint.save({**trainer.state(), "place": self._place()})
+                    trainer.give_back()
         return "epochs"
 
     def _one(self, trainer: Any, rows: list[Encoded], *, rate: float) -> None:
@@ -190,14 +191,15 @@ class _Job:
         total = sum(len(row.tokens) for row in self.data)
         per_token = seconds / sum(len(row.tokens) for row in rows)
         options = self.options
-        expected = total * options.epochs * per_token
+        n_tokens = min(total * options.epochs, options.max_tokens or math.inf)
+        expected = n_tokens * per_token
         if options.minutes:
             expected = min(expected, 60 * options.minutes)
         longest = max(len(row.tokens) for row in self.data)
         self.on_estimate(
             Estimate(
                 rows=len(self.data), tokens_per_epoch=total, longest=longest,
-                steps=math.ceil(math.ceil(len(self.data) / options.batch) * options.epochs),
+                steps=math.ceil(math.ceil(len(self.data) / options.batch) * n_tokens / total),
                 memory_bytes=memory.needed(self.base.header, rank=options.rank, batch=options.batch, longest=longest, weight_bytes=2),
                 available_bytes=memory.available(), seconds=expected,
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +98,32 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path, t
     assert tensors(tmp_path / "cut.gguf") == tensors(tmp_path / "whole.gguf")
 
 
+MEMORY = """
+import os, torch
+from reasoner.tune.train import give_back_freed_memory, keep_freed_memory
+def resident(): return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+keep_freed_memory()
+held = [torch.ones(1 << 18) for _ in range(200)]  # 200 MiB
+held = held[-1:]                                   # the last stays: the top of the heap cannot just be lowered
+kept = resident()
+give_back_freed_memory()
+print(kept, resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is glibc that keeps memory")
+def test_memory_that_is_kept_for_speed_can_be_handed_back() -> None:
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    kept, after = map(int, done.stdout.split())
+    assert kept - after > 150 << 20, "what is freed is kept until it is given back, and then it is gone"
+
+
 def test_a_budget_of_tokens_ends_it_with_the_rate_fallen_to_zero(tmp_path: Path, tiny: Path) -> None:
-    made = tune(dataset(tmp_path / "d.jsonl"), tmp_path / "a.gguf", options(tiny, epochs=50, max_tokens=2000))
+    estimates: list[Any] = []
+    budget = options(tiny, epochs=50, max_tokens=2000)
+    made = tune(dataset(tmp_path / "d.jsonl"), tmp_path / "a.gguf", budget, on_estimate=estimates.append)
     assert made.stopped_by == "tokens"
+    assert abs(estimates[0].steps - made.steps) <= 2, "the estimate knows of the budget"
     assert 2000 <= made.tokens < 2600
 
 

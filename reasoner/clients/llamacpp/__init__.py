@@ -81,7 +81,8 @@ class LlamaCppClient:
     paid = False
 
     def __init__(self, name: str, path: Path, options: ClientOptions) -> None:
-        self.name = f"{name}+{options.adapter.stem}" if options.adapter else name
+        adapter = None if options.adapter == "none" else options.adapter
+        self.name = f"{name}+{adapter.stem}" if adapter else name
         self.concurrency = 1 if options.exact else options.concurrency or DEFAULT_CONCURRENCY
         self.path = path.absolute()
         self.command: tuple[str, ...] = (sys.executable, "-P", "-m", "reasoner.clients.llamacpp.worker")
@@ -89,7 +90,7 @@ class LlamaCppClient:
         self._header: GgufHeader = read_header(self.path)
         if self._header.kind == "adapter":
             raise BadConfig(f"{self.path} is a LoRA adapter, not a model", hint="name the model, and give this file as its adapter")
-        self._adapter = options.adapter.expanduser().absolute() if options.adapter else None
+        self._adapter = adapter.expanduser().absolute() if adapter else None
         self._card: dict[str, Any] | None = None
         if self._adapter is not None:
             header = read_header(self._adapter)
