@@ -206,6 +206,12 @@ async def test_mutated_files_never_bring_the_parent_down(tiny_model: Path, tmp_p
     print(dict(outcomes), f"slowest {slowest:.1f} s")  # noqa: T201 - the measure of the full run
     assert sum(outcomes.values()) == MUTANTS
     assert outcomes["BadConfig: the header"] > 0
+    assert not [how for how in outcomes if how.startswith("EngineLost")], "a file that is no good was taken for one that is"
+
+
+LEADS = [*range(0xC0, 0x800, 0x40), 0x800, *range(0x1000, 0x10000, 0x1000), 0x10000, *range(0x40000, 0x110000, 0x40000)]
+EVERY_BYTE = "".join(map(chr, [*range(0xC0), *LEADS]))
+"""A text that has every byte UTF-8 has."""
 
 
 async def tried(path: Path) -> str:
@@ -216,7 +222,7 @@ async def tried(path: Path) -> str:
         assert "\n" not in str(error)
         return "BadConfig: the header"
     try:
-        reply = await client.complete(request("Hi", max_tokens=2))
+        reply = await client.complete(request(EVERY_BYTE, max_tokens=2))
     except ReasonerError as error:
         assert "\n" not in str(error)
         died = isinstance(error, EngineLost) or "did not survive" in str(error)

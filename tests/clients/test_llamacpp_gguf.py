@@ -111,6 +111,25 @@ def test_refuses(tmp_path: Path, name: str) -> None:
     assert reason in refusal(tmp_path, data)
 
 
+def vocabulary_of(*tokens: str, model: str = "llama") -> bytes:
+    return gguf(ARCH, pair("tokenizer.ggml.model", STRING, text(model)), pair("tokenizer.ggml.tokens", ARRAY, strings(*tokens)))
+
+
+def test_a_vocabulary_that_lacks_a_byte_is_refused_since_native_code_dies_of_it(tmp_path: Path) -> None:
+    tokens = [f"<0x{byte:02X}>" for byte in range(256)]
+    message = refusal(tmp_path, vocabulary_of(*(token for token in tokens if token not in {"<0x41>", "<0xC3>"})))
+    assert "no token for the byte 0x41 and 1 more" in message
+    path = tmp_path / "model.gguf"
+    for fine in (
+        vocabulary_of(*tokens),
+        vocabulary_of(*("A" if token == "<0x41>" else token for token in tokens)),  # the character itself will do
+        vocabulary_of(*(token for token in tokens if token not in {"<0xC0>", "<0xFF>"})),  # no text has these
+        vocabulary_of("A", "B", model="gpt2"),  # looks before it takes them
+    ):
+        path.write_bytes(fine)
+        assert read_header(path).n_vocab > 0
+
+
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
     data = whole()
     path = tmp_path / "model.gguf"

@@ -213,6 +213,51 @@ def test_nothing_is_kept_of_an_answer_nobody_will_continue_but_what_others_share
     assert scheduler.tree.n_cells == before == len(model.cells())
 
 
+def test_a_lone_prompt_does_not_look_at_what_nobody_came_back_for() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, n_batch=64)
+    shared, used = FakeTask(model, range(1, 31), 6), FakeTask(model, [*range(1, 31), 45], 6)
+    run(scheduler, [shared])
+    run(scheduler, [used])
+    run(scheduler, [FakeTask(model, [40] * 25, 6)])
+    lone = FakeTask(model, [41] * 50, 6)
+    scheduler.add(lone)
+    scheduler.step()
+    assert len(model.cells()) == 50 + 30, "itself, and the thirty tokens that were used twice"
+    run(scheduler, [])
+    check([shared, used, lone])
+
+
+def test_a_lone_task_that_goes_on_leaves_its_siblings_in_the_cache() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, n_batch=64)
+    children = [FakeTask(model, [*range(1, 31), 40 + i], 8) for i in range(3)]
+    run(scheduler, children)
+    for child in children:  # each by itself, the others waiting for nobody
+        value = FakeTask(model, [*child.prompt, *child.written, 45, 46], 3)
+        run(scheduler, [value])
+        check([value])
+        assert value.n_cached >= 31, "it was dropped while a sibling was read"
+
+
+@pytest.mark.parametrize("max_running", [1, 8])
+def test_a_prompt_in_company_drops_nothing(max_running: int) -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, n_batch=64, max_running=max_running)
+    node = FakeTask(model, range(1, 31), 6)
+    run(scheduler, [node])
+    foreign = [FakeTask(model, [token] * 50, 6) for token in (40, 41)]
+    for task in foreign:
+        scheduler.add(task)
+    scheduler.step()
+    follower = FakeTask(model, [*node.prompt, *node.written, 45, 46], 3)
+    if max_running > 1:
+        run(scheduler, [follower])
+        assert follower.n_cached >= 30
+    else:
+        assert scheduler.tree.match(node.prompt).length == 30, "one waits: it may be the one that comes back"
+
+
 def test_prompts_and_answers_share_a_batch() -> None:
     model = FakeModel()
     scheduler = scheduler_of(model, n_batch=10)

@@ -33,6 +33,9 @@ _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<B", 10: "<Q", 11: "<q", 12: "<d"}
 _VOCABULARY = "tokenizer.ggml.tokens"
 
+_BYTE_TOKENS = {byte: b"<0x%02X>" % byte for byte in range(256) if byte not in {0xC0, 0xC1} and byte < 0xF5}
+"""The tokens a SentencePiece vocabulary writes unknown characters with: one for each byte that UTF-8 has."""
+
 # Weights per block and bytes per block of each ggml type; a type that is not listed only has its offset checked.
 _BLOCKS = {
     0: (1, 4),  # F32
@@ -177,7 +180,11 @@ def _read(cursor: _Cursor) -> GgufHeader:
         raise _Damaged(f"its version is {version}, only 2 and 3 can be read")
     n_tensors = cursor.count("<Q", "the number of tensors", MAX_TENSORS)
     n_keys = cursor.count("<Q", "the number of metadata keys", MAX_KEYS)
-    values, lengths = _read_metadata(cursor, n_keys)
+    values, lengths, missing = _read_metadata(cursor, n_keys)
+    if values.get("tokenizer.ggml.model") == "llama" and missing:
+        # llama.cpp does not look before it takes them: the first such byte in a prompt ends the process.
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise _Damaged(f"its vocabulary has no token for the byte {missing[0]:#04x}{others}")
     architecture = values.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
         raise _Damaged("its metadata has no general.architecture")
@@ -192,7 +199,9 @@ def _read(cursor: _Cursor) -> GgufHeader:
     return GgufHeader(version, architecture, values, lengths, n_tensors)
 
 
-def _read_metadata(cursor: _Cursor, n_keys: int) -> tuple[dict[str, str | int | float], dict[str, int]]:
+def _read_metadata(cursor: _Cursor, n_keys: int) -> tuple[dict[str, str | int | float], dict[str, int], list[int]]:
+    """Return the scalars and strings, the lengths of arrays, and the bytes the vocabulary has no token for."""
+    missing: list[int] = []
     values: dict[str, str | int | float] = {}
     lengths: dict[str, int] = {}
     for index in range(n_keys):
@@ -204,15 +213,18 @@ def _read_metadata(cursor: _Cursor, n_keys: int) -> tuple[dict[str, str | int | 
         if kind == _STRING:
             values[key] = _text(cursor.string(what), what)
         elif kind == _ARRAY:
-            lengths[key] = _skip_array(cursor, key, what)
+            tokens: set[bytes] | None = set() if key == _VOCABULARY else None
+            lengths[key] = _skip_array(cursor, what, tokens)
+            if tokens is not None:
+                missing = [byte for byte, name in _BYTE_TOKENS.items() if name not in tokens and bytes([byte]) not in tokens]
         elif kind in _SCALARS:
             values[key] = cursor.scalar(_SCALARS[kind], what)
         else:
             raise _Damaged(f"{what} has the unknown type {kind}")
-    return values, lengths
+    return values, lengths, missing
 
 
-def _skip_array(cursor: _Cursor, key: str, what: str) -> int:
+def _skip_array(cursor: _Cursor, what: str, tokens: set[bytes] | None) -> int:
     kind = int(cursor.scalar("<I", f"the item type of {what}"))
     n_items = cursor.count("<Q", f"the length of {what}", MAX_ARRAY_ITEMS)
     if kind in _SCALARS:
@@ -222,15 +234,15 @@ def _skip_array(cursor: _Cursor, key: str, what: str) -> int:
         raise _Damaged(f"{what} is an array of the type {kind}, which cannot be read")
     if n_items * 8 > cursor.size - cursor.at:
         raise _Damaged(f"{what} claims {n_items} strings, more than the file can hold")
-    _skip_strings(cursor, n_items, what, vocabulary=key == _VOCABULARY)
+    _skip_strings(cursor, n_items, what, tokens)
     return n_items
 
 
-def _skip_strings(cursor: _Cursor, n_items: int, what: str, *, vocabulary: bool) -> None:
+def _skip_strings(cursor: _Cursor, n_items: int, what: str, tokens: set[bytes] | None) -> None:
+    """Pass over strings; those of the vocabulary are put into `tokens`."""
     # One tight loop instead of cursor.string: half a million merges must not take seconds.
     data, at, size = cursor.data, cursor.at, cursor.size
     unpack = struct.Struct("<Q").unpack_from
-    tokens: set[bytes] = set()
     for index in range(n_items):
         start = at + 8
         if start > size:
@@ -239,7 +251,7 @@ def _skip_strings(cursor: _Cursor, n_items: int, what: str, *, vocabulary: bool)
         if n_bytes > MAX_STRING_BYTES or n_bytes > size - start:
             raise _Damaged(f"item {index} of {what} claims {n_bytes} bytes")
         at = start + n_bytes
-        if vocabulary:
+        if tokens is not None:
             token = data[start:at]
             if token in tokens:
                 raise _Damaged(f"its vocabulary has the token {shown(token.decode('utf-8', 'replace'))} twice")

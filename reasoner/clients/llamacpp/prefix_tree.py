@@ -11,7 +11,8 @@ the cells is told to a `Cells`.
 When a node goes: the least recently used first, when room is needed; and even where there is room, once it has cost as much as it
 could save. A cell that is only kept is looked at by every token that is decoded meanwhile (it is masked, not skipped), so after
 `patience_tokens` of them it would have been as cheap to read it anew. What no second request has ever used gets a small share of that
-patience, since most answers are never continued, and every use doubles it.
+patience, since most answers are never continued, and every use doubles it. Its share is still too much for a lone prompt that shares nothing
+with it: `evict_unused` is for that moment.
 """
 
 from __future__ import annotations
@@ -144,6 +145,12 @@ class PrefixTree:
             if not stale:
                 return
             for leaf in stale:
+                self._drop(leaf)
+
+    def evict_unused(self) -> None:
+        """Drop every leaf that no second request has used, and nobody uses now, and what becomes such a leaf by it."""
+        while unused := [leaf for leaf in self._leaves() if not leaf.pins and not leaf.uses]:
+            for leaf in unused:
                 self._drop(leaf)
 
     def drop_unused(self, node: Node) -> None:

@@ -361,9 +361,18 @@ class Scheduler:
 
     def _look_for_stale(self, ahead: int) -> None:
         """Drop what is not worth keeping, before a batch of so many tokens would have to look at it."""
+        if self._is_foreign():
+            self.tree.evict_unused()
         if self.tree.clock + ahead - self._looked_at >= LOOK_EVERY_TOKENS:
             self._looked_at = self.tree.clock + ahead
             self.tree.evict_stale(ahead=ahead)
+
+    def _is_foreign(self) -> bool:
+        """Tell whether a lone task reads more than it found: whoever asks one thing after another has gone on to something else by then."""
+        if len(self._running) != 1 or self._waiting:
+            return False
+        place = self._running[0]
+        return place.reads_prompt and place.n_left > place.n_shared
 
 
 class _Recycler:
