@@ -225,11 +225,20 @@ async def with_retry(
     if budget is not None:
         budget.earn()
 
+    first: list[ReasonerError] = []
+
     async def attempt() -> T:
         # tenacity awaits coroutine functions only; a lambda that returns an awaitable would come back unawaited.
+        if first:
+            raise first.pop()
         return await call()
 
     try:
+        # Nearly every call succeeds at once: the loop is set up only for one that did not, and is told of that failure as its first attempt.
+        try:
+            return await call()
+        except ReasonerError as error:
+            first.append(error)
         return await AsyncRetrying(retry=course.again, wait=course.wait, sleep=sleep)(attempt)
     except ReasonerError as error:
         if course.attempts > 1 or error.retryable:

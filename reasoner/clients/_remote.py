@@ -13,6 +13,7 @@ import os
 import time
 import zlib
 from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -22,7 +23,7 @@ from pydantic import SecretStr
 from reasoner.clients._endpoint import MAX_BODY_BYTES, Endpoint
 from reasoner.clients._profiles import overridden, profile_of
 from reasoner.clients._sse import EventReader, StreamTooLarge
-from reasoner.clients._transport import open_transport
+from reasoner.clients._transport import Transport, open_transport
 from reasoner.clients._wire import cut
 from reasoner.errors import BadConfig, BadResponse, ClientError, ServerFailed, TimedOut, UsageError
 from reasoner.secrets import is_variable_name, remember
@@ -38,6 +39,9 @@ DEFAULT_CONCURRENCY = 8
 CONNECT_TIMEOUT_S = 10.0
 DRAIN_S = 0.25
 """How long the end of a response is waited for after its stream has ended: a connection read to its end is used again."""
+_TIMEOUTS = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S).as_dict()
+_SAID = {"User-Agent": f"python-httpx/{httpx.__version__}"}
+"""What httpx's client says of itself: some gateways refuse requests that say nothing."""
 
 
 class _Key(httpx.Auth):
@@ -73,6 +77,7 @@ class RemoteClient:
         self._idle_s = options.idle_timeout_s
         self._stream = options.stream
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._direct: WeakKeyDictionary[httpx.AsyncClient, Transport] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.fingerprint!r})"
@@ -92,7 +97,7 @@ class RemoteClient:
             # A total deadline: a server that drips one byte a second never trips a read timeout.
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._pool().stream("POST", self._url, content=body, headers=headers) as response,
+                self._sent(body, headers) as response,
             ):
                 if self._stream and response.is_success and _is_stream(response):
                     await self._follow(response, reading)
@@ -161,17 +166,41 @@ class RemoteClient:
         if pool is not None:
             await pool.aclose()
 
+    @asynccontextmanager
+    async def _sent(self, body: bytes, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+        """Send a request and give its response, its body unread.
+
+        Over the transport of ours it goes there at once: what httpx's client does for each request (cookies, redirects, merging headers and
+        URLs) costs as much as the connection itself, and nothing here needs it. Where a proxy is in between, httpx's client finds it.
+        """
+        pool = self._pool()
+        transport = self._direct.get(pool)
+        if transport is None:
+            async with pool.stream("POST", self._url, content=body, headers=headers) as response:
+                yield response
+            return
+        key = self._dialect.headers(self._endpoint.key.get_secret_value())
+        request = httpx.Request("POST", self._url, headers={**_SAID, **headers, **key}, content=body, extensions={"timeout": _TIMEOUTS})
+        response = await transport.handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
     def _pool(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
         if loop not in self._pools:
+            transport = open_transport(max_connections=self.concurrency, trust_env=self.paid)
             self._pools[loop] = httpx.AsyncClient(
                 auth=_Key(self._dialect, self._endpoint.key),
                 timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-                transport=open_transport(max_connections=self.concurrency, trust_env=self.paid),
+                transport=transport,
                 limits=httpx.Limits(max_connections=self.concurrency),  # of httpx's own transport, where a proxy is in between
                 follow_redirects=False,
                 trust_env=self.paid,  # proxies are for the way out, not for a server on this machine
             )
+            if transport is not None:
+                self._direct[self._pools[loop]] = transport
         return self._pools[loop]
 
 
