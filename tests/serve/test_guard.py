@@ -111,7 +111,12 @@ def test_every_cell_of_the_matrix(server: Any) -> None:
     passed = 0
     for cell in CELLS:
         host, origin, token, kind, size = cell
-        status, _, answered = send(server.port, headers(server.port, host, origin, token, kind), BODY if size == "small" else BIG)
+        told = headers(server.port, host, origin, token, kind)
+        try:
+            status, _, answered = send(server.port, told, BODY if size == "small" else BIG)
+        except ConnectionResetError:
+            assert size != "small", "only with a body that nobody read may the kernel throw the answer away too"
+            status, _, answered = send(server.port, told, BIG)
         passed += status == 200
         if status not in expected(*cell):
             wrong.append((cell, status))

@@ -19,7 +19,7 @@ def test_the_loop_closes_in_small(tmp_path: Path) -> None:
     folder = tmp_path / "loop"
     command = [
         sys.executable, str(ROOT / "examples" / "close_the_loop.py"), "--dir", str(folder), "--puzzles", "number_path", "--methods", "bfs",
-        "--seeds", "1", "--problems", "12", "--test", "2", "--tokens", "5000", "--answer-tokens", "48", "--wider", "1", "--threads", "1",
+        "--seeds", "1", "--problems", "12", "--test", "2", "--tokens", "10000", "--answer-tokens", "48", "--wider", "1", "--threads", "1",
     ]  # fmt: skip
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=ROOT)
