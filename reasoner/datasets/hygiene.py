@@ -75,10 +75,9 @@ class Hygiene:
         self._tally.leave_out(DUPLICATE)
         return False
 
-    def clean_together(self, wholes: Iterable[str]) -> bool:
-        """Tell whether it is certain that none of these records holds anything a scan looks for. Otherwise each has to be scanned."""
-        lines = set("\n".join(wholes).split("\n"))
-        lines -= self._clean
+    def clean_together(self, texts: Iterable[str]) -> bool:
+        """Tell whether it is certain that none of these texts holds anything a scan looks for. Otherwise each has to be scanned."""
+        lines = set("\n".join(texts).split("\n")) - self._clean  # not in place: that would go through all that are known
         text = "\n".join(lines)
         if suspects(text) or self._control.found(text):
             return False

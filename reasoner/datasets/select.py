@@ -20,7 +20,7 @@ from reasoner.store import reading
 from reasoner.store.reading import Answered, Where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reasoner.solver import Solver
     from reasoner.store import Store
@@ -69,6 +69,14 @@ class Tally:
             histogram = self.lengths[unit] = Counter()
         histogram[low] = histogram.get(low, 0) + 1
         self.total_length += length
+
+    def measure_all(self, unit: str, lengths: Iterable[int]) -> None:
+        """Count a row of each length."""
+        for length, n in Counter(lengths).items():
+            low = 1 << (length.bit_length() - 1) if length else 0
+            histogram = self.lengths.setdefault(unit, Counter())
+            histogram[low] += n
+            self.total_length += length * n
 
     def count(self, what: str, value: str, n: int = 1) -> None:
         """Count n rows under a value."""
@@ -216,12 +224,34 @@ class Judge:
         instance) is put to it once, as long as it is remembered.
         """
         correct = self.remembered(judged.row.problem_id, answer)
+        return self._verify(solver, judged.row.problem_id, judged.instance, answer) if correct is None else correct
+
+    def _verify(self, solver: Solver[Any, Any], problem_id: str, instance: Any, answer: str) -> bool:
+        """Ask the verifier, and remember what it said."""
+        correct = solver.verify(instance, answer).correct
+        if len(answer) <= MAX_REMEMBERED_CHARS:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            self._known[problem_id, answer] = correct
+        return correct
+
+    def still_right(self, solver: Solver[Any, Any], problem_id: str, read: Callable[[], Any], answer: str, tally: Tally) -> bool:
+        """Tell whether an answer that was found correct stands, as `judge` does without building what it returns; count it if not.
+
+        `read` gives the problem's instance and is called only where the verifier has to be asked.
+        """
+        if self._trust:
+            return True
+        correct = self.remembered(problem_id, answer)
         if correct is None:
-            correct = solver.verify(judged.instance, answer).correct
-            if len(answer) <= MAX_REMEMBERED_CHARS:
-                if len(self._known) >= MAX_REMEMBERED:
-                    self._known.clear()
-                self._known[judged.row.problem_id, answer] = correct
+            try:
+                instance = read()
+            except ValueError:
+                tally.leave_out(UNREADABLE)
+                return False
+            correct = self._verify(solver, problem_id, instance, answer)
+        if not correct:
+            tally.leave_out(NO_LONGER)
         return correct
 
     def holds_answer(self, judged: Judged) -> bool:

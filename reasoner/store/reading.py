@@ -15,7 +15,7 @@ from reasoner.store.queries import prompt_of
 from reasoner.types import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reasoner.store.database import Store
 
@@ -26,6 +26,15 @@ _ANSWERED = """
 SELECT t.rowid, t.id, t.run_id, t.strategy, t.model, t.answer, t.calls, p.id, p.solver, p.instance, p.line, p.level,
        v.correct, v.score, v.reason, c.key, x.id, x.parent_id, u.role, u.content, m.content
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
+LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
+"""
+
+# No more columns than it takes, since each costs as much as a look-up of a row. SQLite leaves out a table that nothing asks for.
+_PLAIN = """
+SELECT t.rowid, t.calls = 1 AND v.correct = 1 AND t.answer = m.content AND u.content IS NOT NULL, t.id, t.problem_id,
+       json_array(t.run_id, t.strategy, t.model, u.role), c.key_bytes, x.parent_id, u.content, m.content
+FROM trajectories t LEFT JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
 LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
 """
@@ -74,6 +83,22 @@ class Answered(NamedTuple):
     reply: str | None
 
 
+class Plain(NamedTuple):
+    """What a trajectory takes that is one call whose whole reply is the right answer; of others `is_plain` is 0 or None, and the rest moot."""
+
+    number: int
+    is_plain: int | None
+    id: str
+    problem_id: str
+    by: str
+    """Run, strategy, model and the role of the last message, as JSON."""
+    key: bytes | str
+    """As `calls.key_bytes` holds it: text in rows of earlier versions."""
+    parent_context: int | None
+    last_content: str
+    reply: str
+
+
 class Contexts:
     """The beginnings of conversations, read once each while they keep coming up."""
 
@@ -98,14 +123,31 @@ class Contexts:
 
 def answered(store: Store, where: Where) -> Iterator[Answered]:
     """Yield trajectories in the order they were opened."""
-    for page in answered_pages(store, where):
+    for page in _pages(store, _ANSWERED, where):
         yield from map(Answered._make, page)
 
 
-def answered_pages(store: Store, where: Where) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the same as pages of bare rows, whose columns are the fields of `Answered`: for who reads a million of them."""
+def plain_pages(store: Store, where: Where) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the same trajectories as pages of bare rows, whose columns are the fields of `Plain`: for who reads a million of them."""
+    yield from _pages(store, _PLAIN, where)
+
+
+def answered_at(store: Store, where: Where, numbers: list[int]) -> dict[int, Answered]:
+    """Return the trajectories of these numbers, without those the conditions no longer hold for."""
+    sql = f"{_ANSWERED} WHERE {where} AND t.rowid IN (SELECT value FROM json_each(?))"  # noqa: S608 - clauses are ours
+    return {row[0]: Answered._make(row) for row in store.tuples(sql, (*where.params, json.dumps(numbers)))} if numbers else {}
+
+
+def problems(store: Store, ids: Iterable[str]) -> list[tuple[str, str, str, str, int | None]]:
+    """Return (id, solver, instance, line, level) of problems, in no order."""
+    sql = "SELECT id, solver, instance, line, level FROM problems WHERE id IN (SELECT value FROM json_each(?))"
+    return store.tuples(sql, (json.dumps(list(ids)),))
+
+
+def _pages(store: Store, select: str, where: Where) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield a page of rows after another; their first column is `t.rowid`."""
     after = 0
-    sql = f"{_ANSWERED} WHERE {where} AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
+    sql = f"{select} WHERE {where} AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
     while True:
         page = store.tuples(sql, (*where.params, after))
         if page:

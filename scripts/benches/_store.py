@@ -2,6 +2,7 @@
 """A store of any size, made quickly: verified chains of thought of `number_path`, inserted through the store's one writer.
 
 fill(Path("big.db"), n_thoughts=1_000_000)      100,000 trajectories of ten thoughts: problem, reply, seven steps, answer line
+fill(..., different=True)                       the same, and no answer comes again
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 N_STEPS = 7
+MAX_NUMBER = 10_000
+"""Of an instance of `number_path`."""
 THOUGHTS_EACH = N_STEPS + 3
 BATCH = 2_000
 WHEN = "2026-01-01T00:00:00.000+00:00"
@@ -45,10 +48,10 @@ _SQL = {
 }
 
 
-def fill(path: Path, *, n_thoughts: int) -> int:
-    """Make a store with about this many thoughts and return how many trajectories it has."""
+def fill(path: Path, *, n_thoughts: int, different: bool = False) -> int:
+    """Make a store with about this many thoughts and return how many trajectories it has; `different` ones have an answer each."""
     n = max(1, n_thoughts // THOUGHTS_EACH)
-    made = _trajectories(n)
+    made = _trajectories(n, _all_paths() if different else _few_paths())
     with Store.open(path) as store:
         store.write_now(
             lambda c: (
@@ -70,22 +73,38 @@ def _insert(c: Any, batch: list[dict[str, list[tuple[Any, ...]]]]) -> None:
         c.executemany(sql, [row for one in batch for row in one.get(table, ())])
 
 
-def _trajectories(n: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
-    """Yield the rows of one trajectory after another: starts 1 to 70 and all ways of doubling and adding one, over again."""
+def _few_paths() -> Iterator[list[int]]:
+    """Yield starts 1 to 70 and all ways of doubling and adding one, over again: 8,896 different ones."""
+    for index in itertools.count():
+        yield _path(1 + index // 128 % 70, index % 128)  # no number passes the 10,000 an instance may have
+
+
+def _all_paths() -> Iterator[list[int]]:
+    """Yield every path once whose numbers an instance may have: about 170,000. From 1, two ways may be the same path."""
+    for start in range(2, MAX_NUMBER):
+        for ways in range(2**N_STEPS):
+            path = _path(start, ways)
+            if path[-1] <= MAX_NUMBER:
+                yield path
+
+
+def _path(start: int, ways: int) -> list[int]:
+    values = [start]
+    for bit in range(N_STEPS):
+        values.append(values[-1] * 2 if ways >> bit & 1 else values[-1] + 1)
+    return values
+
+
+def _trajectories(n: int, paths: Iterator[list[int]]) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
+    """Yield the rows of one trajectory after another."""
     solver = registry.solver("number_path")
     prompts = Prompts()
     start, end, _ = _MARKS
     sample = solver.Instance.model_construct(steps=N_STEPS, start=start, target=end)
     asked = prompts.get("cot/answer").render({"statement": statement(solver, sample, prompts)})[-1].content
     shown = statement(solver, sample, prompts)
-    message_id = 1
-    for index in range(n):
-        first, ways = 1 + index // 128 % 70, index % 128  # no number passes the 10,000 an instance may have
-        values = [first]
-        for bit in range(N_STEPS):
-            values.append(values[-1] * 2 if ways >> bit & 1 else values[-1] + 1)
-        yield _one(index, values, asked, shown, message_id)
-        message_id += 3
+    for index, values in enumerate(itertools.islice(paths, n)):
+        yield _one(index, values, asked, shown, 1 + 3 * index)
 
 
 def _one(index: int, values: list[int], asked: str, shown: str, message_id: int) -> dict[str, list[tuple[Any, ...]]]:

@@ -17,7 +17,7 @@ from reasoner.datasets.export import export
 from reasoner.datasets.hygiene import DUPLICATE
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, Filters
-from reasoner.store import Store
+from reasoner.store import Store, reading
 
 SECRET = "sk-proj-" + "a1B2c3D4e5F6g7H8i9J0k1L2"
 # What is done to one trajectory after another: both its answer and the reply it was read from, unless it says otherwise.
@@ -66,6 +66,16 @@ def spoil(c: Any) -> None:
         "UPDATE verdicts SET correct = 0 WHERE trajectory_id IN (SELECT t.id FROM trajectories t JOIN runs r ON r.id = t.run_id"
         " WHERE r.ordinal = 1 ORDER BY t.rowid LIMIT 1)"
     )
+    c.execute("UPDATE calls SET key_bytes = key WHERE trajectory_id = ?", (rows[11][0],))  # as earlier versions wrote it
+    for n, (name, _, _) in enumerate(rows[16:19]):  # the third with what leaves out the conversation
+        text = f"Be exact, \u00e9 {n}." if n < 2 else f"The key is {SECRET}"
+        message = c.execute("INSERT INTO messages (hash, role, content) VALUES (?, 'system', ?)", (bytes([n]), text)).lastrowid
+        before = c.execute("INSERT INTO contexts (parent_id, message_id, depth) VALUES (NULL, ?, 0)", (message,)).lastrowid
+        (asked,) = c.execute(
+            "SELECT x.message_id FROM contexts x JOIN calls c ON c.context_id = x.id WHERE c.trajectory_id = ?", (name,)
+        ).fetchone()
+        after = c.execute("INSERT INTO contexts (parent_id, message_id, depth) VALUES (?, ?, 1)", (before, asked)).lastrowid
+        c.execute("UPDATE calls SET context_id = ? WHERE trajectory_id = ?", (after, name))
     c.execute("UPDATE problems SET solver = 'nowhere' WHERE id = (SELECT problem_id FROM trajectories WHERE id = ?)", (rows[12][0],))
     c.execute("UPDATE problems SET level = NULL WHERE id = (SELECT problem_id FROM trajectories WHERE id = ?)", (rows[13][0],))
     c.execute(
@@ -97,7 +107,70 @@ def test_both_ways_give_the_same(
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "long" / "out.jsonl").read_bytes()
     assert short.taken > 50
     assert {DUPLICATE, NO_CALL, NOT_IN_REPLY} <= set(short.left_out)
-    assert options.lineage == "none" or b'"lineage": {"from": "a file"}' in (tmp_path / "out.jsonl").read_bytes()
+    written = (tmp_path / "out.jsonl").read_bytes()
+    assert options.lineage == "none" or b'"lineage": {"from": "a file"}' in written
+    assert b'{"role": "system", "content": "Be exact, \\u00e9 1."}, {"role": "user"' in written
+
+
+@pytest.mark.parametrize("filters", [Filters(solver="game24", strategy="cot"), Filters(solver="number_path", min_score=0.5)])
+def test_both_ways_choose_the_same(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filters: Filters) -> None:
+    short = export(store, "sft", tmp_path / "short.jsonl", filters)
+    monkeypatch.setattr(express, "fits", lambda options: False)
+    export(store, "sft", tmp_path / "long.jsonl", filters)
+    assert (tmp_path / "short.jsonl").read_bytes() == (tmp_path / "long.jsonl").read_bytes()
+    assert set(short.counts["solver"]) == {filters.solver}
+
+
+@pytest.mark.parametrize(
+    ("module", "bound"), [(express, "MAX_REMEMBERED"), (express, "MAX_REMEMBERED_CHARS"), (express, "MAX_KEPT_CONTEXTS")]
+)
+def test_what_is_remembered_is_bounded_and_changes_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, bound: str
+) -> None:
+    whole = export(store, "sft", tmp_path / "out.jsonl")
+    seen: list[int] = []
+    true = express.Express._block
+
+    def block(self: Any, rows: Any) -> Any:
+        made = true(self, rows)
+        known = sum(len(problem.known) for problem in self._problems.values() if problem is not None)
+        seen.append({"MAX_REMEMBERED": known, "MAX_REMEMBERED_CHARS": known, "MAX_KEPT_CONTEXTS": len(self._before)}[bound])
+        return made
+
+    monkeypatch.setattr(express.Express, "_block", block)
+    monkeypatch.setattr(reading, "PAGE", 4)
+    monkeypatch.setattr(module, bound, 1)
+    assert asdict(export(store, "sft", tmp_path / "out.jsonl")) == asdict(whole)
+    assert max(seen) <= 1
+
+
+def test_one_that_changes_in_the_middle_is_left_alone(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = export(store, "sft", tmp_path / "out.jsonl")
+    asked: list[int] = []
+
+    def gone(store: Any, where: Any, numbers: list[int]) -> dict[int, Any]:
+        asked.extend(numbers)
+        return {}
+
+    monkeypatch.setattr(reading, "answered_at", gone)
+    after = export(store, "sft", tmp_path / "out.jsonl")
+    assert asked
+    assert after.seen == before.seen - len(asked)
+
+
+def test_one_text_that_is_looked_at_closely_does_not_hold_up_the_others(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long: list[int] = []
+    true = reading.answered_at
+
+    def at(store: Any, where: Any, numbers: list[int]) -> Any:
+        long.extend(numbers)
+        return true(store, where, numbers)
+
+    monkeypatch.setattr(reading, "answered_at", at)
+    tally = export(store, "sft", tmp_path / "out.jsonl", Filters(solver="number_path"))
+    assert 0 < len(long) < express.BLOCK < tally.seen
 
 
 @pytest.mark.parametrize(
