@@ -1,11 +1,13 @@
 """The guard in front of everything: Host, Origin, token, method's content type, body size, and the headers every answer carries.
 
-Checked in this order, before a body is read: Host against an allowlist (a page of another site whose name was pointed here must get nothing),
+Checked in this order, before a body is used (a short one of a refused request is taken in and thrown away): Host against an allowlist (a page of another site whose name was pointed here must get nothing),
 Origin (only the server's own), the token, the content type, the size. Knows headers; does not know what is served.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import json
 from typing import TYPE_CHECKING
@@ -22,6 +24,10 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"
 )
+DISCARDED_BYTES = 64 * 1024
+DISCARD_S = 1.0
+"""How much of a refused request's body is taken in, and for how long."""
+
 _EVERY_ANSWER = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -54,6 +60,7 @@ class Guard:
 
         fault = self._fault(scope)
         if fault is not None:
+            await _discard(scope, receive)
             await refuse(scope["path"], fault, headed)
             return
         bounded = _Bounded(receive, self._settings.max_body_bytes)
@@ -129,6 +136,20 @@ def _origin_is_own(headers: _Headers) -> bool:
     if headers.count("origin") > 1:
         return False
     return headers.one("origin") in {f"{scheme}://{headers.one('host')}" for scheme in ("http", "https")}
+
+
+async def _discard(scope: Scope, receive: Receive) -> None:
+    """Take in a short body that is not wanted: the kernel resets a connection that is closed over unread bytes, and the answer is lost with it."""
+    if _Headers(scope).count("expect"):
+        return  # it waits to be asked for its body
+    left = DISCARDED_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_S):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 class _Bounded:

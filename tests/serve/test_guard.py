@@ -6,6 +6,7 @@ model, so that 200 means that a strategy ran.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -93,6 +94,14 @@ def send(
         connection.close()
 
 
+def asked(port: int, given: list[tuple[str, str]], body: bytes, *, unread: bool) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Send, and again where the kernel may have lost the answer: it resets a connection that is closed over a body nobody read."""
+    for _ in range(5 if unread else 0):
+        with contextlib.suppress(ConnectionResetError):
+            return send(port, given, body)
+    return send(port, given, body)
+
+
 def expected(host: str, origin: str, token: str, kind: str, size: str) -> set[int]:
     if host == "none":
         return {400, 403}  # the HTTP layer refuses a request without Host before we see it
@@ -112,11 +121,7 @@ def test_every_cell_of_the_matrix(server: Any) -> None:
     for cell in CELLS:
         host, origin, token, kind, size = cell
         told = headers(server.port, host, origin, token, kind)
-        try:
-            status, _, answered = send(server.port, told, BODY if size == "small" else BIG)
-        except ConnectionResetError:
-            assert size != "small", "only with a body that nobody read may the kernel throw the answer away too"
-            status, _, answered = send(server.port, told, BIG)
+        status, _, answered = asked(server.port, told, BODY if size == "small" else BIG, unread=size != "small" or host == "none")
         passed += status == 200
         if status not in expected(*cell):
             wrong.append((cell, status))
@@ -136,7 +141,8 @@ def test_every_cell_of_the_matrix(server: Any) -> None:
     ],
 )
 def test_headers_that_contradict_are_refused(server: Any, extra: list[tuple[str, str]], status: int) -> None:
-    found, _, _ = send(server.port, headers(server.port, "own", "absent", "right", "json") + extra, BODY)
+    told = headers(server.port, "own", "absent", "right", "json") + extra
+    found, _, _ = asked(server.port, told, BODY, unread=True)
     assert found in {status, 400}
 
 
