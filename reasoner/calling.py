@@ -176,7 +176,7 @@ class Caller:
             held.settle(spent_on(completion.usage, completion.seconds))
             self.made += 1
             thought, rows = add(completion)
-            await self.journal.done(attempt.call_id or 0, completion, rows, retries=attempt.retries)
+            await self.journal.done(attempt.call_id or 0, completion, rows, retries=attempt.retries, key=intent.request.key)
         return thought
 
     def _settled(self, completion: Completion, *, seconds: float, free: bool) -> Completion:

@@ -57,6 +57,11 @@ def is_variable_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", text) is not None and redact(text) == text
 
 
+def any_known() -> bool:
+    """Tell whether a key was remembered at all."""
+    return bool(_known)
+
+
 def without_known(text: str) -> str:
     """Return the text without the values that were remembered; the text itself when it holds none."""
     for secret in _known:

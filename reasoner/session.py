@@ -74,6 +74,7 @@ class Session:
         self._oracle = oracle
         self.metrics: dict[str, float] = {}
         self._dirty: dict[str, None] = {trajectory.root.id: None}
+        self._written: set[str] = set()
 
     @property
     def budget(self) -> Budget:
@@ -283,7 +284,9 @@ class Session:
         indices = self.trajectory.graph.nodes
         ids = sorted(self._dirty, key=lambda i: int(indices[i]["index"]))
         self._dirty.clear()
-        return [thought_row(self.trajectory, i) for i in ids]
+        rows = [thought_row(self.trajectory, i, written=i in self._written) for i in ids]
+        self._written.update(ids)
+        return rows
 
     def _plain(self, text: str) -> str:
         return text if self._numbers == "plain" else ungroup(text)

@@ -244,6 +244,23 @@ async def test_hostile_reply_is_bounded_and_storable(db: Path, prompts: Prompts)
         assert load_trajectory(store, "t" * 16).hash() == s.trajectory.hash()
 
 
+async def test_a_thought_whose_first_commit_was_undone_is_written_with_its_next(db: Path, prompts: Prompts) -> None:
+    async with session(db, prompts, ScriptedClient(["one"])) as (s, store):
+        thought = await s.ask("toy/ask", hint="")
+        note = s.note("part", parent=thought, role="toy/step")
+
+        def failing(c: Any) -> None:
+            s._caller.journal.put_thoughts(c, s.unwritten())
+            raise BadConfig("no", hint="")
+
+        with pytest.raises(BadConfig):
+            await store.write(failing)
+        s.mark(note, fate="kept", score=2.0)
+        s.mark(thought, fate="pruned", state={"x": 1})
+        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
+        assert load_trajectory(store, "t" * 16).hash() == s.trajectory.hash()
+
+
 async def test_bad_asks(db: Path, prompts: Prompts) -> None:
     async with session(db, prompts, ScriptedClient([])) as (s, _):
         with pytest.raises(BadTemplate, match="hint"):

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from reasoner.clients._endpoint import MAX_BODY_BYTES, Endpoint
 from reasoner.clients._profiles import overridden, profile_of
 from reasoner.clients._sse import EventReader, StreamTooLarge
-from reasoner.clients._transport import Transport, open_transport
+from reasoner.clients._transport import Response, Transport, address, open_transport
 from reasoner.clients._wire import cut
 from reasoner.errors import BadConfig, BadResponse, ClientError, ServerFailed, TimedOut, UsageError
 from reasoner.secrets import is_variable_name, remember
@@ -39,7 +39,6 @@ DEFAULT_CONCURRENCY = 8
 CONNECT_TIMEOUT_S = 10.0
 DRAIN_S = 0.25
 """How long the end of a response is waited for after its stream has ended: a connection read to its end is used again."""
-_TIMEOUTS = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S).as_dict()
 _SAID = {"User-Agent": f"python-httpx/{httpx.__version__}"}
 """What httpx's client says of itself: some gateways refuse requests that say nothing."""
 
@@ -76,8 +75,9 @@ class RemoteClient:
         self._timeout_s = options.timeout_s
         self._idle_s = options.idle_timeout_s
         self._stream = options.stream
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
-        self._direct: WeakKeyDictionary[httpx.AsyncClient, Transport] = WeakKeyDictionary()
+        self._address = address(self._url)
+        self._host = {"Host": self._url.netloc.decode("ascii")}
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Transport | httpx.AsyncClient] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.fingerprint!r})"
@@ -127,7 +127,7 @@ class RemoteClient:
         seconds = time.perf_counter() - started_s
         return self._dialect.completion(endpoint, request, data, seconds=seconds, profile=self.profile)
 
-    async def _follow(self, response: httpx.Response, reading: Reading) -> None:
+    async def _follow(self, response: Response | httpx.Response, reading: Reading) -> None:
         """Read a stream to its end, to the end of the response, or until nothing has come for the idle timeout."""
         events = EventReader()
         pieces = aiter(_unpacked(response))
@@ -167,50 +167,47 @@ class RemoteClient:
             await pool.aclose()
 
     @asynccontextmanager
-    async def _sent(self, body: bytes, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+    async def _sent(self, body: bytes, headers: dict[str, str]) -> AsyncIterator[Response | httpx.Response]:
         """Send a request and give its response, its body unread.
 
-        Over the transport of ours it goes there at once: what httpx's client does for each request (cookies, redirects, merging headers and
-        URLs) costs as much as the connection itself, and nothing here needs it. Where a proxy is in between, httpx's client finds it.
+        What httpx's client does for each request (cookies, redirects, merging headers and URLs) costs as much as the connection itself, and
+        nothing here needs it. Where a proxy is in between, httpx's client finds it.
         """
         pool = self._pool()
-        transport = self._direct.get(pool)
-        if transport is None:
+        if isinstance(pool, httpx.AsyncClient):
             async with pool.stream("POST", self._url, content=body, headers=headers) as response:
                 yield response
             return
         key = self._dialect.headers(self._endpoint.key.get_secret_value())
-        request = httpx.Request("POST", self._url, headers={**_SAID, **headers, **key}, content=body, extensions={"timeout": _TIMEOUTS})
-        response = await transport.handle_async_request(request)
+        sent = [(name.encode("ascii"), value.encode("ascii")) for name, value in {**self._host, **_SAID, **headers, **key}.items()]
+        answer = await pool.post(self._address, sent, body, connect_timeout_s=CONNECT_TIMEOUT_S)
         try:
-            yield response
+            yield answer
         finally:
-            await response.aclose()
+            await answer.aclose()
 
-    def _pool(self) -> httpx.AsyncClient:
+    def _pool(self) -> Transport | httpx.AsyncClient:
         loop = asyncio.get_running_loop()
         if loop not in self._pools:
+            # Proxies are for the way out, not for a server on this machine.
             transport = open_transport(max_connections=self.concurrency, trust_env=self.paid)
-            self._pools[loop] = httpx.AsyncClient(
+            self._pools[loop] = transport or httpx.AsyncClient(
                 auth=_Key(self._dialect, self._endpoint.key),
                 timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-                transport=transport,
-                limits=httpx.Limits(max_connections=self.concurrency),  # of httpx's own transport, where a proxy is in between
+                limits=httpx.Limits(max_connections=self.concurrency),
                 follow_redirects=False,
-                trust_env=self.paid,  # proxies are for the way out, not for a server on this machine
+                trust_env=True,
             )
-            if transport is not None:
-                self._direct[self._pools[loop]] = transport
         return self._pools[loop]
 
 
-def _is_stream(response: httpx.Response) -> bool:
+def _is_stream(response: Response | httpx.Response) -> bool:
     """Tell whether the server streams: one that ignores the wish answers in one piece, and says so."""
     kind: str = response.headers.get("content-type", "").lower()
     return kind.startswith("text/event-stream")
 
 
-async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _unpacked(response: Response | httpx.Response) -> AsyncIterator[bytes]:
     """Yield the pieces of a body, decompressed by at most `MAX_BODY_BYTES` at a time."""
     packed = response.headers.get("content-encoding", "identity").lower() in {"gzip", "x-gzip", "deflate"}
     unpack = zlib.decompressobj(wbits=47) if packed else None
@@ -220,7 +217,7 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
             raise zlib.error("one piece unpacks to more than a whole body may have")
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: Response | httpx.Response) -> bytes:
     """Read a body up to one byte over the bound, counted after decompression. An error's body may end early: its status says enough."""
     data = bytearray()
     try:

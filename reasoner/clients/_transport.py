@@ -1,14 +1,14 @@
-"""The connections under the remote clients: httpx's interface on top, httpcore's HTTP/1.1 below, and a pool of ours in between.
+"""The connections under the remote clients: httpcore's HTTP/1.1 below, and a pool of ours above it.
 
 httpx's own pool looks at every connection it has whenever a request comes or goes, so that it is slower the more there are: at 64 calls
 at once it costs more than everything else in a call. Here a request takes the connection that came free last and gives it back, and what
-goes over plain TCP is read and written by asyncio itself. Requests, responses and errors are httpx's; TLS, chunks, and what a broken
-answer is, are httpcore's.
+goes over plain TCP is read and written by asyncio itself. Errors are httpx's; TLS, chunks, and what a broken answer is, are httpcore's.
 
-    httpx.AsyncClient(transport=open_transport(max_connections=64, trust_env=False), trust_env=False)
+    transport = open_transport(max_connections=64, trust_env=False)
+    response = await transport.post(address(url), [(b"Host", b"localhost"), ...], body, connect_timeout_s=10)
 
 Knows connections; knows no dialect, no key and no retry. Proxies stay with httpx: where the environment names one there is no transport of
-ours (`None`, which httpx takes for its own).
+ours.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ def open_transport(*, max_connections: int, trust_env: bool) -> Transport | None
     return Transport(max_connections=max_connections, trust_env=trust_env)
 
 
-class Transport(httpx.AsyncBaseTransport):
+def address(url: httpx.URL) -> httpcore.URL:
+    """Return where a URL leads to, as `Transport.post` wants it."""
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+class Transport:
     """At most so many connections at once, each to one request at a time; for one event loop."""
 
     def __init__(self, *, max_connections: int, trust_env: bool = True) -> None:
@@ -54,42 +59,34 @@ class Transport(httpx.AsyncBaseTransport):
         """How many connections there are, idle ones included."""
         return len(self._idle) + len(self._busy)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return the response with its body unread.
+    async def post(self, url: httpcore.URL, headers: list[tuple[bytes, bytes]], body: bytes, *, connect_timeout_s: float) -> Response:
+        """Send a request and return the response with its body unread. The length is added to the headers, nothing else.
+
+        Waits without end for a free connection and for the answer: whoever asks has a deadline.
 
         Raises:
             httpx.TransportError: of the kinds httpx's own transport raises.
         """
-        url = request.url
-        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         asked = httpcore.Request(
-            method=request.method, url=target, headers=request.headers.raw, content=cast("AsyncIterable[bytes]", request.stream),
-            extensions=request.extensions,
+            "POST", url, headers=[*headers, (b"Content-Length", b"%d" % len(body))], content=body,
+            extensions={"timeout": {"connect": connect_timeout_s}},
         )  # fmt: skip
         with _as_httpx():
-            await self._take_place(request.extensions.get("timeout", {}).get("pool"))
+            await self._places.acquire()
             connection = None
             try:
-                connection = await self._connection(target)
+                connection = await self._connection(url)
                 answer = await connection.handle_async_request(asked)
             except BaseException:
                 self._give_back(connection)
                 raise
-        body = _Body(self, connection, answer)
-        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=answer.extensions)
+        return Response(self, connection, answer)
 
     async def aclose(self) -> None:
         """Close every connection, those under way included. Safe to call twice."""
         while self._idle or self._busy:
             connection = self._idle.pop() if self._idle else self._busy.pop()
             await connection.aclose()
-
-    async def _take_place(self, timeout_s: float | None) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise httpcore.PoolTimeout("no connection came free") from error
 
     async def _connection(self, url: httpcore.URL) -> httpcore.AsyncHTTPConnection:
         """Take the connection that was given back last; open one where there is none that can be used."""
@@ -124,15 +121,23 @@ class Transport(httpx.AsyncBaseTransport):
         self._places.release()
 
 
-class _Body(httpx.AsyncByteStream):
-    """The body of a response; closing it gives the connection back, once."""
+class Response:
+    """A response with its body unread; closing it gives the connection back, once. Has what is used of httpx's."""
 
     def __init__(self, transport: Transport, connection: httpcore.AsyncHTTPConnection, answer: httpcore.Response) -> None:
         self._transport = transport
         self._connection: httpcore.AsyncHTTPConnection | None = connection
         self._answer = answer
+        self.status_code = answer.status
+        self.headers = httpx.Headers(answer.headers)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of success."""
+        return 200 <= self.status_code < 300
+
+    async def aiter_raw(self) -> AsyncIterator[bytes]:
+        """Yield the body in pieces, as it was sent."""
         with _as_httpx():
             async for piece in cast("AsyncIterable[bytes]", self._answer.stream):
                 yield piece

@@ -234,15 +234,18 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = Fa
     return Claim("ours", epoch + 1)
 
 
-def check(c: Connection, trajectory_id: str, epoch: int) -> None:
-    """Refuse to write for a claim that is no longer the last one.
+def check(c: Connection, trajectory_id: str, epoch: int) -> bool:
+    """Refuse to write for a claim that is no longer the last one; tell whether the trajectory's run has limits.
 
     Raises:
         TakenOver: another process has claimed the trajectory since.
     """
-    row = c.execute("SELECT epoch FROM trajectories WHERE id = ?", (trajectory_id,)).fetchone()
+    row = c.execute(
+        "SELECT t.epoch, r.limits IS NOT NULL FROM trajectories t JOIN runs r ON r.id = t.run_id WHERE t.id = ?", (trajectory_id,)
+    ).fetchone()
     if row is None or row[0] != epoch:
         raise taken_over(trajectory_id)
+    return bool(row[1])
 
 
 def taken_over(trajectory_id: str) -> TakenOver:

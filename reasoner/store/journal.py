@@ -77,6 +77,8 @@ class ThoughtRow:
     depth: int
     call_key: str | None
     root_text: str | None = None
+    written: bool = False
+    """Whether it was handed to the database before, so that nothing but its mark may have changed."""
 
 
 @functools.cache
@@ -89,7 +91,7 @@ def _insert_call(more: tuple[str, ...]) -> str:
     )
 
 
-def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
+def thought_row(dag: Trajectory, thought_id: str, *, written: bool = False) -> ThoughtRow:
     """Return a thought of a graph as it is stored."""
     node = dag.graph.nodes[thought_id]
     thought: Thought = node["thought"]
@@ -100,6 +102,7 @@ def thought_row(dag: Trajectory, thought_id: str) -> ThoughtRow:
         ordinal=node["ordinal"], role=thought.role, label=thought.label, operation=thought.operation,
         text=None if is_reply or is_root else thought.text, state=None if mark.state is None else canonical_json(mark.state),
         score=mark.score, fate=mark.fate, depth=node["depth"], call_key=node["call"], root_text=thought.text if is_root else None,
+        written=written,
     )  # fmt: skip
 
 
@@ -157,8 +160,8 @@ class Journal:
         return call_id
 
     def _insert_intent(self, c: Connection, call: Intent) -> int | None:
-        self.check(c)
-        if not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
+        limited = self.check(c)
+        if limited and not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
             # Those who hold the rest may be dead; what they held is then used, and whether this call fits is decided for good.
             if not claims.bury(c, self._run_id):
                 return None
@@ -200,18 +203,18 @@ class Journal:
 
         await self._store.write(job, durable=self._durable)
 
-    async def done(self, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], *, retries: int) -> None:
-        """Commit a call's result, usage and thoughts in one transaction.
+    async def done(self, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], *, retries: int, key: str = "") -> None:
+        """Commit a call's result, usage and thoughts in one transaction; with its `key`, it need not be looked up for its own thoughts.
 
         Raises:
             StoreError: the database refused, or another process has taken the trajectory over.
         """
         crash.passing("before_done")
-        await self._store.write(lambda c: self._finish(c, call_id, completion, thoughts, retries), durable=self._durable)
+        await self._store.write(lambda c: self._finish(c, call_id, completion, thoughts, retries, key), durable=self._durable)
         crash.passing("after_done")
 
-    def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int) -> None:
-        self.check(c)
+    def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int, key: str) -> None:
+        limited = self.check(c)
         answer = {**_answer(c, completion), "retries": retries}
         names = ", ".join(f"{name} = ?" for name in answer)
         changed = c.execute(
@@ -221,16 +224,11 @@ class Journal:
         ).rowcount
         if changed != 1:
             raise claims.taken_over(self._trajectory_id)
-        usage = completion.usage
-        spending.book(
-            c,
-            self._trajectory_id,
-            calls=1,
-            tokens=usage.prompt_tokens + usage.completion_tokens,
-            seconds=completion.seconds,
-            cost=usage.cost,
-        )
-        self.put_thoughts(c, thoughts)
+        if limited:
+            usage = completion.usage
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            spending.book(c, self._trajectory_id, calls=1, tokens=tokens, seconds=completion.seconds, cost=usage.cost)
+        self.put_thoughts(c, thoughts, known={key: (call_id, answer["reply_id"])})
         crash.passing("in_done")
 
     async def taken_from(self, call: Intent, source: int, completion: Completion, thoughts: Sequence[ThoughtRow]) -> None:
@@ -272,18 +270,23 @@ class Journal:
 
         await self._store.write(job, durable=self._durable)
 
-    def check(self, c: Connection) -> None:
-        """Refuse to write once another process has claimed the trajectory.
+    def check(self, c: Connection) -> bool:
+        """Refuse to write once another process has claimed the trajectory; tell whether its run has limits.
 
         Raises:
             TakenOver: one has.
         """
-        claims.check(c, self._trajectory_id, self._epoch)
+        return claims.check(c, self._trajectory_id, self._epoch)
 
-    def put_thoughts(self, c: Connection, thoughts: Sequence[ThoughtRow]) -> None:
-        """Insert or update thoughts and their edges."""
+    def put_thoughts(self, c: Connection, thoughts: Sequence[ThoughtRow], *, known: dict[str, tuple[int, int]] | None = None) -> None:
+        """Insert or update thoughts and their edges. `known` are ids of calls and of their replies by key, which need not be looked up."""
+        calls = dict(known or {})
         for thought in thoughts:
-            call_id, message_id = self._source(c, thought)
+            if thought.written:
+                what = (thought.state, thought.score, thought.fate, thought.id)
+                if c.execute("UPDATE thoughts SET state = ?, score = ?, fate = ? WHERE id = ?", what).rowcount:
+                    continue  # what a thought is, and what it hangs on, never changes
+            call_id, message_id = self._source(c, thought, calls)
             c.execute(
                 "INSERT INTO thoughts (id, trajectory_id, call_id, position, ordinal, role, label, operation, message_id, text, state, score,"
                 " fate, depth) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -309,16 +312,19 @@ class Journal:
             for parent in thought.parents:
                 c.execute("INSERT OR IGNORE INTO thought_edges (parent, child) VALUES (?, ?)", (parent, thought.id))
 
-    def _source(self, c: Connection, thought: ThoughtRow) -> tuple[int | None, int | None]:
-        """Return (call id, message id) a thought's text comes from."""
+    def _source(self, c: Connection, thought: ThoughtRow, calls: dict[str, tuple[int, int]]) -> tuple[int | None, int | None]:
+        """Return (call id, message id) a thought's text comes from; `calls` grows by what is looked up."""
         if thought.root_text is not None:
             return None, intern_message(c, Message("user", thought.root_text))
         if thought.call_key is None:
             return None, None
-        row = c.execute("SELECT id, reply_id FROM calls WHERE key_bytes = ? AND state = 'done'", (packed(thought.call_key),)).fetchone()
-        if row is None:
-            return None, None
-        return int(row[0]), (int(row[1]) if thought.text is None else None)
+        found = calls.get(thought.call_key)
+        if found is None:
+            row = c.execute("SELECT id, reply_id FROM calls WHERE key_bytes = ? AND state = 'done'", (packed(thought.call_key),)).fetchone()
+            if row is None:
+                return None, None
+            found = calls[thought.call_key] = (int(row[0]), int(row[1]))
+        return found[0], (found[1] if thought.text is None else None)
 
 
 def constraint_text(request: Request) -> str | None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasoner.errors import ReasonerError, StoreError
-from reasoner.secrets import without_known
+from reasoner.secrets import any_known, without_known
 from reasoner.store.connection import Connection, DatabaseError, explain
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Keyless:
         self._connection = connection
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> Any:
-        return self._connection.execute(sql, _without_keys(params))
+        return self._connection.execute(sql, _without_keys(params) if any_known() else params)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
         return self._connection.executemany(sql, map(_without_keys, rows))

@@ -7,6 +7,7 @@ import json
 import traceback
 from typing import Any
 
+import httpx
 import pytest
 from fault_server import Fault, FaultServer, chat, error_body
 
@@ -83,6 +84,20 @@ def test_the_idempotency_key_is_sent_and_about_is_not(fault_server: FaultServer)
     sent = fault_server.received[0]
     assert sent.headers["idempotency-key"] == "ab12"
     assert "secret" not in sent.body.decode() + repr(sent.headers)
+
+
+def test_headers_are_these_and_no_others_and_nothing_the_server_sets_comes_back(fault_server: FaultServer) -> None:
+    for _ in range(2):
+        ask(fault_server, Fault(headers={"Set-Cookie": "a=b"}))
+    for sent in fault_server.received:
+        assert sent.headers == {
+            "host": fault_server.url.split("/")[2],
+            "user-agent": f"python-httpx/{httpx.__version__}",
+            "content-type": "application/json",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "content-length": str(len(sent.body)),
+        }
 
 
 @pytest.mark.parametrize("key", ["a\r\nX-Evil: 1", "schlüssel", " padded "])

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from reasoner.clients._transport import MAX_WAITING_BYTES, Transport, open_transport
+from reasoner.clients._transport import MAX_WAITING_BYTES, Response, Transport, address, open_transport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -40,16 +40,40 @@ class Server:
             writer.close()
 
 
+class Asking:
+    """Asks over a transport of ours."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    @asynccontextmanager
+    async def stream(self, url: str, body: bytes = b"q") -> AsyncIterator[Response]:
+        """Give a response with its body unread."""
+        at = address(httpx.URL(url))
+        response = await self.transport.post(at, [(b"Host", at.host)], body, connect_timeout_s=5)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def text(self, url: str, body: bytes = b"q") -> str:
+        """Return what was answered."""
+        async with self.stream(url, body) as response:
+            return b"".join([piece async for piece in response.aiter_raw()]).decode()
+
+
 @asynccontextmanager
-async def serving(behave: Behave, *, max_connections: int = 1) -> AsyncIterator[tuple[Server, Transport, httpx.AsyncClient]]:
-    """A server, and a client over a transport of ours."""
+async def serving(behave: Behave, *, max_connections: int = 1) -> AsyncIterator[tuple[Server, Transport, Asking]]:
+    """A server, and what asks it over a transport of ours."""
     server = Server(behave)
     listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/x"
     transport = open_transport(max_connections=max_connections, trust_env=False)
     assert transport is not None
-    async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as client:
-        yield server, transport, client
+    try:
+        yield server, transport, Asking(transport)
+    finally:
+        await transport.aclose()
     assert transport.n_open == 0
     async with asyncio.timeout(5):
         while server.open:  # noqa: ASYNC110 - plain enough
@@ -68,22 +92,21 @@ async def answer_late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def test_the_limit_holds_and_connections_are_used_again() -> None:
     async with serving(answer_late, max_connections=4) as (server, transport, client):
-        answers = await asyncio.gather(*(client.post(server.url, content=b"q") for _ in range(20)))
-        assert [a.text for a in answers] == ["ok"] * 20
+        assert await asyncio.gather(*(client.text(server.url) for _ in range(20))) == ["ok"] * 20
         assert server.peak == server.made == transport.n_open == 4
 
 
 async def test_one_after_another_is_one_connection() -> None:
     async with serving(answer, max_connections=4) as (server, _, client):
         for _ in range(10):
-            assert (await client.post(server.url, content=b"q")).text == "ok"
+            assert await client.text(server.url) == "ok"
         assert server.made == 1
 
 
 async def test_another_host_does_not_lift_the_limit() -> None:
     async with serving(answer, max_connections=1) as (first, transport, client), serving(answer) as (second, _, _):
         for server in (first, second, first):
-            await client.get(server.url)
+            await client.text(server.url)
             assert transport.n_open == 1
 
 
@@ -95,7 +118,7 @@ async def test_a_connection_the_server_closed_is_not_used_again() -> None:
 
     async with serving(answer_once) as (server, _, client):
         for _ in range(5):
-            assert (await client.get(server.url)).text == "ok"
+            assert await client.text(server.url) == "ok"
             await asyncio.sleep(0.02)
         assert server.made == 5
 
@@ -109,7 +132,7 @@ async def test_a_second_answer_in_the_same_piece_is_not_taken_for_that_of_the_ne
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % sent + OK)
 
     async with serving(answer_twice) as (server, _, client):
-        assert [(await client.get(server.url)).text for _ in range(3)] == ["1", "2", "3"]
+        assert [await client.text(server.url) for _ in range(3)] == ["1", "2", "3"]
         assert server.made == 3
 
 
@@ -122,10 +145,32 @@ async def test_a_connection_with_words_nobody_asked_for_is_not_used_again() -> N
 
     async with serving(keep) as (server, _, client):
         for _ in range(3):
-            assert (await client.get(server.url)).text == "ok"
+            assert await client.text(server.url) == "ok"
             writers[-1].write(OK.replace(b"ok", b"no"))
             await asyncio.sleep(0.05)
         assert server.made == 3
+
+
+async def test_what_is_sent_is_what_was_given_and_the_length() -> None:
+    heads: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.append(head + await reader.readexactly(3))
+        writer.write(OK)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    transport = Transport(max_connections=1)
+    at = address(httpx.URL(f"http://127.0.0.1:{port}/v1/x?y=1"))
+    response = await transport.post(at, [(b"Host", b"h:1"), (b"A", b"b c")], b"q\xff\x00", connect_timeout_s=5)
+    assert (response.status_code, response.is_success, response.headers["content-length"]) == (200, True, "2")
+    await response.aclose()
+    await transport.aclose()
+    listening.close()
+    assert heads == [b"POST /v1/x?y=1 HTTP/1.1\r\nHost: h:1\r\nA: b c\r\nContent-Length: 3\r\n\r\nq\xff\x00"]
 
 
 def breaking(data: bytes) -> Behave:
@@ -146,7 +191,7 @@ async def test_what_breaks_is_an_error_of_httpx_and_gives_its_place_back(data: b
         for _ in range(3):  # with one place, a second request would wait for ever if the first had kept it
             async with asyncio.timeout(5):
                 with pytest.raises(httpx.RemoteProtocolError):
-                    await client.get(server.url)
+                    await client.text(server.url)
             assert transport.n_open == 0
 
 
@@ -159,7 +204,7 @@ async def test_an_answer_that_is_reset_is_a_read_error() -> None:
 
     async with serving(reset) as (server, _, client):
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-            await client.get(server.url)
+            await client.text(server.url)
 
 
 async def test_nobody_listening_is_a_connect_error() -> None:
@@ -169,9 +214,9 @@ async def test_nobody_listening_is_a_connect_error() -> None:
         unused.close()
         for _ in range(2):
             with pytest.raises(httpx.ConnectError):
-                await client.get(f"http://127.0.0.1:{port}/")
+                await client.text(f"http://127.0.0.1:{port}/")
         assert transport.n_open == 0
-        assert (await client.get(server.url)).text == "ok"
+        assert await client.text(server.url) == "ok"
 
 
 async def test_tls_to_a_server_that_speaks_none_is_a_connect_error() -> None:
@@ -183,28 +228,31 @@ async def test_tls_to_a_server_that_speaks_none_is_a_connect_error() -> None:
     async with serving(answer) as (_, transport, client), asyncio.timeout(5):
         for _ in range(2):
             with pytest.raises(httpx.ConnectError):
-                await client.get(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
+                await client.text(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
         assert transport.n_open == 0
     listening.close()
 
 
-async def test_timeouts_are_those_of_httpx() -> None:
+async def test_whoever_stops_waiting_gives_the_place_back() -> None:
     async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
     async with serving(never) as (server, _, client):
-        with pytest.raises(httpx.ReadTimeout):
-            await client.get(server.url, timeout=httpx.Timeout(None, read=0.02))
-        waiting = asyncio.create_task(client.get(server.url))
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await client.text(server.url)
+        first = asyncio.create_task(client.text(server.url))
+        second = asyncio.create_task(client.text(server.url))
         await asyncio.sleep(0.02)
-        with pytest.raises(httpx.PoolTimeout):
-            await client.get(server.url, timeout=httpx.Timeout(None, pool=0.02))
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
+        assert server.open == 1
+        for waiting in (second, first):
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
         server.behave = answer
         async with asyncio.timeout(5):
-            assert (await client.get(server.url)).text == "ok"
+            assert await client.text(server.url) == "ok"
 
 
 async def test_an_answer_left_unread_costs_the_connection_and_no_place() -> None:
@@ -213,7 +261,7 @@ async def test_an_answer_left_unread_costs_the_connection_and_no_place() -> None
 
     async with serving(long) as (server, transport, client):
         for _ in range(3):
-            async with asyncio.timeout(5), client.stream("GET", server.url) as response:
+            async with asyncio.timeout(5), client.stream(server.url) as response:
                 assert response.status_code == 200
             assert transport.n_open == 0
         assert server.made == 3
@@ -225,7 +273,7 @@ async def test_a_large_answer_is_held_up_and_read_whole() -> None:
     async def large(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
-    async with serving(large) as (server, transport, client), client.stream("POST", server.url, content=b"q" * 1_000_000) as response:
+    async with serving(large) as (server, transport, client), client.stream(server.url, b"q" * 1_000_000) as response:
         await asyncio.sleep(0.1)
         wire = next(iter(transport._busy))._connection._network_stream  # type: ignore[union-attr]
         assert len(wire._in) < len(body) // 2, "the server was not held up"
