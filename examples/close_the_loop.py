@@ -37,11 +37,14 @@ from reasoner.types import Problem, Sampling, digest
 
 PAPER = {"number_path": (3, 4), "drop_water": (2, 4), "arithmetic": (1,), "minimal_grass": (1,)}
 WIDER = {"number_path": (5,), "drop_water": (6,), "arithmetic": (3,), "minimal_grass": (2,)}
+MORE = {"number_path": (1, 2, 5), "arithmetic": (3,), "minimal_grass": (2,)}
+"""Further levels to train on: small numbers, where a goal met too early is frequent, and larger ones."""
+MORE_PROBLEMS = {"number_path": 200, "arithmetic": 250, "minimal_grass": 100}
 METHODS = {"cot": "cot:format=fan", "bfs": "ats:layout=fan", "dfs": "ats:order=dfs,layout=fan"}
 ROWS = {"cot": 16, "bfs": 4, "dfs": 4}
 """Rows of a batch, so that a step shows about as many tokens of each kind."""
-SHARE = {"number_path": 2.0, "minimal_grass": 0.5}
-"""How often a row stands in the data of all puzzles: there are few problems of one, and the rows of the other are long."""
+SHARE = {"number_path": 2.0}
+"""How often a row stands in the data of all puzzles: there are few problems of this one."""
 SPLIT = "train=0.85,test=0.15"
 BARREN = 3_000
 """Draws without a new problem after which a range is taken for exhausted."""
@@ -82,6 +85,9 @@ class Loop:
         if all(file.is_file() for file in files.values()):
             return files
         drawn = self.problems(puzzle, part="train", levels=PAPER[puzzle], n=self.chosen.problems)
+        n_more = min(MORE_PROBLEMS.get(puzzle, 0), self.chosen.problems)
+        further = self.problems(puzzle, part="train", levels=MORE[puzzle], n=n_more) if n_more else []
+        drawn = list({problem.id: problem for problem in (*drawn, *further)}.values())
         strategies = [spec for method in self.chosen.methods for spec in parse_strategies(METHODS[method])]
         with tempfile.TemporaryDirectory() as scratch:
             tried = asyncio.run(execute(drawn, strategies, ["teacher"], Setup(db=Path(scratch) / "t.db")))
@@ -107,6 +113,7 @@ class Loop:
                 rank=32,
                 alpha=48,
                 batch=ROWS[method],
+                compiled=self.chosen.compile,
             )
             self.results[f"training {name}"] = tune(data, out, options, on_progress=self.progress(name)).model_dump()
             self.save()
@@ -232,6 +239,7 @@ def main() -> None:
     parser.add_argument("--answer-tokens", type=int, default=MAX_ANSWER_TOKENS)
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so many; 0: when all is done")
     parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--compile", action="store_true", help="translate the layers first; needs a C++ compiler")
     chosen = parser.parse_args()
     if chosen.dir is None:
         chosen.problems = min(chosen.problems, 30)

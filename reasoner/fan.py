@@ -1,17 +1,20 @@
 r"""The fan layout: a search written for a small model to learn, one line per state that is looked into.
 
-    1/4 9: 18 10                 step 1 of 4; from 9 one can go to 18 and to 10
-    2/4 9>18: 36 19              the whole path first, so that nothing has to be looked up
-    3/4 9>18>36: 72x 37          x: a dead end, never looked into
-    4/4 9>10>20>40: 80 41!       !: the goal
-    Goal: 9>10>20>40>41          its whole path, from which the answer is copied
+    3 9: 18 10                   3 steps are left once one goes on from 9, to 18 or to 10
+    2 18: 36 19                  the way from the start, without the start itself
+    1 18>36: 72x 37              x: a dead end, never looked into
+    0 10>20>40: 80 41!           !: the goal; only where no step is left
+    Goal: 10>20>40>41            its whole way, from which the answer is copied
     Answer: 9 -> 10 -> 20 -> 40 -> 41
 
-Knows this layout, written and read by one definition. Does not know any puzzle: a state is a word without blanks, `>` and `:` here, and
-two words can stand for the same state. Where several lines carry a `!`, the last counts: a search for the least value marks each
-state that is better than all before it. Reading takes time linear in the text, is bounded, and never raises on any text.
+Where a state does not tell which move led to it, a word names the move first: `5+9=14,10` leaves 14 and 10.
 
->>> found = parse("1/2 9: 18 10\n2/2 9>18: 36x\n2/2 9>10: 20! 11\nAnswer: 9 -> 10 -> 20")
+Knows this layout, written and read by one definition. Does not know any puzzle: a word has no blanks, `>` and `:` in it, and two words
+can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value marks each state that is
+better than all before it. Lines of version 2 (`2/4 9>18: 36 19`: which step of how many, and the start in every way) are read too.
+Reading takes time linear in the text, is bounded, and never raises on any text.
+
+>>> found = parse("1 9: 18 10\n0 18: 36x\n0 10: 20! 11\nGoal: 10>20\nAnswer: 9 -> 10 -> 20")
 >>> [(entry.state, entry.dead, entry.parent) for entry in found.entries], found.goal
 ([('18', False, None), ('10', False, None), ('36', True, 0), ('20', False, 1), ('11', False, 1)], 3)
 """
@@ -19,7 +22,7 @@ state that is better than all before it. Reading takes time linear in the text, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reasoner.outline import climb
@@ -36,7 +39,7 @@ MAX_DEPTH = 64
 DEAD, GOAL = "x", "!"
 
 _GOAL = re.compile(r"\s*Goal:\s*([^\s:]+)\s*")
-_LINE = re.compile(r"\s*([0-9]{1,3})/([0-9]{1,3})\s+([^\s:]+):(?:\s(.*))?")
+_LINE = re.compile(r"\s*[0-9]{1,3}(?:/[0-9]{1,3})?\s+([^\s:]+):(?:\s(.*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,14 @@ class Entry:
     label: str
     """Where it stands in the tree: `1.2` is the second state reached from the first."""
     path: tuple[str, ...]
-    """All states from the start, this one included."""
+    """All words from the start, which the first line shows, to this one."""
     dead: bool
     hit: bool
     parent: int | None
 
     @property
     def state(self) -> str:
-        """The state itself."""
+        """The state itself, with the move to it where it is named."""
         return self.path[-1]
 
 
@@ -69,45 +72,69 @@ class Fan:
         return climb(self.entries, index)
 
 
-def write_line(n_steps: int, path: Sequence[str], words: Sequence[str]) -> str:
-    """Write one line: which step this is of how many, the path to a state, and the states it leads to with their marks."""
-    return " ".join([f"{len(path)}/{n_steps}", f"{'>'.join(path)}:", *words])
+def write_line(n_left: int, path: Sequence[str], words: Sequence[str]) -> str:
+    """Write one line: how many steps are left after this one, the way to a state, and the states it leads to with their marks.
+
+    The way to the start is the start; other ways leave it out.
+    """
+    return " ".join([f"{n_left} {'>'.join(path)}:", *words])
 
 
 def write_goal(path: Sequence[str]) -> str:
-    """Write the path that ends the search."""
+    """Write the way that ends the search."""
     return f"Goal: {'>'.join(path)}"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far."""
+
+    entries: list[Entry] = field(default_factory=list)
+    start: tuple[str, ...] | None = None
+    at: dict[tuple[str, ...], int] = field(default_factory=dict)
+    n_children: dict[int | None, int] = field(default_factory=dict)
+    goal: int | None = None
+
+    def whole(self, way: str) -> tuple[str, ...]:
+        """Return a way with the start in front of it; the first one is the start."""
+        path = tuple(way.split(">"))
+        if self.start is None:
+            self.start = path[:1]
+        return path if path[:1] == self.start and (*self.start, *path) not in self.at else (*self.start, *path)
+
+    def add(self, path: tuple[str, ...], word: str, parent: int | None) -> None:
+        """Take in one word of the line of a way."""
+        state = word.rstrip(DEAD + GOAL)
+        if not state:
+            return
+        marks = word[len(state) :]
+        number = self.n_children[parent] = self.n_children.get(parent, 0) + 1
+        label = str(number) if parent is None else f"{self.entries[parent].label}.{number}"
+        self.at.setdefault((*path, state), len(self.entries))
+        if GOAL in marks:
+            self.goal = len(self.entries)
+        self.entries.append(Entry(label, (*path, state), DEAD in marks, GOAL in marks, parent))
 
 
 def parse(text: str) -> Fan:
     """Read a fan out of any text; what is no line of it is skipped.
 
-    A line whose path was not written before hangs on the longest beginning of it that was.
+    A line whose way was not written before hangs on the longest beginning of it that was.
     """
-    entries: list[Entry] = []
-    at: dict[tuple[str, ...], int] = {}
-    n_children: dict[int | None, int] = {}
-    goal: int | None = None
+    found = _Reading()
     for line in text[:MAX_TEXT_CHARS].splitlines()[:MAX_LINES]:
-        if (named := _GOAL.fullmatch(line[:MAX_LINE_CHARS])) is not None:
-            goal = at.get(tuple(named[1].split(">")), goal)
+        if (named := _GOAL.fullmatch(line[:MAX_LINE_CHARS])) is not None and found.start is not None:
+            found.goal = found.at.get(found.whole(named[1]), found.goal)
         match = _LINE.fullmatch(line[:MAX_LINE_CHARS])
         if match is None:
             continue
-        path = tuple(match[3].split(">"))
-        if not all(path) or len(path) > MAX_DEPTH:
+        way = match[1]
+        if way.count(">") >= MAX_DEPTH or not all(way.split(">")):
             continue
-        parent = next((at[path[:n]] for n in range(len(path), 1, -1) if path[:n] in at), None)
-        for word in (match[4] or "").split():
-            state = word.rstrip(DEAD + GOAL)
-            if not state:
-                continue
-            if len(entries) == MAX_ENTRIES:
-                return Fan(tuple(entries), goal)
-            number = n_children[parent] = n_children.get(parent, 0) + 1
-            label = str(number) if parent is None else f"{entries[parent].label}.{number}"
-            at.setdefault((*path, state), len(entries))
-            if GOAL in word[len(state) :]:
-                goal = len(entries)
-            entries.append(Entry(label, (*path, state), DEAD in word[len(state) :], GOAL in word[len(state) :], parent))
-    return Fan(tuple(entries), goal)
+        path = found.whole(way)
+        parent = next((found.at[path[:n]] for n in range(len(path), 1, -1) if path[:n] in found.at), None)
+        for word in (match[2] or "").split():
+            if len(found.entries) == MAX_ENTRIES:
+                return Fan(tuple(found.entries), found.goal)
+            found.add(path, word, parent)
+    return Fan(tuple(found.entries), found.goal)

@@ -137,6 +137,10 @@ class Solver(ABC, Generic[I, S]):
         """Write a state in as few characters as tell it from the others; the fan layout (`reasoner.fan`) shows states so."""
         return self.show(instance, state)
 
+    def brief_move(self, instance: I, move: Move[S]) -> str:
+        """Write a move with what it leads to, as briefly (`5+9=14,10`); the state alone where that tells which move it was."""
+        return self.brief(instance, move.state)
+
     def outlook(self, instance: I, state: S) -> Outlook:  # noqa: ARG002 - for those that override it
         """Say what is seen of a state without searching: `open`, `dead` (written down and left), or `hidden` (not written down)."""
         return "open"

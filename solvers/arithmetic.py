@@ -9,6 +9,7 @@ Source: arXiv 2310.10686 (Arithmetic Puzzle).
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cache
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -143,9 +144,18 @@ class ArithmeticSolver(Solver[Arithmetic, merging.Numbers]):
         """Write the numbers left, with commas."""
         return ",".join(map(str, state))
 
-    def outlook(self, instance: Arithmetic, state: merging.Numbers) -> Outlook:  # noqa: ARG002 - the state says it all here
-        """Hide fractions, zero and what is below it: few puzzles need them, and each would cost a line."""
-        return "open" if all(value > 0 and value.denominator == 1 for value in state) else "hidden"
+    def brief_move(self, instance: Arithmetic, move: Move[merging.Numbers]) -> str:  # noqa: ARG002 - the move says it all here
+        """Write the operation with its result, then the numbers that were left alone: `5+9=14,10`."""
+        equation = "".join(move.operation.split())
+        others = list(move.state)
+        others.remove(Fraction(equation.partition("=")[2]))
+        return ",".join([equation, *map(str, others)])
+
+    def outlook(self, instance: Arithmetic, state: merging.Numbers) -> Outlook:
+        """Hide fractions, zero and what is below it, which few puzzles need, and a last number above the goal."""
+        if any(value <= 0 or value.denominator != 1 for value in state):
+            return "hidden"
+        return "hidden" if len(state) == 1 and state[0] > instance.goal else "open"
 
     def answer(self, instance: Arithmetic, path: Sequence[Move[merging.Numbers]]) -> str:
         """Write states and equations in turn, with arrows between them."""

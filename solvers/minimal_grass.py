@@ -43,11 +43,12 @@ class MinimalGrass(Numbers):
 
 
 class Sums(NamedTuple):
-    """How many numbers are factored, and the sums so far."""
+    """How many numbers are factored, the sums so far, and whether some x was above its y."""
 
     n_factored: int
     x: int
     y: int
+    turned: bool = False
 
 
 @cache
@@ -143,7 +144,8 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
         if state.n_factored >= len(numbers):
             return []
         number = numbers[state.n_factored]
-        return [Move(f"{number} = {x} * {y}", Sums(state.n_factored + 1, state.x + x, state.y + y)) for x, y in divisor_pairs(number)]
+        n, sum_x, sum_y, turned = state
+        return [Move(f"{number} = {x} * {y}", Sums(n + 1, sum_x + x, sum_y + y, turned or x > y)) for x, y in divisor_pairs(number)]
 
     def is_goal(self, instance: MinimalGrass, state: Sums) -> bool:
         """Tell whether all numbers are factored and no other product of sums is smaller."""
@@ -155,12 +157,27 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
         return f"X={state.x} Y={state.y}" + (f" left {' '.join(map(str, left))}" if left else "")
 
     def brief(self, instance: MinimalGrass, state: Sums) -> str:
-        """Write both sums and, when all numbers are factored, their product."""
+        """Write both sums and, when all numbers are factored, their product; before anything is factored, the numbers."""
+        if not state.n_factored:
+            return ",".join(map(str, instance.numbers()))
         return f"{state.x},{state.y}" + (f"={state.x * state.y}" if state.n_factored == len(instance.numbers()) else "")
 
+    def brief_move(self, instance: MinimalGrass, move: Move[Sums]) -> str:
+        """Write both factors, then what `brief` does: `1*7=2,19`."""
+        factors = "".join(move.operation.partition("=")[2].split())
+        return f"{factors}={self.brief(instance, move.state)}"
+
     def outlook(self, instance: MinimalGrass, state: Sums) -> Outlook:  # noqa: ARG002 - the state says it all here
-        """Hide the first factorisations with x above y: exchanging all x and y gives the same product."""
-        return "hidden" if state.n_factored == 1 and state.x > state.y else "open"
+        """Hide factorisations with x above y.
+
+        All factors together have one sum however they are turned, and of two sums that make up a third the product is least where one
+        is as small as can be: where x takes the smaller factor of every number.
+        """
+        return "hidden" if state.turned else "open"
+
+    def place(self, instance: MinimalGrass, state: Sums) -> Hashable:  # noqa: ARG002 - the state says it all here
+        """Return the sums: how they came about makes no difference."""
+        return state[:3]
 
     def cost(self, instance: MinimalGrass, state: Sums) -> int | None:  # noqa: ARG002 - the state says it all here
         """Return the product of the sums, which is to be least."""
@@ -174,16 +191,16 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
     def solve(self, instance: MinimalGrass) -> list[Move[Sums]] | None:
         """Return the first best path in the order of `moves`; there always is one."""
         best = _least(instance)
-        paths: dict[Sums, list[Move[Sums]]] = {self.start(instance): []}
+        paths: list[list[Move[Sums]]] = [[]]
         for _ in instance.numbers():
-            longer: dict[Sums, list[Move[Sums]]] = {}
-            for state, path in paths.items():
-                for move in self.moves(instance, state):
+            longer: dict[Hashable, list[Move[Sums]]] = {}
+            for path in paths:
+                for move in self.moves(instance, path[-1].state if path else self.start(instance)):
                     # Sums only grow, so a product above the minimum never comes down again.
-                    if move.state.x * move.state.y <= best and move.state not in longer:
-                        longer[move.state] = [*path, move]
-            paths = longer
-        return next(path for state, path in paths.items() if self.is_goal(instance, state))
+                    if move.state.x * move.state.y <= best:
+                        longer.setdefault(self.place(instance, move.state), [*path, move])
+            paths = list(longer.values())
+        return next(path for path in paths if self.is_goal(instance, path[-1].state))
 
     def _verify_product(self, instance: MinimalGrass, total: Sums, product: _Equation) -> Verdict:
         if sorted(product.factors) != sorted((total.x, total.y)):

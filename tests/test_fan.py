@@ -11,6 +11,7 @@ from reasoner.clients.teacher import WRITERS, Task
 from reasoner.fan import MAX_ENTRIES, parse, write_line
 from reasoner.solver import Solver
 from reasoner.types import About, Problem
+from solvers.minimal_grass import minimum
 
 CASES = [("number_path", 3), ("number_path", 4), ("drop_water", 2), ("drop_water", 4), ("arithmetic", 1), ("minimal_grass", 1)]
 ORDERS = ["ats/fan_bfs", "ats/fan_dfs"]
@@ -30,11 +31,38 @@ def lines_of(name: str, level: int, n: int) -> list[str]:
 
 
 def test_a_search_breadth_first_and_depth_first() -> None:
-    breadth = "1/3 9: 18 10\n2/3 9>18: 36x 19\n2/3 9>10: 20 11\n3/3 9>18>19: 38 20\n3/3 9>10>20: 40 21!\nGoal: 9>10>20>21\nAnswer: 9 -> 10 -> 20 -> 21"
+    breadth = "2 9: 18 10\n1 18: 36x 19\n1 10: 20 11\n0 18>19: 38 20\n0 10>20: 40 21!\nGoal: 10>20>21\nAnswer: 9 -> 10 -> 20 -> 21"
     assert written("number_path", "3 9 21", "ats/fan_bfs") == breadth
     deep = written("number_path", "3 9 21", "ats/fan_dfs")
-    assert deep.splitlines()[:3] == ["1/3 9: 18 10", "2/3 9>18: 36x 19", "3/3 9>18>19: 38 20"]
-    assert written("number_path", "3 9 21", "cot/fan") == "1/3 9: 10\n2/3 9>10: 20\n3/3 9>10>20: 21\nAnswer: 9 -> 10 -> 20 -> 21"
+    assert deep.splitlines()[:3] == ["2 9: 18 10", "1 18: 36x 19", "0 18>19: 38 20"]
+    assert written("number_path", "3 9 21", "cot/fan") == "2 9: 10\n1 10: 20\n0 10>20: 21\nAnswer: 9 -> 10 -> 20 -> 21"
+
+
+def test_a_word_names_the_move_where_the_state_does_not_tell_it() -> None:
+    assert written("arithmetic", "3 4 6 18", "ats/fan_bfs").splitlines() == [
+        "1 3,4,6: 3+4=7,6 4-3=1,6 3*4=12,6 3+6=9,4 6-3=3,4 3*6=18,4 6/3=2,4 4+6=10,3 6-4=2,3 4*6=24,3",
+        "0 3+4=7,6: 6+7=13 7-6=1",
+        "0 4-3=1,6: 1+6=7 6-1=5 1*6=6 6/1=6",
+        "0 3*4=12,6: 6+12=18!",
+        "Goal: 3*4=12,6>6+12=18",
+        "Answer: 3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18",
+    ]
+    assert written("minimal_grass", "4 3 6", "ats/fan_bfs").splitlines()[:4] == [
+        "2 4,3,6: 1*4=1,4 2*2=2,2",
+        "1 1*4=1,4: 1*3=2,7",
+        "1 2*2=2,2: 1*3=3,5",
+        "0 1*4=1,4>1*3=2,7: 1*6=3,13=39! 2*3=4,10=40",
+    ]
+
+
+def test_no_solution_is_lost_where_large_or_turned_states_are_left_out() -> None:
+    arithmetic, grass = registry.solver("arithmetic"), registry.solver("minimal_grass")
+    for line in lines_of("arithmetic", 1, 60):
+        assert arithmetic.verify(arithmetic.parse(line), written("arithmetic", line, "ats/fan_bfs")).correct, line
+    for line in lines_of("minimal_grass", 3, 20):
+        found = parse(written("minimal_grass", line, "ats/fan_bfs"))
+        if found.goal is not None:  # the longest are given up
+            assert int(found.entries[found.goal].state.rpartition("=")[2]) == minimum(tuple(sorted(grass.parse(line).numbers())))
 
 
 @pytest.mark.parametrize(("name", "level"), CASES)
@@ -51,7 +79,7 @@ def test_searches_are_true_and_end_at_a_right_answer(name: str, level: int, temp
         for entry in found.entries:
             states = [solver.start(instance)]
             for shown in entry.path[1:]:  # every path is one of legal moves
-                states = [m.state for s in states for m in solver.moves(instance, s) if solver.brief(instance, m.state) == shown]
+                states = [m.state for s in states for m in solver.moves(instance, s) if solver.brief_move(instance, m) == shown]
                 assert states, (line, entry.path)
             if entry.dead:
                 assert all(solver.outlook(instance, state) == "dead" for state in states)
@@ -60,13 +88,16 @@ def test_searches_are_true_and_end_at_a_right_answer(name: str, level: int, temp
 @pytest.mark.parametrize("template", ORDERS)
 def test_no_state_is_looked_into_twice_and_every_open_one_once(template: str) -> None:
     text = written("number_path", "4 5 22", template)
-    heads = [line.split(" ", 1)[1].split(":")[0] for line in text.splitlines()[:-1]]
+    heads = [line.split(" ", 1)[1].split(":")[0] for line in text.splitlines()[:-2]]
     assert len(heads) == len(set(heads))
     found = parse(text)
-    shown = {">".join(entry.path) for entry in found.entries if not entry.dead}
+    shown = {">".join(entry.path[1:]) for entry in found.entries if not entry.dead}
     assert set(heads[1:]) <= shown
     if template == "ats/fan_bfs":
         assert [head.count(">") for head in heads] == sorted(head.count(">") for head in heads)
+        assert [int(line.split(" ")[0]) for line in text.splitlines()[:-2]] == [
+            3 - (head.count(">") + (n > 0)) for n, head in enumerate(heads)
+        ]
 
 
 def test_a_search_too_long_to_learn_is_given_up_and_says_so() -> None:
@@ -76,9 +107,9 @@ def test_a_search_too_long_to_learn_is_given_up_and_says_so() -> None:
 
 def test_the_last_record_is_the_goal_where_the_least_is_looked_for() -> None:
     found = parse(written("minimal_grass", "14 9 9", "ats/fan_bfs"))
-    products = [int(entry.state.split("=")[1]) for entry in found.entries if "=" in entry.state]
+    products = [int(entry.state.split("=")[2]) for entry in found.entries if entry.state.count("=") == 2]
     assert found.goal is not None
-    assert int(found.entries[found.goal].state.split("=")[1]) == min(products)
+    assert int(found.entries[found.goal].state.split("=")[2]) == min(products)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +121,9 @@ def test_the_last_record_is_the_goal_where_the_least_is_looked_for() -> None:
         "1/2 9>>: 3",
         "999/1 9: 1",
         "1/2 9: x ! x!",
+        "0 9: !",
+        "Goal: 9>10",
+        "1 9: 18\nGoal: 9>9>9>18",
         "\x00" * 50,
         "1/2 9: " + "9 " * 5000,
         ">" * 4000,
@@ -105,11 +139,19 @@ def test_reading_is_bounded() -> None:
 
 
 def test_a_line_whose_path_is_unknown_hangs_on_what_is_known_of_it() -> None:
-    found = parse("1/3 9: 18\n3/3 9>18>36: 72\n3/3 7>8: 9")
+    found = parse("2 9: 18\n0 18>36: 72\n0 7>8: 9")
     assert [entry.parent for entry in found.entries] == [None, 0, None]
     assert [entry.label for entry in found.entries] == ["1", "1.1", "2"]
 
 
 def test_what_is_written_is_read_back() -> None:
-    entries = parse(write_line(3, ("9", "18"), ["36x", "19!"])).entries
-    assert [(e.path, e.dead, e.hit) for e in entries] == [(("9", "18", "36"), True, False), (("9", "18", "19"), False, True)]
+    entries = parse("\n".join([write_line(2, ("9",), ["18", "10"]), write_line(1, ("18",), ["36x", "19!"])])).entries
+    assert [(e.path, e.dead, e.hit, e.parent) for e in entries[2:]] == [
+        (("9", "18", "36"), True, False, 0),
+        (("9", "18", "19"), False, True, 0),
+    ]
+
+
+def test_lines_of_version_2_are_read_too() -> None:
+    new = parse("1 9: 18 10\n0 18: 36x\n0 10: 20! 11\nGoal: 10>20")
+    assert parse("1/2 9: 18 10\n2/2 9>18: 36x\n2/2 9>10: 20! 11\nGoal: 9>10>20") == new

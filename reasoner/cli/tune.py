@@ -44,6 +44,10 @@ def tune(
     n_ctx: Annotated[int, typer.Option("--n-ctx", help="The most tokens a row may have.")] = 2048,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     quantized: Annotated[bool, typer.Option("--quantized", help="QLoRA: the base in four bits (CUDA and bitsandbytes).")] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Translate the layers for this machine first (a minute; needs a C++ compiler), then be faster."),
+    ] = False,
     threads: o.Threads = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of order and adapter.")] = 0,
     new: Annotated[bool, typer.Option("--new", help="Start anew even where a checkpoint could be gone on with.")] = False,
@@ -56,9 +60,9 @@ def tune(
     given: dict[str, Any] = {
         "model": model, "held_out": held_out, "epochs": epochs, "minutes": minutes, "tokens": tokens, "rank": rank, "alpha": alpha,
         "learning_rate": learning_rate, "batch": batch, "n_ctx": n_ctx, "device": device, "quantized": quantized, "threads": threads,
-        "seed": seed, "new": new,
+        "seed": seed, "new": new, "compile": compiled,
     }  # fmt: skip
-    names = {name: name for name in given} | {"tokens": "max_tokens", "new": "fresh"}
+    names = {name: name for name in given} | {"tokens": "max_tokens", "new": "fresh", "compile": "compiled"}
     options = o.checked(Options, names, given)
     try:
         report = run(dataset, out, options, on_estimate=_estimate, on_progress=_progress)

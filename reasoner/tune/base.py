@@ -13,6 +13,8 @@ import contextlib
 import importlib.util
 import io
 import logging
+import os
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,18 @@ def require() -> None:
     for name in ("torch", "transformers", "peft", "gguf"):
         if importlib.util.find_spec(name) is None:
             raise MissingDependency(name, extra="tune")
+
+
+def require_compiler() -> None:
+    """Check that what `Options.compiled` asks for can be had.
+
+    Raises:
+        BadConfig: no C++ compiler is installed.
+    """
+    if not any(shutil.which(name) for name in (os.environ.get("CXX"), "g++", "clang++") if name):
+        raise BadConfig(
+            "--compile needs a C++ compiler, and none is installed", hint="install g++, name yours in CXX, or leave --compile out"
+        )
 
 
 def read_base(path: Path) -> GgufHeader:

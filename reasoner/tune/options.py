@@ -41,6 +41,8 @@ class Options(BaseModel):
     threads: int | None = Field(default=None, ge=1)
     quantized: bool = False
     """QLoRA: keep the base in four bits (CUDA and bitsandbytes only)."""
+    compiled: bool = False
+    """Translate the layers for this machine first: about a minute, then every step is faster. Needs a C++ compiler."""
     checkpoint_s: float = Field(default=60.0, ge=0)
     fresh: bool = False
     """Start anew even where a checkpoint could be gone on with."""

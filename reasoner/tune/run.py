@@ -15,7 +15,7 @@ from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.errors import BadConfig, DataError
 from reasoner.tune import memory
 from reasoner.tune.adapter import write_adapter
-from reasoner.tune.base import Base, load_base, read_base, require
+from reasoner.tune.base import Base, load_base, read_base, require, require_compiler
 from reasoner.tune.batches import Encoded, batches, encode_all
 from reasoner.tune.checkpoint import Checkpoint
 from reasoner.tune.options import Estimate, Options, Progress, Report
@@ -56,6 +56,8 @@ def tune(
     path = model_path(options.model)
     header = read_base(path)
     require()
+    if options.compiled:
+        require_compiler()
     if not out.parent.is_dir():
         raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another --out")
     device, dtype = _device(options)

@@ -20,7 +20,7 @@ import peft
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from reasoner.tune.batches import Encoded
     from reasoner.tune.options import Options
@@ -48,6 +48,11 @@ def give_back_freed_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
+def _score(head: Any, hidden: Any, wanted: Any) -> Any:
+    """Return the summed loss of the tokens that should follow."""
+    return torch.nn.functional.cross_entropy(head(hidden).float(), wanted, reduction="sum")
+
+
 class Trainer:
     """One adapter in training."""
 
@@ -66,6 +71,9 @@ class Trainer:
         inner = self.model.get_base_model()
         self._decoder, self._head = inner.get_decoder(), inner.get_output_embeddings()
         self._device, self._pad = device, pad
+        self._score: Callable[..., Any] = _score
+        if options.compiled:
+            self._compile()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         for parameter in self.parameters:
             parameter.data = parameter.data.float()
@@ -105,9 +113,14 @@ class Trainer:
         tokens, mask, learned = (t.to(self._device) for t in (tokens, mask, learned))
         with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._compute == torch.bfloat16):
             hidden = self._decoder(input_ids=tokens, attention_mask=mask, use_cache=False).last_hidden_state
-            logits = self._head(hidden[learned])
-        wanted = tokens.roll(-1, dims=1)[learned]
-        return torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum"), int(learned.sum())
+            loss = self._score(self._head, hidden[learned], tokens.roll(-1, dims=1)[learned])
+        return loss, int(learned.sum())
+
+    def _compile(self) -> None:
+        """Have each layer, and the output layer with the loss, translated when they are first used; for any length of a batch."""
+        for layer in self._decoder.layers:
+            layer.compile(dynamic=True)
+        self._score = torch.compile(_score, dynamic=True)
 
     def give_back(self) -> None:
         """Hand freed memory back to the machine; worth a call a minute."""

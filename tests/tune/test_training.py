@@ -127,6 +127,16 @@ def test_a_budget_of_tokens_ends_it_with_the_rate_fallen_to_zero(tmp_path: Path,
     assert 2000 <= made.tokens < 2600
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::UserWarning:torch", "ignore::FutureWarning:torch")
+def test_a_compiled_training_learns_alike(tmp_path: Path, tiny: Path) -> None:
+    data = dataset(tmp_path / "d.jsonl", 16)
+    plain = tune(data, tmp_path / "plain.gguf", options(tiny, epochs=2))
+    made = tune(data, tmp_path / "compiled.gguf", options(tiny, epochs=2, compiled=True))
+    assert (made.steps, made.tokens) == (plain.steps, plain.tokens)
+    assert made.first_loss == pytest.approx(plain.first_loss, rel=1e-2)
+    assert made.last_loss == pytest.approx(plain.last_loss, rel=0.1)
+
+
 def test_rows_over_the_context_are_refused(tmp_path: Path, tiny: Path) -> None:
     row = {"prompt": "p", "completion": "1 " * 100}
     data = dataset(tmp_path / "d.jsonl", 3)

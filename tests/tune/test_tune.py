@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from reasoner.plan import Plan, parse_strategies, problem_from_line
 from reasoner.prompts import Prompts
 from reasoner.tune import Options, memory, tune
 from reasoner.tune.adapter import permute, write_adapter
-from reasoner.tune.base import read_base
+from reasoner.tune.base import read_base, require_compiler
 from reasoner.tune.batches import batches
 from reasoner.tune.checkpoint import Checkpoint
 from reasoner.tune.rows import read_rows
@@ -73,6 +74,15 @@ def test_a_base_that_cannot_be_mapped_is_refused(tmp_path: Path) -> None:
     strange.write_bytes(tiny.read_bytes().replace(text("llama"), text("mamba"), 1))
     with pytest.raises(BadConfig, match="architecture 'mamba', which cannot be mapped; one of: llama, qwen2"):
         tune(dataset(tmp_path / "d.jsonl", ROW), tmp_path / "a.gguf", Options(model=str(strange)))
+
+
+def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(BadConfig, match=r"C\+\+ compiler"):
+        require_compiler()
+    monkeypatch.setenv("CXX", sys.executable)
+    require_compiler()
 
 
 def test_too_little_memory_is_refused_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

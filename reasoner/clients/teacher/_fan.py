@@ -1,12 +1,14 @@
 """Writers of the fan layout (`ats:layout=fan`, `cot:format=fan`): everything a line says follows from what is written above it.
 
-    1/4 5: 10 6
-    2/4 5>10: 20 11
-    2/4 5>6: 12 7            and so on, until one state reaches the goal
+    3 5: 10 6
+    2 10: 20 11
+    2 6: 12 7            and so on, until one state reaches the goal
 
 The other writers show the solution among a few moves that are drawn; whoever learns from them has to guess which. Here nothing is
 drawn and nothing is left to guess: each state that is not written yet is written once, in the order of `moves`, and the search goes on
-until the goal is met. Knows the layout and what a solver says about brevity (`brief`, `outlook`, `place`, `cost`); knows no particular puzzle.
+until the goal is met. In the last step each is written that was not written in an earlier one: nothing is looked into after it, so nobody
+has to remember the others. Knows the layout and what a solver says about brevity (`brief`, `brief_move`, `outlook`, `place`, `cost`); knows
+no particular puzzle.
 """
 
 from __future__ import annotations
@@ -38,11 +40,16 @@ class _Fan:
         self.best: tuple[int, tuple[AnyMove, ...]] | None = None
         start = task.solver.start(task.instance)
         self.seen: set[Hashable] = {self.place(start)}
-        self.root = ((self.brief(start),), (), start)
+        self.root: tuple[tuple[str, ...], tuple[AnyMove, ...], Any] = ((), (), start)
 
-    def brief(self, state: Any) -> str:
-        text = self.task.solver.brief(self.task.instance, state)
-        return "".join("," if c.isspace() or c in ">:" else c for c in text)
+    def word(self, move: AnyMove) -> str:
+        """Write a move with where it leads to as one word."""
+        return _one_word(self.task.solver.brief_move(self.task.instance, move))
+
+    def line(self, path: tuple[str, ...], words: Sequence[str]) -> str:
+        """Write the line of a way."""
+        start = _one_word(self.task.solver.brief(self.task.instance, self.root[2]))
+        return write_line(self.depth - len(path) - 1, path or (start,), words)
 
     def place(self, state: Any) -> Hashable:
         return self.task.solver.place(self.task.instance, state)
@@ -51,13 +58,14 @@ class _Fan:
         """Write a state's line; return what is to be looked into after it, and the moves to the goal if it was met."""
         task, solver, words, further = self.task, self.task.solver, [], []
         reached: tuple[AnyMove, ...] | None = None
-        last = len(path) == self.depth
+        last = len(path) + 1 == self.depth
         for move in solver.moves(task.instance, state):
-            word, place = self.brief(move.state), self.place(move.state)
+            word, place = self.word(move), self.place(move.state)
             outlook = solver.outlook(task.instance, move.state)
             if outlook == "hidden" or place in self.seen:
                 continue
-            self.seen.add(place)
+            if not last:
+                self.seen.add(place)
             taken = (*moves, move)
             self.n_states += 1
             cost = solver.cost(task.instance, move.state) if last else None
@@ -74,16 +82,19 @@ class _Fan:
             else:
                 words.append(word)
                 further += [] if last else [((*path, word), taken, move.state)]
-        self.lines.append(write_line(self.depth, path, words))
+        self.lines.append(self.line(path, words))
         return further, reached
 
     def text(self, moves: Sequence[AnyMove] | None) -> str:
         """Return all lines with the answer below them; a search without a goal says so."""
         if moves is None:
             return "\n".join([*self.lines, GAVE_UP, NO_ANSWER])
-        states = [self.task.solver.start(self.task.instance), *(move.state for move in moves)]
-        path = [self.brief(state) for state in states]
-        return "\n".join([*self.lines, write_goal(path), self.task.solver.answer(self.task.instance, moves)])
+        goal = write_goal([self.word(move) for move in moves])
+        return "\n".join([*self.lines, goal, self.task.solver.answer(self.task.instance, moves)])
+
+
+def _one_word(text: str) -> str:
+    return "".join("," if c.isspace() or c in ">:" else c for c in text)
 
 
 def _search(task: Task, *, breadth_first: bool) -> str:
@@ -117,8 +128,8 @@ def chain(task: Task) -> str:
     if task.solution is None:
         return f"{GAVE_UP}\n{NO_ANSWER}"
     fan = _Fan(task)
-    words = [fan.brief(state) for state in (task.solver.start(task.instance), *(move.state for move in task.solution))]
-    lines = [write_line(fan.depth, words[:n], [words[n]]) for n in range(1, len(words))]
+    words = tuple(fan.word(move) for move in task.solution)
+    lines = [fan.line(words[:n], [word]) for n, word in enumerate(words)]
     return "\n".join([*lines, task.answer])
 
 
