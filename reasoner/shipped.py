@@ -63,6 +63,17 @@ class Shipped:
         """Whether this is the file it was trained over."""
         return file_sha256(base) == self.card.base_sha256
 
+    def state(self) -> str:
+        """Say in a few words what it is for, and whether it can be used: `number_path, drop_water under ats:layout=fan`."""
+        if file_sha256(self.path) != self.card.sha256:
+            return "not the file that its card describes: reinstall reasoner-llm"
+        try:
+            fits = self.fits(bundled_model())
+        except MissingDependency:
+            fits = False
+        what = f"{', '.join(self.card.solvers)} under {', '.join(self.card.strategies)}"
+        return what if fits else f"{what}; its base model is not installed"
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

