@@ -4,8 +4,8 @@ python examples/close_the_loop.py                                       what wou
 python examples/close_the_loop.py --dir loop --minutes 240              do it; the same command goes on where it was stopped or killed
 python examples/close_the_loop.py --dir loop --methods bfs --seeds 1 --tokens 100000 --puzzles number_path
 
-The teacher writes chains of thought and searches (breadth first, depth first) for the same problems of the ATS puzzles at the paper's
-ranges. One adapter over all puzzles is tuned on each kind, with the same number of training tokens; and base and tuned models are asked,
+The teacher writes chains of thought and searches (breadth first, depth first) for the same problems of the ATS puzzles, at the paper's
+ranges and some of others. One adapter over all puzzles is tuned on each kind, with the same number of training tokens; and base and tuned models are asked,
 greedily and once, about problems of which no variant was trained on, and about problems of wider ranges. `--each` tunes adapters for
 single puzzles too; `--second` has the model that learned to search try wider problems, keeps what verifies, and tunes again on both.
 Every verdict is the solver's. The table grows in DIR/table.md, the figures behind it in DIR/results.json.
@@ -19,6 +19,7 @@ import json
 import random
 import tempfile
 import time
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from reasoner.datasets.export import export
 from reasoner.datasets.select import Filters
 from reasoner.datasets.split import Split
 from reasoner.errors import ReasonerError
-from reasoner.plan import parse_strategies, problem_from_instance
+from reasoner.plan import parse_strategies, problem_from_instance, problem_from_line
 from reasoner.store import Store
 from reasoner.tune import Options, Progress, tune
 from reasoner.types import Problem, Sampling, digest
@@ -45,6 +46,9 @@ ROWS = {"cot": 16, "bfs": 4, "dfs": 4}
 """Rows of a batch, so that a step shows about as many tokens of each kind."""
 SHARE = {"number_path": 2.0}
 """How often a row stands in the data of all puzzles: there are few problems of this one."""
+AGAIN = {"number_path": 1.0, "drop_water": 1.0, "arithmetic": 0.6}
+"""What stands beside the orders in the data of `--further`, and how often."""
+ORDERS = 1400
 SPLIT = "train=0.85,test=0.15"
 BARREN = 3_000
 """Draws without a new problem after which a range is taken for exhausted."""
@@ -80,14 +84,20 @@ class Loop:
         return list(found.values())
 
     def data(self, puzzle: str) -> dict[str, Path]:
-        """Let the teacher write what is learned from: for every method the same problems, those that all methods can write down."""
+        """Return what is learned from about a puzzle, by method."""
         files = {method: self.folder / f"{puzzle}.{method}.jsonl" for method in self.chosen.methods}
         if all(file.is_file() for file in files.values()):
             return files
         drawn = self.problems(puzzle, part="train", levels=PAPER[puzzle], n=self.chosen.problems)
         n_more = min(MORE_PROBLEMS.get(puzzle, 0), self.chosen.problems)
         further = self.problems(puzzle, part="train", levels=MORE[puzzle], n=n_more) if n_more else []
-        drawn = list({problem.id: problem for problem in (*drawn, *further)}.values())
+        return self.taught(puzzle, list({problem.id: problem for problem in (*drawn, *further)}.values()))
+
+    def taught(self, name: str, drawn: list[Problem]) -> dict[str, Path]:
+        """Let the teacher write rows: for every method of the same problems, those that all methods can write down."""
+        files = {method: self.folder / f"{name}.{method}.jsonl" for method in self.chosen.methods}
+        if all(file.is_file() for file in files.values()):
+            return files
         strategies = [spec for method in self.chosen.methods for spec in parse_strategies(METHODS[method])]
         with tempfile.TemporaryDirectory() as scratch:
             tried = asyncio.run(execute(drawn, strategies, ["teacher"], Setup(db=Path(scratch) / "t.db")))
@@ -100,7 +110,7 @@ class Loop:
                 export(store, "prompt-completion", file, Filters(run=run, strategy=METHODS[method]))
         return files
 
-    def tuned(self, name: str, data: Path, *, method: str, seed: int, tokens: int = 0) -> Path:
+    def tuned(self, name: str, data: Path, *, method: str, seed: int, tokens: int = 0, start: Path | None = None) -> Path:
         """Train one adapter, or take the one that is there."""
         out = self.folder / f"{name}.gguf"
         if not out.is_file():
@@ -109,6 +119,8 @@ class Loop:
                 max_tokens=tokens or self.chosen.tokens,
                 epochs=1000,
                 seed=seed,
+                start=start,
+                learning_rate=5e-4 if start else 1e-3,
                 threads=self.chosen.threads,
                 rank=32,
                 alpha=48,
@@ -186,8 +198,24 @@ class Loop:
             for method in methods:
                 adapter = self.tuned(f"{puzzle}.{method}", self.data(puzzle)[method], method=method, seed=0)
                 self.examined(f"{method} alone", METHODS[method], adapter, puzzles=[puzzle])
+        if self.chosen.further and "bfs" in methods:
+            self.further()
         if self.chosen.second and "bfs" in methods:
             self.second()
+
+    def further(self) -> None:
+        """Go on with the adapter that learned to search: all orders of the numbers of `minimal_grass` in turn, and the other puzzles again."""
+        methods, self.chosen.methods = self.chosen.methods, ["bfs"]
+        drawn = self.problems("minimal_grass", part="train", levels=PAPER["minimal_grass"], n=self.chosen.problems)
+        lines = sorted({" ".join(order) for problem in drawn for order in permutations(problem.line.split())} - {p.line for p in drawn})
+        lines = random.Random(0).sample(lines, min(ORDERS, len(lines)))
+        file = self.taught("minimal_grass.orders", [problem_from_line("minimal_grass", line) for line in lines])["bfs"]
+        others = [(self.data(puzzle)["bfs"], AGAIN[puzzle]) for puzzle in self.chosen.puzzles if puzzle in AGAIN]
+        self.chosen.methods = methods
+        data = self.joined("further.jsonl", [(file, 1.0), *others])
+        start = self.folder / "joint.bfs.s0.gguf"
+        adapter = self.tuned("further", data, method="bfs", seed=0, tokens=self.chosen.further, start=start)
+        self.examined("bfs further", METHODS["bfs"], adapter)
 
     def examined(self, name: str, strategy: str, adapter: Path | None, *, puzzles: list[str] | None = None) -> None:
         """Ask about all held-out problems of the paper's ranges, and about some of wider ranges."""
@@ -234,6 +262,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=700_000, help="training tokens of each adapter")
     parser.add_argument("--each", action="store_true", help="adapters for single puzzles too")
     parser.add_argument("--second", action="store_true", help="tune again on what the first adapter solves by itself")
+    parser.add_argument("--further", type=int, default=0, help="go on with the first search adapter for so many tokens")
     parser.add_argument("--fresh", type=int, default=60, help="problems of each puzzle in the second turn")
     parser.add_argument("--samples", type=int, default=4, help="tries at each of them")
     parser.add_argument("--answer-tokens", type=int, default=MAX_ANSWER_TOKENS)

@@ -34,6 +34,9 @@ def tune(
     out: Annotated[Path, typer.Option("--out", "-o", help="File for the adapter (GGUF).", show_default=False)],
     model: Annotated[str, typer.Option("--model", "-m", help="The base: local, or a path to a .gguf.")] = "local",
     held_out: Annotated[Path | None, typer.Option("--held-out", help="Rows to measure the loss on.", show_default=False)] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="An adapter to go on from, of the same base, rank and alpha.", show_default=False)
+    ] = None,
     epochs: Annotated[float, typer.Option("--epochs", help="Times each row is seen.")] = 3.0,
     minutes: Annotated[float, typer.Option("--minutes", help="Minutes it may take; 0 leaves it to the epochs.")] = 0.0,
     tokens: Annotated[int, typer.Option("--tokens", help="Tokens it may train on; 0 leaves it to the epochs.")] = 0,
@@ -58,11 +61,11 @@ def tune(
     from reasoner.tune import tune as run  # noqa: PLC0415
 
     given: dict[str, Any] = {
-        "model": model, "held_out": held_out, "epochs": epochs, "minutes": minutes, "tokens": tokens, "rank": rank, "alpha": alpha,
+        "model": model, "held_out": held_out, "from": start, "epochs": epochs, "minutes": minutes, "tokens": tokens, "rank": rank, "alpha": alpha,
         "learning_rate": learning_rate, "batch": batch, "n_ctx": n_ctx, "device": device, "quantized": quantized, "threads": threads,
         "seed": seed, "new": new, "compile": compiled,
     }  # fmt: skip
-    names = {name: name for name in given} | {"tokens": "max_tokens", "new": "fresh", "compile": "compiled"}
+    names = {name: name for name in given} | {"tokens": "max_tokens", "new": "fresh", "compile": "compiled", "from": "start"}
     options = o.checked(Options, names, given)
     try:
         report = run(dataset, out, options, on_estimate=_estimate, on_progress=_progress)

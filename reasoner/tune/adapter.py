@@ -1,6 +1,7 @@
 """The adapter file: LoRA matrices under llama.cpp's names, with the base they belong to and what they were trained on.
 
-    write_adapter(Path("adapter.gguf"), header, matrices, Facts(...))        # matrices: {"model.layers.0.self_attn.q_proj": (a, b)}
+    write_adapter(Path("adapter.gguf"), header, matrices, ...)               # matrices: {"model.layers.0.self_attn.q_proj": (a, b)}
+    read_adapter(Path("adapter.gguf"), header, modules, base=base_path)      -> (matrices, alpha)
 
 llama.cpp keeps the rows of Q and K of the llama family in another order than transformers (it turns pairs of neighbouring rows where
 transformers turns halves), so what is added to their output is reordered alike; other architectures keep theirs. Knows both
@@ -12,13 +13,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reasoner.clients.llamacpp.adapter import BASE_NAME, BASE_SHA256, CARD
+from reasoner.clients.llamacpp.adapter import BASE_NAME, BASE_SHA256, CARD, check_base
+from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.datasets.write import Target
-from reasoner.errors import BadConfig
+from reasoner.errors import BadConfig, DataError
 from reasoner.tune.base import PERMUTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from reasoner.clients.llamacpp.gguf_header import GgufHeader
@@ -82,6 +84,44 @@ def write_adapter(
     finally:
         target.close()
         temporary.unlink(missing_ok=True)
+
+
+def unpermute(rows: Any, n_heads: int) -> Any:
+    """Undo `permute`."""
+    out = rows.shape[0]
+    return rows.reshape(n_heads, out // n_heads // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def read_adapter(path: Path, header: GgufHeader, modules: Iterable[str], *, base: Path) -> tuple[dict[str, tuple[Any, Any]], float]:
+    """Read the matrices of an adapter over the base with this header, for these modules, and its alpha.
+
+    Raises:
+        BadConfig: it was trained on another base, or has no matrices for a module.
+        DataError: the file cannot be read.
+    """
+    import gguf  # noqa: PLC0415 - the extra, loaded when it is used
+    import numpy as np  # noqa: PLC0415
+
+    own = read_header(path)
+    check_base(header, own, base, path)
+    a = header.architecture
+    n_heads = int(header.values[f"{a}.attention.head_count"])
+    n_kv_heads = int(header.values.get(f"{a}.attention.head_count_kv", n_heads))
+    names = gguf.get_tensor_name_map(_architecture(gguf, a), int(header.values[f"{a}.block_count"]))
+    try:
+        there = {tensor.name: np.array(tensor.data, dtype=np.float32) for tensor in gguf.GGUFReader(str(path)).tensors}
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise DataError(f"the adapter {path} cannot be read: {error}", hint="name an adapter that 'reasoner tune' wrote") from error
+    found = {}
+    for module in modules:
+        name = f"{names.get_name(module)}.weight.lora_"
+        if f"{name}a" not in there or f"{name}b" not in there:
+            raise BadConfig(f"the adapter {path} has no matrices for {module}", hint="go on from one that 'reasoner tune' wrote")
+        down, up = there[f"{name}a"], there[f"{name}b"]
+        if a in PERMUTED and module.endswith(("q_proj", "k_proj")):
+            up = unpermute(up, n_heads if module.endswith("q_proj") else n_kv_heads)
+        found[module] = (down, up)
+    return found, float(own.values.get("adapter.lora.alpha", 0.0))
 
 
 def _architecture(gguf: Any, name: str) -> Any:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reasoner.clients.llamacpp.file_hash import file_sha256
+
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -22,6 +24,8 @@ class Options(BaseModel):
     """`local` or a GGUF file."""
     held_out: Path | None = None
     """Rows to measure the loss on that are not trained on."""
+    start: Path | None = None
+    """An adapter over the same base, of the same rank and alpha, to go on from; its optimizer starts anew."""
     rank: int = Field(default=16, ge=1, le=512)
     alpha: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
@@ -49,8 +53,9 @@ class Options(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """Return what two trainings have in common when one can go on where the other stopped."""
-        hidden = {"held_out", "threads", "checkpoint_s", "fresh", "device", "minutes"}
-        return {k: v for k, v in self.model_dump(mode="json").items() if k not in hidden}
+        hidden = {"start", "held_out", "threads", "checkpoint_s", "fresh", "device", "minutes"}
+        made = {k: v for k, v in self.model_dump(mode="json").items() if k not in hidden}
+        return made | ({"start": file_sha256(self.start)} if self.start is not None else {})
 
 
 class Estimate(BaseModel):

@@ -14,7 +14,7 @@ from reasoner.clients.llamacpp import bundled_model, free_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.errors import BadConfig, DataError
 from reasoner.tune import memory
-from reasoner.tune.adapter import write_adapter
+from reasoner.tune.adapter import read_adapter, write_adapter
 from reasoner.tune.base import Base, load_base, read_base, require, require_compiler
 from reasoner.tune.batches import Encoded, batches, encode_all
 from reasoner.tune.checkpoint import Checkpoint
@@ -120,6 +120,8 @@ class _Job:
         torch.set_num_threads(self.options.threads or free_cores())
         pad = self.base.tokenizer.pad_token_id or 0
         trainer = Trainer(self.base.model, self.options, pad=pad, device=self.device)
+        if self.options.start is not None:
+            self._begin_from(self.options.start, trainer)
         if self.options.fresh:
             self.checkpoint.clear()
         elif (saved := self.checkpoint.load()) is not None:
@@ -129,6 +131,12 @@ class _Job:
         stopped = self._train(trainer)
         self.after = self._held_out(trainer)
         return self._facts(stopped), trainer
+
+    def _begin_from(self, adapter: Path, trainer: Any) -> None:
+        matrices, alpha = read_adapter(adapter, self.base.header, trainer.modules(), base=self.base.path)
+        if alpha != self.options.alpha:
+            raise BadConfig(f"the adapter {adapter} has alpha {alpha:g}, not {self.options.alpha}", hint=f"--alpha {alpha:g}")
+        trainer.begin_from(matrices)
 
     def _take_up(self, saved: dict[str, Any], trainer: Any) -> None:
         trainer.load(saved)

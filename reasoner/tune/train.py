@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import peft
 import torch
 
+from reasoner.errors import BadConfig
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reasoner.tune.batches import Encoded
     from reasoner.tune.options import Options
@@ -70,6 +72,7 @@ class Trainer:
                 module.cast_input_dtype_enabled = False  # autocast does it; peft would turn all inputs into 32 bits first, and back
         inner = self.model.get_base_model()
         self._decoder, self._head = inner.get_decoder(), inner.get_output_embeddings()
+        self.rank = options.rank
         self._device, self._pad = device, pad
         self._score: Callable[..., Any] = _score
         if options.compiled:
@@ -140,6 +143,26 @@ class Trainer:
             for name, value in state["adapter"].items():
                 own[name].copy_(value)
         self.optimizer.load_state_dict(state["optimizer"])
+
+    def modules(self) -> list[str]:
+        """Return the names of what is adapted."""
+        return sorted({name.removeprefix(PREFIX).partition(".lora_")[0] for name, p in self.model.named_parameters() if p.requires_grad})
+
+    def begin_from(self, matrices: Mapping[str, tuple[Any, Any]]) -> None:
+        """Take the matrices of another adapter; as numpy arrays, by module.
+
+        Raises:
+            BadConfig: they are of another rank.
+        """
+        with torch.no_grad():
+            for name, own in self.model.named_parameters():
+                if own.requires_grad:
+                    module, _, kind = name.removeprefix(PREFIX).partition(".lora_")
+                    given = torch.from_numpy(matrices[module]["AB".index(kind[0])])
+                    if given.shape != own.shape:
+                        rank = matrices[module][0].shape[0]
+                        raise BadConfig(f"the adapter to go on from has rank {rank}, not {self.rank}", hint=f"--rank {rank}")
+                    own.copy_(given)
 
     def matrices(self) -> dict[str, tuple[Any, Any]]:
         """Return the adapter as numpy arrays: module -> (a: rank x in, b: out x rank)."""

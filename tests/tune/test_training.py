@@ -14,7 +14,7 @@ from tiny_gguf import write_tiny
 
 from reasoner.clients.llamacpp.adapter import read_card
 from reasoner.clients.llamacpp.gguf_header import read_header
-from reasoner.errors import DataError
+from reasoner.errors import BadConfig, DataError
 from reasoner.tune import Options, Progress, tune
 
 np = pytest.importorskip("numpy")
@@ -125,6 +125,35 @@ def test_a_budget_of_tokens_ends_it_with_the_rate_fallen_to_zero(tmp_path: Path,
     assert made.stopped_by == "tokens"
     assert abs(estimates[0].steps - made.steps) <= 2, "the estimate knows of the budget"
     assert 2000 <= made.tokens < 2600
+
+
+def test_a_training_goes_on_from_another_adapter(tmp_path: Path, tiny: Path) -> None:
+    data, first, second = dataset(tmp_path / "d.jsonl"), tmp_path / "a.gguf", tmp_path / "b.gguf"
+    made = tune(data, first, options(tiny, epochs=2, held_out=data))
+    gentle = options(tiny, epochs=2, held_out=data, start=first).model_copy(update={"learning_rate": 0.005})
+    more = tune(data, second, gentle)
+    assert made.held_out_after is not None
+    assert more.held_out_before == pytest.approx(made.held_out_after, rel=0.02)  # the file holds 16 bits
+    assert more.held_out_after is not None
+    assert more.held_out_after < made.held_out_after
+    card = read_card(read_header(second))
+    assert card is not None
+    assert card["options"]["start"] == made.sha256
+
+
+def test_an_adapter_that_cannot_be_gone_on_from_is_refused(tmp_path: Path, tiny: Path) -> None:
+    data, first = dataset(tmp_path / "d.jsonl", 8), tmp_path / "a.gguf"
+    tune(data, first, options(tiny, epochs=1))
+    for other, says in (({"rank": 4}, "rank 8, not 4"), ({"alpha": 8}, "alpha 16, not 8")):
+        with pytest.raises(BadConfig, match=says):
+            tune(data, tmp_path / "b.gguf", Options(**(options(tiny, epochs=1, start=first).model_dump() | other)))
+    another = tmp_path / "other.gguf"
+    another.write_bytes(tiny.read_bytes()[:-1] + bytes([tiny.read_bytes()[-1] ^ 1]))
+    with pytest.raises(BadConfig, match="was trained on"):
+        tune(data, tmp_path / "b.gguf", options(another, epochs=1, start=first))
+    first.write_bytes(first.read_bytes()[:-1000])
+    with pytest.raises((BadConfig, DataError)):
+        tune(data, tmp_path / "b.gguf", options(tiny, epochs=1, start=first))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::UserWarning:torch", "ignore::FutureWarning:torch")
