@@ -46,9 +46,10 @@ ROWS = {"cot": 16, "bfs": 4, "dfs": 4}
 """Rows of a batch, so that a step shows about as many tokens of each kind."""
 SHARE = {"number_path": 2.0}
 """How often a row stands in the data of all puzzles: there are few problems of this one."""
-AGAIN = {"number_path": 1.0, "drop_water": 1.0, "arithmetic": 0.6}
-"""What stands beside the orders in the data of `--further`, and how often."""
-ORDERS = 1400
+AGAIN = {"number_path": 0.4, "drop_water": 0.4, "arithmetic": 0.3}
+"""What stands beside `minimal_grass` in the data of `--further`, and how often."""
+ORDERS, LARGER = 400, 800
+"""Problems of `minimal_grass` there: known ones with the numbers in another order, and ones with larger numbers."""
 SPLIT = "train=0.85,test=0.15"
 BARREN = 3_000
 """Draws without a new problem after which a range is taken for exhausted."""
@@ -204,12 +205,13 @@ class Loop:
             self.second()
 
     def further(self) -> None:
-        """Go on with the adapter that learned to search: all orders of the numbers of `minimal_grass` in turn, and the other puzzles again."""
+        """Go on with the adapter that learned to search: `minimal_grass` with larger numbers and in other orders, and the other puzzles again."""
         methods, self.chosen.methods = self.chosen.methods, ["bfs"]
         drawn = self.problems("minimal_grass", part="train", levels=PAPER["minimal_grass"], n=self.chosen.problems)
         lines = sorted({" ".join(order) for problem in drawn for order in permutations(problem.line.split())} - {p.line for p in drawn})
         lines = random.Random(0).sample(lines, min(ORDERS, len(lines)))
-        file = self.taught("minimal_grass.orders", [problem_from_line("minimal_grass", line) for line in lines])["bfs"]
+        lines += [p.line for p in self.problems("minimal_grass", part="train", levels=WIDER["minimal_grass"], n=LARGER)]
+        file = self.taught("minimal_grass.further", [problem_from_line("minimal_grass", line) for line in lines])["bfs"]
         others = [(self.data(puzzle)["bfs"], AGAIN[puzzle]) for puzzle in self.chosen.puzzles if puzzle in AGAIN]
         self.chosen.methods = methods
         data = self.joined("further.jsonl", [(file, 1.0), *others])

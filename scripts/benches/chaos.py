@@ -99,7 +99,8 @@ def figure(output: str) -> str:
     """Return what the tests printed of their measure, and pytest's own count."""
     lines = [re.sub(r"^[.sx]+(?=\S)", "", line).strip() for line in output.splitlines()]
     said = [line for line in lines if line and not line.startswith(("REASONER_CHAOS_SEED", "=")) and re.search(r"\d", line)]
-    return "; ".join(dict.fromkeys(line for line in said if not re.fullmatch(r"[.sxF]*\s*\[ *\d+%\]", line)))[-600:]
+    whole = "; ".join(dict.fromkeys(line for line in said if not re.fullmatch(r"[.sxF]*\s*\[ *\d+%\]", line)))
+    return whole if len(whole) <= 600 else f"{whole[:400]} … {whole[-180:]}"
 
 
 def main() -> int:
