@@ -32,6 +32,12 @@ def permute(rows: Any, n_heads: int) -> Any:
     return rows.reshape(n_heads, 2, out // n_heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
+def unpermute(rows: Any, n_heads: int) -> Any:
+    """Undo `permute`."""
+    out = rows.shape[0]
+    return rows.reshape(n_heads, out // n_heads // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
 def write_adapter(
     path: Path,
     header: GgufHeader,
@@ -51,14 +57,11 @@ def write_adapter(
     import gguf  # noqa: PLC0415 - the extra, loaded when it is used
     import numpy as np  # noqa: PLC0415
 
-    a = header.architecture
-    n_heads = int(header.values[f"{a}.attention.head_count"])
-    n_kv_heads = int(header.values.get(f"{a}.attention.head_count_kv", n_heads))
-    names = gguf.get_tensor_name_map(_architecture(gguf, a), int(header.values[f"{a}.block_count"]))
+    layout = _Layout(header)
     target = Target(path)
     try:
         temporary = path.with_name(f".{path.name}.building")
-        writer = gguf.GGUFWriter(str(temporary), a)
+        writer = gguf.GGUFWriter(str(temporary), header.architecture)
         writer.add_type("adapter")
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", alpha)
@@ -68,13 +71,10 @@ def write_adapter(
         writer.add_string(BASE_SHA256, base_sha256)
         writer.add_string(CARD, json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=True))
         for module, (down, up) in sorted(matrices.items()):
-            name = names.get_name(module)
-            if name is None:
-                raise BadConfig(f"the module {module} has no name in llama.cpp's {a}", hint="train fewer modules, or report this")
-            if a in PERMUTED and module.endswith(("q_proj", "k_proj")):
-                up = permute(up, n_heads if module.endswith("q_proj") else n_kv_heads)  # noqa: PLW2901 - the same matrix, in another order
-            writer.add_tensor(f"{name}.weight.lora_a", np.ascontiguousarray(down, dtype=np.float16))
-            writer.add_tensor(f"{name}.weight.lora_b", np.ascontiguousarray(up, dtype=np.float16))
+            name, n_heads = layout.name(module), layout.reordered_heads(module)
+            there = permute(up, n_heads) if n_heads else up
+            writer.add_tensor(f"{name}a", np.ascontiguousarray(down, dtype=np.float16))
+            writer.add_tensor(f"{name}b", np.ascontiguousarray(there, dtype=np.float16))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
@@ -84,12 +84,6 @@ def write_adapter(
     finally:
         target.close()
         temporary.unlink(missing_ok=True)
-
-
-def unpermute(rows: Any, n_heads: int) -> Any:
-    """Undo `permute`."""
-    out = rows.shape[0]
-    return rows.reshape(n_heads, out // n_heads // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
 def read_adapter(path: Path, header: GgufHeader, modules: Iterable[str], *, base: Path) -> tuple[dict[str, tuple[Any, Any]], float]:
@@ -102,30 +96,53 @@ def read_adapter(path: Path, header: GgufHeader, modules: Iterable[str], *, base
     import gguf  # noqa: PLC0415 - the extra, loaded when it is used
     import numpy as np  # noqa: PLC0415
 
-    own = read_header(path)
+    own, layout = read_header(path), _Layout(header)
     check_base(header, own, base, path)
-    a = header.architecture
-    n_heads = int(header.values[f"{a}.attention.head_count"])
-    n_kv_heads = int(header.values.get(f"{a}.attention.head_count_kv", n_heads))
-    names = gguf.get_tensor_name_map(_architecture(gguf, a), int(header.values[f"{a}.block_count"]))
     try:
         there = {tensor.name: np.array(tensor.data, dtype=np.float32) for tensor in gguf.GGUFReader(str(path)).tensors}
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise DataError(f"the adapter {path} cannot be read: {error}", hint="name an adapter that 'reasoner tune' wrote") from error
     found = {}
     for module in modules:
-        name = f"{names.get_name(module)}.weight.lora_"
+        name, n_heads = layout.name(module), layout.reordered_heads(module)
         if f"{name}a" not in there or f"{name}b" not in there:
             raise BadConfig(f"the adapter {path} has no matrices for {module}", hint="go on from one that 'reasoner tune' wrote")
-        down, up = there[f"{name}a"], there[f"{name}b"]
-        if a in PERMUTED and module.endswith(("q_proj", "k_proj")):
-            up = unpermute(up, n_heads if module.endswith("q_proj") else n_kv_heads)
-        found[module] = (down, up)
+        up = there[f"{name}b"]
+        found[module] = (there[f"{name}a"], unpermute(up, n_heads) if n_heads else up)
     return found, float(own.values.get("adapter.lora.alpha", 0.0))
 
 
-def _architecture(gguf: Any, name: str) -> Any:
-    found = next((arch for arch, known in gguf.MODEL_ARCH_NAMES.items() if known == name), None)
-    if found is None:
-        raise BadConfig(f"the architecture {name!r} is unknown to the gguf package", hint="update it")
-    return found
+class _Layout:
+    """What llama.cpp calls a module's matrices over a base, and which it keeps in another order.
+
+    Raises:
+        BadConfig: the gguf package does not know the architecture.
+    """
+
+    def __init__(self, header: GgufHeader) -> None:
+        import gguf  # noqa: PLC0415 - the extra, loaded when it is used
+
+        a = self._architecture = header.architecture
+        known = next((arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == a), None)
+        if known is None:
+            raise BadConfig(f"the architecture {a!r} is unknown to the gguf package", hint="update it")
+        n_heads = int(header.values[f"{a}.attention.head_count"])
+        self._heads = {"q_proj": n_heads, "k_proj": int(header.values.get(f"{a}.attention.head_count_kv", n_heads))}
+        self._names = gguf.get_tensor_name_map(known, int(header.values[f"{a}.block_count"]))
+
+    def name(self, module: str) -> str:
+        """Return what both matrices of a module begin with; `a` and `b` follow.
+
+        Raises:
+            BadConfig: it has no name.
+        """
+        name = self._names.get_name(module)
+        if name is None:
+            raise BadConfig(
+                f"the module {module} has no name in llama.cpp's {self._architecture}", hint="train fewer modules, or report this"
+            )
+        return f"{name}.weight.lora_"
+
+    def reordered_heads(self, module: str) -> int:
+        """Return over how many heads a module's output rows are reordered, 0 where they are not."""
+        return self._heads.get(module.rpartition(".")[2], 0) if self._architecture in PERMUTED else 0

@@ -158,9 +158,13 @@ def test_an_adapter_that_cannot_be_gone_on_from_is_refused(tmp_path: Path, tiny:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::UserWarning:torch", "ignore::FutureWarning:torch")
 def test_a_compiled_training_learns_alike(tmp_path: Path, tiny: Path) -> None:
+    from torch._dynamo.utils import counters
+
     data = dataset(tmp_path / "d.jsonl", 16)
     plain = tune(data, tmp_path / "plain.gguf", options(tiny, epochs=2))
+    counters.clear()
     made = tune(data, tmp_path / "compiled.gguf", options(tiny, epochs=2, compiled=True))
+    assert counters["frames"]["ok"] > 0, "nothing was compiled"
     assert (made.steps, made.tokens) == (plain.steps, plain.tokens)
     assert made.first_loss == pytest.approx(plain.first_loss, rel=1e-2)
     assert made.last_loss == pytest.approx(plain.last_loss, rel=0.1)

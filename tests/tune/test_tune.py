@@ -17,7 +17,7 @@ from reasoner.errors import BadConfig, CorruptRecord, DataError
 from reasoner.plan import Plan, parse_strategies, problem_from_line
 from reasoner.prompts import Prompts
 from reasoner.tune import Options, memory, tune
-from reasoner.tune.adapter import permute, write_adapter
+from reasoner.tune.adapter import permute, unpermute, write_adapter
 from reasoner.tune.base import read_base, require_compiler
 from reasoner.tune.batches import batches
 from reasoner.tune.checkpoint import Checkpoint
@@ -114,6 +114,9 @@ def test_every_row_comes_once_an_epoch_and_neighbours_are_alike() -> None:
 def test_queries_and_keys_are_reordered_from_halves_to_pairs() -> None:
     rows = np.arange(8).reshape(8, 1)  # two heads of four rows: halves 0 1 | 2 3
     assert permute(rows, 2).ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    wide = np.arange(48).reshape(24, 2)  # three heads: no order that undoes itself
+    assert (unpermute(permute(wide, 3), 3) == wide).all()
+    assert (permute(permute(wide, 3), 3) != wide).any()
 
 
 def written_adapter(path: Path, base: Path, *, sha256: str) -> Path:
