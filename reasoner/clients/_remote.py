@@ -42,6 +42,9 @@ DRAIN_S = 0.25
 _SAID = {"User-Agent": f"python-httpx/{httpx.__version__}"}
 """What httpx's client says of itself: some gateways refuse requests that say nothing."""
 
+_Answer = Response | httpx.Response
+"""What comes back: ours, and httpx's where a proxy is in between."""
+
 
 class _Key(httpx.Auth):
     """Puts the key into the one header it belongs in, at the moment a request leaves."""
@@ -127,7 +130,7 @@ class RemoteClient:
         seconds = time.perf_counter() - started_s
         return self._dialect.completion(endpoint, request, data, seconds=seconds, profile=self.profile)
 
-    async def _follow(self, response: Response | httpx.Response, reading: Reading) -> None:
+    async def _follow(self, response: _Answer, reading: Reading) -> None:
         """Read a stream to its end, to the end of the response, or until nothing has come for the idle timeout."""
         events = EventReader()
         pieces = aiter(_unpacked(response))
@@ -167,7 +170,7 @@ class RemoteClient:
             await pool.aclose()
 
     @asynccontextmanager
-    async def _sent(self, body: bytes, headers: dict[str, str]) -> AsyncIterator[Response | httpx.Response]:
+    async def _sent(self, body: bytes, headers: dict[str, str]) -> AsyncIterator[_Answer]:
         """Send a request and give its response, its body unread.
 
         What httpx's client does for each request (cookies, redirects, merging headers and URLs) costs as much as the connection itself, and
@@ -201,13 +204,13 @@ class RemoteClient:
         return self._pools[loop]
 
 
-def _is_stream(response: Response | httpx.Response) -> bool:
+def _is_stream(response: _Answer) -> bool:
     """Tell whether the server streams: one that ignores the wish answers in one piece, and says so."""
     kind: str = response.headers.get("content-type", "").lower()
     return kind.startswith("text/event-stream")
 
 
-async def _unpacked(response: Response | httpx.Response) -> AsyncIterator[bytes]:
+async def _unpacked(response: _Answer) -> AsyncIterator[bytes]:
     """Yield the pieces of a body, decompressed by at most `MAX_BODY_BYTES` at a time."""
     packed = response.headers.get("content-encoding", "identity").lower() in {"gzip", "x-gzip", "deflate"}
     unpack = zlib.decompressobj(wbits=47) if packed else None
@@ -217,7 +220,7 @@ async def _unpacked(response: Response | httpx.Response) -> AsyncIterator[bytes]
             raise zlib.error("one piece unpacks to more than a whole body may have")
 
 
-async def _read(response: Response | httpx.Response) -> bytes:
+async def _read(response: _Answer) -> bytes:
     """Read a body up to one byte over the bound, counted after decompression. An error's body may end early: its status says enough."""
     data = bytearray()
     try:

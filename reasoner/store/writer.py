@@ -47,7 +47,7 @@ class _Keyless:
         self._connection = connection
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> Any:
-        return self._connection.execute(sql, _without_keys(params) if any_known() else params)
+        return self._connection.execute(sql, _without_keys(params))
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
         return self._connection.executemany(sql, map(_without_keys, rows))
@@ -57,7 +57,7 @@ class _Keyless:
 
 
 def _without_keys(params: Sequence[Any]) -> Sequence[Any]:
-    return [without_known(value) if isinstance(value, str) else value for value in params]
+    return [without_known(value) if isinstance(value, str) else value for value in params] if any_known() else params
 
 
 class Writer:

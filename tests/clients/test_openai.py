@@ -87,8 +87,16 @@ def test_the_idempotency_key_is_sent_and_about_is_not(fault_server: FaultServer)
 
 
 def test_headers_are_these_and_no_others_and_nothing_the_server_sets_comes_back(fault_server: FaultServer) -> None:
-    for _ in range(2):
-        ask(fault_server, Fault(headers={"Set-Cookie": "a=b"}))
+    fault_server.script(*[Fault(headers={"Set-Cookie": "a=b"})] * 2)
+
+    async def main() -> None:
+        client = open_client("openai:m", ClientOptions(base_url=fault_server.url))
+        for _ in range(2):
+            await client.complete(REQUEST)
+        await client.aclose()
+
+    asyncio.run(main())
+    assert len(fault_server.received) == 2
     for sent in fault_server.received:
         assert sent.headers == {
             "host": fault_server.url.split("/")[2],
