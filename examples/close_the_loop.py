@@ -92,14 +92,12 @@ class Loop:
         drawn = self.problems(puzzle, part="train", levels=PAPER[puzzle], n=self.chosen.problems)
         n_more = min(MORE_PROBLEMS.get(puzzle, 0), self.chosen.problems)
         further = self.problems(puzzle, part="train", levels=MORE[puzzle], n=n_more) if n_more else []
-        return self.taught(puzzle, list({problem.id: problem for problem in (*drawn, *further)}.values()))
+        self.taught(files, list({problem.id: problem for problem in (*drawn, *further)}.values()))
+        return files
 
-    def taught(self, name: str, drawn: list[Problem]) -> dict[str, Path]:
-        """Let the teacher write rows: for every method of the same problems, those that all methods can write down."""
-        files = {method: self.folder / f"{name}.{method}.jsonl" for method in self.chosen.methods}
-        if all(file.is_file() for file in files.values()):
-            return files
-        strategies = [spec for method in self.chosen.methods for spec in parse_strategies(METHODS[method])]
+    def taught(self, files: dict[str, Path], drawn: list[Problem]) -> None:
+        """Let the teacher write a file of rows for each method: of the same problems, those that all these methods can write down."""
+        strategies = [spec for method in files for spec in parse_strategies(METHODS[method])]
         with tempfile.TemporaryDirectory() as scratch:
             tried = asyncio.run(execute(drawn, strategies, ["teacher"], Setup(db=Path(scratch) / "t.db")))
         failed = {outcome.problem.id for outcome in tried.outcomes if not outcome.correct}
@@ -109,7 +107,6 @@ class Loop:
         with Store.open(db) as store:
             for method, file in files.items():
                 export(store, "prompt-completion", file, Filters(run=run, strategy=METHODS[method]))
-        return files
 
     def tuned(self, name: str, data: Path, *, method: str, seed: int, tokens: int = 0, start: Path | None = None) -> Path:
         """Train one adapter, or take the one that is there."""
@@ -206,14 +203,14 @@ class Loop:
 
     def further(self) -> None:
         """Go on with the adapter that learned to search: `minimal_grass` with larger numbers and in other orders, and the other puzzles again."""
-        methods, self.chosen.methods = self.chosen.methods, ["bfs"]
         drawn = self.problems("minimal_grass", part="train", levels=PAPER["minimal_grass"], n=self.chosen.problems)
         lines = sorted({" ".join(order) for problem in drawn for order in permutations(problem.line.split())} - {p.line for p in drawn})
         lines = random.Random(0).sample(lines, min(ORDERS, len(lines)))
         lines += [p.line for p in self.problems("minimal_grass", part="train", levels=WIDER["minimal_grass"], n=LARGER)]
-        file = self.taught("minimal_grass.further", [problem_from_line("minimal_grass", line) for line in lines])["bfs"]
+        file = self.folder / "minimal_grass.further.bfs.jsonl"
+        if not file.is_file():
+            self.taught({"bfs": file}, [problem_from_line("minimal_grass", line) for line in lines])
         others = [(self.data(puzzle)["bfs"], AGAIN[puzzle]) for puzzle in self.chosen.puzzles if puzzle in AGAIN]
-        self.chosen.methods = methods
         data = self.joined("further.jsonl", [(file, 1.0), *others])
         start = self.folder / "joint.bfs.s0.gguf"
         adapter = self.tuned("further", data, method="bfs", seed=0, tokens=self.chosen.further, start=start)
