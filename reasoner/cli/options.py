@@ -61,7 +61,9 @@ ProfileOverride = Annotated[
     str | None, typer.Option("--profile", help="What a remote model can do: key=value,... (docs/remote-models.md).", show_default=False)
 ]
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
-Threads = Annotated[int | None, typer.Option("--threads", help="Threads of a local model (default: the free cores).", show_default=False)]
+Threads = Annotated[
+    int | None, typer.Option("--threads", help="Threads of a local model (default: the free cores, as it goes).", show_default=False)
+]
 Exact = Annotated[bool, typer.Option("--exact", help="Local models: one request at a time, so that the same request gives the same text.")]
 Adapter = Annotated[
     str | None,

@@ -258,6 +258,7 @@ class LlamaCppClient:
                     "template": self._template,
                     "n_ctx": self._options.n_ctx,
                     "threads": self._fixed_threads or free_cores(),
+                    "most_threads": None if self._fixed_threads else physical_cores(),
                     "exact": self._options.exact,
                     "max_running": self.concurrency,
                     "plain": self._plain,
@@ -269,7 +270,7 @@ class LlamaCppClient:
 
 
 def free_cores() -> int:
-    """Return how many threads a model should use now: the physical cores this process may use, less those that are busy, at least one."""
+    """Return how many threads a model should begin with: the physical cores this process may use, less those that are busy, at least one."""
     try:
         n_busy = round(os.getloadavg()[0])
     except OSError:

@@ -17,6 +17,7 @@ import llama_cpp
 import numpy as np
 
 from reasoner.clients.llamacpp.scheduler import OutOfCells, Slice
+from reasoner.clients.llamacpp.thread_count import ThreadCount
 from reasoner.errors import BadConfig
 
 N_BATCH = 512
@@ -33,7 +34,7 @@ NO_ROOM = 1
 class Model:
     """See the module. `shares_prefixes` is False for models whose memory cannot be cut at a token (recurrent ones)."""
 
-    def __init__(self, model: Any, context: Any, *, n_ctx: int) -> None:
+    def __init__(self, model: Any, context: Any, *, n_ctx: int, most_threads: int | None = None) -> None:
         self.handle = model
         self.context = context
         self.n_cells: int = llama_cpp.llama_n_ctx(context)
@@ -41,6 +42,8 @@ class Model:
         self.n_sequences: int = llama_cpp.llama_n_seq_max(context)
         self.shares_prefixes = not (llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model))
         self.threads: int = llama_cpp.llama_n_threads(context)
+        """Threads that compute now. The number changes the time it takes, and no bit of what comes out."""
+        self._count = ThreadCount(now=self.threads, most=most_threads) if most_threads else None
         self.native_s = 0.0
         """Seconds spent in llama.cpp so far."""
         self._memory = llama_cpp.llama_get_memory(context)
@@ -49,6 +52,8 @@ class Model:
     @classmethod
     def load(cls, options: dict[str, Any]) -> Model:
         """Load a model by the options `path`, `n_ctx`, `threads`, `adapter`, `exact` and `plain` (no weights repacked for this processor).
+
+        With `most_threads` it begins with `threads` and takes as many as it finds free cores for, up to that; without, always `threads`.
 
         Raises:
             BadConfig: llama.cpp refuses the model or the adapter.
@@ -72,7 +77,7 @@ class Model:
                 raise BadConfig(
                     f"the model {path} with the adapter {adapter_path} could not be loaded: llama.cpp does not accept it", hint=hint
                 )
-        return cls(model, context, n_ctx=options["n_ctx"])
+        return cls(model, context, n_ctx=options["n_ctx"], most_threads=options.get("most_threads"))
 
     def warm_up(self) -> None:
         """Put a few tokens through, alone and together, so that kernels this processor cannot run fail before the first request."""
@@ -89,10 +94,14 @@ class Model:
             RuntimeError: llama.cpp failed in any other way; the process is of no more use.
         """
         rows = self._batch.fill(slices)
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         status = llama_cpp.llama_decode(self.context, self._batch.struct)
         llama_cpp.llama_synchronize(self.context)
-        self.native_s += time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self.native_s += seconds
+        if self._count is not None and self._count.add(seconds, time.process_time() - used):
+            self.threads = self._count.now
+            llama_cpp.llama_set_n_threads(self.context, self.threads, self.threads)
         if status == NO_ROOM:
             raise OutOfCells
         if status != 0:
