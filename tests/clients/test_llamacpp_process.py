@@ -17,6 +17,7 @@ import pytest
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient, free_cores
 from reasoner.clients.llamacpp.process import worker_environment
+from reasoner.clients.llamacpp.starvation import Starvation
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency
 from reasoner.types import Client, Completion, Message, Request, Sampling
 
@@ -61,6 +62,7 @@ while (job := read_frame(0)) is not None:
     if how == "bad": write_frame(1, {"event": "error", "id": job["id"], "kind": times, "message": "m", "hint": "h", "prompt_tokens": 9, "context_tokens": 8}); continue
     if how == "slow":
         for _ in range(int(times)): time.sleep(0.1); write_frame(1, {"event": "beat"})
+    elif how == "late": time.sleep(int(times) / 10)
     elif how not in ("ok", "env", "together") and n_started <= int(times or 1): die(how)
     text = str(dict(os.environ)) if how == "env" else f"{how} after {n_started}"
     write_frame(1, {"event": "done", "id": job["id"], "text": text, "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1, "constraint_applied": "none", "mean_logprob": None})
@@ -350,6 +352,37 @@ def test_threads(monkeypatch: pytest.MonkeyPatch, paths: Path) -> None:
     with pytest.raises(BadConfig, match="REASONER_THREADS is 'none'"):
         open_client(str(paths / "tiny.gguf"))
     open_client(str(paths / "tiny.gguf"), ClientOptions(threads=2))
+
+
+def test_a_worker_that_is_not_let_run_is_waited_for(paths: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def waited(_self: Starvation, since: float) -> float:
+        asked.append(since)
+        return time.monotonic() - since - 0.5  # it could run for half a second
+
+    monkeypatch.setattr(Starvation, "seconds", waited)
+    assert texts_of(run(client_of(paths, deadline_s=1.5), "late 30")) == ["late after 1"]
+    assert asked
+
+
+def test_starvation_is_what_the_most_held_up_thread_waited(tmp_path: Path) -> None:
+    def schedstat(thread: str, waited_s: float) -> None:
+        (tmp_path / "7" / "task" / thread).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "7" / "task" / thread / "schedstat").write_text(f"900 {waited_s * 1e9:.0f} 4\n")
+
+    assert Starvation(7, tmp_path).seconds(since=1.0) == 0.0, "no such process"
+    schedstat("7", 5.0)
+    schedstat("8", 1.0)
+    starved = Starvation(7, tmp_path)
+    assert starved.seconds(since=1.0) == 0.0
+    schedstat("7", 5.5)
+    schedstat("8", 4.0)
+    schedstat("9", 60.0)  # a new one: what it waited before is not known
+    assert starved.seconds(since=1.0) == pytest.approx(3.0)
+    assert starved.seconds(since=2.0) == 0.0, "another moment, counted anew"
+    (tmp_path / "7" / "task" / "8" / "schedstat").write_text("")
+    assert starved.seconds(since=2.0) == 0.0
 
 
 def test_the_parent_never_loads_native_code() -> None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from reasoner.clients.llamacpp.frames import BrokenFrame, encode_frame, read_frame, write_all
+from reasoner.clients.llamacpp.starvation import Starvation
 from reasoner.errors import BadConfig
 from reasoner.text import clean
 
@@ -99,6 +100,7 @@ class WorkerProcess:
         self._active: set[int] = set()
         self._last_number = 0
         self._last_sign = time.monotonic()
+        self._starved = Starvation(self.pid)
         self._load_error: Exception | None = None
         self._killed_because = ""
         self._dead: str | None = None
@@ -124,14 +126,14 @@ class WorkerProcess:
         """Return the worker's reply (a `done` or `error` frame) to a job.
 
         Raises:
-            WorkerDied: it ended first, or gave no sign of life for `silence_s` seconds and was killed.
+            WorkerDied: it ended first, or gave no sign of life for `silence_s` seconds in which it could run, and was killed.
             BadConfig: it cannot load its model.
         """
         waiter = _Waiter(asyncio.get_running_loop(), asyncio.get_running_loop().create_future())
         number = self._submit(job, waiter)
         try:
             while not waiter.future.done():
-                left_s = self._patience(silence_s) - (time.monotonic() - self._last_sign)
+                left_s = self._patience(silence_s) - self._silent_s()
                 if left_s <= 0:
                     self.kill(f"no sign of life for {self._patience(silence_s):g} s")
                 # Not the whole of what is left: patience ends sooner once the model is loaded.
@@ -158,6 +160,12 @@ class WorkerProcess:
         if not self._ended.wait(grace_s):
             self.kill("the client was closed")
             self._ended.wait(KILL_WAIT_S)
+
+    def _silent_s(self) -> float:
+        """Return how long there was no sign of life, less the time in which the machine did not let the worker run."""
+        sign = self._last_sign
+        silent_s = time.monotonic() - sign
+        return silent_s - self._starved.seconds(since=sign) if silent_s > LOOK_EVERY_S else silent_s
 
     def _patience(self, silence_s: float) -> float:
         return silence_s if self.loaded else max(silence_s, LOAD_DEADLINE_S)
