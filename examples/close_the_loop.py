@@ -7,7 +7,7 @@ python examples/close_the_loop.py --dir loop --methods bfs --seeds 1 --tokens 10
 The teacher writes chains of thought and searches (breadth first, depth first) for the same problems of the ATS puzzles, at the paper's
 ranges and some of others. One adapter over all puzzles is tuned on each kind, with the same number of training tokens; and base and tuned models are asked,
 greedily and once, about problems of which no variant was trained on, and about problems of wider ranges. `--each` tunes adapters for
-single puzzles too; `--second` has the model that learned to search try wider problems, keeps what verifies, and tunes again on both.
+single puzzles too; `--second N` has the model that learned to search try wider problems, keeps what verifies, and goes on with it for N tokens.
 Every verdict is the solver's. The table grows in DIR/table.md, the figures behind it in DIR/results.json.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 import tempfile
 import time
@@ -38,22 +39,24 @@ from reasoner.types import Problem, Sampling, digest
 
 PAPER = {"number_path": (3, 4), "drop_water": (2, 4), "arithmetic": (1,), "minimal_grass": (1,)}
 WIDER = {"number_path": (5,), "drop_water": (6,), "arithmetic": (3,), "minimal_grass": (2,)}
-MORE = {"number_path": (1, 2, 5), "arithmetic": (3,), "minimal_grass": (2,)}
+MORE = {"number_path": (1, 2, 5), "drop_water": (6,), "arithmetic": (3,), "minimal_grass": (2,)}
 """Further levels to train on: small numbers, where a goal met too early is frequent, and larger ones."""
-MORE_PROBLEMS = {"number_path": 200, "arithmetic": 250, "minimal_grass": 100}
+MORE_PROBLEMS = {"number_path": 200, "drop_water": 150, "arithmetic": 400, "minimal_grass": 400}
+TURNED = {"minimal_grass": 600}
+"""Problems that are shown once more with their numbers in another order: other sums on the way to the same end."""
 METHODS = {"cot": "cot:format=fan", "bfs": "ats:layout=fan", "dfs": "ats:order=dfs,layout=fan"}
 ROWS = {"cot": 16, "bfs": 4, "dfs": 4}
 """Rows of a batch, so that a step shows about as many tokens of each kind."""
-SHARE = {"number_path": 2.0}
-"""How often a row stands in the data of all puzzles: there are few problems of this one."""
-AGAIN = {"number_path": 0.4, "drop_water": 0.4, "arithmetic": 0.3}
-"""What stands beside `minimal_grass` in the data of `--further`, and how often."""
-ORDERS, LARGER = 400, 800
-"""Problems of `minimal_grass` there: known ones with the numbers in another order, and ones with larger numbers."""
+SHARE = {"number_path": 2.0, "drop_water": 1.5}
+"""How often a row stands in the data of all puzzles: there are few problems of these."""
+GENTLE = 3e-4
+"""The learning rate at which an adapter is gone on with."""
 SPLIT = "train=0.85,test=0.15"
 BARREN = 3_000
 """Draws without a new problem after which a range is taken for exhausted."""
 MAX_ANSWER_TOKENS = 1200
+HEAT = 0.7
+"""The temperature at which the model tries problems for the second turn."""
 
 
 class OutOfTime(Exception):
@@ -89,11 +92,31 @@ class Loop:
         files = {method: self.folder / f"{puzzle}.{method}.jsonl" for method in self.chosen.methods}
         if all(file.is_file() for file in files.values()):
             return files
-        drawn = self.problems(puzzle, part="train", levels=PAPER[puzzle], n=self.chosen.problems)
-        n_more = min(MORE_PROBLEMS.get(puzzle, 0), self.chosen.problems)
-        further = self.problems(puzzle, part="train", levels=MORE[puzzle], n=n_more) if n_more else []
-        self.taught(files, list({problem.id: problem for problem in (*drawn, *further)}.values()))
+        drawn, more = self.shown(puzzle)
+        turned = self.turned(drawn, min(TURNED.get(puzzle, 0), self.chosen.problems))
+        self.taught(files, list({problem.id: problem for problem in (*drawn, *more, *turned)}.values()))
         return files
+
+    def shown(self, puzzle: str) -> tuple[list[Problem], list[Problem]]:
+        """Return the problems that are trained on: those at the paper's ranges, and those of further levels."""
+        n_more = min(MORE_PROBLEMS.get(puzzle, 0), self.chosen.problems)
+        return (
+            self.problems(puzzle, part="train", levels=PAPER[puzzle], n=self.chosen.problems),
+            self.problems(puzzle, part="train", levels=MORE[puzzle], n=n_more) if n_more else [],
+        )
+
+    def fresh(self, puzzle: str) -> list[Problem]:
+        """Return problems of wider ranges that were not trained on."""
+        solver, (drawn, more) = registry.solver(puzzle), self.shown(puzzle)
+        known = {solver.family(solver.parse(problem.line)) for problem in (*drawn, *more)}
+        wider = self.problems(puzzle, part="train", levels=WIDER[puzzle], n=len(known) + self.chosen.fresh)
+        return [problem for problem in wider if solver.family(solver.parse(problem.line)) not in known][: self.chosen.fresh]
+
+    def turned(self, drawn: list[Problem], n: int) -> list[Problem]:
+        """Return up to n of these problems with their numbers in another order."""
+        orders = {" ".join(order): problem.solver for problem in drawn for order in permutations(problem.line.split())} if n else {}
+        lines = sorted(orders.keys() - {problem.line for problem in drawn})
+        return [problem_from_line(orders[line], line) for line in random.Random(0).sample(lines, min(n, len(lines)))]
 
     def taught(self, files: dict[str, Path], drawn: list[Problem]) -> None:
         """Let the teacher write a file of rows for each method: of the same problems, those that all these methods can write down."""
@@ -118,7 +141,7 @@ class Loop:
                 epochs=1000,
                 seed=seed,
                 start=start,
-                learning_rate=5e-4 if start else 1e-3,
+                learning_rate=GENTLE if start else 1e-3,
                 threads=self.chosen.threads,
                 rank=32,
                 alpha=48,
@@ -196,25 +219,8 @@ class Loop:
             for method in methods:
                 adapter = self.tuned(f"{puzzle}.{method}", self.data(puzzle)[method], method=method, seed=0)
                 self.examined(f"{method} alone", METHODS[method], adapter, puzzles=[puzzle])
-        if self.chosen.further and "bfs" in methods:
-            self.further()
         if self.chosen.second and "bfs" in methods:
             self.second()
-
-    def further(self) -> None:
-        """Go on with the adapter that learned to search: `minimal_grass` with larger numbers and in other orders, and the other puzzles again."""
-        drawn = self.problems("minimal_grass", part="train", levels=PAPER["minimal_grass"], n=self.chosen.problems)
-        lines = sorted({" ".join(order) for problem in drawn for order in permutations(problem.line.split())} - {p.line for p in drawn})
-        lines = random.Random(0).sample(lines, min(ORDERS, len(lines)))
-        lines += [p.line for p in self.problems("minimal_grass", part="train", levels=WIDER["minimal_grass"], n=LARGER)]
-        file = self.folder / "minimal_grass.further.bfs.jsonl"
-        if not file.is_file():
-            self.taught({"bfs": file}, [problem_from_line("minimal_grass", line) for line in lines])
-        others = [(self.data(puzzle)["bfs"], AGAIN[puzzle]) for puzzle in self.chosen.puzzles if puzzle in AGAIN]
-        data = self.joined("further.jsonl", [(file, 1.0), *others])
-        start = self.folder / "joint.bfs.s0.gguf"
-        adapter = self.tuned("further", data, method="bfs", seed=0, tokens=self.chosen.further, start=start)
-        self.examined("bfs further", METHODS["bfs"], adapter)
 
     def examined(self, name: str, strategy: str, adapter: Path | None, *, puzzles: list[str] | None = None) -> None:
         """Ask about all held-out problems of the paper's ranges, and about some of wider ranges."""
@@ -225,25 +231,33 @@ class Loop:
                     self.asked(f"{puzzle}{where}: {name}", problems, strategy, adapter)
 
     def second(self) -> None:
-        """Have the first adapter try wider problems, keep what verifies, and tune anew on both with half as many tokens again."""
+        """Have the first search adapter try wider problems, keep what verifies, and go on with it on that and as much of its own data."""
         puzzles, first = self.chosen.puzzles, self.folder / "joint.bfs.s0.gguf"
-        fresh = [p for puzzle in puzzles for p in self.problems(puzzle, part="train", levels=WIDER[puzzle], n=self.chosen.fresh)]
-        report = self.asked("second turn", fresh, METHODS["bfs"], first, samples=self.chosen.samples, heat=0.7)
+        fresh = [problem for puzzle in puzzles for problem in self.fresh(puzzle)]
+        report = self.asked("second turn", fresh, METHODS["bfs"], first, samples=self.chosen.samples, heat=HEAT)
         own = self.folder / "own.jsonl"
         with Store.open(self.folder / "answers.db") as store:
             export(store, "prompt-completion", own, Filters(run=report.run_id, verdict="correct"))
-        data = self.joined("second.jsonl", [(self.folder / "joint.bfs.jsonl", 1.0), (own, 1.0)])
-        adapter = self.tuned("second", data, method="bfs", seed=0, tokens=self.chosen.tokens * 3 // 2)
+        n_own = sum(1 for _ in own.open(encoding="utf-8"))
+        print(f"second turn: {n_own} right answers of {len(report.outcomes)}", flush=True)
+        if not n_own:
+            return
+        before = self.folder / "joint.bfs.jsonl"
+        n_before = sum(1 for _ in before.open(encoding="utf-8"))
+        data = self.joined("second.jsonl", [(own, 1.0), (before, n_own / n_before)], mixed=True)
+        adapter = self.tuned("second", data, method="bfs", seed=0, tokens=self.chosen.second, start=first)
         self.examined("second turn", METHODS["bfs"], adapter)
 
-    def joined(self, name: str, files: list[tuple[Path, float]]) -> Path:
-        """Write rows of several files as one, each as often as its share says, once."""
+    def joined(self, name: str, files: list[tuple[Path, float]], *, mixed: bool = False) -> Path:
+        """Write rows of several files as one, each as often as its share says, once; with `mixed` any rows of a file, not its first."""
         file = self.folder / name
         if not file.is_file():
             rows: list[str] = []
             for each, share in files:
                 lines = each.read_text(encoding="utf-8").splitlines(keepends=True)
-                rows += (lines * max(1, int(share)))[: int(share * len(lines))]
+                if mixed:
+                    random.Random(0).shuffle(lines)
+                rows += (lines * math.ceil(share))[: int(share * len(lines))]
             file.write_text("".join(rows), encoding="utf-8")
         return file
 
@@ -260,8 +274,7 @@ def main() -> None:
     parser.add_argument("--wider", type=int, default=130, help="held-out problems of each puzzle at wider ranges")
     parser.add_argument("--tokens", type=int, default=700_000, help="training tokens of each adapter")
     parser.add_argument("--each", action="store_true", help="adapters for single puzzles too")
-    parser.add_argument("--second", action="store_true", help="tune again on what the first adapter solves by itself")
-    parser.add_argument("--further", type=int, default=0, help="go on with the first search adapter for so many tokens")
+    parser.add_argument("--second", type=int, default=0, help="go on for so many tokens on what the first search adapter solves by itself")
     parser.add_argument("--fresh", type=int, default=60, help="problems of each puzzle in the second turn")
     parser.add_argument("--samples", type=int, default=4, help="tries at each of them")
     parser.add_argument("--answer-tokens", type=int, default=MAX_ANSWER_TOKENS)

@@ -7,11 +7,14 @@ r"""The fan layout: a search written for a small model to learn, one line per st
     Goal: 10>20>40>41            its whole way, from which the answer is copied
     Answer: 9 -> 10 -> 20 -> 40 -> 41
 
-Where a state does not tell which move led to it, a word names the move first: `5+9=14,10` leaves 14 and 10.
+Where a state does not tell which move led to it, a word names the move first: `5+9=14,10` leaves 14 and 10. What has to be worked out
+stands there as an equation, one operation after the other: `17,8+20=28-17=11` is what two jugs hold after a pour, `1*6=3,19+6=25*3=75`
+two sums and their product. So each number follows from those right before it.
 
 Knows this layout, written and read by one definition. Does not know any puzzle: a word has no blanks, `>` and `:` in it, and two words
 can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value marks each state that is
-better than all before it. Lines of version 2 (`2/4 9>18: 36 19`: which step of how many, and the start in every way) are read too.
+better than all before it. Lines of version 2 (`2/4 9>18: 36 19`: which step of how many, and the start in every way) are read too;
+those of version 3 had fewer equations.
 Reading takes time linear in the text, is bounded, and never raises on any text.
 
 >>> found = parse("1 9: 18 10\n0 18: 36x\n0 10: 20! 11\nGoal: 10>20\nAnswer: 9 -> 10 -> 20")

@@ -137,8 +137,11 @@ class Solver(ABC, Generic[I, S]):
         """Write a state in as few characters as tell it from the others; the fan layout (`reasoner.fan`) shows states so."""
         return self.show(instance, state)
 
-    def brief_move(self, instance: I, move: Move[S]) -> str:
-        """Write a move with what it leads to, as briefly (`5+9=14,10`); the state alone where that tells which move it was."""
+    def brief_move(self, instance: I, state: S, move: Move[S]) -> str:  # noqa: ARG002 - for those that override it
+        """Write a move from a state with what it leads to, as briefly (`5+9=14,10`), and with each sum that has to be worked out.
+
+        The new state alone where that tells which move it was and nothing is to be worked out.
+        """
         return self.brief(instance, move.state)
 
     def outlook(self, instance: I, state: S) -> Outlook:  # noqa: ARG002 - for those that override it

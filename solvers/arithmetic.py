@@ -144,7 +144,7 @@ class ArithmeticSolver(Solver[Arithmetic, merging.Numbers]):
         """Write the numbers left, with commas."""
         return ",".join(map(str, state))
 
-    def brief_move(self, instance: Arithmetic, move: Move[merging.Numbers]) -> str:  # noqa: ARG002 - the move says it all here
+    def brief_move(self, instance: Arithmetic, state: merging.Numbers, move: Move[merging.Numbers]) -> str:  # noqa: ARG002 - the move says it all
         """Write the operation with its result, then the numbers that were left alone: `5+9=14,10`."""
         equation = "".join(move.operation.split())
         others = list(move.state)
@@ -152,10 +152,13 @@ class ArithmeticSolver(Solver[Arithmetic, merging.Numbers]):
         return ",".join([equation, *map(str, others)])
 
     def outlook(self, instance: Arithmetic, state: merging.Numbers) -> Outlook:
-        """Hide fractions, zero and what is below it, which few puzzles need, and a last number above the goal."""
+        """Hide fractions, zero and what is below it, which few puzzles need, and a last number far above the goal.
+
+        Far is more than twice as much: a model that leaves out what is above the goal itself now and then leaves out the goal.
+        """
         if any(value <= 0 or value.denominator != 1 for value in state):
             return "hidden"
-        return "hidden" if len(state) == 1 and state[0] > instance.goal else "open"
+        return "hidden" if len(state) == 1 and state[0] > 2 * instance.goal else "open"
 
     def answer(self, instance: Arithmetic, path: Sequence[Move[merging.Numbers]]) -> str:
         """Write states and equations in turn, with arrows between them."""

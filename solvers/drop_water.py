@@ -174,6 +174,17 @@ class DropWaterSolver(Solver[DropWater, Jugs]):
         """Write what both jugs hold, without the capacities."""
         return f"{state.a},{state.b}"
 
+    def brief_move(self, instance: DropWater, state: Jugs, move: Move[Jugs]) -> str:  # noqa: ARG002 - both states say it all
+        """Write what both jugs hold after a move; of a pour also how that is worked out: `17,28-17=11`, `5+9=14,0`, `17,8+20=28-17=11`."""
+        a, b = move.state.a, move.state.b
+        if state.a == a or state.b == b:
+            return f"{a},{b}"
+        into_a = a > state.a
+        filled, rest = (a, b) if into_a else (b, a)
+        total = f"{state.a}+{state.b}={a + b}" if state.a and state.b else f"{a + b}"
+        into, out_of = (f"{filled}", f"{total}-{filled}={rest}") if rest else (total, "0")
+        return f"{into},{out_of}" if into_a else f"{out_of},{into}"
+
     def place(self, instance: DropWater, state: Jugs) -> Hashable:  # noqa: ARG002 - the state says it all here
         """Return the volumes: what was reached with more moves left is looked into already."""
         return (state.a, state.b)

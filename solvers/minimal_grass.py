@@ -162,10 +162,13 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
             return ",".join(map(str, instance.numbers()))
         return f"{state.x},{state.y}" + (f"={state.x * state.y}" if state.n_factored == len(instance.numbers()) else "")
 
-    def brief_move(self, instance: MinimalGrass, move: Move[Sums]) -> str:
-        """Write both factors, then what `brief` does: `1*7=2,19`."""
+    def brief_move(self, instance: MinimalGrass, state: Sums, move: Move[Sums]) -> str:
+        """Write both factors, the sum of x, how that of y is worked out, and in the end their product: `1*6=3,19+6=25*3=75`."""
         factors = "".join(move.operation.partition("=")[2].split())
-        return f"{factors}={self.brief(instance, move.state)}"
+        sum_x, sum_y = move.state.x, move.state.y
+        added = f"{state.y}+{sum_y - state.y}=" if state.n_factored else ""
+        product = f"*{sum_x}={sum_x * sum_y}" if move.state.n_factored == len(instance.numbers()) else ""
+        return f"{factors}={sum_x},{added}{sum_y}{product}"
 
     def outlook(self, instance: MinimalGrass, state: Sums) -> Outlook:  # noqa: ARG002 - the state says it all here
         """Hide factorisations with x above y.

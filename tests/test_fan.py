@@ -41,7 +41,7 @@ def test_a_search_breadth_first_and_depth_first() -> None:
 def test_a_word_names_the_move_where_the_state_does_not_tell_it() -> None:
     assert written("arithmetic", "3 4 6 18", "ats/fan_bfs").splitlines() == [
         "1 3,4,6: 3+4=7,6 4-3=1,6 3*4=12,6 3+6=9,4 6-3=3,4 3*6=18,4 6/3=2,4 4+6=10,3 6-4=2,3 4*6=24,3",
-        "0 3+4=7,6: 6+7=13 7-6=1",
+        "0 3+4=7,6: 6+7=13 7-6=1",  # 42 is more than twice the goal
         "0 4-3=1,6: 1+6=7 6-1=5 1*6=6 6/1=6",
         "0 3*4=12,6: 6+12=18!",
         "Goal: 3*4=12,6>6+12=18",
@@ -49,10 +49,24 @@ def test_a_word_names_the_move_where_the_state_does_not_tell_it() -> None:
     ]
     assert written("minimal_grass", "4 3 6", "ats/fan_bfs").splitlines()[:4] == [
         "2 4,3,6: 1*4=1,4 2*2=2,2",
-        "1 1*4=1,4: 1*3=2,7",
-        "1 2*2=2,2: 1*3=3,5",
-        "0 1*4=1,4>1*3=2,7: 1*6=3,13=39! 2*3=4,10=40",
+        "1 1*4=1,4: 1*3=2,4+3=7",
+        "1 2*2=2,2: 1*3=3,2+3=5",
+        "0 1*4=1,4>1*3=2,4+3=7: 1*6=3,7+6=13*3=39! 2*3=4,7+3=10*4=40",
     ]
+
+
+def test_a_word_works_out_what_a_pour_leaves() -> None:
+    assert written("drop_water", "12 21 18 6", "cot/fan").splitlines() == [
+        "5 0,0: 0,21",
+        "4 0,21: 12,21-12=9",
+        "3 0,21>12,21-12=9: 0,9",
+        "2 0,21>12,21-12=9>0,9: 9,0",
+        "1 0,21>12,21-12=9>0,9>9,0: 9,21",
+        "0 0,21>12,21-12=9>0,9>9,0>9,21: 12,9+21=30-12=18",
+        "Answer: 0/12 0/21 -> 0/12 21/21 -> 12/12 9/21 -> 0/12 9/21 -> 9/12 0/21 -> 9/12 21/21 -> 12/12 18/21",
+    ]
+    assert "8,8: 0,8+8=16" in written("drop_water", "8 29 16 4", "ats/fan_bfs")
+    assert "12,12: 12+12=24-21=3,21" in written("drop_water", "12 21 3 4", "ats/fan_bfs")
 
 
 def test_no_solution_is_lost_where_large_or_turned_states_are_left_out() -> None:
@@ -79,7 +93,7 @@ def test_searches_are_true_and_end_at_a_right_answer(name: str, level: int, temp
         for entry in found.entries:
             states = [solver.start(instance)]
             for shown in entry.path[1:]:  # every path is one of legal moves
-                states = [m.state for s in states for m in solver.moves(instance, s) if solver.brief_move(instance, m) == shown]
+                states = [m.state for s in states for m in solver.moves(instance, s) if solver.brief_move(instance, s, m) == shown]
                 assert states, (line, entry.path)
             if entry.dead:
                 assert all(solver.outlook(instance, state) == "dead" for state in states)
@@ -107,9 +121,9 @@ def test_a_search_too_long_to_learn_is_given_up_and_says_so() -> None:
 
 def test_the_last_record_is_the_goal_where_the_least_is_looked_for() -> None:
     found = parse(written("minimal_grass", "14 9 9", "ats/fan_bfs"))
-    products = [int(entry.state.split("=")[2]) for entry in found.entries if entry.state.count("=") == 2]
+    products = [int(entry.state.split("=")[3]) for entry in found.entries if entry.state.count("=") == 3]
     assert found.goal is not None
-    assert int(found.entries[found.goal].state.split("=")[2]) == min(products)
+    assert int(found.entries[found.goal].state.split("=")[3]) == min(products)
 
 
 @pytest.mark.parametrize(

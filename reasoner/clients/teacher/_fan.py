@@ -42,9 +42,14 @@ class _Fan:
         self.seen: set[Hashable] = {self.place(start)}
         self.root: tuple[tuple[str, ...], tuple[AnyMove, ...], Any] = ((), (), start)
 
-    def word(self, move: AnyMove) -> str:
-        """Write a move with where it leads to as one word."""
-        return _one_word(self.task.solver.brief_move(self.task.instance, move))
+    def word(self, state: Any, move: AnyMove) -> str:
+        """Write a move from a state with where it leads to as one word."""
+        return _one_word(self.task.solver.brief_move(self.task.instance, state, move))
+
+    def words(self, moves: Sequence[AnyMove]) -> list[str]:
+        """Write moves one after the other, from the start."""
+        states = [self.root[2], *(move.state for move in moves)]
+        return [self.word(state, move) for state, move in zip(states, moves, strict=False)]
 
     def line(self, path: tuple[str, ...], words: Sequence[str]) -> str:
         """Write the line of a way."""
@@ -60,7 +65,7 @@ class _Fan:
         reached: tuple[AnyMove, ...] | None = None
         last = len(path) + 1 == self.depth
         for move in solver.moves(task.instance, state):
-            word, place = self.word(move), self.place(move.state)
+            word, place = self.word(state, move), self.place(move.state)
             outlook = solver.outlook(task.instance, move.state)
             if outlook == "hidden" or place in self.seen:
                 continue
@@ -89,7 +94,7 @@ class _Fan:
         """Return all lines with the answer below them; a search without a goal says so."""
         if moves is None:
             return "\n".join([*self.lines, GAVE_UP, NO_ANSWER])
-        goal = write_goal([self.word(move) for move in moves])
+        goal = write_goal(self.words(moves))
         return "\n".join([*self.lines, goal, self.task.solver.answer(self.task.instance, moves)])
 
 
@@ -128,7 +133,7 @@ def chain(task: Task) -> str:
     if task.solution is None:
         return f"{GAVE_UP}\n{NO_ANSWER}"
     fan = _Fan(task)
-    words = tuple(fan.word(move) for move in task.solution)
+    words = tuple(fan.words(task.solution))
     lines = [fan.line(words[:n], [word]) for n, word in enumerate(words)]
     return "\n".join([*lines, task.answer])
 
