@@ -49,10 +49,7 @@ ROWS = {"cot": 16, "bfs": 4, "dfs": 4}
 """Rows of a batch, so that a step shows about as many tokens of each kind."""
 SHARE = {"number_path": 2.0, "drop_water": 1.5}
 """How often a row stands in the data of all puzzles: there are few problems of these."""
-AGAIN = {"number_path": 110, "drop_water": 110, "arithmetic": 130}
-ORDERS = 760
-"""Rows of `--further`: of the other puzzles once more, and of `minimal_grass` with the numbers in any order."""
-GENTLE = 5e-4
+GENTLE = 3e-4
 """The learning rate at which an adapter is gone on with."""
 SPLIT = "train=0.85,test=0.15"
 BARREN = 3_000
@@ -222,8 +219,6 @@ class Loop:
             for method in methods:
                 adapter = self.tuned(f"{puzzle}.{method}", self.data(puzzle)[method], method=method, seed=0)
                 self.examined(f"{method} alone", METHODS[method], adapter, puzzles=[puzzle])
-        if self.chosen.further:
-            self.further()
         if self.chosen.second and "bfs" in methods:
             self.second()
 
@@ -234,25 +229,6 @@ class Loop:
                 problems = self.problems(puzzle, part="test", levels=levels[puzzle], n=n) if n else []
                 if problems and f"{puzzle}{where}: {name}" not in self.results:
                     self.asked(f"{puzzle}{where}: {name}", problems, strategy, adapter)
-
-    def further(self) -> None:
-        """Go on with the first adapter of each kind: `minimal_grass` in any order, and some of the other puzzles, lest they be forgotten."""
-        drawn = self.problems("minimal_grass", part="train", levels=PAPER["minimal_grass"], n=self.chosen.problems)
-        lines = sorted({" ".join(order) for problem in drawn for order in permutations(problem.line.split())})
-        lines = random.Random(11).sample(lines, min(ORDERS, len(lines)))
-        files = {method: self.folder / f"minimal_grass.further.{method}.jsonl" for method in self.chosen.methods}
-        if not all(file.is_file() for file in files.values()):
-            self.taught(files, [problem_from_line("minimal_grass", line) for line in lines])
-        for method, file in files.items():
-            rows = file.read_text(encoding="utf-8").splitlines(keepends=True)
-            for puzzle in (puzzle for puzzle in self.chosen.puzzles if puzzle in AGAIN):
-                others = self.data(puzzle)[method].read_text(encoding="utf-8").splitlines(keepends=True)
-                rows += random.Random(7).sample(others, min(AGAIN[puzzle], len(others)))
-            data = self.folder / f"further.{method}.jsonl"
-            data.write_text("".join(rows), encoding="utf-8")
-            start = self.folder / f"joint.{method}.s0.gguf"
-            adapter = self.tuned(f"further.{method}", data, method=method, seed=0, tokens=self.chosen.further, start=start)
-            self.examined(f"{method} further", METHODS[method], adapter)
 
     def second(self) -> None:
         """Have the first search adapter try wider problems, keep what verifies, and go on with it on that and as much of its own data."""
@@ -299,7 +275,6 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=700_000, help="training tokens of each adapter")
     parser.add_argument("--each", action="store_true", help="adapters for single puzzles too")
     parser.add_argument("--second", type=int, default=0, help="go on for so many tokens on what the first search adapter solves by itself")
-    parser.add_argument("--further", type=int, default=0, help="go on with the first adapters for so many tokens, mostly minimal_grass")
     parser.add_argument("--fresh", type=int, default=60, help="problems of each puzzle in the second turn")
     parser.add_argument("--samples", type=int, default=4, help="tries at each of them")
     parser.add_argument("--answer-tokens", type=int, default=MAX_ANSWER_TOKENS)

@@ -13,8 +13,8 @@ two sums and their product. So each number follows from those right before it.
 
 Knows this layout, written and read by one definition. Does not know any puzzle: a word has no blanks, `>` and `:` in it, and two words
 can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value marks each state that is
-better than all before it, and says of each other one what the least was until then (`...=110~75`). Lines of version 2 (`2/4 9>18: 36 19`: which step of how many, and the start in every way) are read too;
-those of version 3 had fewer equations, and up to version 4 nothing said what the least was.
+better than all before it. Lines of version 2 (`2/4 9>18: 36 19`: which step of how many, and the start in every way) are read too;
+those of version 3 had fewer equations.
 Reading takes time linear in the text, is bounded, and never raises on any text.
 
 >>> found = parse("1 9: 18 10\n0 18: 36x\n0 10: 20! 11\nGoal: 10>20\nAnswer: 9 -> 10 -> 20")
@@ -39,7 +39,7 @@ MAX_LINE_CHARS = 2_000
 MAX_TEXT_CHARS = 1 << 20
 MAX_DEPTH = 64
 
-DEAD, GOAL, BEST = "x", "!", "~"
+DEAD, GOAL = "x", "!"
 
 _GOAL = re.compile(r"\s*Goal:\s*([^\s:]+)\s*")
 _LINE = re.compile(r"\s*[0-9]{1,3}(?:/[0-9]{1,3})?\s+([^\s:]+):(?:\s(.*))?")
@@ -107,7 +107,7 @@ class _Reading:
 
     def add(self, path: tuple[str, ...], word: str, parent: int | None) -> None:
         """Take in one word of the line of a way."""
-        state = word.partition(BEST)[0].rstrip(DEAD + GOAL)
+        state = word.rstrip(DEAD + GOAL)
         if not state:
             return
         marks = word[len(state) :]
