@@ -8,6 +8,7 @@ to find out; the contenders take turns within a round.
 
 from __future__ import annotations
 
+import logging
 import statistics
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def rate(threads: int, most: int | None) -> float:
 
 def main() -> None:
     """Measure and report."""
+    logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
     cores = physical_cores()
     contenders = {"own count": (cores, cores), "all cores": (cores, None), "one thread": (1, None)}
     rows, medians = [], {}
