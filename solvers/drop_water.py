@@ -174,11 +174,11 @@ class DropWaterSolver(Solver[DropWater, Jugs]):
         """Write what both jugs hold, without the capacities."""
         return f"{state.a},{state.b}"
 
-    def brief_move(self, instance: DropWater, state: Jugs, move: Move[Jugs]) -> str:  # noqa: ARG002 - both states say it all
+    def brief_move(self, instance: DropWater, state: Jugs, move: Move[Jugs]) -> str:
         """Write what both jugs hold after a move; of a pour also how that is worked out: `17,28-17=11`, `5+9=14,0`, `17,8+20=28-17=11`."""
         a, b = move.state.a, move.state.b
-        if state.a == a or state.b == b:
-            return f"{a},{b}"
+        if state.a == a or state.b == b:  # filled or emptied
+            return self.brief(instance, move.state)
         into_a = a > state.a
         filled, rest = (a, b) if into_a else (b, a)
         total = f"{state.a}+{state.b}={a + b}" if state.a and state.b else f"{a + b}"

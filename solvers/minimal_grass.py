@@ -157,10 +157,10 @@ class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
         return f"X={state.x} Y={state.y}" + (f" left {' '.join(map(str, left))}" if left else "")
 
     def brief(self, instance: MinimalGrass, state: Sums) -> str:
-        """Write both sums and, when all numbers are factored, their product; before anything is factored, the numbers."""
+        """Write both sums; before anything is factored, the numbers."""
         if not state.n_factored:
             return ",".join(map(str, instance.numbers()))
-        return f"{state.x},{state.y}" + (f"={state.x * state.y}" if state.n_factored == len(instance.numbers()) else "")
+        return f"{state.x},{state.y}"
 
     def brief_move(self, instance: MinimalGrass, state: Sums, move: Move[Sums]) -> str:
         """Write both factors, the sum of x, how that of y is worked out, and in the end their product: `1*6=3,19+6=25*3=75`."""

@@ -16,6 +16,7 @@ import pytest
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient, free_cores
+from reasoner.clients.llamacpp.cores import physical_cores
 from reasoner.clients.llamacpp.process import worker_environment
 from reasoner.clients.llamacpp.starvation import Starvation
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency
@@ -63,8 +64,8 @@ while (job := read_frame(0)) is not None:
     if how == "slow":
         for _ in range(int(times)): time.sleep(0.1); write_frame(1, {"event": "beat"})
     elif how == "late": time.sleep(int(times) / 10)
-    elif how not in ("ok", "env", "together") and n_started <= int(times or 1): die(how)
-    text = str(dict(os.environ)) if how == "env" else f"{how} after {n_started}"
+    elif how not in ("ok", "env", "load", "together") and n_started <= int(times or 1): die(how)
+    text = str({"env": dict(os.environ), "load": load}.get(how, f"{how} after {n_started}"))
     write_frame(1, {"event": "done", "id": job["id"], "text": text, "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1, "constraint_applied": "none", "mean_logprob": None})
 """
 
@@ -77,8 +78,8 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def client_of(folder: Path, *, load: str = "", warm: str = "", deadline_s: float = 30.0) -> LlamaCppClient:
-    client = open_client(str(folder / "tiny.gguf"), ClientOptions(token_deadline_s=deadline_s, threads=1))
+def client_of(folder: Path, *, load: str = "", warm: str = "", deadline_s: float = 30.0, threads: int | None = 1) -> LlamaCppClient:
+    client = open_client(str(folder / "tiny.gguf"), ClientOptions(token_deadline_s=deadline_s, threads=threads))
     assert isinstance(client, LlamaCppClient)
     script = folder / "worker.py"
     script.write_text(WORKER.replace("DEATHS", repr(str(folder / "deaths"))).replace("LOAD", repr(load)).replace("WARM", repr(warm)))
@@ -352,6 +353,15 @@ def test_threads(monkeypatch: pytest.MonkeyPatch, paths: Path) -> None:
     with pytest.raises(BadConfig, match="REASONER_THREADS is 'none'"):
         open_client(str(paths / "tiny.gguf"))
     open_client(str(paths / "tiny.gguf"), ClientOptions(threads=2))
+
+
+def test_a_worker_is_told_how_many_threads_it_may_take(paths: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REASONER_THREADS", raising=False)
+    (given,) = texts_of(run(client_of(paths, threads=3), "load"))
+    assert "'threads': 3, 'most_threads': None" in given, "a number that was asked for is kept"
+    monkeypatch.setattr(os, "getloadavg", lambda: (50.0, 0.0, 0.0))
+    (free,) = texts_of(run(client_of(paths, threads=None), "load"))
+    assert f"'threads': 1, 'most_threads': {physical_cores()}" in free
 
 
 def test_a_worker_that_is_not_let_run_is_waited_for(paths: Path, monkeypatch: pytest.MonkeyPatch) -> None:

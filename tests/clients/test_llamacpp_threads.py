@@ -25,6 +25,7 @@ def test_what_has_its_cores_stays() -> None:
 def test_the_number_falls_to_what_is_had() -> None:
     assert compute(ThreadCount(now=8, most=8), cores=3, seconds=1.75) == [3]
     assert compute(ThreadCount(now=2, most=2), cores=0.66, seconds=1.75) == [1]
+    assert compute(ThreadCount(now=2, most=None), cores=0.66, seconds=30) == [], "a number that was asked for is kept"
 
 
 def test_more_are_tried_ever_less_often_while_it_is_in_vain() -> None:
@@ -69,6 +70,3 @@ def test_a_model_takes_up_what_was_counted(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ThreadCount, "add", one)
     model.decode([Slice(0, 0, [5], wants_logits=True)])
     assert model.threads == llama_cpp.llama_n_threads(model.context) == llama_cpp.llama_n_threads_batch(model.context) == 1
-    fixed = Model.load({"path": str(bundled_model()), "n_ctx": 256, "threads": 2, "plain": True})
-    fixed.decode([Slice(0, 0, [5], wants_logits=True)])
-    assert fixed.threads == 2, "a number that was asked for is kept"

@@ -41,9 +41,7 @@ class Model:
         self.n_ctx = min(n_ctx, self.n_cells)
         self.n_sequences: int = llama_cpp.llama_n_seq_max(context)
         self.shares_prefixes = not (llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model))
-        self.threads: int = llama_cpp.llama_n_threads(context)
-        """Threads that compute now. The number changes the time it takes, and no bit of what comes out."""
-        self._count = ThreadCount(now=self.threads, most=most_threads) if most_threads else None
+        self._count = ThreadCount(now=llama_cpp.llama_n_threads(context), most=most_threads)
         self.native_s = 0.0
         """Seconds spent in llama.cpp so far."""
         self._memory = llama_cpp.llama_get_memory(context)
@@ -79,6 +77,11 @@ class Model:
                 )
         return cls(model, context, n_ctx=options["n_ctx"], most_threads=options.get("most_threads"))
 
+    @property
+    def threads(self) -> int:
+        """Threads that compute now. The number changes the time it takes, and no bit of what comes out."""
+        return self._count.now
+
     def warm_up(self) -> None:
         """Put a few tokens through, alone and together, so that kernels this processor cannot run fail before the first request."""
         token = max(0, llama_cpp.llama_vocab_bos(llama_cpp.llama_model_get_vocab(self.handle)))
@@ -99,8 +102,7 @@ class Model:
         llama_cpp.llama_synchronize(self.context)
         seconds = time.perf_counter() - started
         self.native_s += seconds
-        if self._count is not None and self._count.add(seconds, time.process_time() - used):
-            self.threads = self._count.now
+        if self._count.add(seconds, time.process_time() - used):
             llama_cpp.llama_set_n_threads(self.context, self.threads, self.threads)
         if status == NO_ROOM:
             raise OutOfCells

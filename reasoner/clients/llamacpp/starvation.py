@@ -4,7 +4,7 @@
     starved.seconds(since=41.5)     # 0.0: the count begins when it is first asked about a moment
     starved.seconds(since=41.5)     # 12.3, later: its most held-up thread waited so long for a core meanwhile
 
-A process that is stopped, asleep or in a loop waits for no core. Knows /proc of Linux; elsewhere nothing is ever starved.
+A process that is stopped or asleep waits for no core, and one in a loop only for as long as others hold it. Knows /proc of Linux; elsewhere nothing is ever starved.
 """
 
 from __future__ import annotations

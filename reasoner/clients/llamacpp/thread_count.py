@@ -21,11 +21,12 @@ RETRY_S, RETRY_MOST_S = 2.0, 64.0
 
 
 class ThreadCount:
-    """See the module. Never more than `most`, nor less than one."""
+    """See the module. Never more than `most`, nor less than one; without `most` the number is kept whatever happens."""
 
-    def __init__(self, *, now: int, most: int) -> None:
+    def __init__(self, *, now: int, most: int | None) -> None:
         self.now = now
-        self._most = max(now, most)
+        self._fixed = most is None
+        self._most = max(now, most or now)
         self._seconds = self._cpu_seconds = 0.0
         self._settled_s = 0.0
         """Time since the number was last changed."""
@@ -35,6 +36,8 @@ class ThreadCount:
 
     def add(self, seconds: float, cpu_seconds: float) -> bool:
         """Take in time spent computing, by the clock and by all threads together; True when the number is another one from now on."""
+        if self._fixed:
+            return False
         self._seconds += seconds
         self._cpu_seconds += cpu_seconds
         if self._seconds < WINDOW_S:
