@@ -67,13 +67,14 @@ def tune(
     data = encode_all(base.tokenizer, rows, dataset, n_ctx=options.n_ctx)
     test = encode_all(base.tokenizer, held[:MAX_HELD_OUT], options.held_out, n_ctx=options.n_ctx) if options.held_out else []
     base_sha256 = file_sha256(path)
-    identity = digest("tune", canonical_json(options.identity()), data_sha256, base_sha256)
+    shape = options.identity()  # read before the training: the adapter it starts from may be gone after it
+    identity = digest("tune", canonical_json(shape), data_sha256, base_sha256)
     job = _Job(base, data, test, options, Checkpoint(out, identity), device, on_estimate, on_progress)
     report, trainer = job.run()
     card = {
         "base": {"name": base.name, "file": path.name, "sha256": base_sha256},
         "data": {"file": dataset.name, "sha256": data_sha256, "rows": len(rows), "held_out_sha256": held_sha256},
-        "options": options.identity(),
+        "options": shape,
         "training": report,
     }
     write_adapter(out, header, trainer.matrices(), alpha=options.alpha, base_name=base.name, base_sha256=base_sha256, card=card)

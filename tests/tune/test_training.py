@@ -131,7 +131,7 @@ def test_a_training_goes_on_from_another_adapter(tmp_path: Path, tiny: Path) -> 
     data, first, second = dataset(tmp_path / "d.jsonl"), tmp_path / "a.gguf", tmp_path / "b.gguf"
     made = tune(data, first, options(tiny, epochs=2, held_out=data))
     gentle = options(tiny, epochs=2, held_out=data, start=first).model_copy(update={"learning_rate": 0.005})
-    more = tune(data, second, gentle)
+    more = tune(data, second, gentle, on_estimate=lambda _: first.unlink())  # read by then, and not looked at again
     assert made.held_out_after is not None
     assert more.held_out_before == pytest.approx(made.held_out_after, rel=0.02)  # the file holds 16 bits
     assert more.held_out_after is not None
