@@ -6,40 +6,19 @@ Sockets are blocked in this process only; a test that starts a subprocess answer
 from __future__ import annotations
 
 import functools
-import importlib.util
 import ipaddress
 import os
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from fault_server import FaultServer
-    from forks import Forks
-    from model_server import ModelServer
-
-
-def _load(name: str) -> Any:
-    """Load a module that stands beside this file: importlib mode puts no test directory on the path."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_fault_server = _load("fault_server")
-_forks = _load("forks")
-_model_server = _load("model_server")
-_tiny_gguf = _load("tiny_gguf")
-_load("canned")
-_load("real_servers")
+import searches
+from fault_server import FaultServer
+from forks import Forks
+from model_server import ModelServer
+from tiny_gguf import write_tiny
 
 
 class NetworkBlocked(RuntimeError):
@@ -96,13 +75,12 @@ def _no_settings() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GGUF of a few kilobytes that llama.cpp runs; it writes nonsense, fast."""
-    path: Path = _tiny_gguf.write_tiny(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
-    return path
+    return write_tiny(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
 
 
 @pytest.fixture
 def fault_server() -> Iterator[FaultServer]:
-    server: FaultServer = _fault_server.FaultServer()
+    server = FaultServer()
     server.start()
     yield server
     server.stop()
@@ -111,15 +89,13 @@ def fault_server() -> Iterator[FaultServer]:
 @pytest.fixture(scope="session")
 def open_model_server() -> type[ModelServer]:
     """The class of a loopback model with a ledger, see `model_server.py`."""
-    made: type[ModelServer] = _model_server.ModelServer
-    return made
+    return ModelServer
 
 
 @pytest.fixture(scope="session")
 def open_forks() -> type[Forks]:
     """The class of a server that forks command lines, see `forks.py`."""
-    made: type[Forks] = _forks.Forks
-    return made
+    return Forks
 
 
 @pytest.fixture(scope="session")
@@ -131,5 +107,4 @@ def forks(open_forks: type[Forks]) -> Iterator[Forks]:
 @pytest.fixture
 def search(tmp_path: Path) -> Callable[..., Any]:
     """Record a strategy given as a function, over scripted replies, in `t.db` of the test's directory (see `searches.py`)."""
-    searches = _load("searches")
     return functools.partial(searches.search, tmp_path / "t.db")

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tests" / "serve")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "tests" / "helpers")]
 
 from _report import report  # noqa: E402
 from browser import CHROMIUM, DRIVER, open_browser  # noqa: E402

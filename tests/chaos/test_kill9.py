@@ -5,7 +5,7 @@ request left without an intent before it. When the command comes to its end, its
 killed. A server that honours idempotency keys bills nothing twice; with one that does not, every request over one has its `unknown`
 row.
 
-Four command lines are killed at once, in forked children (`tests/forks.py`); every tenth kill is of a freshly executed
+Four command lines are killed at once, in forked children (`tests/helpers/forks.py`); every tenth kill is of a freshly executed
 `python -m reasoner`. `REASONER_KILLS` sets how many in all, `REASONER_CHAOS_SEED` repeats the printed seed.
 """
 

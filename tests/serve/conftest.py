@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import TOKEN, Loopback
 
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.serve.app import application
 from reasoner.serve.settings import Settings
 from reasoner.store import Store
 from reasoner.types import Request
-
-
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-loopback = _load("loopback")
-_load("stores")
-_load("browser")
 
 
 def reply(request: Request) -> str:
@@ -50,7 +34,7 @@ def app(store: Store) -> Callable[..., Any]:
     def make(script: Any = reply, **settings: Any) -> Any:
         from reasoner.serve.viewer import Viewer
 
-        chosen = Settings(loopback.TOKEN, **settings)
+        chosen = Settings(TOKEN, **settings)
         client = ScriptedClient(script, name="scripted")
         return application(store, chosen, clients=[client], pages=Viewer(store, chosen).routes())
 
@@ -59,5 +43,5 @@ def app(store: Store) -> Callable[..., Any]:
 
 @pytest.fixture
 def server(app: Callable[..., Any]) -> Iterator[Any]:
-    with loopback.Loopback(app()) as running:
+    with Loopback(app()) as running:
         yield running
