@@ -55,6 +55,8 @@ SPLIT = "train=0.85,test=0.15"
 BARREN = 3_000
 """Draws without a new problem after which a range is taken for exhausted."""
 MAX_ANSWER_TOKENS = 1200
+LONGEST_ROW = 2560
+"""Tokens of the longest row that is trained on: searches of `minimal_grass` 2 come near it."""
 HEAT = 0.7
 """The temperature at which the model tries problems for the second turn."""
 
@@ -146,6 +148,7 @@ class Loop:
                 rank=32,
                 alpha=48,
                 batch=ROWS[method],
+                n_ctx=LONGEST_ROW,
                 compiled=self.chosen.compile,
             )
             self.results[f"training {name}"] = tune(data, out, options, on_progress=self.progress(name)).model_dump()

@@ -12,9 +12,10 @@ stands there as an equation, one operation after the other: `17,8+20=28-17=11` i
 two sums and their product. So each number follows from those right before it.
 
 Knows this layout, written and read by one definition. Does not know any puzzle: a word has no blanks, `>` and `:` in it, and two words
-can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value marks each state that is
-better than all before it. Lines of version 2 (`2/4 9>18: 36 19`: which step of how many, and the start in every way) are read too;
-those of version 3 had fewer equations.
+can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value holds each of them against
+the least so far, says which of both is less, and marks it where it is new (`...=121~123=121!`); what follows the `~` is no part of the state.
+Lines of older versions are read too: those of version 2 (`2/4 9>18: 36 19`) tell which step of how many and repeat the start in every way,
+version 3 had fewer equations, version 4 nothing after a `~`.
 Reading takes time linear in the text, is bounded, and never raises on any text.
 
 >>> found = parse("1 9: 18 10\n0 18: 36x\n0 10: 20! 11\nGoal: 10>20\nAnswer: 9 -> 10 -> 20")
@@ -39,7 +40,7 @@ MAX_LINE_CHARS = 2_000
 MAX_TEXT_CHARS = 1 << 20
 MAX_DEPTH = 64
 
-DEAD, GOAL = "x", "!"
+DEAD, GOAL, BEST = "x", "!", "~"
 
 _GOAL = re.compile(r"\s*Goal:\s*([^\s:]+)\s*")
 _LINE = re.compile(r"\s*[0-9]{1,3}(?:/[0-9]{1,3})?\s+([^\s:]+):(?:\s(.*))?")
@@ -107,7 +108,7 @@ class _Reading:
 
     def add(self, path: tuple[str, ...], word: str, parent: int | None) -> None:
         """Take in one word of the line of a way."""
-        state = word.rstrip(DEAD + GOAL)
+        state = word.partition(BEST)[0].rstrip(DEAD + GOAL)
         if not state:
             return
         marks = word[len(state) :]

@@ -149,7 +149,7 @@ class Solver(ABC, Generic[I, S]):
         return "open"
 
     def place(self, instance: I, state: S) -> Hashable:  # noqa: ARG002 - for those that override it
-        """Return what makes a state one that a search has been at before and need not look into again."""
+        """Return what makes a state one that a search has been at before and need not look into again; None: write it down anyway."""
         return state
 
     def cost(self, instance: I, state: S) -> int | None:  # noqa: ARG002 - for those that override it

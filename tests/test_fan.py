@@ -51,8 +51,29 @@ def test_a_word_names_the_move_where_the_state_does_not_tell_it() -> None:
         "2 4,3,6: 1*4=1,4 2*2=2,2",
         "1 1*4=1,4: 1*3=2,4+3=7",
         "1 2*2=2,2: 1*3=3,2+3=5",
-        "0 1*4=1,4>1*3=2,4+3=7: 1*6=3,7+6=13*3=39! 2*3=4,7+3=10*4=40",
+        "0 1*4=1,4>1*3=2,4+3=7: 1*6=3,7+6=13*3=39! 2*3=4,7+3=10*4=40~39=39",
     ]
+
+
+def test_each_factorisation_is_written_and_each_product_held_against_the_least_so_far() -> None:
+    assert written("minimal_grass", "9 9 8", "ats/fan_bfs").splitlines() == [
+        "2 9,9,8: 1*9=1,9 3*3=3,3",
+        "1 1*9=1,9: 1*9=2,9+9=18 3*3=4,9+3=12",
+        "1 3*3=3,3: 1*9=4,3+9=12 3*3=6,3+3=6",  # the same sums as two words before: written again
+        "0 1*9=1,9>1*9=2,9+9=18: 1*8=3,18+8=26*3=78! 2*4=4,18+4=22*4=88~78=78",
+        "0 1*9=1,9>3*3=4,9+3=12: 1*8=5,12+8=20*5=100~78=78 2*4=6,12+4=16*6=96~78=78",
+        "0 3*3=3,3>1*9=4,3+9=12: 1*8=5,12+8=20*5=100~78=78 2*4=6,12+4=16*6=96~78=78",
+        "0 3*3=3,3>3*3=6,3+3=6: 1*8=7,6+8=14*7=98~78=78 2*4=8,6+4=10*8=80~78=78",
+        "Goal: 1*9=1,9>1*9=2,9+9=18>1*8=3,18+8=26*3=78",
+        "Answer: 9 = 1 * 9, 9 = 1 * 9, 8 = 1 * 8 -> 3 * 26 = 78",
+    ]
+    assert " 4*4=11,7+4=11*11=121~123=121!\nGoal: " in written("minimal_grass", "16 9 16", "ats/fan_bfs")
+
+
+def test_what_was_least_before_is_no_part_of_a_state() -> None:
+    found = parse("0 9: 1*9=10! 3*3=6~10=6! 2*5=10~6=6")
+    assert [(entry.state, entry.hit) for entry in found.entries] == [("1*9=10", True), ("3*3=6", True), ("2*5=10", False)]
+    assert found.goal == 1
 
 
 def test_a_word_works_out_what_a_pour_leaves() -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER
-from reasoner.fan import DEAD, GOAL, write_goal, write_line
+from reasoner.fan import BEST, DEAD, GOAL, write_goal, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -39,7 +39,7 @@ class _Fan:
         self.n_states = 0
         self.best: tuple[int, tuple[AnyMove, ...]] | None = None
         start = task.solver.start(task.instance)
-        self.seen: set[Hashable] = {self.place(start)}
+        self.seen: set[Hashable] = {self.place(start)} - {None}
         self.root: tuple[tuple[str, ...], tuple[AnyMove, ...], Any] = ((), (), start)
 
     def word(self, state: Any, move: AnyMove) -> str:
@@ -69,15 +69,13 @@ class _Fan:
             outlook = solver.outlook(task.instance, move.state)
             if outlook == "hidden" or place in self.seen:
                 continue
-            if not last:
+            if not last and place is not None:
                 self.seen.add(place)
             taken = (*moves, move)
             self.n_states += 1
             cost = solver.cost(task.instance, move.state) if last else None
             if cost is not None:
-                better = self.best is None or cost < self.best[0]
-                self.best = (cost, taken) if better else self.best
-                words.append(word + GOAL if better else word)
+                words.append(self.rated(word, cost, taken))
             elif solver.is_goal(task.instance, move.state):
                 words.append(word + GOAL)
                 reached = taken
@@ -89,6 +87,15 @@ class _Fan:
                 further += [] if last else [((*path, word), taken, move.state)]
         self.lines.append(self.line(path, words))
         return further, reached
+
+    def rated(self, word: str, cost: int, moves: tuple[AnyMove, ...]) -> str:
+        """Hold a final state against the least cost so far, write down the less of both, and mark it if that is new: `...=60~66=60!`."""
+        before = self.best[0] if self.best else None
+        better = before is None or cost < before
+        if better:
+            self.best = (cost, moves)
+        compared = "" if before is None else f"{BEST}{before}={min(cost, before)}"
+        return word + compared + GOAL * better
 
     def text(self, moves: Sequence[AnyMove] | None) -> str:
         """Return all lines with the answer below them; a search without a goal says so."""
