@@ -17,7 +17,6 @@ import pytest
 import searches
 from fault_server import FaultServer
 from forks import Forks
-from model_server import ModelServer
 from tiny_gguf import write_tiny
 
 
@@ -87,20 +86,8 @@ def fault_server() -> Iterator[FaultServer]:
 
 
 @pytest.fixture(scope="session")
-def open_model_server() -> type[ModelServer]:
-    """The class of a loopback model with a ledger, see `model_server.py`."""
-    return ModelServer
-
-
-@pytest.fixture(scope="session")
-def open_forks() -> type[Forks]:
-    """The class of a server that forks command lines, see `forks.py`."""
-    return Forks
-
-
-@pytest.fixture(scope="session")
-def forks(open_forks: type[Forks]) -> Iterator[Forks]:
-    with open_forks() as made:
+def forks() -> Iterator[Forks]:
+    with Forks() as made:
         yield made
 
 

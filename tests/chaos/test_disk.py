@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from model_server import ModelServer
 
 from reasoner.store import Store
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from forks import Ended, Forks
-    from model_server import ModelServer
 
 POINTS = int(os.environ.get("REASONER_DISK_POINTS", "6"))
 BENCH = ("bench", "number_path", "arithmetic", "-n", "25", "--strategy", "cot,ats", "--json", "--concurrency", "4")
@@ -34,8 +34,8 @@ NOBODY = "import os; (os.setgid(65534), os.setuid(65534)) if os.getuid() == 0 el
 
 
 @pytest.fixture(scope="module")
-def server(open_model_server: type[ModelServer]) -> Iterator[ModelServer]:
-    with open_model_server(lambda asked: f"A step.\n{'x' * 3000}\nAnswer: {len(asked)}") as made:
+def server() -> Iterator[ModelServer]:
+    with ModelServer(lambda asked: f"A step.\n{'x' * 3000}\nAnswer: {len(asked)}") as made:
         yield made
 
 

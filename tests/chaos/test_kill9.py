@@ -25,9 +25,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from forks import Forks
+from model_server import Ledger, ModelServer
 
 from reasoner import registry
 from reasoner.plan import draw, instance_of
@@ -37,10 +39,6 @@ from reasoner.shots import statement
 from reasoner.store import Store
 from reasoner.store.connection import connect
 from reasoner.store.crash import POINTS
-
-if TYPE_CHECKING:
-    from forks import Forks
-    from model_server import Ledger, ModelServer
 
 KILLS = int(os.environ.get("REASONER_KILLS", "24"))
 AT_ONCE = 4 if KILLS > 50 else 2
@@ -89,9 +87,9 @@ def answering() -> Any:
 
 
 @pytest.fixture(scope="module")
-def servers(open_model_server: Any) -> Iterator[dict[bool, ModelServer]]:
+def servers() -> Iterator[dict[bool, ModelServer]]:
     """By whether idempotency keys are honoured."""
-    with open_model_server(answering(), keyed=True) as keyed, open_model_server(answering()) as keyless:
+    with ModelServer(answering(), keyed=True) as keyed, ModelServer(answering()) as keyless:
         yield {True: keyed, False: keyless}
 
 
@@ -255,14 +253,12 @@ class Slot:
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_and_at_every_named_place(
-    tmp_path: Path, servers: dict[bool, ModelServer], open_forks: type[Forks]
-) -> None:
+def test_killed_at_random_moments_and_at_every_named_place(tmp_path: Path, servers: dict[bool, ModelServer]) -> None:
     seed = int(os.environ.get("REASONER_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
     print(f"REASONER_CHAOS_SEED={seed}")  # noqa: T201 - pytest shows it when the test fails
     plain: dict[tuple[str, ...], tuple[Any, Any]] = {}
     tally = Tally()
-    with open_forks() as forks:
+    with Forks() as forks:
         for number, command in enumerate(COMMANDS):
             ended = forks.run(bench(command, servers[True].url(f"plain{number}"), tmp_path / f"plain{number}.db"), cwd=tmp_path)
             assert ended.code == 0, ended.err
@@ -272,7 +268,7 @@ def test_killed_at_random_moments_and_at_every_named_place(
     with ThreadPoolExecutor(AT_ONCE) as pool:
 
         def slot(number: int) -> None:
-            with open_forks() as own:
+            with Forks() as own:
                 try:
                     Slot(number, seed, tmp_path, own, servers, plain, tally).work()
                 except BaseException:

@@ -12,13 +12,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from fault_server import FaultServer
-    from forks import Ended, Forks
+from fault_server import Fault, FaultServer
+from forks import Ended, Forks
 
 CANARY = "sk-proj-CANARY0123456789abcdefGHIJKL_%s"
 SOLVE = ("solve", "game24", "4 9 10 13", "--strategy", "cot", "--model", "openai:m")
@@ -26,14 +24,14 @@ BENCH = ("bench", "number_path", "-n", "2", "--strategy", "cot,direct", "--model
 TINY_WAIT = "import reasoner.retry as r; r.RetryPolicy.model_fields['first_wait_s'].default = 0.0; r.RetryPolicy.model_rebuild(force=True)"
 
 
-def echo(**how: Any) -> Callable[[FaultServer, Any, str], None]:
+def echo(**how: Any) -> Callable[[FaultServer, str], None]:
     """A server that says the key, in the shape given; `{}` stands for it."""
 
-    def script(server: FaultServer, fault: Any, key: str) -> None:
-        made = {name: value.replace("{}", key) if isinstance(value, str) else value for name, value in how.items()}
+    def script(server: FaultServer, key: str) -> None:
+        made: dict[str, Any] = {name: value.replace("{}", key) if isinstance(value, str) else value for name, value in how.items()}
         body = made.pop("body", "").encode()
         raw = made.pop("raw", None)
-        server.script(*[fault(body=body, raw=raw.encode() if raw is not None else None, **made) for _ in range(12)])
+        server.script(*[Fault(body=body, raw=raw.encode() if raw is not None else None, **made) for _ in range(12)])
 
     return script
 
@@ -43,7 +41,7 @@ def chat(text: str) -> str:
     return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}, "model": "m {}"})
 
 
-ANSWERS: dict[str, Callable[[FaultServer, Any, str], None]] = {
+ANSWERS: dict[str, Callable[[FaultServer, str], None]] = {
     "401 that quotes the key": echo(status=401, body='{"error": {"message": "Incorrect API key provided: {}"}}'),
     "403 page": echo(status=403, body="<html>no access for Bearer {}</html>"),
     "404 with the key in the code": echo(status=404, body='{"error": {"message": "no", "code": "{}"}}'),
@@ -109,8 +107,7 @@ def assert_nowhere(key: str, found: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("case", sorted(ANSWERS))
 def test_servers_that_say_the_key(tmp_path: Path, forks: Forks, fault_server: FaultServer, case: str) -> None:
     key = CANARY % (sorted(ANSWERS).index(case))
-    fault = type(fault_server).fault
-    ANSWERS[case](fault_server, fault, key)
+    ANSWERS[case](fault_server, key)
     env = {"OPENAI_API_KEY": key, "REASONER_DB": "t.db"}
     ended = forks.run([*BENCH, "--base-url", fault_server.url, "--concurrency", "2"], cwd=tmp_path, env=env, prelude=TINY_WAIT)
     assert ended.code in {0, 3}, ended
@@ -153,8 +150,7 @@ def test_a_fault_of_ours_shows_a_traceback_without_the_key(tmp_path: Path, forks
 
 def test_a_key_of_no_known_form_is_known_by_its_value(tmp_path: Path, forks: Forks, fault_server: FaultServer) -> None:
     key = "plainword7/with+signs=and.dots"
-    fault = type(fault_server).fault
-    echo(status=401, body='{"error": {"message": "no such key {}, in JSON \\"{}\\""}}')(fault_server, fault, key)
+    echo(status=401, body='{"error": {"message": "no such key {}, in JSON \\"{}\\""}}')(fault_server, key)
     ended = forks.run([*SOLVE, "--base-url", fault_server.url], cwd=tmp_path, env={"OPENAI_API_KEY": key, "REASONER_DB": "t.db"})
     assert ended.code == 3
     assert "[redacted]" in ended.err

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from model_server import ModelServer
 from rich.console import Console
 
 from reasoner.budget import Spent
@@ -20,9 +21,6 @@ from reasoner.cli.compare import NARROWEST, table
 from reasoner.compare.comparison import compare_trials
 from reasoner.compare.sheets import sheets
 from reasoner.compare.trials import Trial, Trials
-
-if TYPE_CHECKING:
-    from model_server import ModelServer
 
 TEACHER = ("compare", "number_path", "game24", "--model", "teacher", "--strategy", "direct,cot,ats", "-n", "3")
 
@@ -124,10 +122,8 @@ def without_time(output: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(
-    tmp_path: Path, sent: signal.Signals, open_model_server: type[ModelServer]
-) -> None:
-    with open_model_server(wrong, delay_s=0.05) as server:
+def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(tmp_path: Path, sent: signal.Signals) -> None:
+    with ModelServer(wrong, delay_s=0.05) as server:
         url, asked = server.url(), server.ledger().order
         whole = reasoner(*remote(url), "--db", "whole.db", cwd=tmp_path)
         assert whole.returncode == 0, whole.stderr
@@ -157,10 +153,8 @@ def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(
     assert after == before
 
 
-def test_failed_calls_count_as_wrong_and_end_with_the_exit_code_of_the_provider(
-    tmp_path: Path, open_model_server: type[ModelServer]
-) -> None:
-    with open_model_server(wrong, n_broken=3) as server:
+def test_failed_calls_count_as_wrong_and_end_with_the_exit_code_of_the_provider(tmp_path: Path) -> None:
+    with ModelServer(wrong, n_broken=3) as server:
         options = ("--model", "openai:m", "--base-url", server.url(), "--strategy", "cot,direct", "-n", "4", "--plot", "t.png")
         done = reasoner("compare", "number_path", *options, cwd=tmp_path)
         assert done.returncode == 3, done.stderr

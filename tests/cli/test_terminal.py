@@ -10,17 +10,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from forks import Forks
+from model_server import ModelServer
 from rich.table import Table
 
 from reasoner.cli import output
 from reasoner.cli.output import shown
-
-if TYPE_CHECKING:
-    from forks import Forks
-    from model_server import ModelServer
 
 EVIL = {
     "clear": "\x1b[2J\x1b[H", "title": "\x1b]0;owned\x07", "link": "\x1b]8;;http://evil\x1b\\here\x1b]8;;\x1b\\", "colour": "\x1b[31mred", "clipboard": "\x1b]52;c;ZXZpbA==\x07",
@@ -32,11 +29,11 @@ FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory, open_model_server: type[ModelServer], forks: Forks) -> Path:
+def recorded(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     """A directory with a run whose every reply is hostile."""
     folder = tmp_path_factory.mktemp("evil")
     everything = "".join(EVIL.values()).encode("utf-8", "replace").decode()
-    with open_model_server(lambda _: f"1: {everything} -> 8 ({everything})\nAnswer: {everything}") as server:
+    with ModelServer(lambda _: f"1: {everything} -> 8 ({everything})\nAnswer: {everything}") as server:
         ended = forks.run(
             ["bench", "number_path", "-n", "1", "--strategy", "cot,ats,tot:depth=1", "--model", "openai:m", "--base-url", server.url(), "--db", "t.db"],
             cwd=folder,

@@ -74,8 +74,6 @@ class Received:
 class FaultServer:
     """Runs in a thread with an event loop of its own between `start` and `stop`."""
 
-    fault = Fault
-
     def __init__(self) -> None:
         self.received: list[Received] = []
         self._faults: deque[Fault] = deque()
