@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from reasoner import registry
-from reasoner.api import Setup, execute
+from reasoner.api.solve import Setup, execute
 from reasoner.clients import ClientOptions
-from reasoner.compare import wilson
+from reasoner.comparison import wilson
 from reasoner.datasets.export import export
 from reasoner.datasets.select import Filters
 from reasoner.datasets.split import Split
 from reasoner.errors import ReasonerError
-from reasoner.plan import parse_strategies, problem_from_instance, problem_from_line
+from reasoner.runs.plan import parse_strategies, problem_from_instance, problem_from_line
 from reasoner.store import Store
 from reasoner.tune import Options, Progress, tune
 from reasoner.types import Problem, Sampling, digest

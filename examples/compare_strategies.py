@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import reasoner
-from reasoner.compare.markdown import write_markdown
+from reasoner.comparison.markdown import write_markdown
 
 
 def main() -> None:

@@ -12,15 +12,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from reasoner.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from reasoner.api import Bench, Setup, abench, acompare, asolve, bench, compare, compare_run, solve
+    from reasoner.api.resume import Replayed, afork, aresume, fork, replay, resume
+    from reasoner.api.solve import Bench, Setup, abench, acompare, asolve, bench, compare, compare_run, solve
     from reasoner.budget import Budget, Limits, Price
     from reasoner.clients import ClientOptions, open_client
-    from reasoner.compare.comparison import Comparison
+    from reasoner.comparison.comparison import Comparison
     from reasoner.errors import ReasonerError
     from reasoner.prompts import Prompts
-    from reasoner.reruns import Replayed, afork, aresume, fork, replay, resume
-    from reasoner.run import Outcome, Report, Runner
+    from reasoner.runs.runner import Outcome, Report, Runner
     from reasoner.session import Session
     from reasoner.solver import Solver
     from reasoner.store import Store
@@ -28,31 +30,30 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought, Trajectory
     from reasoner.types import Answer, Client, Completion, Message, Move, Problem, Request, Sampling, Usage, Verdict
 
-__version__ = "0.1.0"
 
 _HOME = {
     "Answer": "types",
-    "Bench": "api",
+    "Bench": "api.solve",
     "Budget": "budget",
     "Client": "types",
     "ClientOptions": "clients",
-    "Comparison": "compare.comparison",
+    "Comparison": "comparison.comparison",
     "Completion": "types",
     "Limits": "budget",
     "Message": "types",
     "Move": "types",
-    "Outcome": "run",
+    "Outcome": "runs.outcomes",
     "Price": "budget",
     "Problem": "types",
     "Prompts": "prompts",
     "ReasonerError": "errors",
-    "Replayed": "reruns",
-    "Report": "run",
+    "Replayed": "api.resume",
+    "Report": "runs.outcomes",
     "Request": "types",
-    "Runner": "run",
+    "Runner": "runs.runner",
     "Sampling": "types",
     "Session": "session",
-    "Setup": "api",
+    "Setup": "api.solve",
     "Solver": "solver",
     "Store": "store",
     "Strategy": "strategies",
@@ -60,19 +61,19 @@ _HOME = {
     "Trajectory": "trajectory",
     "Usage": "types",
     "Verdict": "types",
-    "abench": "api",
-    "acompare": "api",
-    "afork": "reruns",
-    "aresume": "reruns",
-    "asolve": "api",
-    "bench": "api",
-    "compare": "compare",
-    "compare_run": "api",
-    "fork": "reruns",
+    "abench": "api.solve",
+    "acompare": "api.solve",
+    "afork": "api.resume",
+    "aresume": "api.resume",
+    "asolve": "api.solve",
+    "bench": "api.solve",
+    "compare": "api.solve",
+    "compare_run": "api.solve",
+    "fork": "api.resume",
     "open_client": "clients",
-    "replay": "reruns",
-    "resume": "reruns",
-    "solve": "api",
+    "replay": "api.resume",
+    "resume": "api.resume",
+    "solve": "api.solve",
 }
 
 __all__ = [
@@ -125,8 +126,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'reasoner' has no attribute {name!r}")
     module = importlib.import_module(f"reasoner.{_HOME[name]}")
-    # `compare` is a package that can be called: its name here must stay the package, or `import reasoner.compare as c` breaks.
-    value = module if name == _HOME[name] else getattr(module, name)
+    value = getattr(module, name)
     globals()[name] = value
     return value
 

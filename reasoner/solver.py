@@ -134,7 +134,7 @@ class Solver(ABC, Generic[I, S]):
         """Write a state as a model should see it, on one line."""
 
     def brief(self, instance: I, state: S) -> str:
-        """Write a state in as few characters as tell it from the others; the fan layout (`reasoner.fan`) shows states so."""
+        """Write a state in as few characters as tell it from the others; the fan layout (`reasoner.layouts.fan`) shows states so."""
         return self.show(instance, state)
 
     def brief_move(self, instance: I, state: S, move: Move[S]) -> str:  # noqa: ARG002 - for those that override it

@@ -17,13 +17,13 @@ from fault_server import Fault, FaultServer, chat, error_body
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoner import api
-from reasoner.asking import less
+from reasoner.api import solve as api
+from reasoner.calling.retry import RetryPolicy
 from reasoner.clients import ClientOptions
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import ContextTooLong, KeyRefused, QuotaExhausted, StreamCut
-from reasoner.retry import RetryPolicy
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
+from reasoner.session.context_fit import less
 from reasoner.store import Store
 from reasoner.types import Completion, Message, Request, Usage
 

@@ -72,7 +72,7 @@ def test_a_puzzle(added: Path) -> None:
 def test_a_puzzle_passes_the_contract(added: Path) -> None:
     """The contract tests, told of the new solver only by its file."""
     code = (
-        "import sys, pytest, solvers, reasoner.prompts as p\n"
+        "import sys, pytest, solvers, reasoner.prompts.templates as p\n"
         "solvers.__path__.append(sys.argv[1])\n"
         "made = p.Prompts.__init__\n"
         "p.Prompts.__init__ = lambda self, override=None: made(self, override or sys.argv[2])\n"

@@ -14,7 +14,7 @@ import reasoner
 from reasoner import registry
 from reasoner.clients.teacher import WRITERS, Task
 from reasoner.errors import BadConfig, UnknownName
-from reasoner.plan import draw, problem_from_line
+from reasoner.runs.plan import draw, problem_from_line
 from reasoner.solver import Unsearchable
 from reasoner.types import About, Problem
 from solvers.question import Question, QuestionSolver

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from reasoner import __version__
 from reasoner.cli import bench, browse, compare, corpus, doctor, export, listing, rerun, serve, solve, translate, tune, view
+from reasoner.version import __version__
 
 EPILOG = "Exit codes: 0 solved or done, 1 answered wrong or not at all, 2 usage, 3 provider, 4 database, 130 interrupted."
 

@@ -8,13 +8,13 @@ import typer
 
 from reasoner.cli import options as o
 from reasoner.cli.output import EXIT_INTERRUPTED, err, guarded, out, percent, print_json, safe, say
-from reasoner.compare import wilson
+from reasoner.comparison import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reasoner.compare import Row
-    from reasoner.run import Outcome
+    from reasoner.comparison import Row
+    from reasoner.runs.runner import Outcome
 
 EPILOG = (
     "Examples:\n\n  reasoner bench number_path game24 --strategy cot,ats -n 50\n\n"
@@ -55,7 +55,7 @@ def bench(
     json: o.Json = False,
 ) -> None:
     """Run n problems of each family under each strategy and model, and print accuracy, calls, tokens and seconds."""
-    from reasoner.api import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.api.solve import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     watch = Watch()
     try:
@@ -81,7 +81,7 @@ def bench(
 
 def reversed_lines(outcomes: Iterable[Outcome]) -> list[str]:
     """Return a line per strategy and model on facts that were asked both ways; none where no pair was asked."""
-    from reasoner.reversal import by_strategy  # noqa: PLC0415 - keeps --help quick
+    from reasoner.comparison.reversal import by_strategy  # noqa: PLC0415 - keeps --help quick
 
     return [
         f"reversed pairs, {strategy} on {model}: forward {ways.forward} of {ways.n_forward}, backward {ways.backward} of {ways.n_backward},"

@@ -13,8 +13,8 @@ from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, safe
 from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:
-    from reasoner.compare.comparison import Comparison
-    from reasoner.compare.sheets import Sheet
+    from reasoner.comparison.comparison import Comparison
+    from reasoner.comparison.tables import Sheet
 
 NARROWEST = 80
 """Columns a table is drawn for at least."""
@@ -65,8 +65,8 @@ def compare(
 ) -> None:
     """Compare strategies and models on the same problems: accuracy with intervals, pass@k, tokens, paired tests, equal tokens."""
     _check_files(markdown, plot)
-    from reasoner.api import compare as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
-    from reasoner.api import compare_run  # noqa: PLC0415
+    from reasoner.api.solve import compare as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.api.solve import compare_run  # noqa: PLC0415
 
     watch = Watch()
     if from_run is not None:
@@ -98,7 +98,7 @@ def compare(
 def _check_files(markdown: Path | None, plot: Path | None) -> None:
     """Find out before hours of work whether its results can be written."""
     if plot is not None:
-        from reasoner.compare.plot import check_plot  # noqa: PLC0415
+        from reasoner.comparison.plot import check_plot  # noqa: PLC0415
 
         check_plot(plot)
     for path in (markdown, plot):
@@ -108,18 +108,18 @@ def _check_files(markdown: Path | None, plot: Path | None) -> None:
 
 def _write(made: Comparison, *, markdown: Path | None, plot: Path | None) -> None:
     if plot is not None:
-        from reasoner.compare.plot import write_plot  # noqa: PLC0415
+        from reasoner.comparison.plot import write_plot  # noqa: PLC0415
 
         write_plot(made, plot)
     if markdown is not None:
-        from reasoner.compare.markdown import write_markdown  # noqa: PLC0415
+        from reasoner.comparison.markdown import write_markdown  # noqa: PLC0415
 
         write_markdown(made, markdown, picture=plot)
 
 
 def _show(made: Comparison) -> None:
     """Print the tables; a narrow terminal gets fewer columns (`--json` and `--markdown` always have everything)."""
-    from reasoner.compare.sheets import sheets  # noqa: PLC0415
+    from reasoner.comparison.tables import sheets  # noqa: PLC0415
 
     if len(made.models) == 1:
         out.print(safe(f"model {made.models[0]}", style="dim"))

@@ -150,7 +150,7 @@ def stats(
         "words": {language: {"running": side.n_tokens, "different": side.n_words} for language, side in sides.items()},
     }  # fmt: skip
     if test:
-        from reasoner.translate import read_items  # noqa: PLC0415
+        from reasoner.api.translate import read_items  # noqa: PLC0415
 
         first, second = source or index.languages[0], target or index.languages[1]
         sentences = [item.sentence for item in read_items(test, source=first, target=second)]

@@ -12,10 +12,10 @@ from typing import Any
 
 import typer
 
-from reasoner import __version__
 from reasoner.cli import options as o
 from reasoner.cli.output import guarded, out, print_json, safe
 from reasoner.errors import ReasonerError
+from reasoner.version import __version__
 
 PACKAGES = (
     "httpx",
@@ -131,7 +131,7 @@ def _model() -> dict[str, Any]:
 
 
 def _adapters() -> dict[str, Any]:
-    from reasoner.shipped import shipped  # noqa: PLC0415
+    from reasoner.runs.shipped_adapters import shipped  # noqa: PLC0415
 
     try:
         return {each.path.stem: each.state() for each in shipped()}

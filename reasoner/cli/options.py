@@ -20,14 +20,14 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from reasoner.errors import BadConfig
-from reasoner.secrets import REDACTED, is_variable_name, redact
+from reasoner.redaction import REDACTED, is_variable_name, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class UnknownChoice(StrEnum):
-    """What `--on-unknown` may be; see `reasoner.calling.UnknownPolicy`."""
+    """What `--on-unknown` may be; see `reasoner.calling.caller.UnknownPolicy`."""
 
     auto = "auto"
     retry = "retry"
@@ -174,7 +174,7 @@ class Common:
     new: New = False
 
     def setup(self, **more: Any) -> dict[str, Any]:
-        """Return the keyword arguments of `reasoner.api.Setup`.
+        """Return the keyword arguments of `reasoner.api.solve.Setup`.
 
         Raises:
             BadConfig: an option has a value it cannot have.
@@ -199,7 +199,7 @@ class Common:
 
 
 def conduct(given: dict[str, Any], on_unknown: UnknownChoice) -> dict[str, Any]:
-    """Return the keyword arguments of `reasoner.api.Setup` that say how a run is carried out.
+    """Return the keyword arguments of `reasoner.api.solve.Setup` that say how a run is carried out.
 
     Raises:
         BadConfig: an option has a value it cannot have.

@@ -20,7 +20,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from reasoner.errors import ReasonerError
-from reasoner.secrets import redact
+from reasoner.redaction import redact
 from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:

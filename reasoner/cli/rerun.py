@@ -44,9 +44,9 @@ def resume(
     json: o.Json = False,
 ) -> None:
     """Go on with a run as it was told to be run; no option has to be repeated. Refuses, with the difference, where it would not be the same."""
+    from reasoner.api.resume import resume as go_on  # noqa: PLC0415
     from reasoner.budget import read_prices  # noqa: PLC0415 - only commands that run need these
-    from reasoner.compare import tabulate  # noqa: PLC0415
-    from reasoner.reruns import resume as go_on  # noqa: PLC0415
+    from reasoner.comparison import tabulate  # noqa: PLC0415
 
     given = {
         "run_max_calls": run_max_calls, "run_max_tokens": run_max_tokens, "run_max_cost": run_max_cost, "run_max_seconds": run_max_seconds,
@@ -74,7 +74,7 @@ def resume(
 @guarded
 def replay(run: Which = "last", db: o.Db = None, prompts: o.PromptDir = None, json: o.Json = False) -> None:
     """Run a run's strategies again on its journal alone, without one call, and compare every graph. Exits with 1 where one differs."""
-    from reasoner.reruns import replay as again  # noqa: PLC0415
+    from reasoner.api.resume import replay as again  # noqa: PLC0415
 
     found = again(run, db=db, prompts=prompts)
     if json:
@@ -115,8 +115,8 @@ def fork(
     json: o.Json = False,
 ) -> None:
     """Take another way from a thought: what was recorded before it is kept, it and all after it are asked anew."""
+    from reasoner.api.resume import fork as take  # noqa: PLC0415
     from reasoner.clients import ClientOptions  # noqa: PLC0415
-    from reasoner.reruns import fork as take  # noqa: PLC0415
 
     if not at:
         raise BadConfig("no thought is named", hint="name one with --at, see 'reasoner tree --json'")

@@ -10,7 +10,7 @@ from reasoner.cli import options as o
 from reasoner.cli.output import guarded, out, print_json, safe, say
 
 if TYPE_CHECKING:
-    from reasoner.run import Outcome
+    from reasoner.runs.runner import Outcome
 
 EPILOG = 'Examples:\n\n  reasoner solve game24 "4 9 10 13"\n\n  reasoner solve number_path "4 9 41" --strategy ats:order=dfs,shots=1 --model teacher'
 
@@ -40,7 +40,7 @@ def solve(
     json: o.Json = False,
 ) -> None:
     """Solve one problem, record every thought and verify the answer. Exits with 0 when it is right, 1 when not."""
-    from reasoner.api import solve as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.api.solve import solve as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     outcome = run(solver, instance, strategy=strategy, model=model, **common.setup())
     if json:

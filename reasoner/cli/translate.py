@@ -15,7 +15,7 @@ from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, safe
 from reasoner.errors import BadConfig, DataError
 
 if TYPE_CHECKING:
-    from reasoner.translate import Item, Translated
+    from reasoner.api.translate import Item, Translated
 
 EPILOG = (
     "Examples:\n\n  reasoner translate 'The old woman sees the river.' --from English --to Selvan --model teacher\n\n"
@@ -63,7 +63,7 @@ def translate(
         _explain(items, [(corpus, source, pivot or target), *([(second, pivot or target, target)] if second else [])], how, json=json)
         return
     written = _strategy(strategy, {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking)}, pivot, second)
-    from reasoner.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.api.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     watch = Watch()
     try:
@@ -107,7 +107,7 @@ def _strategy(strategy: str | None, retrieval: dict[str, Any], pivot: str | None
 
 
 def _items(text: str, source: str, target: str) -> list[Item]:
-    from reasoner.translate import Item, read_items  # noqa: PLC0415
+    from reasoner.api.translate import Item, read_items  # noqa: PLC0415
 
     try:
         is_file = Path(text).is_file()

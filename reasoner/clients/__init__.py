@@ -46,7 +46,7 @@ class ClientOptions(BaseModel):
     idle_timeout_s: float = Field(default=120.0, gt=0)
     """A stream that brings nothing for so long is taken for cut, in seconds."""
     profile: str = ""
-    """What a remote model can do, where the table does not know it: `key=value,...`, see `reasoner.clients._profiles`."""
+    """What a remote model can do, where the table does not know it: `key=value,...`, see `reasoner.clients._wire.profiles`."""
     n_ctx: int = Field(default=4096, ge=256)
     """Context of a local model, in tokens."""
     threads: int | None = Field(default=None, ge=1)
@@ -54,7 +54,7 @@ class ClientOptions(BaseModel):
     exact: bool = False
     """Decode one request of a local model at a time, each on an empty cache: the same request then gives the same text."""
     adapter: Literal["none"] | Path | None = None
-    """A LoRA adapter (GGUF) to load over a local model. None leaves it to `reasoner.shipped` whether `local` gets one; `"none"` is none."""
+    """A LoRA adapter (GGUF) to load over a local model. None leaves it to `reasoner.runs.shipped_adapters` whether `local` gets one; `"none"` is none."""
     chat_template: Path | None = None
     """A Jinja2 chat template to use instead of the one inside the GGUF."""
     token_deadline_s: float = Field(default=120.0, gt=0)

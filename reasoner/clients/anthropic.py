@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 
 from reasoner.clients import ClientOptions
-from reasoner.clients._anthropic_wire import AnthropicDialect
-from reasoner.clients._remote import RemoteClient, checked_url, open_endpoint
+from reasoner.clients._wire.anthropic_messages import AnthropicDialect
+from reasoner.clients._wire.remote import RemoteClient, checked_url, open_endpoint
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
 DEFAULT_KEY_ENV = "ANTHROPIC_API_KEY"

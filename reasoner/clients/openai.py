@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 
 from reasoner.clients import ClientOptions
-from reasoner.clients._openai_wire import OpenAIDialect
-from reasoner.clients._remote import RemoteClient, checked_url, open_endpoint
+from reasoner.clients._wire.openai_chat import OpenAIDialect
+from reasoner.clients._wire.remote import RemoteClient, checked_url, open_endpoint
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_KEY_ENV = "OPENAI_API_KEY"

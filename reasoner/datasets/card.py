@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reasoner import __version__
 from reasoner.datasets.write import write_text
 from reasoner.text import clean
+from reasoner.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reasoner.outline import parse_chain, split_steps
+from reasoner.layouts.outline import parse_chain, split_steps
 from reasoner.text import answer_line
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ r"""Write a search that took many calls as one reply in the layout of autonomous
                                       Answer: 9 -> 10 -> 20
 
 Only steps that read as legal moves are written, so every line is true of the puzzle; `x` marks a line the search gave up or from which
-nothing follows. Attempts that were whole replies (rounds of an iteration) become branches. What is written parses back (`reasoner.outline`) and verifies, or
+nothing follows. Attempts that were whole replies (rounds of an iteration) become branches. What is written parses back (`reasoner.layouts.outline`) and verifies, or
 it is not written at all. Knows trees of steps and the outline; knows no strategy.
 """
 
@@ -18,14 +18,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from reasoner.outline import parse, write_back, write_goal, write_heading, write_line
+from reasoner.layouts.outline import parse, write_back, write_goal, write_heading, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reasoner.datasets.moves import Moves
     from reasoner.datasets.tree import StepTree
-    from reasoner.outline import Label
+    from reasoner.layouts.outline import Label
 
 Order = Literal["bfs", "dfs"]
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reasoner.datasets.moves import Moves
-from reasoner.outline import parse
+from reasoner.layouts.outline import parse
 from reasoner.text import answer_line
 
 if TYPE_CHECKING:

@@ -5,5 +5,5 @@
     reasoner report last -o report.html   one file to send
 
 Needs the extra `serve` (starlette, uvicorn); importing this package imports neither. The endpoint knows wire formats and runs everything
-through `reasoner.run`; the pages only read the store. Nothing here fetches a URL.
+through `reasoner.runs.runner`; the pages only read the store. Nothing here fetches a URL.
 """

@@ -15,8 +15,8 @@ from reasoner.text import after_answer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reasoner.run import Outcome
-    from reasoner.serve.kitchen import Done, Order
+    from reasoner.runs.runner import Outcome
+    from reasoner.serve.executor import Done, Order
 
 
 def text_of(content: str | Sequence[Any]) -> str:

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from reasoner.serve.endpoint import Endpoint
+from reasoner.serve.executor import Kitchen
 from reasoner.serve.faults import Fault, error_body
 from reasoner.serve.guard import Guard
-from reasoner.serve.kitchen import Kitchen
-from reasoner.serve.menu import Menu
+from reasoner.serve.model_names import Menu
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

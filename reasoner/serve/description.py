@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from reasoner import __version__
 from reasoner.serve.completions import ChatRequest
 from reasoner.serve.messages import MessagesRequest
+from reasoner.version import __version__
 
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}

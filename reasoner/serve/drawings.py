@@ -17,7 +17,7 @@ from reasoner.text import answer_line, clean, shorten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reasoner.compare.standings import Standing
+    from reasoner.comparison.standings import Standing
     from reasoner.trajectory import Trajectory
 
 MAX_STATES = 40

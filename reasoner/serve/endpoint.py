@@ -16,9 +16,9 @@ from reasoner.errors import ReasonerError
 from reasoner.serve import completions, messages
 from reasoner.serve.answers import check
 from reasoner.serve.description import describe
+from reasoner.serve.executor import Done, Kitchen, Order, Said, Started
 from reasoner.serve.faults import Fault, Refused, error_body, fault_of
 from reasoner.serve.guard import TooLarge
-from reasoner.serve.kitchen import Done, Kitchen, Order, Said, Started
 from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from reasoner.serve.kitchen import Event
+    from reasoner.serve.executor import Event
     from reasoner.serve.settings import Settings
 
 B = TypeVar("B", bound=BaseModel)

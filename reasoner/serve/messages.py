@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reasoner.serve.answers import content_of, finish_of, spent_of, text_of
 from reasoner.serve.completions import TextPart
+from reasoner.serve.executor import Done, Order, Said, Started, within
 from reasoner.serve.faults import Fault, error_body, invalid
-from reasoner.serve.kitchen import Done, Order, Said, Started, within
 from reasoner.types import Message, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from reasoner.serve.kitchen import Event
-    from reasoner.serve.menu import Menu
+    from reasoner.serve.executor import Event
+    from reasoner.serve.model_names import Menu
     from reasoner.serve.settings import Settings
 
 PATH = "/v1/messages"

@@ -19,9 +19,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from reasoner.compare.comparison import compare_trials
-from reasoner.compare.sheets import sheets
-from reasoner.compare.trials import read_trials
+from reasoner.comparison.comparison import compare_trials
+from reasoner.comparison.tables import sheets
+from reasoner.comparison.trials import read_trials
 from reasoner.errors import BadConfig, UnknownName
 from reasoner.serve import drawings, looking
 from reasoner.serve.tree import SIGNS, card, layout
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from reasoner.compare.comparison import Comparison
+    from reasoner.comparison.comparison import Comparison
     from reasoner.serve.settings import Settings
     from reasoner.store import Store
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.errors import TakenOver
-from reasoner.secrets import redact
+from reasoner.redaction import redact
 from reasoner.store.spending import lose
 from reasoner.store.times import now
 

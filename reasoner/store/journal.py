@@ -16,7 +16,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from reasoner.secrets import redact
+from reasoner.redaction import redact
 from reasoner.store import claims, crash, spending
 from reasoner.store.interning import intern_context, intern_message, intern_settings, packed
 from reasoner.store.times import now

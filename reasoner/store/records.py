@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.errors import StoreError
-from reasoner.secrets import redact
+from reasoner.redaction import redact
 from reasoner.store import claims, crash, spending
 from reasoner.store.claims import LEASE_S, Worker
 from reasoner.store.times import now
@@ -47,7 +47,7 @@ class Opening:
     command: str = ""
     version: str = ""
     plan: str | None = None
-    """How the run is set up again without its command, as JSON (`reasoner.recipe`)."""
+    """How the run is set up again without its command, as JSON (`reasoner.runs.saved_plan`)."""
     limits: Limits | None = None
     """What the whole run may use; None leaves it as it was."""
     parent: str | None = None

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasoner.errors import ReasonerError, StoreError
-from reasoner.secrets import any_known, without_known
+from reasoner.redaction import any_known, without_known
 from reasoner.store.connection import Connection, DatabaseError, explain
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reasoner.numbers import NumberFormat
+from reasoner.session.digit_grouping import NumberFormat
 from reasoner.types import Message
 
 if TYPE_CHECKING:

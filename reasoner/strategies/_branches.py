@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reasoner.concurrency import together
 from reasoner.errors import BadConfig, BudgetExhausted
+from reasoner.session.gather import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reasoner.numbers import NumberFormat
     from reasoner.session import Session
+    from reasoner.session.digit_grouping import NumberFormat
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Thought
     from reasoner.types import Answer

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from reasoner.outline import MAX_LINE_CHARS, MAX_LINES, MAX_TEXT_CHARS, read_step
+from reasoner.layouts.outline import MAX_LINE_CHARS, MAX_LINES, MAX_TEXT_CHARS, read_step
 from reasoner.text import answer_line, clean, shorten, tail
 
 MAX_STATE_CHARS = 500

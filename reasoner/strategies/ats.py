@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reasoner import fan
-from reasoner.outline import Outline, format_label, parse, parse_chain
+from reasoner.layouts import fan
+from reasoner.layouts.outline import Outline, format_label, parse, parse_chain
 from reasoner.strategies import ShotParams, Strategy, shot_messages
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class AutonomousTreeSearch(Strategy):
         return answer
 
     async def _fan(self, session: Session, template: str) -> Answer:
-        """Ask for the search in the layout of `reasoner.fan`; the prompt is the problem's line alone, and the layout is known by training."""
+        """Ask for the search in the layout of `reasoner.layouts.fan`; the prompt is the problem's line alone, and the layout is known by training."""
         shots = shot_messages(session, template.replace("/", "-"), self.params, template=template)
         reply = await session.ask(template, history=shots, solver=session.problem.solver, line=session.problem.line)
         answer = session.offer(reply.text, reply)

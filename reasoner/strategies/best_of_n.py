@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reasoner.concurrency import together
 from reasoner.errors import BadConfig
+from reasoner.session.gather import together
 from reasoner.strategies import Strategy
 from reasoner.strategies._branches import Branch, exhausted_in, inner_of, reply_of, sample, settle
 from reasoner.text import excerpt, tail

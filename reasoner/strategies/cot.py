@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from reasoner.outline import Step, split_steps
+from reasoner.layouts.outline import Step, split_steps
 from reasoner.strategies import ShotParams, Strategy, shot_messages
 from reasoner.strategies._structured import as_text, read_object
 from reasoner.text import answer_line

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from reasoner.concurrency import together
+from reasoner.session.gather import together
 from reasoner.strategies import Strategy
 from reasoner.strategies._candidates import Candidate, read_candidates, read_value, read_vote
 

@@ -20,9 +20,9 @@ from pydantic import Field
 from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.openai import OpenAIClient
-from reasoner.plan import Plan, draw, strategy_spec
 from reasoner.prompts import Prompts
-from reasoner.run import Runner
+from reasoner.runs.plan import Plan, draw, strategy_spec
+from reasoner.runs.runner import Runner
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.strategies import Strategy

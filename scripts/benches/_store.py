@@ -12,9 +12,9 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
-from reasoner.outline import write_line
+from reasoner.layouts.outline import write_line
 from reasoner.prompts import Prompts
-from reasoner.shots import statement
+from reasoner.runs.few_shot import statement
 from reasoner.store import Store
 from reasoner.store.interning import intern_settings, packed
 from reasoner.types import canonical_json, digest

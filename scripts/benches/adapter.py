@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from _report import report
 
-from reasoner.api import bench
+from reasoner.api.solve import bench
 from reasoner.clients.llamacpp import bundled_model
 from reasoner.datasets.export import export
 from reasoner.datasets.select import Filters
-from reasoner.shipped import shipped
+from reasoner.runs.shipped_adapters import shipped
 from reasoner.store import Store
 from reasoner.tune.base import load_base, read_base
 from reasoner.tune.batches import encode

@@ -63,7 +63,7 @@ ROWS = (
         "tests/clients/test_malformed.py tests/clients/test_streams.py",
         {"REASONER_MALFORMED": "10000"},
     ),
-    Row("limits", "a server's limit is found and kept to", "tests/test_pacing.py tests/test_retry_table.py"),
+    Row("limits", "a server's limit is found and kept to", "tests/calling/test_pacing.py tests/calling/test_retry_table.py"),
 )
 
 

@@ -27,11 +27,11 @@ from _report import report
 from _store import THOUGHTS_EACH, fill
 
 from reasoner import registry
-from reasoner.api import Setup, execute
+from reasoner.api.solve import Setup, execute
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.plan import StrategySpec, draw, instance_of
 from reasoner.prompts import Prompts
-from reasoner.shots import statement
+from reasoner.runs.few_shot import statement
+from reasoner.runs.plan import StrategySpec, draw, instance_of
 from reasoner.store import Store
 from reasoner.strategies import Strategy
 from reasoner.types import Message

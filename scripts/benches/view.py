@@ -25,8 +25,8 @@ from stores import grow  # noqa: E402
 
 from reasoner.clients.scripted import ScriptedClient  # noqa: E402
 from reasoner.serve.app import application  # noqa: E402
-from reasoner.serve.kitchen import Kitchen, Order  # noqa: E402
-from reasoner.serve.menu import Menu  # noqa: E402
+from reasoner.serve.executor import Kitchen, Order  # noqa: E402
+from reasoner.serve.model_names import Menu  # noqa: E402
 from reasoner.serve.settings import Settings  # noqa: E402
 from reasoner.serve.viewer import Viewer  # noqa: E402
 from reasoner.store import Store  # noqa: E402

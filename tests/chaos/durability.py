@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import reasoner
-from reasoner.api import Setup, execute
+from reasoner.api.solve import Setup, execute
 from reasoner.clients import ClientOptions
-from reasoner.plan import draw, instance_of, parse_strategies
 from reasoner.prompts import Prompts
 from reasoner.registry import solver as find
-from reasoner.shots import statement
+from reasoner.runs.few_shot import statement
+from reasoner.runs.plan import draw, instance_of, parse_strategies
 from reasoner.store import Store, migrations
 from reasoner.store.spending import used
 from reasoner.types import Completion, Usage

@@ -32,10 +32,10 @@ from forks import Forks
 from model_server import Ledger, ModelServer
 
 from reasoner import registry
-from reasoner.plan import draw, instance_of
 from reasoner.prompts import Prompts
 from reasoner.registry import solver as find_solver
-from reasoner.shots import statement
+from reasoner.runs.few_shot import statement
+from reasoner.runs.plan import draw, instance_of
 from reasoner.store import Store
 from reasoner.store.connection import connect
 from reasoner.store.crash import POINTS

@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reasoner.budget import Budget, Limits, Spent
-from reasoner.calling import Caller
+from reasoner.calling.caller import Caller
+from reasoner.calling.limiter import Limiter
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.limiter import Limiter
 from reasoner.prompts import Prompts
 from reasoner.session import Session
 from reasoner.store import Store

@@ -27,7 +27,7 @@ RUN = """
 import json, resource, sys, time
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-from reasoner import template_work
+from reasoner.prompts import bounds as template_work
 from reasoner.errors import BadTemplate
 from reasoner.prompts import load_prompt
 template_work.MAX_SECONDS = float(sys.argv.pop(1))

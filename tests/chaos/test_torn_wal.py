@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from reasoner.api import asolve
+from reasoner.api.solve import asolve
 from reasoner.clients import open_client
 from reasoner.store import Store
 from reasoner.store.connection import connect

@@ -21,7 +21,9 @@ from forks import Ended, Forks
 CANARY = "sk-proj-CANARY0123456789abcdefGHIJKL_%s"
 SOLVE = ("solve", "game24", "4 9 10 13", "--strategy", "cot", "--model", "openai:m")
 BENCH = ("bench", "number_path", "-n", "2", "--strategy", "cot,direct", "--model", "openai:m")
-TINY_WAIT = "import reasoner.retry as r; r.RetryPolicy.model_fields['first_wait_s'].default = 0.0; r.RetryPolicy.model_rebuild(force=True)"
+TINY_WAIT = (
+    "import reasoner.calling.retry as r; r.RetryPolicy.model_fields['first_wait_s'].default = 0.0; r.RetryPolicy.model_rebuild(force=True)"
+)
 
 
 def echo(**how: Any) -> Callable[[FaultServer, str], None]:
@@ -127,7 +129,9 @@ def test_keys_given_by_mistake(tmp_path: Path, forks: Forks, case: str) -> None:
     assert_nowhere(key, {name: data for name, data in sinks(forks, tmp_path, ended).items() if not name.startswith("file sk-")})
 
 
-FAULT = "import reasoner.run\nasync def broken(*a, **k): raise RuntimeError('while holding {0}')\nreasoner.run.Runner.execute = broken"
+FAULT = (
+    "import reasoner.runs.runner\nasync def broken(*a, **k): raise RuntimeError('while holding {0}')\nreasoner.run.Runner.execute = broken"
+)
 
 
 @pytest.mark.parametrize("flags", [(), ("-X", "dev")], ids=["plain", "dev"])

@@ -18,9 +18,9 @@ from rich.console import Console
 
 from reasoner.budget import Spent
 from reasoner.cli.compare import NARROWEST, table
-from reasoner.compare.comparison import compare_trials
-from reasoner.compare.sheets import sheets
-from reasoner.compare.trials import Trial, Trials
+from reasoner.comparison.comparison import compare_trials
+from reasoner.comparison.tables import sheets
+from reasoner.comparison.trials import Trial, Trials
 
 TEACHER = ("compare", "number_path", "game24", "--model", "teacher", "--strategy", "direct,cot,ats", "-n", "3")
 

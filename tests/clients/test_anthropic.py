@@ -11,7 +11,7 @@ from canned import anthropic_events, ask, message, stream
 from fault_server import Fault, FaultServer, error_body
 
 from reasoner.clients import ClientOptions, open_client
-from reasoner.clients._anthropic_wire import VERSION
+from reasoner.clients._wire.anthropic_messages import VERSION
 from reasoner.errors import (
     BadConfig,
     BadResponse,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from reasoner.clients.llamacpp.grammar import check_grammar
+from reasoner.clients.llamacpp.worker.grammar import check_grammar
 from reasoner.errors import BadConfig
 
 GOOD = [

@@ -20,8 +20,8 @@ import pytest
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient, bundled_model
-from reasoner.clients.llamacpp.constraint import schema_to_grammar
-from reasoner.clients.llamacpp.vocabulary import Vocabulary
+from reasoner.clients.llamacpp.worker.constraint import schema_to_grammar
+from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong
 from reasoner.types import Completion, Constraint, Message, Request, Sampling
 

@@ -9,9 +9,9 @@ import time
 import jinja2
 import pytest
 
-from reasoner.clients.llamacpp.bounds import Overrun, bounded
-from reasoner.clients.llamacpp.chat_template import CHATML, ChatTemplate, Part
 from reasoner.clients.llamacpp.frames import MAX_FRAME_BYTES, BrokenFrame, encode_frame, read_frame, write_frame
+from reasoner.clients.llamacpp.worker.bounds import Overrun, bounded
+from reasoner.clients.llamacpp.worker.chat_template import CHATML, ChatTemplate, Part
 from reasoner.errors import BadTemplate
 from reasoner.types import Message
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from reasoner.clients.llamacpp import bundled_model
-from reasoner.clients.llamacpp.model import Model
-from reasoner.clients.llamacpp.scheduler import Slice
-from reasoner.clients.llamacpp.thread_count import RETRY_MOST_S, ThreadCount
+from reasoner.clients.llamacpp.worker.model import Model
+from reasoner.clients.llamacpp.worker.scheduler import Slice
+from reasoner.clients.llamacpp.worker.thread_count import RETRY_MOST_S, ThreadCount
 
 
 def compute(count: ThreadCount, cores: float, seconds: float) -> list[int]:

@@ -12,8 +12,8 @@ import pytest
 from fault_server import Fault, FaultServer, chat, error_body
 
 from reasoner.clients import ClientOptions, open_client
-from reasoner.clients._openai_wire import OpenAIDialect
-from reasoner.clients._profiles import profile_of
+from reasoner.clients._wire.openai_chat import OpenAIDialect
+from reasoner.clients._wire.profiles import profile_of
 from reasoner.clients.openai import OpenAIClient
 from reasoner.errors import BadConfig, ClientError, ReasonerError, UsageError
 from reasoner.types import About, Client, Completion, Constraint, Message, Problem, Request, Sampling, Usage

@@ -15,9 +15,10 @@ from fault_server import Fault, FaultServer, chat, error_body
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasoner.calling.retry import Fail, RetryPolicy, classify
 from reasoner.clients import ClientOptions, open_client
-from reasoner.clients._endpoint import MAX_BODY_BYTES
-from reasoner.clients._waits import retry_after_s
+from reasoner.clients._wire.endpoint import MAX_BODY_BYTES
+from reasoner.clients._wire.waits import retry_after_s
 from reasoner.errors import (
     BadResponse,
     ClientError,
@@ -31,7 +32,6 @@ from reasoner.errors import (
     ServerFailed,
     TimedOut,
 )
-from reasoner.retry import Fail, RetryPolicy, classify
 from reasoner.types import Completion, Constraint, Message, Request
 
 REQUEST = Request((Message("user", "a question"),))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from canned import REQUEST
 
-from reasoner.clients._anthropic_wire import AnthropicDialect
-from reasoner.clients._openai_wire import OpenAIDialect
-from reasoner.clients._profiles import ROWS, Profile, overridden, profile_of
+from reasoner.clients._wire.anthropic_messages import AnthropicDialect
+from reasoner.clients._wire.openai_chat import OpenAIDialect
+from reasoner.clients._wire.profiles import ROWS, Profile, overridden, profile_of
 from reasoner.errors import BadConfig
 from reasoner.types import Constraint, Message, Request, Sampling
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasoner.clients import ClientOptions, open_client
-from reasoner.clients._sse import MAX_LINE_BYTES, EventReader, StreamTooLarge
+from reasoner.clients._wire.sse import MAX_LINE_BYTES, EventReader, StreamTooLarge
 from reasoner.errors import BadResponse, ClientError, ContextTooLong, QuotaExhausted, RateLimited, ServerFailed, StreamCut, TimedOut
 from reasoner.types import Completion, Constraint, Request, Sampling, Usage
 

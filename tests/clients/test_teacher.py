@@ -16,7 +16,7 @@ from reasoner.clients.teacher import MAX_WIDTH, NO_ANSWER, WRITERS, TeacherClien
 from reasoner.clients.teacher._rules import WRITERS as TRANSLATING
 from reasoner.clients.teacher._task import Place, reaches
 from reasoner.errors import BadConfig
-from reasoner.outline import Entry, parse
+from reasoner.layouts.outline import Entry, parse
 from reasoner.solver import Solver
 from reasoner.strategies._candidates import read_candidates
 from reasoner.types import About, Client, Completion, Message, Move, Problem, Request, Sampling, canonical_json, digest

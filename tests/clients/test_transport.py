@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from reasoner.clients._transport import MAX_WAITING_BYTES, Response, Transport, address, open_transport
+from reasoner.clients._wire.transport import MAX_WAITING_BYTES, Response, Transport, address, open_transport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from reasoner import registry
-from reasoner.api import Setup, execute
+from reasoner.api.solve import Setup, execute
 from reasoner.budget import Limits
 from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.compare import tabulate
+from reasoner.comparison import tabulate
 from reasoner.errors import UsageError
-from reasoner.numbers import group
-from reasoner.plan import draw, parse_strategies
-from reasoner.run import Outcome
+from reasoner.runs.plan import draw, parse_strategies
+from reasoner.runs.runner import Outcome
+from reasoner.session.digit_grouping import group
 from reasoner.store import Store
 from reasoner.store.queries import load_trajectory
 from reasoner.types import Completion, Request, Sampling

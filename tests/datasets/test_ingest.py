@@ -15,7 +15,7 @@ from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters
 from reasoner.datasets.trace import origins, parse_place
 from reasoner.errors import BadConfig, CorruptRecord, DataError
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.store.queries import load_trajectory

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from reasoner import outline, registry
+from reasoner import registry
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters, Tally
-from reasoner.run import Outcome
+from reasoner.layouts import outline
+from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.types import Answer

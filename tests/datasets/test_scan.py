@@ -15,7 +15,7 @@ from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.datasets.scan import PERSONAL_KINDS, SECRET_KINDS, ControlTokens, findings, redacted, suspects
 from reasoner.datasets.select import Filters, Tally
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.types import Answer

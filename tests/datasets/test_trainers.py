@@ -12,7 +12,7 @@ import pytest
 import reasoner
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.types import Answer

@@ -27,9 +27,9 @@ from typing import Any
 _SERVER = """
 import codecs, gc, importlib, json, os, signal, sys, traceback
 import bm25s, httpx, numpy
-import reasoner.api, reasoner.cli.app, reasoner.cli.output, reasoner.clients.openai, reasoner.plan, reasoner.prompts, reasoner.run
-import reasoner.calling, reasoner.lease, reasoner.outcomes, reasoner.recipe, reasoner.staging, reasoner.store.earlier
-import reasoner.store.crash, reasoner.translate, reasoner.translation.library, reasoner.reversal
+import reasoner.api.solve, reasoner.cli.app, reasoner.cli.output, reasoner.clients.openai, reasoner.runs.plan, reasoner.prompts.templates, reasoner.runs.runner
+import reasoner.calling.caller, reasoner.runs.heartbeat, reasoner.runs.outcomes, reasoner.runs.saved_plan, reasoner.runs.assemble, reasoner.store.earlier
+import reasoner.store.crash, reasoner.api.translate, reasoner.translation.library, reasoner.comparison.reversal
 from reasoner import registry
 "\\n".encode().decode("unicode-escape")  # what jinja2 needs late; a child under another user may not reach the modules any more
 for encoding in ("ascii", "latin-1", "utf-8", "idna"):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reasoner.api import Setup, execute
+from reasoner.api.solve import Setup, execute
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.plan import problem_from_line
-from reasoner.run import Outcome
+from reasoner.runs.plan import problem_from_line
+from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.strategies import Strategy
 from reasoner.types import Answer

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from reasoner.api import Setup, abench, execute
+from reasoner.api.solve import Setup, abench, execute
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.plan import parse_strategies, problem_from_line
+from reasoner.runs.plan import parse_strategies, problem_from_line
 from reasoner.session import Session
 from reasoner.strategies import Strategy
 from reasoner.types import Answer, Message

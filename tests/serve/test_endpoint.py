@@ -14,8 +14,8 @@ import pytest
 from loopback import TOKEN, Loopback
 
 from reasoner.errors import EngineLost
+from reasoner.serve.executor import Done, Order, Started
 from reasoner.serve.faults import Refused
-from reasoner.serve.kitchen import Done, Order, Started
 from reasoner.store import Store
 from reasoner.store.queries import prompt_of
 from reasoner.types import Completion, Message, Request, Sampling, Usage

@@ -8,10 +8,10 @@ from typing import get_args
 
 import pytest
 
-from reasoner import api
+from reasoner.api import solve as api
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 from reasoner.strategies.cot import MAX_JSON_STEPS, Format
 
 FORMATS = list(get_args(Format))

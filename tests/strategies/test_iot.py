@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from reasoner import api
+from reasoner.api import solve as api
 from reasoner.budget import Limits
+from reasoner.calling.retry import RetryPolicy
 from reasoner.clients.scripted import Reply, ScriptedClient
 from reasoner.errors import ContextTooLong, ServerFailed
-from reasoner.retry import RetryPolicy
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 
 ANSWER = "Answer: 9 -> 10 -> 20"
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from reasoner import api, registry
+from reasoner import registry
+from reasoner.api import solve as api
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 from reasoner.types import Completion, Usage
 
 PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24", "mini_crossword", "room_map", "sum"]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from reasoner import api
+from reasoner.api import solve as api
 from reasoner.budget import Limits
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
-from reasoner.plan import Plan, draw, parse_strategies
 from reasoner.prompts import Prompts
-from reasoner.run import Outcome
+from reasoner.runs.plan import Plan, draw, parse_strategies
+from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.store.queries import load_trajectory

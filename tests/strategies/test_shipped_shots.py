@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from reasoner import registry
-from reasoner.outline import parse
+from reasoner.layouts.outline import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "corpora" / "shots"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from reasoner import api
+from reasoner.api import solve as api
 from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 
 RIGHT = {
     "2 9 20": "Answer: 9 -> 10 -> 20",

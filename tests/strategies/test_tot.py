@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reasoner import api
+from reasoner.api import solve as api
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 from reasoner.types import Request
 
 Replies = dict[tuple[str, Any], str]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 import reasoner
-from reasoner import api
+from reasoner.api import solve as api
+from reasoner.api.translate import Item, read_items, translate
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig, DataError
-from reasoner.run import Outcome
+from reasoner.runs.runner import Outcome
 from reasoner.store import Store
-from reasoner.translate import Item, read_items, translate
 from reasoner.translation.build import Builder
 from reasoner.types import Message, Request
 

@@ -14,8 +14,8 @@ from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp.adapter import read_card
 from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import BadConfig, CorruptRecord, DataError
-from reasoner.plan import Plan, parse_strategies, problem_from_line
 from reasoner.prompts import Prompts
+from reasoner.runs.plan import Plan, parse_strategies, problem_from_line
 from reasoner.tune import Options, memory, tune
 from reasoner.tune.adapter import permute, unpermute, write_adapter
 from reasoner.tune.base import read_base, require_compiler

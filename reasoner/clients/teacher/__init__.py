@@ -16,7 +16,7 @@
     Goal: 2.1.2
     Answer: 3 -> 6 -> 7 -> 8
 
-Knows the templates in `WRITERS` and the layout of `reasoner.outline`; knows no particular puzzle, and reads `request.about` instead of
+Knows the templates in `WRITERS` and the layout of `reasoner.layouts.outline`; knows no particular puzzle, and reads `request.about` instead of
 the prompt. It is no language model: what it answers says nothing about any model's skill. Deterministic: the same request, the same
 text. Tokens are counted as words between white space, and `max_tokens` cuts at that many words.
 """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from reasoner.outline import write_line
+from reasoner.layouts.outline import write_line
 
 if TYPE_CHECKING:
     from reasoner.clients.teacher._task import Task, Writer

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER
-from reasoner.fan import BEST, DEAD, GOAL, write_goal, write_line
+from reasoner.layouts.fan import BEST, DEAD, GOAL, write_goal, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

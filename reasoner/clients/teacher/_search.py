@@ -1,4 +1,4 @@
-"""Writers of whole searches (`ats`): breadth first and depth first, in the layout of `reasoner.outline`.
+"""Writers of whole searches (`ats`): breadth first and depth first, in the layout of `reasoner.layouts.outline`.
 
     1: 9 -> 10 (9 + 1 = 10)
     1.1: 9 -> 10 -> 20 (10 * 2 = 20)
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER, AnyMove, Task
-from reasoner.outline import Label, write_back, write_goal, write_heading, write_line
+from reasoner.layouts.outline import Label, write_back, write_goal, write_heading, write_line
 
 GAVE_UP = "No line reached the goal."
 

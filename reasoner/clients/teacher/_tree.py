@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER, reaches
-from reasoner.outline import write_line
+from reasoner.layouts.outline import write_line
 from reasoner.text import shorten
 
 if TYPE_CHECKING:

@@ -1,0 +1,144 @@
+"""Translate sentences with a strategy and a model, and score them where there are references.
+
+    made = translate(["The river sleeps."], source="English", target="Selvan", model="teacher", db="trajectories.db")
+    made.translations, made.scores
+
+A sentence is a problem of the solver `translation` and a translation a recorded trajectory like any other, so a run that was
+interrupted goes on when it is given again. Knows sentences and runs; does not know models or corpora.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reasoner import registry
+from reasoner.api.solve import Setup, execute
+from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
+from reasoner.runs.plan import parse_strategies, problem_from_instance
+from reasoner.translation.scores import Scores, score, spearman
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reasoner.runs.runner import Outcome, Report
+    from reasoner.types import Client, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line to translate: where it stood, the sentence (empty for an empty line), the reference (empty where there is none)."""
+
+    line: int
+    sentence: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What came of it; all lists are in the order of the items."""
+
+    items: tuple[Item, ...]
+    translations: tuple[str, ...]
+    """Empty where the line was empty or nothing was answered."""
+    outcomes: tuple[Outcome | None, ...]
+    report: Report
+    scores: Scores | None
+    """None where no item has a reference."""
+    rank_correlation: float | None
+    """Spearman's, of coverage and chrF++ over the sentences; None where either is missing or does not vary."""
+
+
+def read_items(path: Path, *, source: str, target: str) -> list[Item]:
+    """Read sentences: a text file, one a line; or a TSV whose head names `source` and, for references, `target`.
+
+    Raises:
+        DataError: the file cannot be read.
+        BadConfig: a TSV has no such column.
+        CorruptRecord: a line of a TSV has another number of columns than its head.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    if lines and not lines[-1]:
+        lines.pop()
+    if path.suffix.lower() != ".tsv":
+        return [Item(number, line.strip()) for number, line in enumerate(lines, start=1)]
+    head = lines[0].rstrip("\r").split("\t") if lines else []
+    if source not in head:
+        raise BadConfig(f"{path} has no column {source!r}", hint=f"its columns are: {', '.join(head)[:200]}")
+    made: list[Item] = []
+    for number, line in enumerate(lines[1:], start=2):
+        cells = [cell.strip() for cell in line.rstrip("\r").split("\t")]
+        if len(cells) != len(head):
+            raise CorruptRecord(path, number, f"{len(cells)} columns, the head names {len(head)}")
+        made.append(Item(number, cells[head.index(source)], cells[head.index(target)] if target in head else ""))
+    return made
+
+
+def problem_of(item: Item, *, source: str, target: str) -> Problem:
+    """Return the problem of an item.
+
+    Raises:
+        BadInstance: the sentence or a language cannot be used.
+    """
+    solver = registry.solver("translation")
+    try:
+        instance = solver.Instance(source=source, target=target, sentence=item.sentence, reference=item.reference)
+    except ValueError as error:
+        raise BadInstance(
+            f"line {item.line} cannot be translated: {str(error).splitlines()[-2].strip()[:200]}", hint="change or drop it"
+        ) from error
+    return problem_from_instance(solver, instance, None)
+
+
+async def atranslate(
+    items: Sequence[Item | str],
+    *,
+    source: str,
+    target: str,
+    strategy: str = "fragment_shot",
+    model: str | Client = "local",
+    on_start: Callable[[str, int], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+    **setup: Any,
+) -> Translated:
+    """Translate items in order; the same sentence is asked once.
+
+    Raises:
+        BadInstance: a sentence or a language cannot be used.
+        ReasonerError: see `reasoner.errors`; the run is left resumable.
+    """
+    made = [Item(number, item.strip()) if isinstance(item, str) else item for number, item in enumerate(items, start=1)]
+    problems = [problem_of(item, source=source, target=target) if item.sentence else None for item in made]
+    asked = {problem.id: problem for problem in problems if problem}
+    if not asked:
+        raise BadConfig("there is no sentence to translate", hint="give a text, or a file with one sentence a line")
+    specs = parse_strategies(strategy)
+    if len(specs) != 1:
+        raise BadConfig(f"{len(specs)} strategies were named", hint="translate with one; 'reasoner bench translation' compares several")
+    report = await execute(list(asked.values()), specs, [model], Setup(**setup), on_start=on_start, on_outcome=on_outcome)
+    by_problem = {outcome.problem.id: outcome for outcome in report.outcomes}
+    outcomes = tuple(by_problem[problem.id] if problem else None for problem in problems)
+    translations = tuple(_text(outcome) for outcome in outcomes)
+    scored = [(item, text) for item, text in zip(made, translations, strict=True) if item.reference]
+    scores = score([text for _, text in scored], [item.reference for item, _ in scored]) if scored else None
+    measured = [o.verdict.metrics for o in by_problem.values() if o.verdict and {"coverage", "chrf"} <= o.verdict.metrics.keys()]
+    correlation = spearman([m["coverage"] for m in measured], [m["chrf"] for m in measured])
+    return Translated(tuple(made), translations, outcomes, report, scores, correlation)
+
+
+def translate(items: Sequence[Item | str], **arguments: Any) -> Translated:
+    """Translate; the synchronous face of `atranslate`, with the same arguments."""
+    return asyncio.run(atranslate(items, **arguments))
+
+
+def _text(outcome: Outcome | None) -> str:
+    if outcome is None or outcome.answer is None:
+        return ""
+    solver = registry.solver("translation")
+    text: str = solver.translation_in(outcome.answer, solver.Instance.model_validate_json(outcome.problem.instance))
+    return text

@@ -1,0 +1,254 @@
+"""One call: reserve, commit the intent, ask, commit the outcome. The order is what makes a kill at any moment harmless.
+
+A committed answer of the same call is taken first (`committed`), then one of another call that may stand for it (a fork's parent, the
+cache), and only then is the model asked. An intent is written shortly before the call has its place among those under way, so that a kill
+leaves as `unknown` what may really have been sent and half as many again at most. This is the one place that calls a model. Knows the journal, the client, limits and
+retries; does not know what is asked, why, or what a strategy makes of it.
+
+    thought = await caller.call(intent, add)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
+from reasoner.calling.retry import RetryPolicy, with_retry
+from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
+from reasoner.redaction import without_known
+from reasoner.text import storable
+from reasoner.types import Client, Completion, Request, Usage
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from reasoner.calling.limiter import Limiter
+    from reasoner.store.journal import Intent, Journal, Kept, Lost, ThoughtRow
+    from reasoner.trajectory import Thought
+
+    Add = Callable[[Completion], tuple[Thought, list[ThoughtRow]]]
+    Earlier = Callable[[Intent], Kept | None]
+    Silence = Callable[[Intent], ReasonerError]
+
+Outcome = Literal["failed", "unknown"]
+OnUnknown = Literal["auto", "retry", "ask", "skip"]
+
+ASK_ABOVE = 0.10
+"""Dollars a lost call may have cost, above which `auto` asks before it is made again."""
+
+HELD_WAIT_S = 0.1
+"""How long a call waits before it looks again whether those under way have left it room in the run's budget, in seconds."""
+
+
+@dataclass(slots=True)
+class UnknownPolicy:
+    """What to do with a call that was under way when its process ended, and may have been billed.
+
+    `retry` makes it again, `ask` asks `confirm` once for the whole run (and stops where nobody can be asked), `skip` gives its trajectory
+    up, and `auto` retries unless the call may have cost more than `ASK_ABOVE`.
+    """
+
+    mode: OnUnknown = "auto"
+    confirm: Callable[[str], bool] | None = None
+    _agreed: bool | None = None
+
+    def check(self, lost: Lost, trajectory_id: str, *, free: bool) -> None:
+        """Return when the call may be made again.
+
+        Raises:
+            OutcomeUnknown: it may not.
+        """
+        mode = self.mode
+        if mode == "auto":
+            mode = "ask" if not free and lost.cost is not None and lost.cost > ASK_ABOVE else "retry"
+        if mode == "retry":
+            return
+        price = "" if lost.cost is None else f" (up to ${lost.cost:.4f})"
+        what = f"call {lost.id} of trajectory {trajectory_id} was under way when its process ended and may have been billed{price}"
+        if mode == "ask" and self.confirm is not None:
+            if self._agreed is None:
+                self._agreed = self.confirm(f"{what}. Make this and other such calls again?")
+            if self._agreed:
+                return
+        hint = "--on-unknown retry makes such calls again"
+        if mode == "skip":
+            raise OutcomeUnknown(f"{what}; it was skipped", hint=hint)
+        raise OutcomeUnknown(what, hint=f"{hint}, --on-unknown skip gives up their trajectories", stops_run=True)
+
+
+class Caller:
+    """Makes the calls of one trajectory."""
+
+    def __init__(
+        self,
+        *,
+        trajectory_id: str,
+        client: Client,
+        journal: Journal,
+        limiter: Limiter,
+        budget: Budget,
+        jitter: random.Random,
+        retry: RetryPolicy | None = None,
+        price: Price | None = None,
+        on_unknown: UnknownPolicy | None = None,
+        earlier: Earlier | None = None,
+        silence: Silence | None = None,
+    ) -> None:
+        self.trajectory_id = trajectory_id
+        self.client = client
+        self.journal = journal
+        self.limiter = limiter
+        self.budget = budget
+        self.committed = journal.load()
+        self.taken = 0
+        self.made = 0
+        self._lost = journal.lost()
+        # Waits are drawn from a stream of their own: how often a server failed must not change what a strategy draws.
+        self._jitter = jitter
+        self._retry = retry or RetryPolicy()
+        self._price = price
+        self._on_unknown = on_unknown or UnknownPolicy()
+        self._earlier = earlier
+        self._silence = silence
+
+    def replay(self, kept: Kept) -> Completion:
+        """Take a committed answer; its usage counts against the budget as it did when it was made."""
+        completion = kept.completion
+        used = spent_on(completion.usage, completion.seconds, taken=kept.source is not None)
+        with self.budget.reserve(Reserve(used.tokens, used.cost)) as held:
+            held.settle(used)
+        return completion
+
+    async def call(self, intent: Intent, add: Add) -> Thought:
+        """Get the answer to a call that is not committed, and commit it with the thoughts that `add` makes of it.
+
+        Raises:
+            BudgetExhausted: it does not fit in the budget of the trajectory or of the run; nothing was asked.
+            OutcomeUnknown: it was made before, may have been billed, and is not to be made again.
+            ClientError: the provider failed for good.
+            StoreError: it could not be recorded.
+        """
+        if self._silence is not None:
+            raise self._silence(intent)
+        if (kept := self._earlier(intent) if self._earlier else None) is not None:
+            return await self._take(intent, kept, add)
+        if (lost := self._lost.get(intent.request.key)) is not None:
+            self._on_unknown.check(lost, self.trajectory_id, free=not self.client.paid)
+        return await self._ask(intent, add)
+
+    async def _take(self, intent: Intent, kept: Kept, add: Add) -> Thought:
+        """Let another call's answer stand for this one's: it costs nothing, and its tokens count as if it had been asked."""
+        usage = replace(kept.completion.usage, cost=0.0)
+        completion = replace(kept.completion, usage=usage, seconds=0.0)
+        used = spent_on(usage, 0.0, taken=True)
+        with self.budget.reserve(Reserve(used.tokens, 0.0)) as held:
+            held.settle(used)
+            thought, rows = add(completion)
+            self.taken += 1
+            await self.journal.taken_from(intent, kept.source or 0, completion, rows)
+        return thought
+
+    async def _ask(self, intent: Intent, add: Add) -> Thought:
+        free = not self.client.paid
+        reserve = worst_case(intent.request, self._price, free=free)
+        intent = replace(intent, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost)
+        with self.budget.reserve(reserve) as held:
+            attempt = _Attempt(self, intent)
+            try:
+                raw = await with_retry(attempt.make, self._retry, rng=self._jitter, budget=self.limiter.retries, on_retry=attempt.failed)
+            except StreamCut as cut:
+                raw = cut.partial  # kept as what it is: truncated, and so recorded
+            except ClientError as error:
+                held.settle(Spent(calls=1, seconds=attempt.seconds))
+                await attempt.close(str(error), "unknown" if error.unknown_outcome else "failed")
+                raise
+            except ReasonerError as error:
+                await attempt.close(str(error), "unknown" if attempt.uncertain else "failed")
+                raise
+            except asyncio.CancelledError:
+                await asyncio.shield(attempt.close("cancelled", "failed" if attempt.started is None else "unknown"))
+                raise
+            completion = self._settled(raw, seconds=attempt.seconds, free=free)
+            held.settle(spent_on(completion.usage, completion.seconds))
+            self.made += 1
+            thought, rows = add(completion)
+            await self.journal.done(attempt.call_id or 0, completion, rows, retries=attempt.retries, key=intent.request.key)
+        return thought
+
+    def _settled(self, completion: Completion, *, seconds: float, free: bool) -> Completion:
+        """Bound the text, price the usage, and take the duration as seen from here when the client gave none."""
+        usage = completion.usage
+        cost = usage.cost
+        if cost is None:
+            cost = 0.0 if free else None
+            if self._price is not None:
+                cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
+        priced = Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost)
+        return replace(completion, text=without_known(storable(completion.text)), usage=priced, seconds=completion.seconds or seconds)
+
+
+class _Attempt:
+    """The attempts at one call: its row, when the first was sent, and whether the last may have been billed."""
+
+    def __init__(self, caller: Caller, intent: Intent) -> None:
+        self._caller = caller
+        self._intent = intent
+        self.uncertain = False
+        self.call_id: int | None = None
+        self.started: float | None = None
+        self.retries = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the call was sent; 0 when it never was."""
+        return 0.0 if self.started is None else time.monotonic() - self.started
+
+    def failed(self, error: ReasonerError, *_: object) -> None:
+        """Note an attempt that is followed by another."""
+        self.retries += 1
+        self.uncertain = not isinstance(error, ClientError) or error.unknown_outcome
+
+    async def make(self) -> Completion:
+        """Make one attempt: announce it, wait for a place, send it. While it waits to be asked again, or for room in the budget, it holds neither.
+
+        A call is announced before it has its place, since the commit takes about as long as a quick answer; no more than `Limiter.line` lets
+        are announced, and those that a kill finds waiting become `unknown` with those that were sent.
+        """
+        while True:
+            async with self._caller.limiter.line:
+                if self.call_id is None:
+                    self.call_id = await self._intend()
+                elif self.uncertain:
+                    await self._caller.journal.again(self.call_id)
+                    self.uncertain = False
+                if self.call_id is not None:
+                    async with self._caller.limiter.place(self._intent.reserved_tokens) as place:
+                        self.started = time.monotonic() if self.started is None else self.started
+                        answer = await self._send(self._intent.request)
+                        place.used(answer.usage.prompt_tokens + answer.usage.completion_tokens)
+                        return answer
+            await asyncio.sleep(HELD_WAIT_S)
+
+    async def _send(self, request: Request) -> Completion:
+        client = self._caller.client
+        return await client.complete(request)
+
+    async def _intend(self) -> int | None:
+        """Commit the intent. One that is cancelled meanwhile is committed all the same, so it is closed before the cancellation goes on."""
+        commit = asyncio.ensure_future(self._caller.journal.intent(self._intent))
+        try:
+            return await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            call_id = await commit
+            if call_id is not None:
+                await asyncio.shield(self._caller.journal.failed(call_id, "cancelled before it was sent", state="failed", retries=0))
+            raise
+
+    async def close(self, error: str, state: Outcome) -> None:
+        """Commit that the call gave no answer, if it was announced at all."""
+        if self.call_id is not None:
+            await self._caller.journal.failed(self.call_id, error, state=state, retries=self.retries, seconds=self.seconds)

@@ -1,0 +1,293 @@
+"""A model at the other end of an HTTP connection, whatever its dialect.
+
+Knows connections, deadlines and bounds. Does not know a format (a `Dialect` does), and does not retry, limit, price or record anything:
+those are `reasoner.calling.retry`, `reasoner.calling.limiter`, `reasoner.budget` and the store. What a request is `about` never leaves the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import time
+import zlib
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import httpx
+from pydantic import SecretStr
+
+from reasoner.clients._wire.dialect import cut
+from reasoner.clients._wire.endpoint import MAX_BODY_BYTES, Endpoint
+from reasoner.clients._wire.profiles import overridden, profile_of
+from reasoner.clients._wire.sse import EventReader, StreamTooLarge
+from reasoner.clients._wire.transport import Response, Transport, address, open_transport
+from reasoner.errors import BadConfig, BadResponse, ClientError, ServerFailed, TimedOut, UsageError
+from reasoner.redaction import is_variable_name, remember
+from reasoner.text import clean, shorten
+from reasoner.types import Completion, Pacing, Request, digest
+
+if TYPE_CHECKING:
+    from reasoner.clients import ClientOptions
+    from reasoner.clients._wire.dialect import Dialect, Reading
+    from reasoner.clients._wire.profiles import Dialect as DialectName
+
+DEFAULT_CONCURRENCY = 8
+CONNECT_TIMEOUT_S = 10.0
+DRAIN_S = 0.25
+"""How long the end of a response is waited for after its stream has ended: a connection read to its end is used again."""
+_SAID = {"User-Agent": f"python-httpx/{httpx.__version__}"}
+"""What httpx's client says of itself: some gateways refuse requests that say nothing."""
+
+_Answer = Response | httpx.Response
+"""What comes back: ours, and httpx's where a proxy is in between."""
+
+
+class _Key(httpx.Auth):
+    """Puts the key into the one header it belongs in, at the moment a request leaves."""
+
+    def __init__(self, dialect: Dialect, key: SecretStr) -> None:
+        self._dialect = dialect
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers.update(self._dialect.headers(self._key.get_secret_value()))
+        yield request
+
+
+class RemoteClient:
+    """One model at one endpoint; made by `open_client`. Usable from any event loop, one pool for each."""
+
+    def __init__(self, scheme: DialectName, dialect: Dialect, endpoint: Endpoint, options: ClientOptions) -> None:
+        self.name = f"{scheme}:{endpoint.model}"
+        self.profile = overridden(profile_of(scheme, endpoint.model, endpoint.host), options.profile)
+        changed = f"#{self.profile.model_dump_json(exclude_defaults=True, by_alias=True)}" if options.profile else ""
+        self.fingerprint = f"{self.name}@{endpoint.base_url}{changed}"
+        self.paid = not is_loopback(endpoint.host)
+        self.concurrency = options.concurrency or DEFAULT_CONCURRENCY
+        key = endpoint.key.get_secret_value()
+        self.pacing = Pacing(
+            adaptive=True, rpm=options.rpm, tpm=options.tpm, account=hash((endpoint.host, key)) if key else None
+        )  # the hash differs from process to process, and goes nowhere
+        self._dialect = dialect
+        self._endpoint = endpoint
+        self._url = httpx.URL(endpoint.url)  # parsed once, not at every call
+        self._timeout_s = options.timeout_s
+        self._idle_s = options.idle_timeout_s
+        self._stream = options.stream
+        self._address = address(self._url)
+        self._host = {"Host": self._url.netloc.decode("ascii")}
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Transport | httpx.AsyncClient] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.fingerprint!r})"
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask once; see `reasoner.errors` and docs/remote-models.md for which error stands for what."""
+        endpoint = self._endpoint
+        body = self._dialect.body(request, model=endpoint.model, profile=self.profile, stream=self._stream)
+        accepts = "text/event-stream, application/json" if self._stream else "application/json"
+        headers = {"Content-Type": "application/json", "Accept": accepts, "Accept-Encoding": "identity"}
+        if request.key:
+            plain = request.key.isascii() and request.key.isprintable() and request.key.strip() == request.key
+            headers["Idempotency-Key"] = request.key if plain else digest(request.key)
+        started_s = time.perf_counter()
+        reading = self._dialect.reading(endpoint, request, profile=self.profile)
+        try:
+            # A total deadline: a server that drips one byte a second never trips a read timeout.
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._sent(body, headers) as response,
+            ):
+                if self._stream and response.is_success and _is_stream(response):
+                    await self._follow(response, reading)
+                    if reading.whole:
+                        return reading.completion(seconds=time.perf_counter() - started_s)
+                    raise self._cut(request, reading, "ended", started_s)
+                data = await _read(response)
+        except BadResponse as error:
+            if reading.text:
+                raise self._cut(request, reading, "made no sense", started_s) from error
+            raise
+        except TimeoutError as error:
+            if reading.text:
+                raise self._cut(request, reading, f"was not at its end within {self._timeout_s:g} s", started_s) from error
+            message = f"{endpoint.url} gave no whole answer within {self._timeout_s:g} s"
+            raise TimedOut(message, hint="raise --timeout or lower max_tokens") from error
+        except httpx.TransportError as error:
+            # The cause quotes what it could not read, and a server that echoes the key would thereby put it into a traceback.
+            cause = None if endpoint.holds_key(error) else error
+            if reading.text:
+                raise self._cut(request, reading, "broke off", started_s) from cause
+            raise endpoint.broken(error) from cause
+        if not response.is_success:
+            raise endpoint.fault(response.status_code, response.headers, data, schema=request.constraint is not None)
+        if len(data) > MAX_BODY_BYTES:
+            raise BadResponse(f"{endpoint.url} answered with more than {MAX_BODY_BYTES} bytes", hint="lower max_tokens")
+        seconds = time.perf_counter() - started_s
+        return self._dialect.completion(endpoint, request, data, seconds=seconds, profile=self.profile)
+
+    async def _follow(self, response: _Answer, reading: Reading) -> None:
+        """Read a stream to its end, to the end of the response, or until nothing has come for the idle timeout."""
+        events = EventReader()
+        pieces = aiter(_unpacked(response))
+        while not reading.ended:
+            try:
+                async with asyncio.timeout(self._idle_s):
+                    piece = await anext(pieces, None)
+            except TimeoutError as error:
+                raise httpx.ReadTimeout(f"nothing came for {self._idle_s:g} s") from error
+            except zlib.error as error:
+                raise BadResponse(f"{self._endpoint.url} sent a stream that cannot be unpacked", hint="try again") from error
+            if piece is None:
+                reading.closed()
+                return
+            try:
+                completed = events.feed(piece)
+            except StreamTooLarge as error:
+                raise BadResponse(f"{self._endpoint.url} sent {error}", hint="lower max_tokens") from error
+            for event in completed:
+                if not reading.ended:
+                    reading.take(event)
+        with contextlib.suppress(TimeoutError, httpx.TransportError):
+            async with asyncio.timeout(DRAIN_S):
+                await anext(pieces, None)
+
+    def _cut(self, request: Request, reading: Reading, how: str, started_s: float) -> ClientError:
+        """Return the error for a stream that is not whole: with what had come of the answer, if anything had."""
+        if reading.text:
+            return cut(self._endpoint, request, reading, how, seconds=time.perf_counter() - started_s)
+        hint = "the request may have been processed; try again"
+        return ServerFailed(f"the stream from {self._endpoint.where} {how} before anything of an answer had come", hint=hint)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. Safe to call twice."""
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.aclose()
+
+    @asynccontextmanager
+    async def _sent(self, body: bytes, headers: dict[str, str]) -> AsyncIterator[_Answer]:
+        """Send a request and give its response, its body unread.
+
+        What httpx's client does for each request (cookies, redirects, merging headers and URLs) costs as much as the connection itself, and
+        nothing here needs it. Where a proxy is in between, httpx's client finds it.
+        """
+        pool = self._pool()
+        if isinstance(pool, httpx.AsyncClient):
+            async with pool.stream("POST", self._url, content=body, headers=headers) as response:
+                yield response
+            return
+        key = self._dialect.headers(self._endpoint.key.get_secret_value())
+        sent = [(name.encode("ascii"), value.encode("ascii")) for name, value in {**self._host, **_SAID, **headers, **key}.items()]
+        answer = await pool.post(self._address, sent, body, connect_timeout_s=CONNECT_TIMEOUT_S)
+        try:
+            yield answer
+        finally:
+            await answer.aclose()
+
+    def _pool(self) -> Transport | httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        if loop not in self._pools:
+            # Proxies are for the way out, not for a server on this machine.
+            transport = open_transport(max_connections=self.concurrency, trust_env=self.paid)
+            self._pools[loop] = transport or httpx.AsyncClient(
+                auth=_Key(self._dialect, self._endpoint.key),
+                timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
+                limits=httpx.Limits(max_connections=self.concurrency),
+                follow_redirects=False,
+                trust_env=True,
+            )
+        return self._pools[loop]
+
+
+def _is_stream(response: _Answer) -> bool:
+    """Tell whether the server streams: one that ignores the wish answers in one piece, and says so."""
+    kind: str = response.headers.get("content-type", "").lower()
+    return kind.startswith("text/event-stream")
+
+
+async def _unpacked(response: _Answer) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body, decompressed by at most `MAX_BODY_BYTES` at a time."""
+    packed = response.headers.get("content-encoding", "identity").lower() in {"gzip", "x-gzip", "deflate"}
+    unpack = zlib.decompressobj(wbits=47) if packed else None
+    async for piece in response.aiter_raw():
+        yield unpack.decompress(piece, MAX_BODY_BYTES + 1) if unpack else piece
+        if unpack is not None and unpack.unconsumed_tail:
+            raise zlib.error("one piece unpacks to more than a whole body may have")
+
+
+async def _read(response: _Answer) -> bytes:
+    """Read a body up to one byte over the bound, counted after decompression. An error's body may end early: its status says enough."""
+    data = bytearray()
+    try:
+        async for piece in _unpacked(response):
+            data += piece[: MAX_BODY_BYTES + 1 - len(data)]
+            if len(data) > MAX_BODY_BYTES:
+                break
+    except httpx.TransportError:
+        if response.is_success:
+            raise
+    except zlib.error:
+        data.clear()
+    return bytes(data)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def checked_url(text: str, source: str, key_env: str) -> httpx.URL:
+    """Return a base URL that can be used, without its trailing slash. Messages never show credentials.
+
+    Raises:
+        BadConfig: it cannot be used.
+    """
+    form = "it looks like https://host/v1"
+    if "@" in text:  # before anything that could quote a part of it
+        raise BadConfig(f"{source} holds credentials", hint=f"put the key in the variable {key_env} and take it out of the URL")
+    try:
+        url = httpx.URL(text.strip().rstrip("/"))
+        url.raw_host.decode("ascii").encode("idna")  # what the resolver does; it fails on labels over 63 characters
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise BadConfig(f"{source} is no URL: {error}", hint=form) from error
+    usable = url.scheme in {"http", "https"} and url.host and "%" not in url.host and (url.port is None or 0 < url.port < 2**16)
+    if not usable or url.query or url.fragment:
+        raise BadConfig(f"{source} cannot be used: {shorten(clean(text), 100)!r}", hint=form)
+    return url
+
+
+def _key_from(env: str) -> SecretStr:
+    if not is_variable_name(env):
+        raise BadConfig(
+            "--api-key-env is not the name of a variable", hint="name the variable that holds the key, never the key; it is not shown here"
+        )
+    key = os.environ.get(env, "").strip()
+    remember(key)
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(f"the variable {env} holds no usable key: it has spaces or characters a header cannot carry", hint="set it again")
+    return SecretStr(key)
+
+
+def open_endpoint(scheme: DialectName, name: str, url: httpx.URL, *, key_env: str, path: str) -> Endpoint:
+    """Return the endpoint of a model. Nothing is connected.
+
+    Raises:
+        UsageError: no model is named, or the key that a server on another machine needs is not set.
+        BadConfig: the name cannot be used.
+    """
+    if not name.strip():
+        raise UsageError(f"{scheme}: names no model", hint=f"write {scheme}:NAME with the name the server knows the model by")
+    if len(name) > 200 or clean(name) != name or not name.isprintable():
+        raise BadConfig(f"the model name {shorten(clean(name), 60)!r} cannot be used", hint="at most 200 printable characters")
+    key = _key_from(key_env)
+    if not key.get_secret_value() and not is_loopback(url.host):
+        raise UsageError(f"no key for {url.host}", hint=f"set the variable {key_env} (to any word if the server wants none)")
+    return Endpoint(name.strip(), str(url), url.host, key, key_env, path)

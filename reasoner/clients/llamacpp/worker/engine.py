@@ -1,0 +1,216 @@
+"""The engine in the worker process: many requests over one model, advancing together.
+
+Puts the parts together: `vocabulary` (messages to tokens), `constraint` and `sampler` (what may be drawn), `scheduler` and `prefix_tree`
+(who is decoded when, from which cached prefix), `model` (llama.cpp). Does not know processes, pipes or restarts.
+
+    engine = Engine.load({"path": "model.gguf", "n_ctx": 4096, "threads": 2, ...})
+    engine.submit({"id": 1, "messages": [["user", "Hi"]], "sampling": {...}, "seed": 7, "constraint": None})
+    while engine.busy:
+        for number, reply in engine.step():
+            ...   # 1, {"text": "Hello!", "finish_reason": "stop", "prompt_tokens": 31, "cached_tokens": 0, "completion_tokens": 3, ...}
+"""
+
+from __future__ import annotations
+
+import codecs
+import time
+from typing import Any
+
+import llama_cpp
+
+from reasoner.clients.llamacpp.worker.constraint import grammar_of
+from reasoner.clients.llamacpp.worker.measure import measure
+from reasoner.clients.llamacpp.worker.model import N_BATCH, Model
+from reasoner.clients.llamacpp.worker.sampler import Sampler, logprob_of
+from reasoner.clients.llamacpp.worker.scheduler import Scheduler
+from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
+from reasoner.errors import BadConfig
+from reasoner.types import Message
+
+SLOW_STEP_S = 20.0
+"""A step that takes longer halves how much of a prompt the next one takes: a step is the time between two signs of life."""
+MIN_BATCH = 32
+
+
+class Engine:
+    """One loaded model and the requests under way on it."""
+
+    def __init__(self, model: Model, vocabulary: Vocabulary, *, max_running: int, exact: bool) -> None:
+        self._model = model
+        self._vocabulary = vocabulary
+        self._answers: dict[int, _Answer] = {}
+        self._exact = exact
+        self._step_s = 0.0
+        self.scheduler = Scheduler(
+            decoder=model,
+            n_sequences=model.n_sequences,
+            max_running=max_running,
+            n_batch=N_BATCH,
+            patience_tokens=model.patience_tokens(),
+            exact=exact,
+        )
+
+    @classmethod
+    def load(cls, options: dict[str, Any]) -> Engine:
+        """Load a model; see `Model.load` for the options, and besides: `template`, `max_running`, `exact`.
+
+        Raises:
+            BadConfig: llama.cpp refuses the model or the adapter.
+        """
+        model = Model.load(options)
+        vocabulary = Vocabulary(model.handle, template=options.get("template"), n_ctx=model.n_ctx)
+        return cls(model, vocabulary, max_running=options.get("max_running", 1), exact=options.get("exact", False))
+
+    def warm_up(self) -> None:
+        """Try the model out; what this processor cannot run ends the process here."""
+        self._model.warm_up()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return self.scheduler.busy
+
+    def submit(self, job: dict[str, Any]) -> None:
+        """Queue a request under its number `id`.
+
+        Raises:
+            BadTemplate: the chat template cannot be rendered.
+            BadConfig: the constraint cannot be compiled, or the sampling is not possible.
+            ContextTooLong: the prompt leaves no room for a single token.
+        """
+        grammar = grammar_of(job["constraint"])
+        prompt = self._vocabulary.tokens_of([Message(role, content) for role, content in job["messages"]])
+        sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], grammar=grammar)
+        answer = _Answer(job, prompt, sampler, self._model, self._vocabulary, constrained=grammar is not None)
+        self._answers[job["id"]] = answer
+        self.scheduler.add(answer)
+
+    def cancel(self, number: int) -> bool:
+        """Drop a request and free what it holds; False when there is none of that number."""
+        answer = self._answers.pop(number, None)
+        if answer is None:
+            return False
+        self.scheduler.cancel(answer)
+        answer.close()
+        return True
+
+    def entered(self) -> list[int]:
+        """Return the numbers of the requests that were let in since this was asked last."""
+        entered, self.scheduler.entered = self.scheduler.entered, []
+        return [task.number for task in entered if isinstance(task, _Answer)]
+
+    def step(self) -> list[tuple[int, dict[str, Any]]]:
+        """Decode one batch; return the requests it completed, with their replies."""
+        started = time.perf_counter()
+        finished = self.scheduler.step()
+        seconds = time.perf_counter() - started
+        self._step_s += seconds
+        if seconds > SLOW_STEP_S:
+            self.scheduler.n_batch = max(MIN_BATCH, self.scheduler.n_batch // 2)
+        replies = []
+        for answer in finished:
+            assert isinstance(answer, _Answer)
+            del self._answers[answer.number]
+            answer.close()
+            replies.append((answer.number, answer.reply()))
+        return replies
+
+    def info(self) -> dict[str, Any]:
+        """Return what is known only after loading, and what was done so far."""
+        counts = self.scheduler.counts
+        return {
+            "n_ctx": self._model.n_ctx,
+            "n_cells": self._model.n_cells,
+            "threads": self._model.threads,
+            "exact": self._exact,
+            "template_sha256": self._vocabulary.template_sha256,
+            "end_tokens": self._vocabulary.end_tokens(),
+            "llama_cpp_python": llama_cpp.__version__,
+            "evaluated_prompt_tokens": counts.prompt_tokens,
+            "cached_prompt_tokens": counts.cached_tokens,
+            "drawn_tokens": counts.drawn_tokens,
+            "steps": counts.steps,
+            "step_s": self._step_s,
+            "native_s": self._model.native_s,
+            "running": self.scheduler.n_running,
+            "preempted": counts.preempted,
+            "kept_cells": self.scheduler.tree.n_cells,
+        }
+
+    def measure(self) -> dict[str, Any]:
+        """Measure how fast this machine reads and writes with this model; drops what is cached.
+
+        Raises:
+            BadConfig: requests are under way.
+        """
+        if self.busy:
+            raise BadConfig("the model cannot be measured while requests are under way", hint="wait for them")
+        self.scheduler.tree.clear()
+        return measure(self._model, vocabulary_size=self._vocabulary.n_tokens)
+
+
+class _Answer:
+    """One request under way: what the scheduler advances, and the text that grows."""
+
+    def __init__(
+        self, job: dict[str, Any], prompt: list[int], sampler: Sampler, model: Model, vocabulary: Vocabulary, *, constrained: bool
+    ) -> None:
+        sampling = job["sampling"]
+        self.number: int = job["id"]
+        self.prompt = prompt
+        self.max_tokens = min(sampling["max_tokens"], model.n_ctx - len(prompt))
+        self.written: list[int] = []
+        self.alone: bool = job.get("alone", False)
+        self.ends: bool = job.get("ends", False)
+        self.n_cached = 0
+        self._sampler = sampler
+        self._model = model
+        self._vocabulary = vocabulary
+        self._constrained = constrained
+        self._stops: list[str] = sampling["stop"]
+        self._longest_stop = max((len(stop) for stop in self._stops), default=0)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._text = ""
+        self._finish_reason = ""
+        self._logprobs: list[float] | None = [] if sampling.get("logprobs") else None
+
+    def take(self, row: int) -> bool:
+        """Draw the next token; True when the answer is complete."""
+        started = time.perf_counter()
+        token = self._sampler.draw(self._model.context, row)
+        self._model.native_s += time.perf_counter() - started
+        if self._vocabulary.ends(token):
+            return self._end("stop")
+        if self._logprobs is not None:
+            self._logprobs.append(logprob_of(self._model.context, row, self._vocabulary.n_tokens, token))
+        self.written.append(token)
+        seen = max(0, len(self._text) - self._longest_stop + 1)
+        self._text += self._decoder.decode(self._vocabulary.bytes_of(token))
+        found = [at for stop in self._stops if (at := self._text.find(stop, seen)) >= 0]
+        if found:
+            self._text = self._text[: min(found)]
+            self._finish_reason = "stop"
+            return True
+        return self._end("length") if len(self.written) >= self.max_tokens else False
+
+    def _end(self, reason: str) -> bool:
+        self._text += self._decoder.decode(b"", final=True)
+        self._finish_reason = reason
+        return True
+
+    def reply(self) -> dict[str, Any]:
+        """Return the finished answer as the parent is told it."""
+        mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
+        return {
+            "text": self._text,
+            "finish_reason": self._finish_reason,
+            "prompt_tokens": len(self.prompt),
+            "cached_tokens": self.n_cached,
+            "completion_tokens": len(self.written),
+            "constraint_applied": "grammar" if self._constrained else "none",
+            "mean_logprob": mean,
+        }
+
+    def close(self) -> None:
+        """Free the samplers."""
+        self._sampler.close()

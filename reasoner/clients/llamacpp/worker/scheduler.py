@@ -1,0 +1,396 @@
+"""Which tokens go into the next step: running answers advance together, prompts are read in pieces beside them, shared prefixes once.
+
+    scheduler.add(task)
+    while scheduler.busy:
+        finished = scheduler.step()
+
+A task waits until a place is free, until its tokens fit in the cache, and while another one is reading a prefix it shares. When the
+cache runs full in spite of that, the task that came last gives its cells back and goes on later with what it has written so far.
+Knows tasks, sequences and the prefix tree; asks a `Decoder` to decode and each task to take its next token. Imports no llama.cpp.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reasoner.clients.llamacpp.worker.prefix_tree import Cells, Node, PrefixTree
+
+HEADROOM_TOKENS = 64
+"""Cells a task must find free for its answer before it is let in; more it gets as it needs them."""
+WORTH_WAITING_TOKENS = 16
+"""A shared prefix shorter than this is read twice rather than waited for."""
+LOOK_EVERY_TOKENS = 64
+SHARED_BATCH = 128
+"""Tokens of a step in which several tasks take part. Every token of a batch looks at the cells of all others in it, so what is gained by
+larger batches is lost again; a lone task reads as much at once as the model takes."""
+
+
+class OutOfCells(Exception):
+    """The decoder has no room for a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Tokens of one sequence to be decoded: they take the positions from `start` on. Logits are wanted of the last one, or of none."""
+
+    seq: int
+    start: int
+    tokens: Sequence[int]
+    wants_logits: bool
+
+
+class Decoder(Cells, Protocol):
+    """What the scheduler needs of a model."""
+
+    n_cells: int
+    shares_prefixes: bool
+
+    def decode(self, slices: Sequence[Slice]) -> list[int | None]:
+        """Put a batch through; return the row of each slice's logits, None where none were wanted.
+
+        Raises:
+            OutOfCells: there is no room; nothing was changed.
+        """
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let a sequence begin with the first tokens of another."""
+
+    def clear(self) -> None:
+        """Drop all sequences."""
+
+
+class Task(Protocol):
+    """One request as the scheduler sees it."""
+
+    prompt: list[int]
+    max_tokens: int
+    written: list[int]
+    alone: bool
+    """Whether nothing else may run beside it: it is suspected of having brought a worker down."""
+    ends: bool
+    """Whether nobody will continue its answer: nothing of it is kept that no other request shares."""
+    n_cached: int
+    """How much of its prompt was found in the cache; set when it is let in."""
+
+    def take(self, row: int) -> bool:
+        """Draw the next token from a row of logits, append it to `written`, and tell whether the answer is complete."""
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A task in the cache: which sequence it has, what of its tokens is read, and what it builds on."""
+
+    task: Task
+    seq: int
+    tokens: list[int]
+    n_read: int
+    n_shared: int
+    pinned: Node | None
+
+    @property
+    def n_left(self) -> int:
+        return len(self.tokens) - self.n_read
+
+    @property
+    def reads_prompt(self) -> bool:
+        """Whether more than the last drawn token is still to be read."""
+        return self.n_left > 1 or not self.task.written
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done so far, in tokens and steps."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    drawn_tokens: int = 0
+    steps: int = 0
+    preempted: int = 0
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """See the module. `exact` runs one task at a time, each on an empty cache."""
+
+    decoder: Decoder
+    n_sequences: int
+    max_running: int
+    n_batch: int
+    patience_tokens: int
+    exact: bool = False
+    counts: Counts = field(default_factory=Counts)
+    entered: list[Task] = field(default_factory=list)
+    """Tasks that were let in since somebody last emptied this list."""
+    tree: PrefixTree = field(init=False)
+    _waiting: deque[Task] = field(default_factory=deque)
+    _running: list[_Place] = field(default_factory=list)
+    _free: list[int] = field(init=False)
+    _looked_at: int = 0
+
+    def __post_init__(self) -> None:
+        self._free = list(range(self.n_sequences - 1, -1, -1))
+        self.tree = PrefixTree(_Recycler(self.decoder, self._free), patience_tokens=self.patience_tokens)
+        if self.exact:
+            self.max_running = 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self._waiting or self._running)
+
+    @property
+    def n_running(self) -> int:
+        """How many tasks have a place in the cache."""
+        return len(self._running)
+
+    def add(self, task: Task) -> None:
+        """Queue a task."""
+        self._waiting.append(task)
+
+    def cancel(self, task: Task) -> bool:
+        """Drop a task and free what it holds at once; False when it is not here (any more)."""
+        if task in self._waiting:
+            self._waiting.remove(task)
+            return True
+        place = next((p for p in self._running if p.task is task), None)
+        if place is None:
+            return False
+        self._leave(place)
+        return True
+
+    def step(self) -> list[Task]:
+        """Decode one batch and return the tasks it completed."""
+        self._admit()
+        slices, places = self._plan()
+        self._look_for_stale(sum(len(piece.tokens) for piece in slices))
+        rows = self._decode(slices, places)
+        finished: list[Task] = []
+        for place, piece, row in zip(places, slices, rows, strict=True):
+            if place not in self._running:
+                continue  # it was sent back to wait when the cache ran full
+            prompt_read = self._read(place, len(piece.tokens))
+            if row is not None:
+                twins = self._enter_twins(place) if prompt_read else []
+                finished += [p.task for p in (place, *twins) if self._draw(p, row)]
+        return finished
+
+    def _draw(self, place: _Place, row: int) -> bool:
+        """Let a task draw its next token; True when it is complete by that."""
+        self.counts.drawn_tokens += 1
+        if place.task.take(row):
+            self._finish(place)
+            return True
+        place.tokens.append(place.task.written[-1])
+        return False
+
+    def _enter_twins(self, first: _Place) -> list[_Place]:
+        """Let in the waiting tasks whose tokens are the very same: they draw from the logits that are there, and read nothing."""
+        twins: list[_Place] = []
+        for task in [t for t in self._waiting if len(t.prompt) + len(t.written) == len(first.tokens)]:
+            tokens = [*task.prompt, *task.written]
+            if tokens != first.tokens or not self._has_place_for(task) or not self._make_room(min(task.max_tokens, HEADROOM_TOKENS)):
+                continue
+            self._waiting.remove(task)
+            twins.append(self._enter(task, tokens, self.tree.pin(tokens, len(tokens), counts=False)))
+        return twins
+
+    def _admit(self) -> None:
+        """Give waiting tasks a place, first come first served; one that waits for a prefix lets others pass."""
+        held: list[Task] = []
+        while self._waiting and self._has_place_for(self._waiting[0]):
+            task = self._waiting.popleft()
+            tokens = [*task.prompt, *task.written]
+            length, source = self._match(tokens)
+            if self._is_being_read(tokens, length):
+                held.append(task)
+                continue
+            # Pinned before room is made: what it builds on must not be what is evicted.
+            pinned = None if source is None else self.tree.pin(tokens, length)
+            if not self._make_room(len(tokens) - length + min(task.max_tokens, HEADROOM_TOKENS)):
+                if pinned is not None:
+                    self.tree.unpin(pinned)
+                held.append(task)
+                break
+            self._enter(task, tokens, pinned)
+        self._waiting.extendleft(reversed(held))
+
+    def _has_place_for(self, task: Task) -> bool:
+        if task.alone or any(place.task.alone for place in self._running):
+            return not self._running
+        return len(self._running) < self.max_running
+
+    def _match(self, tokens: list[int]) -> tuple[int, int | None]:
+        """Return how many tokens are cached, and in which sequence. The last one is always read: its logits are needed."""
+        if self.exact or not self.decoder.shares_prefixes:
+            return 0, None
+        found = self.tree.match(tokens[:-1])
+        return found.length, found.seq
+
+    def _is_being_read(self, tokens: list[int], length: int) -> bool:
+        """Tell whether a running task is reading a longer prefix of these tokens than is cached."""
+        if not self.decoder.shares_prefixes:
+            return False
+        wanted = length + WORTH_WAITING_TOKENS
+        if any(p.reads_prompt and p.tokens == tokens for p in self._running):
+            return True
+        if len(tokens) <= wanted:
+            return False
+        beyond, head = tokens[length:wanted], tokens[:length]
+        return any(p.reads_prompt and p.tokens[length:wanted] == beyond and p.tokens[:length] == head for p in self._running)
+
+    def _make_room(self, n_cells: int) -> bool:
+        """Evict until so many cells and a sequence number are free; False when running tasks hold too many."""
+        while self._n_used() + n_cells > self.decoder.n_cells or not self._free:
+            if not self.tree.evict():
+                # A lone task is let in all the same: it fits in the cache by itself, and there is nothing to wait for.
+                return not self._running and bool(self._free)
+        return True
+
+    def _n_used(self) -> int:
+        return self.tree.n_cells + sum(len(p.tokens) - p.n_shared for p in self._running)
+
+    def _enter(self, task: Task, tokens: list[int], pinned: Node | None) -> _Place:
+        if self.exact:
+            self.decoder.clear()
+        seq = self._free.pop()
+        length = 0
+        if pinned is not None:
+            length = pinned.end
+            # Looked up anew: making room may have given the prefix another holder.
+            source = self.tree.match(tokens[:length]).seq
+            assert source is not None
+            self.decoder.copy(source, seq, length)
+        if not task.written:
+            task.n_cached = length
+            self.counts.cached_tokens += length
+        place = _Place(task, seq, tokens, n_read=length, n_shared=length, pinned=pinned)
+        self._running.append(place)
+        self.entered.append(task)
+        return place
+
+    def _plan(self) -> tuple[list[Slice], list[_Place]]:
+        """Choose the tokens of the next batch: one of every answer, then prompts in the order they came, as many as fit."""
+        room = self.n_batch if len(self._running) == 1 else min(self.n_batch, SHARED_BATCH)
+        slices: list[Slice] = []
+        places: list[_Place] = []
+        for place in sorted(self._running, key=lambda p: p.reads_prompt):
+            n_tokens = min(place.n_left, room)
+            if n_tokens == 0:
+                break
+            room -= n_tokens
+            tokens = place.tokens[place.n_read : place.n_read + n_tokens]
+            slices.append(Slice(place.seq, place.n_read, tokens, wants_logits=n_tokens == place.n_left))
+            places.append(place)
+        return slices, places
+
+    def _decode(self, slices: list[Slice], places: list[_Place]) -> list[int | None]:
+        while slices:
+            try:
+                rows = self.decoder.decode(slices)
+            except OutOfCells:
+                if not self._give_way(slices, places):
+                    raise
+            else:
+                self.tree.clock += sum(len(piece.tokens) for piece in slices)
+                self.counts.steps += 1
+                return rows
+        return []
+
+    def _give_way(self, slices: list[Slice], places: list[_Place]) -> bool:
+        """Free cells for a batch that did not fit: evict, or else send the youngest task back to wait; False when nothing is left to give."""
+        if self.tree.evict():
+            return True
+        if len(self._running) < 2:
+            return False
+        place = self._running[-1]
+        if place in places:
+            at = places.index(place)
+            del places[at], slices[at]
+        self._leave(place)
+        self._waiting.appendleft(place.task)
+        self.counts.preempted += 1
+        return True
+
+    def _read(self, place: _Place, n_tokens: int) -> bool:
+        """Note that tokens were read. A prompt that is read whole goes into the tree at once, so that others can build on it: True then."""
+        was_prompt = place.reads_prompt
+        place.n_read += n_tokens
+        if not was_prompt:
+            return False
+        self.counts.prompt_tokens += n_tokens
+        if place.n_left or self.exact or not self.decoder.shares_prefixes or not self._make_sequence():
+            return False
+        found = self.tree.match(place.tokens)
+        if found.seq is not None:
+            self.decoder.share(found.seq, place.seq, found.length)
+        seq = self._free.pop()
+        self.decoder.copy(place.seq, seq, place.n_read)
+        self.tree.insert(place.tokens, seq)
+        if place.pinned is not None:
+            self.tree.unpin(place.pinned)
+        place.pinned = self.tree.pin(place.tokens, place.n_read, counts=False)
+        place.n_shared = place.n_read
+        return True
+
+    def _make_sequence(self) -> bool:
+        return bool(self._free) or (self.tree.evict() and bool(self._free))
+
+    def _finish(self, place: _Place) -> None:
+        """Take a completed task out and keep what it read for those that continue it."""
+        self._running.remove(place)
+        if place.pinned is not None:
+            self.tree.unpin(place.pinned)
+        if self.exact or place.task.ends or not self.decoder.shares_prefixes:
+            self.decoder.free(place.seq)
+            self._free.append(place.seq)
+            if place.task.ends and place.pinned is not None:
+                self.tree.drop_unused(place.pinned)
+        else:
+            self.tree.insert(place.tokens, place.seq)
+
+    def _leave(self, place: _Place) -> None:
+        """Take a task out and keep nothing of it."""
+        self._running.remove(place)
+        if place.pinned is not None:
+            self.tree.unpin(place.pinned)
+        self.decoder.free(place.seq)
+        self._free.append(place.seq)
+
+    def _look_for_stale(self, ahead: int) -> None:
+        """Drop what is not worth keeping, before a batch of so many tokens would have to look at it."""
+        if self._is_foreign():
+            self.tree.evict_unused()
+        if self.tree.clock + ahead - self._looked_at >= LOOK_EVERY_TOKENS:
+            self._looked_at = self.tree.clock + ahead
+            self.tree.evict_stale(ahead=ahead)
+
+    def _is_foreign(self) -> bool:
+        """Tell whether a lone task reads more than it found: whoever asks one thing after another has gone on to something else by then."""
+        if len(self._running) != 1 or self._waiting:
+            return False
+        place = self._running[0]
+        return place.reads_prompt and place.n_left > place.n_shared
+
+
+class _Recycler:
+    """The cells as the tree sees them: a freed sequence number can be given out again."""
+
+    def __init__(self, decoder: Decoder, free: list[int]) -> None:
+        self._decoder = decoder
+        self._free = free
+
+    def trim(self, seq: int, length: int) -> None:
+        """Drop what a sequence holds beyond its first tokens."""
+        self._decoder.trim(seq, length)
+
+    def free(self, seq: int) -> None:
+        """Drop a sequence."""
+        self._decoder.free(seq)
+        self._free.append(seq)
+
+    def share(self, source: int, target: int, length: int) -> None:
+        """Let a sequence hold its first tokens in the cells of another."""
+        self._decoder.share(source, target, length)

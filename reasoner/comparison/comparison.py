@@ -1,0 +1,127 @@
+"""A comparison: standings, paired tests, claims, from the trials of one run.
+
+    made = compare_trials(read_trials(store, run_id), baseline="cot")
+    made.as_dict()["rows"][0]["accuracy"]
+
+Knows trials; runs nothing and draws nothing. The same trials give the same comparison.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from reasoner.comparison.ats_claim import Claim, claims
+from reasoner.comparison.equal_tokens import match
+from reasoner.comparison.paired_tests import Pair, pairs
+from reasoner.comparison.standings import Scope, Standing, by_contender, standings
+from reasoner.errors import BadConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reasoner.comparison.trials import Trial, Trials
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A finished comparison. `rows`, `tests` and `claims` hold those of each solver first, then the pooled ones (solver None)."""
+
+    run: str
+    command: str
+    baseline: str | None
+    samples: int
+    rows: tuple[Standing, ...]
+    levels: tuple[Standing, ...]
+    """The same, level by level, for problems that have a level."""
+    tests: tuple[Pair, ...]
+    claims: tuple[Claim, ...]
+    left_out: int
+    open: int
+
+    @property
+    def failed(self) -> int:
+        """Answers whose call never came back; they count as wrong."""
+        return sum(row.failed for row in self.rows if row.solver is not None)
+
+    @property
+    def solvers(self) -> list[str]:
+        """The solvers compared, in the order of the rows."""
+        return list(dict.fromkeys(row.solver for row in self.rows if row.solver is not None))
+
+    @property
+    def models(self) -> list[str]:
+        """The models compared, in the order of the rows."""
+        return list(dict.fromkeys(row.model for row in self.rows))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `reasoner compare --json` prints."""
+        return {
+            "run": self.run,
+            "command": self.command,
+            "baseline": self.baseline,
+            "samples": self.samples,
+            "left_out": self.left_out,
+            "open": self.open,
+            "rows": [row.as_dict() for row in self.rows],
+            "levels": [row.as_dict() for row in self.levels],
+            "tests": [test.as_dict() for test in self.tests],
+            "claims": [claim.as_dict() for claim in self.claims],
+        }
+
+
+def choose_baseline(strategies: Mapping[str, bool], wanted: str | None) -> str | None:
+    """Return the strategy to test against: the one that is wanted, else the first that is no upper bound, else None.
+
+    `strategies` maps a label to whether it is an upper bound.
+
+    Raises:
+        BadConfig: the wanted one is not compared, or is an upper bound.
+    """
+    if wanted is None:
+        return next((label for label, upper_bound in strategies.items() if not upper_bound), None)
+    if wanted not in strategies:
+        raise BadConfig(f"the baseline {wanted!r} is none of the strategies", hint=f"they are: {', '.join(strategies)}")
+    if strategies[wanted]:
+        raise BadConfig(
+            f"the baseline {wanted!r} uses the verifier to choose its answer: it is an upper bound", hint="name a strategy that does not"
+        )
+    return wanted
+
+
+def compare_trials(trials: Trials, *, baseline: str | None = None) -> Comparison:
+    """Compute a comparison.
+
+    Raises:
+        BadConfig: the baseline is none of the strategies, or an upper bound.
+    """
+    made = trials.trials
+    chosen = choose_baseline({trial.strategy: trial.upper_bound for trial in made}, baseline if made else None)
+    rows: list[Standing] = []
+    tests: list[Pair] = []
+    claimed: list[Claim] = []
+    scopes: tuple[Scope, ...] = ("solver", "pooled")
+    for scope in scopes:
+        scoped = standings(made, scope=scope)
+        claimed += claims(made, scoped, scope=scope)
+        rows += _with_matches(scoped, made, chosen, scope)
+        tests += pairs(made, baseline=chosen, scope=scope) if chosen is not None else []
+    levels = standings([trial for trial in made if trial.level is not None], scope="level")
+    return Comparison(
+        run=trials.run, command=trials.command, baseline=chosen, samples=trials.samples, rows=tuple(rows), levels=tuple(levels),
+        tests=tuple(tests), claims=tuple(claimed), left_out=trials.left_out, open=trials.open,
+    )  # fmt: skip
+
+
+def _with_matches(rows: Sequence[Standing], trials: Sequence[Trial], baseline: str | None, scope: Scope) -> list[Standing]:
+    """Add accuracy at equal tokens to the rows it is defined for: all but the baseline itself and upper bounds."""
+    groups = by_contender(trials, scope)
+    return [
+        row
+        if baseline is None or row.strategy == baseline or row.upper_bound
+        else replace(
+            row,
+            matched=match(groups[row.model, row.solver, row.level, row.strategy], groups[row.model, row.solver, row.level, baseline]),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,74 @@
+"""Reversed pairs: a fact asked both ways, and how often each way was answered right.
+
+A pure function over problems and whether they were solved. A problem takes part when its instance has `pair` and `direction` (`forward` or
+`backward`), as rows of `question` files may have. Knows no run and no model.
+
+    directions((o.problem, o.correct) for o in report.outcomes)  ->  Directions(n_forward=20, forward=18, n_backward=20, backward=3, ...)
+
+Source: Berglund et al. 2023, "The Reversal Curse", arXiv 2309.12288.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reasoner.runs.runner import Outcome
+    from reasoner.types import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Counts of answers and of right ones. A pair is counted when it was asked both ways, and is right when all its answers are."""
+
+    n_forward: int
+    forward: int
+    n_backward: int
+    backward: int
+    n_pairs: int
+    both: int
+
+    @property
+    def forward_accuracy(self) -> float | None:
+        """Right over asked, forward; None when nothing was asked."""
+        return self.forward / self.n_forward if self.n_forward else None
+
+    @property
+    def backward_accuracy(self) -> float | None:
+        """Right over asked, backward; None when nothing was asked."""
+        return self.backward / self.n_backward if self.n_backward else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {
+            "forward": {"n": self.n_forward, "correct": self.forward, "accuracy": self.forward_accuracy},
+            "backward": {"n": self.n_backward, "correct": self.backward, "accuracy": self.backward_accuracy},
+            "pairs": {"n": self.n_pairs, "correct": self.both},
+        }
+
+
+def directions(results: Iterable[tuple[Problem, bool]]) -> Directions:
+    """Count both directions over problems and whether they were solved; problems without a pair are passed over."""
+    found: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: {"forward": [], "backward": []})
+    for problem, right in results:
+        instance = json.loads(problem.instance)
+        if instance.get("pair") and instance.get("direction") in {"forward", "backward"}:
+            found[problem.solver, instance["pair"]][instance["direction"]].append(right)
+    forward = [right for ways in found.values() for right in ways["forward"]]
+    backward = [right for ways in found.values() for right in ways["backward"]]
+    whole = [all(ways["forward"] + ways["backward"]) for ways in found.values() if ways["forward"] and ways["backward"]]
+    return Directions(len(forward), sum(forward), len(backward), sum(backward), len(whole), sum(whole))
+
+
+def by_strategy(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Directions]:
+    """Count both directions for every (strategy, model) of a run that was asked a pair; an outcome without an answer is wrong."""
+    grouped: dict[tuple[str, str], list[tuple[Problem, bool]]] = defaultdict(list)
+    for outcome in outcomes:
+        grouped[outcome.strategy, outcome.model].append((outcome.problem, outcome.correct))
+    counted = {key: directions(results) for key, results in grouped.items()}
+    return {key: found for key, found in counted.items() if found.n_forward or found.n_backward}

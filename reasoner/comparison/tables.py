@@ -1,0 +1,172 @@
+"""What a comparison looks like as tables of text; the terminal and Markdown both draw these.
+
+Knows comparisons; no terminal and no Markdown. Texts are not escaped here.
+
+    sheets(comparison)[0].columns -> (Column("solver", words=True), Column("strategy", words=True), Column("#"), ...)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reasoner.comparison.comparison import Comparison
+    from reasoner.comparison.paired_tests import Pair
+    from reasoner.comparison.standings import Standing
+
+UPPER_BOUND = "upper bound"
+NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, whether it holds words, and whether a narrow terminal leaves it out."""
+
+    name: str
+    words: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One table."""
+
+    title: str
+    columns: tuple[Column, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+    def narrow(self) -> Sheet:
+        """Return the table without what only a wide terminal has room for."""
+        kept = [index for index, column in enumerate(self.columns) if not column.wide]
+        return Sheet(self.title, tuple(self.columns[i] for i in kept), tuple(tuple(line[i] for i in kept) for line in self.lines))
+
+
+def sheets(comparison: Comparison) -> list[Sheet]:
+    """Return the tables: accuracy, what was used, and accuracy by level where there are several."""
+    many = len(comparison.solvers) > 1
+    rows = [row for row in comparison.rows if many or row.solver is not None]
+    made = [_accuracy(comparison, rows), _used(comparison, rows)]
+    if len({row.level for row in comparison.levels}) > 1:
+        made.append(_levels(comparison))
+    return made
+
+
+def percent(share: float | None) -> str:
+    """Write a share as a percentage."""
+    return NONE if share is None else f"{100 * share:.1f} %"
+
+
+def _who(comparison: Comparison, row: Standing) -> list[tuple[Column, str]]:
+    cells = [
+        (Column("solver", words=True), row.solver or "all"),
+        (Column("strategy", words=True), f"{row.strategy} ({UPPER_BOUND})" if row.upper_bound else row.strategy),
+    ]
+    models = comparison.models
+    return [*cells, (Column("model", words=True), short_models(models)[row.model])] if len(models) > 1 else cells
+
+
+def short_models(models: Sequence[str]) -> dict[str, str]:
+    """Shorten the names of models for tables and pictures: what all begin with is left out, the quantization at the end stays.
+
+    >>> short_models(["SmolLM2-135M.Q4_1", "SmolLM2-135M.Q8_0"])
+    {'SmolLM2-135M.Q4_1': '…Q4_1', 'SmolLM2-135M.Q8_0': '…Q8_0'}
+    """
+    first = models[0] if models else ""
+    shared = next((n for n in range(len(first), 0, -1) if all(model.startswith(first[:n]) for model in models)), 0)
+    cut = max((first.rfind(mark, 0, shared) for mark in ".-_/:@ "), default=-1) + 1
+    if len(models) < 2 or cut < 6 or any(len(model) == cut for model in models):
+        short = {model: model if len(model) <= 32 else f"{model[:12]}…{model[-19:]}" for model in models}
+    else:
+        short = {model: f"…{model[cut:]}" if len(model) - cut <= 31 else f"…{model[-31:]}" for model in models}
+    return short if len(set(short.values())) == len(short) else {model: model for model in models}
+
+
+def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
+    tests = {(test.model, test.solver, test.strategy): test for test in comparison.tests}
+    k = comparison.samples
+    lines = []
+    for row in rows:
+        low, high = row.interval
+        cells = [
+            *_who(comparison, row),
+            (Column("#"), NONE if row.rank is None else str(row.rank)),
+            (Column("correct", wide=True), f"{row.correct}/{row.n_answers}"),
+            (Column("accuracy"), percent(row.accuracy)),
+            (Column("95 % CI"), f"{100 * low:.1f}–{100 * high:.1f}"),
+        ]
+        if k > 1:
+            cells.append((Column(f"pass@{k}"), percent(dict(row.pass_at).get(k))))
+        cells.append((Column("unparsed"), str(row.unparsed)))
+        if comparison.failed:
+            cells.append((Column("failed"), str(row.failed)))
+        cells += _tested(comparison, row, tests.get((row.model, row.solver, row.strategy)))
+        lines.append(cells)
+    return _sheet("Accuracy of a single answer", lines)
+
+
+def _tested(comparison: Comparison, row: Standing, test: Pair | None) -> list[tuple[Column, str]]:
+    if comparison.baseline is None:
+        return []
+    matched = row.matched
+    if matched is None:
+        equal = NONE
+    elif matched.samples_needed is not None:
+        equal = f"needs {matched.samples_needed} samples"
+    else:
+        equal = f"{percent(matched.accuracy)} : {percent(matched.baseline_accuracy)}"
+    gained = "baseline" if row.strategy == comparison.baseline else NONE if test is None else f"+{test.gained} -{test.lost}"
+    return [
+        (Column(f"vs {comparison.baseline}"), gained),
+        (Column("p", wide=True), NONE if test is None else probability(test.p)),
+        (Column("p (Holm)"), NONE if test is None else probability(test.p_holm)),
+        (Column("at equal tokens", wide=True), equal),
+    ]
+
+
+def probability(p: float | None) -> str:
+    """Write a p value."""
+    return NONE if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _used(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
+    lines = []
+    for row in rows:
+        spent = row.spent
+        cost = "unknown" if spent.cost is None else f"{spent.cost:.4f}"
+        lines.append(
+            [
+                *_who(comparison, row),
+                (Column("calls"), str(spent.calls)),
+                (Column("prompt"), str(spent.prompt_tokens)),
+                (Column("reply"), str(spent.completion_tokens)),
+                (Column("cached", wide=True), str(spent.cached_tokens)),
+                (Column("tokens/answer", wide=True), f"{row.mean_tokens:.0f}"),
+                (Column("tokens/correct"), NONE if row.tokens_per_correct is None else f"{row.tokens_per_correct:.0f}"),
+                (Column("cost $"), cost),
+                (Column("seconds"), f"{spent.seconds:.1f}"),
+            ]
+        )
+    return _sheet("What was used", lines)
+
+
+def _levels(comparison: Comparison) -> Sheet:
+    levels = sorted({row.level for row in comparison.levels if row.level is not None})
+    found = {(row.model, row.solver, row.strategy, row.level): row for row in comparison.levels}
+    lines = []
+    for row in comparison.rows:
+        if row.solver is None or not any((row.model, row.solver, row.strategy, level) in found for level in levels):
+            continue
+        cells = _who(comparison, row)
+        for level in levels:
+            at = found.get((row.model, row.solver, row.strategy, level))
+            cells.append((Column(f"level {level}"), f"{percent(at.accuracy)} ({at.correct}/{at.n_answers})" if at else NONE))
+        lines.append(cells)
+    return _sheet("Accuracy by level", lines)
+
+
+def _sheet(title: str, lines: Sequence[Sequence[tuple[Column, str]]]) -> Sheet:
+    columns = tuple(column for column, _ in lines[0]) if lines else ()
+    return Sheet(title, columns, tuple(tuple(cell for _, cell in line) for line in lines))

@@ -1,0 +1,301 @@
+"""Prompt templates: strict, sandboxed Jinja2 files with front matter; every byte a model sees stands in one.
+
+A file `prompts/cot/answer.jinja` is the template `cot/answer`:
+
+    +++
+    version = 1
+    variables = ["statement"]
+    +++
+    {% block system %}Think step by step.{% endblock %}
+    {% block user %}{{ statement }}{% endblock %}
+
+Each block is one message, in the order system, user, assistant; a solver's statement has one block, `text`. A directory of the
+user's own (`--prompts DIR`, `REASONER_PROMPTS`) overrides single files. What a template may do is checked on its syntax tree before
+it runs: no calls but `range`, no multiplication, loops at most two deep, a list of plain filters. What it does then is counted, and cut
+(`reasoner.prompts.bounds`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2.exceptions import TemplateSyntaxError, UndefinedError
+from jinja2.meta import find_undeclared_variables
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reasoner.assets import asset_dir
+from reasoner.errors import BadTemplate, MissingAsset, UnknownName
+from reasoner.prompts.bounds import WORK, CountingEnvironment, Work, counted, prepare
+from reasoner.types import Message, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import Template
+
+MAX_RENDERED_BYTES = 1 << 20
+MAX_TEMPLATE_BYTES = 1 << 17
+MAX_RANGE = 1000
+MAX_LOOP_DEPTH = 2
+FENCE = "+++\n"
+
+_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+_FILTERS = frozenset(
+    [
+        "trim",
+        "upper",
+        "lower",
+        "capitalize",
+        "title",
+        "length",
+        "count",
+        "default",
+        "d",
+        "join",
+        "first",
+        "last",
+        "replace",
+        "reverse",
+        "sort",
+        "unique",
+        "list",
+        "string",
+        "int",
+        "tojson",
+        "round",
+        "abs",
+        "min",
+        "max",
+        "sum",
+        "indent",
+    ]
+)
+_FORBIDDEN = (
+    nodes.Import,
+    nodes.FromImport,
+    nodes.Include,
+    nodes.Extends,
+    nodes.Macro,
+    nodes.CallBlock,
+    nodes.Mul,
+    nodes.Pow,
+    nodes.Mod,
+    nodes.AssignBlock,
+    nodes.FilterBlock,
+    nodes.ScopedEvalContextModifier,
+)
+
+
+class FrontMatter(BaseModel):
+    """The head of a template file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int
+    variables: tuple[str, ...] = ()
+
+
+def _range(*args: int) -> range:
+    made = range(*args)
+    if len(made) > MAX_RANGE:
+        raise BadTemplate(f"range of {len(made)} items in a template", hint=f"at most {MAX_RANGE} are allowed")
+    return made
+
+
+def _environment() -> CountingEnvironment:
+    # autoescape stays off: these are prompts for a model, not HTML; escaping belongs to the viewer.
+    env = CountingEnvironment(
+        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True
+    )
+    env.globals.clear()
+    env.globals["range"] = _range
+    prepare(env, _FILTERS)
+    return env
+
+
+_ENV = _environment()
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One loaded template. `hash` is the sha256 of the file's bytes: it is kept in every call row."""
+
+    name: str
+    hash: str
+    version: int
+    variables: tuple[str, ...]
+    path: Path
+    _template: Template = field(repr=False, compare=False)
+
+    def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
+        """Render the role blocks into messages, in the order system, user, assistant; blank blocks are left out.
+
+        Raises:
+            BadTemplate: a variable is missing or undefined, or the text grows over 1 MiB.
+        """
+        rendered = [(role, self._block(role, variables)) for role in _ROLES if role in self._template.blocks]
+        return tuple(Message(role, text) for role, text in rendered if text)
+
+    def render_text(self, variables: Mapping[str, Any]) -> str:
+        """Render the block `text` (statements of problems).
+
+        Raises:
+            BadTemplate: as for `render`, or there is no such block.
+        """
+        return self._block("text", variables)
+
+    def _block(self, block: str, variables: Mapping[str, Any]) -> str:
+        if block not in self._template.blocks:
+            raise BadTemplate(
+                f"template {self.name} ({self.path}) has no block {block!r}", hint="add {% block " + block + " %}…{% endblock %}"
+            )
+        missing = [name for name in self.variables if name not in variables]
+        if missing:
+            raise BadTemplate(
+                f"template {self.name} ({self.path}) was not given {missing[0]!r}", hint=f"given: {', '.join(sorted(variables))}"
+            )
+        pieces: list[str] = []
+        size_bytes = 0
+        try:
+            context = self._template.new_context({**variables, WORK: Work()})
+            for piece in self._template.blocks[block](context):
+                size_bytes += len(piece.encode("utf-8", "surrogatepass"))
+                if size_bytes > MAX_RENDERED_BYTES:
+                    raise BadTemplate(
+                        f"template {self.name} ({self.path}) renders to more than {MAX_RENDERED_BYTES} bytes",
+                        hint="shorten what it is given",
+                    )
+                pieces.append(piece)
+        except UndefinedError as error:
+            raise BadTemplate(
+                f"template {self.name} ({self.path}): {error.message}", hint="define it in the front matter and pass it, or remove it"
+            ) from error
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise BadTemplate(f"template {self.name} ({self.path}) failed: {error}", hint="correct the template") from error
+        return "".join(pieces).strip()
+
+
+def load_prompt(name: str, path: Path) -> Prompt:
+    """Read, check and compile one template file.
+
+    Raises:
+        BadTemplate: front matter, syntax, an undeclared variable or something a template may not do; with file and line.
+    """
+    data = path.read_bytes()
+    if len(data) > MAX_TEMPLATE_BYTES:
+        raise BadTemplate(f"template {name} ({path}) has {len(data)} bytes", hint=f"at most {MAX_TEMPLATE_BYTES} are allowed")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadTemplate(f"template {name} ({path}) is not UTF-8", hint="save it as UTF-8") from error
+    head, body, offset = _split(name, path, text.replace("\r\n", "\n"))
+    try:
+        tree = _ENV.parse(body)
+    except TemplateSyntaxError as error:
+        raise BadTemplate(f"template {name} ({path}, line {error.lineno + offset}): {error.message}", hint="correct the syntax") from error
+    _check_tree(name, path, tree, offset)
+    undeclared = find_undeclared_variables(tree) - set(head.variables) - {"range"}
+    if undeclared:
+        used = min(undeclared)
+        line = next((n.lineno for n in tree.find_all(nodes.Name) if n.name == used), 0) + offset
+        raise BadTemplate(
+            f"template {name} ({path}, line {line}) uses the undefined variable {used!r}",
+            hint=f"declared are: {', '.join(head.variables) or 'none'}",
+        )
+    return Prompt(name, hashlib.sha256(data).hexdigest(), head.version, head.variables, path, _ENV.from_string(counted(_ENV, tree)))
+
+
+def _split(name: str, path: Path, text: str) -> tuple[FrontMatter, str, int]:
+    if not text.startswith(FENCE) or (end := text.find("\n" + FENCE, 3)) < 0:
+        raise BadTemplate(f"template {name} ({path}) has no front matter", hint="start it with +++, version = 1, variables = [...], +++")
+    head = text[len(FENCE) : end + 1]
+    try:
+        front = FrontMatter.model_validate(tomllib.loads(head))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise BadTemplate(
+            f"template {name} ({path}): front matter cannot be read: {first}", hint="it is TOML with version and variables"
+        ) from error
+    return front, text[end + 1 + len(FENCE) :], head.count("\n") + 2
+
+
+def _check_tree(name: str, path: Path, tree: nodes.Template, offset: int) -> None:
+    """Refuse what could run without bound; see the module docstring."""
+
+    def refuse(node: nodes.Node, what: str) -> BadTemplate:
+        return BadTemplate(
+            f"template {name} ({path}, line {node.lineno + offset}) uses {what}, which templates may not do", hint="see docs/prompts.md"
+        )
+
+    def visit(node: nodes.Node, depth: int) -> None:
+        if isinstance(node, _FORBIDDEN):
+            raise refuse(node, type(node).__name__.lower())
+        if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+            raise refuse(node, f"the filter {node.name!r}")
+        if isinstance(node, nodes.Call) and not (isinstance(node.node, nodes.Name) and node.node.name == "range"):
+            raise refuse(node, "a call")
+        if isinstance(node, nodes.Const) and isinstance(node.value, int) and abs(node.value) > 10**6:
+            raise refuse(node, "a number over a million")
+        if isinstance(node, nodes.For):
+            depth += 1
+            if depth > MAX_LOOP_DEPTH or node.recursive:
+                raise refuse(node, f"loops more than {MAX_LOOP_DEPTH} deep")
+        for child in node.iter_child_nodes():
+            visit(child, depth)
+
+    visit(tree, 0)
+
+
+class Prompts:
+    """All templates: those shipped, single ones overridden by a directory of the user's own.
+
+    `Prompts("mine").get("cot/answer")` reads `mine/cot/answer.jinja` if there is one, else the shipped file.
+    """
+
+    def __init__(self, override: Path | str | None = None) -> None:
+        chosen = override or os.environ.get("REASONER_PROMPTS") or None
+        self.override = Path(chosen) if chosen else None
+        if self.override is not None and not self.override.is_dir():
+            raise MissingAsset(
+                f"the prompt directory {self.override} does not exist", hint="--prompts and REASONER_PROMPTS name a directory"
+            )
+        self._loaded: dict[str, Prompt] = {}
+
+    def get(self, name: str) -> Prompt:
+        """Return a template by name.
+
+        Raises:
+            UnknownName: there is no such template.
+            BadTemplate: it cannot be used.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = load_prompt(name, self._find(name))
+        return self._loaded[name]
+
+    def fingerprint(self, prefix: str) -> str:
+        """Return one hash over every template whose name starts with `prefix`; it changes when any of them does."""
+        names = sorted({n for n in self.names() if n.startswith(prefix)})
+        h = hashlib.sha256()
+        for name in names:
+            h.update(f"{name}={hashlib.sha256(self._find(name).read_bytes()).hexdigest()}\n".encode())
+        return h.hexdigest()
+
+    def names(self) -> list[str]:
+        """Return the names of all templates, sorted."""
+        roots = [asset_dir("prompts"), *([self.override] if self.override else [])]
+        found = {p.relative_to(root).with_suffix("").as_posix() for root in roots for p in root.rglob("*.jinja")}
+        return sorted(found)
+
+    def _find(self, name: str) -> Path:
+        parts = name.split("/")
+        if all(part and part.replace("_", "").replace("-", "").isalnum() for part in parts):
+            for root in (self.override, asset_dir("prompts")):
+                if root is not None and (path := root.joinpath(*parts).with_suffix(".jinja")).is_file():
+                    return path
+        raise UnknownName("template", name, self.names())

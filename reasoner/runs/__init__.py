@@ -1,0 +1,1 @@
+"""Runs: what a run is (`plan`) and how it is carried out (`runner`)."""

@@ -1,0 +1,137 @@
+"""Put one trajectory's session together: problem, strategy, seed, prompts, examples, verifier, and whoever makes its calls.
+
+    staged = stage(store, prompts, plan, row, spec, caller)
+    await staged.strategy.run(staged.session)
+
+Knows how the parts fit; does not know what a strategy does in a session, nor who claims trajectories and closes them.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from reasoner import registry
+from reasoner.errors import BudgetExhausted, ReasonerError
+from reasoner.runs.few_shot import demonstrations, from_store, statement
+from reasoner.runs.plan import Plan, StrategySpec, instance_of
+from reasoner.session import Session
+from reasoner.session.lookups import Aids
+from reasoner.store.queries import verified_answers
+from reasoner.store.records import Closing, TrajectoryStatus
+from reasoner.trajectory import Trajectory
+from reasoner.translation.library import open_corpus
+from reasoner.types import Answer, Demonstration, Problem, Verdict, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reasoner.calling.caller import Caller
+    from reasoner.prompts import Prompts
+    from reasoner.solver import Solver
+    from reasoner.store import Store
+    from reasoner.store.claims import TrajectoryRow
+    from reasoner.strategies import Strategy
+    from reasoner.trajectory import Thought
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A strategy and the session it is to work in."""
+
+    session: Session
+    strategy: Strategy
+    verify: Callable[[str], Verdict] | None
+    """None for what is not judged."""
+
+
+def jitter(seed: str) -> random.Random:
+    """Return the stream that a trajectory's waits are drawn from."""
+    return random.Random(int(digest(seed, "retry"), 16))
+
+
+def stage(
+    store: Store,
+    prompts: Prompts,
+    plan: Plan,
+    row: TrajectoryRow,
+    spec: StrategySpec,
+    caller: Caller,
+    *,
+    on_thought: Callable[[Thought], None] | None = None,
+) -> Staged:
+    """Put a session together; `on_thought` is told of thoughts as they arrive, before they are committed.
+
+    Raises:
+        ReasonerError: the solver, strategy, prompt or instance is not what it was, see `reasoner.errors`.
+    """
+    problem: Problem = row.problem
+    solver = registry.solver(problem.solver)
+    instance = instance_of(solver, problem)
+    strategy = spec.make()
+    text = statement(solver, instance, prompts)
+    session = Session(
+        problem=problem,
+        statement=text,
+        trajectory=Trajectory(row.id, root_text=text, on_add=on_thought),
+        seed=plan.seed_of(problem, spec, row.sample),
+        drawn_from=plan.fork.drawn_from if plan.fork else None,
+        caller=caller,
+        prompts=prompts,
+        sampling=plan.sampling,
+        numbers=getattr(strategy.params, "numbers", "plain"),
+        aids=_aids(store, prompts, solver, instance, row.run_id),
+        oracle=strategy.oracle,
+    )
+    return Staged(session, strategy, (lambda answer: solver.verify(instance, answer)) if solver.judged else None)
+
+
+def _aids(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: Any, run_id: str) -> Aids:
+    """Return what a session may look up, closed over the solver and the store."""
+
+    def shots(kind: str, template: str, n: int, source: str) -> list[Demonstration]:
+        if source == "store":
+            answers = verified_answers(store, solver=solver.title, template=template, before_run=run_id)
+            return from_store(solver, answers, n, exclude=instance, prompts=prompts)
+        return demonstrations(solver, kind, n, exclude=instance, prompts=prompts)
+
+    return Aids(
+        shots=shots,
+        canonical=lambda line: solver.canonical_answer(instance, line),
+        verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
+        corpora=open_corpus,
+    )
+
+
+async def closing_of(staged: Staged) -> Closing:
+    """Let a strategy work and say how it ended. Faults that the next problem would meet too go up."""
+    session = staged.session
+    status: TrajectoryStatus = "closed"
+    answer: Answer | None = None
+    error: ReasonerError | None = None
+    try:
+        answer = await staged.strategy.run(session)
+    except BudgetExhausted as exhausted:
+        status, answer, error = "exhausted", session.best, exhausted
+    except ReasonerError as fault:
+        if fault.stops_run:
+            raise
+        status, answer, error = "failed", session.best, fault
+    verdict = None
+    if staged.verify is not None and answer is not None:
+        verdict = staged.verify(answer.text)
+    elif staged.verify is not None and status != "failed":
+        verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)
+    if verdict is not None and session.metrics:
+        verdict = replace(verdict, metrics={**verdict.metrics, **session.metrics})
+    return Closing(
+        status=status,
+        spent=session.budget.spent,
+        dag_hash=session.trajectory.hash(),
+        answer=answer.text if answer else None,
+        answer_thought=answer.thought_id if answer else None,
+        verdict=verdict,
+        error=str(error) if error else None,
+        error_kind=type(error).__name__ if error else None,
+    )

@@ -1,0 +1,101 @@
+"""From a name in a request to a strategy over a model.
+
+    ats/local                            the strategy ats over the model local
+    iot:guided,rounds=3/openai:NAME      iot:mode=guided,max_rounds=3
+    self_consistency(ats):n=3/local      strategies inside strategies, as on the command line
+    local                                no strategy: the conversation goes to the model as it is
+
+Models are those the server was started with, looked up by name; no name is ever taken for a path, and parameters that name files are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reasoner import registry
+from reasoner.errors import BadConfig, UnknownName
+from reasoner.runs.plan import StrategySpec, parse_strategies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reasoner.types import Client
+
+MAX_NAME_CHARS = 400
+FILES = ("corpus",)
+"""Parameters that name a file on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dish:
+    """What a name stands for."""
+
+    name: str
+    spec: StrategySpec
+    client: Client
+
+
+class Menu:
+    """The models a server was started with, and every strategy over them."""
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self.clients = {client.name: client for client in clients}
+        if len(self.clients) < len(clients):
+            raise BadConfig("two models have one name", hint="name each once")
+
+    def names(self) -> list[str]:
+        """Return what `GET /v1/models` lists: each model, and each strategy over it."""
+        general = [n for n in registry.names("strategy") if not registry.find("strategy", n).solvers]
+        return [name for model in self.clients for name in (model, *(f"{strategy}/{model}" for strategy in general))]
+
+    def resolve(self, name: str) -> Dish:
+        """Look a name up.
+
+        Raises:
+            UnknownName: no model of the server, or no strategy, is called that.
+            BadConfig: a parameter cannot be.
+        """
+        if len(name) > MAX_NAME_CHARS:
+            raise UnknownName("model", name, list(self.clients))
+        model = max((m for m in self.clients if name == m or name.endswith(f"/{m}")), key=len, default=None)
+        if model is None:
+            raise UnknownName("model", name, self.names())
+        strategy = name[: -len(model)].removesuffix("/")
+        if not strategy:
+            return Dish(name, parse_strategies("plain")[0], self.clients[model])
+        specs = parse_strategies(_written_out(strategy))
+        if len(specs) != 1:
+            raise BadConfig(f"{strategy!r} names {len(specs)} strategies", hint="name one: STRATEGY/MODEL")
+        _check_files(json.loads(specs[0].params))
+        return Dish(name, specs[0], self.clients[model])
+
+
+def _check_files(params: Any) -> None:
+    for key, value in params.items():
+        if key in FILES and value:
+            raise BadConfig(f"{key}={str(value)[:40]!r} names a file", hint="a request may not")
+        if isinstance(value, dict):
+            _check_files(value)
+
+
+def _written_out(text: str) -> str:
+    """Write short parameters out: `guided` is `mode=guided` where one parameter alone can be that; `rounds=3` is `max_rounds=3`."""
+    close = text.rfind(")")
+    at = text.find(":", max(close, 0))
+    if at < 0 or (close < 0 and "(" in text):
+        return text
+    head, tail = text[:at], text[at + 1 :]
+    name = head.partition("(")[0].strip()
+    fields = registry.find("strategy", name).Params.model_fields
+    return head + ":" + ",".join(_pair(piece.strip(), fields) for piece in tail.split(",") if piece.strip())
+
+
+def _pair(piece: str, fields: dict[str, Any]) -> str:
+    key, equals, value = piece.partition("=")
+    if not equals:
+        owners = [name for name, field in fields.items() if key in getattr(field.annotation, "__args__", ())]
+        return f"{owners[0]}={key}" if len(owners) == 1 else piece
+    longer = [name for name in fields if name.endswith(f"_{key}")]
+    return f"{longer[0]}={value}" if key not in fields and len(longer) == 1 else piece

@@ -1,0 +1,304 @@
+"""The session: the one handle a strategy gets. Everything that happens through it is recorded.
+
+`ask` renders a template, makes the call's key, looks whether the journal has the answer already, and only if not has the call made
+(`reasoner.calling.caller`), which commits result and thoughts together. The strategy sees an answer after it is committed. Strategies know no
+provider and no database; this module knows no strategy, no puzzle, and not how a call is made.
+
+    thought = await session.ask("cot/answer")
+    session.mark(thought, fate="final")
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
+from reasoner.session.context_fit import less, with_history
+from reasoner.session.digit_grouping import NumberFormat, group, ungroup
+from reasoner.session.gather import together
+from reasoner.session.lookups import Aids
+from reasoner.store.journal import Intent, ThoughtRow, thought_row
+from reasoner.text import plain_answer, storable
+from reasoner.trajectory import Thought, Trajectory
+from reasoner.types import About, Answer, Completion, Constraint, Demonstration, Fate, Message, Problem, Request, Sampling, Verdict, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reasoner.budget import Budget
+    from reasoner.calling.caller import Caller
+    from reasoner.prompts import Prompts
+    from reasoner.session.context_fit import End
+    from reasoner.translation.corpus import Corpus
+
+MAX_THOUGHTS = 20_000
+"""A trajectory stops growing here: a model that never stops must not fill the disk."""
+
+
+class Session:
+    """One strategy at work on one problem."""
+
+    def __init__(
+        self,
+        *,
+        problem: Problem,
+        statement: str,
+        trajectory: Trajectory,
+        seed: str,
+        caller: Caller,
+        prompts: Prompts,
+        sampling: Sampling | None = None,
+        numbers: NumberFormat = "plain",
+        aids: Aids | None = None,
+        oracle: bool = False,
+        drawn_from: str | None = None,
+    ) -> None:
+        """Put a session together; `seed` is that of requests and, where `drawn_from` names no other, of what the strategy draws."""
+        self.problem = problem
+        self.statement = statement
+        self.trajectory = trajectory
+        self._drawn_from = drawn_from or seed
+        self.rng = random.Random(int(digest(self._drawn_from, "rng"), 16))
+        self.best: Answer | None = None
+        self._root = trajectory.root
+        self._replayed: set[str] = set()
+        self._seed = seed
+        self._caller = caller
+        self._prompts = prompts
+        self._sampling = sampling or Sampling()
+        self._numbers = numbers
+        self._aids = aids or Aids()
+        self._oracle = oracle
+        self.metrics: dict[str, float] = {}
+        self._dirty: dict[str, None] = {trajectory.root.id: None}
+        self._written: set[str] = set()
+
+    @property
+    def budget(self) -> Budget:
+        """What this trajectory, all branches included, has spent and may still spend."""
+        return self._caller.budget
+
+    @property
+    def root(self) -> Thought:
+        """Where this session starts: the problem itself or, in a branch, the branch's own root."""
+        return self._root
+
+    @property
+    def replayed_calls(self) -> int:
+        """How many calls were taken from the journal, those of all branches included."""
+        return len(self._replayed)
+
+    def branch(
+        self,
+        *,
+        parent: Thought | None = None,
+        role: str,
+        label: str = "",
+        statement: str | None = None,
+        sampling: Mapping[str, Any] | None = None,
+        numbers: NumberFormat = "plain",
+        oracle: bool = False,
+    ) -> Session:
+        """Return a view of this session for a strategy that works inside another.
+
+        It shares journal, budget, limits and graph, so that totals add up and replay holds; it has a root of its own (a note under
+        `parent`), its own `rng` (made by hashing, so that branches under way at once do not disturb each other) and its own `best`. What it
+        is shown may be another statement; `sampling` overrides single fields for all its calls. `oracle` opens the verifier to the inner
+        strategy, whatever the outer one may do.
+        """
+        view = copy.copy(self)
+        view._root = self.note(statement or "", parent=parent or self.root, role=role, label=label)  # noqa: SLF001 - its own class
+        view.statement = self.statement if statement is None else statement
+        view.rng = random.Random(int(digest(self._drawn_from, "branch", view.root.path), 16))
+        view.best = None
+        view._oracle = oracle  # noqa: SLF001
+        if numbers != "plain":
+            view._numbers = numbers  # noqa: SLF001
+        if sampling:
+            view._sampling = replace(self._sampling, **dict(sampling))  # noqa: SLF001
+        return view
+
+    async def ask(
+        self,
+        template: str,
+        *,
+        parent: Thought | None = None,
+        history: Sequence[Message] = (),
+        sampling: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | None = None,
+        state: Any = None,
+        ends: bool = False,
+        sheds: Mapping[str, End] | None = None,
+        **variables: Any,
+    ) -> Thought:
+        """Ask the model one question and return its recorded answer, a child of `parent` (the root when there is none).
+
+        The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
+        overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `ends` says that no later prompt
+        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
+        is asked once more, with less of `history` and of the lists that `sheds` names, see `reasoner.session.context_fit`.
+
+        Raises:
+            BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
+            ClientError: the provider failed for good, see `reasoner.errors`.
+            StoreError: the call could not be recorded; nothing was asked, or its answer is not acknowledged.
+            BadTemplate: the template cannot be rendered.
+        """
+        self._check_room()
+        node = parent or self.root
+        prompt = self._prompts.get(template)
+        ordinal = self.trajectory.claim(node, template)
+        path = self.trajectory.child_path(node, template, ordinal)
+
+        def asking(history: Sequence[Message], variables: Mapping[str, Any]) -> Intent:
+            messages = self._shown(with_history(prompt.render({"statement": self.statement, **variables}), history))
+            if not messages:
+                raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
+            request = Request(
+                messages=messages,
+                sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
+                seed=int(digest(self._seed, path)[:8], 16) & 0x7FFFFFFF,
+                constraint=Constraint.schema(schema) if schema is not None else None,
+                about=About(self.problem, template, state, variables),
+                ends=ends,
+            )
+            key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
+            return Intent(node.id, path, template, ordinal, prompt.hash, replace(request, key=key))
+
+        def answered(completion: Completion, key: str) -> Thought:
+            thought = self.trajectory.add(
+                node, role=template, ordinal=ordinal, text=completion.text, state=state, finish_reason=completion.finish_reason,
+                mean_logprob=completion.mean_logprob, call=key,
+            )  # fmt: skip
+            self._dirty[thought.id] = None
+            return thought
+
+        async def call(intent: Intent) -> Thought:
+            return await self._caller.call(intent, lambda completion: (answered(completion, intent.request.key), self.unwritten()))
+
+        intent = asking(history, variables)
+        shorter = less(history, variables, sheds or {})
+        for one in [intent] if shorter is None or not self._caller.committed else [intent, asking(*shorter)]:
+            if (known := self._caller.committed.get(one.request.key)) is not None:
+                self._replayed.add(one.request.key)
+                return answered(self._caller.replay(known), one.request.key)
+        try:
+            return await call(intent)
+        except ContextTooLong:
+            if shorter is None:
+                raise
+        return await call(asking(*shorter))
+
+    async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
+        """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
+        return await together(self.ask(template, **arguments) for _ in range(n))
+
+    def render(self, template: str, **variables: Any) -> str:
+        """Render the block `text` of a template: the statement of a branch, say.
+
+        Raises:
+            BadTemplate: the template cannot be rendered.
+        """
+        return self._prompts.get(template).render_text({"statement": self.statement, **variables})
+
+    def read(self, thought: Thought) -> str:
+        """Return a thought's text as it is to be read: with the number format that the model was shown undone."""
+        return self._plain(thought.text)
+
+    def note(self, text: str, *, parent: Thought, role: str, state: Any = None, operation: str = "", label: str = "") -> Thought:
+        """Record a thought that has no call of its own: a part of a reply, or a step the strategy took."""
+        self._check_room()
+        thought = self.trajectory.add(
+            parent, role=role, ordinal=self.trajectory.claim(parent, role), text=storable(text), state=state,
+            operation=storable(operation, 2000), label=label[:200], call=self.trajectory.call_of(parent),
+        )  # fmt: skip
+        self._dirty[thought.id] = None
+        return thought
+
+    def mark(self, thought: Thought, *, fate: Fate | None = None, score: float | None = None, state: Any = None) -> None:
+        """Say what became of a thought, how it scores, and its state (any JSON value); None leaves a field as it is."""
+        self.trajectory.mark(thought, fate=fate, score=score, state=state)
+        self._dirty[thought.id] = None
+
+    def offer(self, text: str, thought: Thought) -> Answer:
+        """Name the best answer so far; it is what counts when the budget runs out. Returns it as an `Answer`."""
+        self.best = Answer(storable(self._plain(text)), thought.id)
+        return self.best
+
+    def shots(self, kind: str, n: int, *, source: str = "corpora", template: str = "") -> list[Demonstration]:
+        """Return n worked examples for this solver, never the problem itself.
+
+        From `corpora` they are those of a kind (`cot`); from `store`, verified answers to the same `template` of earlier runs.
+
+        Raises:
+            BadConfig: there are not that many.
+        """
+        if not n:
+            return []
+        if self._aids.shots is None:
+            raise BadConfig(f"this session has no worked examples, and {n} of kind {kind!r} were asked for", hint="use shots=0")
+        return self._aids.shots(kind, template, n, source)
+
+    def canonical_answer(self, text: str) -> str | None:
+        """Return the one spelling of a text's answer, None where it has none; equal exactly when two texts answer alike. No verdict."""
+        line = plain_answer(self._plain(text))
+        return line if line is None or self._aids.canonical is None else self._aids.canonical(line)
+
+    def oracle(self, text: str, thought: Thought) -> Verdict:
+        """Ask the verifier about an answer, and record that it was asked. For strategies that declare themselves an upper bound.
+
+        Raises:
+            BadConfig: the strategy's parameters do not say so.
+        """
+        if not self._oracle or self._aids.verify is None:
+            raise BadConfig(
+                "this strategy may not ask the verifier", hint="only a strategy whose `oracle` is true may, see docs/strategies.md"
+            )
+        verdict = self._aids.verify(self._plain(text))
+        asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})
+        self.mark(asked, score=verdict.score)
+        return verdict
+
+    def corpus(self, name: str) -> Corpus:
+        """Return an opened parallel corpus; the empty name is the shipped one.
+
+        Raises:
+            DataError: there is none of that name.
+            BadConfig: this session has no corpora.
+        """
+        if self._aids.corpora is None:
+            raise BadConfig(
+                f"this session has no corpora, and {name or 'the shipped one'} was asked for", hint="run it through reasoner.runs.runner"
+            )
+        return self._aids.corpora(name)
+
+    def measure(self, **metrics: float) -> None:
+        """Note measures of this trajectory; they are stored with its verdict and decide nothing."""
+        self.metrics.update(metrics)
+
+    def unwritten(self) -> list[ThoughtRow]:
+        """Return the rows of thoughts that are new or changed since the last commit, parents first, and count them as written."""
+        indices = self.trajectory.graph.nodes
+        ids = sorted(self._dirty, key=lambda i: int(indices[i]["index"]))
+        self._dirty.clear()
+        rows = [thought_row(self.trajectory, i, written=i in self._written) for i in ids]
+        self._written.update(ids)
+        return rows
+
+    def _plain(self, text: str) -> str:
+        return text if self._numbers == "plain" else ungroup(text)
+
+    def _shown(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if self._numbers == "plain":
+            return messages
+        return tuple(replace(message, content=group(message.content)) for message in messages)
+
+    def _check_room(self) -> None:
+        """Refuse to grow without end; checked before a call is made, so that no answer is paid for and then dropped."""
+        if len(self.trajectory.graph) >= MAX_THOUGHTS:
+            raise BudgetExhausted(
+                f"the trajectory has {MAX_THOUGHTS} thoughts, the most one may have", hint="use a narrower search", best=self.best
+            )
