@@ -19,9 +19,9 @@ def main() -> None:
         assert dag is not None
         assert result.verdict is not None
         for thought in dag.thoughts():
-            fate = dag.mark_of(thought).fate
+            status = dag.mark_of(thought).status
             if thought.label:
-                print(f"{fate:7} {thought.label:10} {thought.operation}")
+                print(f"{status:7} {thought.label:10} {thought.operation}")
         print("correct:", result.correct, "-", result.verdict.reason)
 
 

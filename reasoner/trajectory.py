@@ -1,10 +1,10 @@
 """The trajectory: what one strategy did on one problem, as a directed acyclic graph of thoughts.
 
-Knows thoughts, edges, scores and fates; does not know who asked, which model answered, or where rows are kept.
+Knows thoughts, edges, scores and statuses; does not know who asked, which model answered, or where rows are kept.
 
     dag = Trajectory("k", root_text="4 9 10 13")
     step = dag.add(dag.root, role="cot/answer", ordinal=0, text="Answer: ...")
-    dag.mark(step, fate="final"); dag.hash()
+    dag.mark(step, status="final"); dag.hash()
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from reasoner.errors import BadConfig
-from reasoner.types import Fate, canonical_json, digest
+from reasoner.types import ThoughtStatus, canonical_json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT_ROLE = "problem"
+SIGNS: Mapping[ThoughtStatus, str] = {"final": "★", "kept": "●", "pruned": "✕", "open": "○"}
+"""How a status is drawn, in the terminal and on the pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Thought:
 class Mark:
     """What the strategy thinks of a thought. `state` is any JSON value."""
 
-    fate: Fate = "open"
+    status: ThoughtStatus = "open"
     score: float | None = None
     state: Any = None
 
@@ -125,11 +127,11 @@ class Trajectory:
         found = [self.graph.nodes[i] for i in nx.descendants(self.graph, thought.id)]
         return [node["thought"] for node in sorted(found, key=lambda node: node["index"])]
 
-    def mark(self, thought: Thought, *, fate: Fate | None = None, score: float | None = None, state: Any = None) -> None:
+    def mark(self, thought: Thought, *, status: ThoughtStatus | None = None, score: float | None = None, state: Any = None) -> None:
         """Change what is thought of a thought; None leaves a field as it is."""
         mark = self.mark_of(thought)
-        if fate is not None:
-            mark.fate = fate
+        if status is not None:
+            mark.status = status
         if score is not None:
             mark.score = float(score)
         if state is not None:
@@ -161,7 +163,7 @@ class Trajectory:
         return [node["thought"] for node in sorted(found, key=lambda node: node["index"])]
 
     def hash(self) -> str:
-        """Return one hash over structure, texts, states, scores and fates: equal exactly when two searches went the same way.
+        """Return one hash over structure, texts, states, scores and statuses: equal exactly when two searches went the same way.
 
         Run ids, times and the order in which parallel branches came back do not enter it.
         """
@@ -170,5 +172,5 @@ class Trajectory:
             thought: Thought = data["thought"]
             mark: Mark = data["mark"]
             parents = sorted(self.graph.nodes[p]["thought"].path for p in self.graph.predecessors(node))
-            rows.append([thought.path, parents, thought.text, thought.operation, thought.label, mark.state, mark.score, mark.fate])
+            rows.append([thought.path, parents, thought.text, thought.operation, thought.label, mark.state, mark.score, mark.status])
         return digest(canonical_json(sorted(rows, key=lambda row: str(row[0]))))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "content_filter", "truncated"]
 ConstraintApplied = Literal["grammar", "json_schema", "prompt", "none"]
-Fate = Literal["open", "kept", "pruned", "final"]
+ThoughtStatus = Literal["open", "kept", "pruned", "final"]
 
 S = TypeVar("S", bound="Hashable")  # a search state of a solver
 
@@ -108,7 +108,7 @@ class About:
 class Request:
     """One question to a model.
 
-    `key` is the call's journal key (an idempotency key for servers that honour one); `ends` says that whoever asks will not continue the
+    `key` is the call's journal key (an idempotency key for servers that honour one); `discard_cache` says that whoever asks will not continue the
     answer, so that a local model need not keep it. Neither changes what is asked.
     """
 
@@ -117,7 +117,7 @@ class Request:
     seed: int = 0
     constraint: Constraint | None = None
     key: str = field(default="", compare=False)
-    ends: bool = field(default=False, compare=False)
+    discard_cache: bool = field(default=False, compare=False)
     about: About | None = field(default=None, compare=False, repr=False)
 
     def canonical(self) -> str:

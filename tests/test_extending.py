@@ -54,7 +54,7 @@ def test_a_strategy_and_a_client(added: Path) -> None:
     assert result.correct
     assert result.spent.calls == 3
     assert result.trajectory is not None
-    assert [result.trajectory.mark_of(t).fate for t in result.trajectory.thoughts()] == ["open", "pruned", "pruned", "final"]
+    assert [result.trajectory.mark_of(t).status for t in result.trajectory.thoughts()] == ["open", "pruned", "pruned", "final"]
 
 
 def test_a_puzzle(added: Path) -> None:

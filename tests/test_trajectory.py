@@ -8,12 +8,12 @@ from reasoner.errors import BadConfig
 from reasoner.trajectory import Trajectory
 
 
-def grow(key: str, *, order: tuple[str, ...] = ("a", "b"), fate: str = "kept") -> Trajectory:
+def grow(key: str, *, order: tuple[str, ...] = ("a", "b"), status: str = "kept") -> Trajectory:
     dag = Trajectory(key, root_text="p")
     ordinals = {name: dag.claim(dag.root, "r") for name in ("a", "b")}
     for name in order:
         dag.add(dag.root, role="r", ordinal=ordinals[name], text=name)
-    dag.mark(next(t for t in dag.thoughts() if t.text == "a"), fate=fate, score=1, state={"x": [1]})  # type: ignore[arg-type]  # a Fate, from a parameter
+    dag.mark(next(t for t in dag.thoughts() if t.text == "a"), status=status, score=1, state={"x": [1]})  # type: ignore[arg-type]  # a ThoughtStatus, from a parameter
     return dag
 
 
@@ -21,9 +21,9 @@ def test_hash_ignores_run_and_order_of_arrival() -> None:
     assert grow("run1").hash() == grow("run2", order=("b", "a")).hash()
 
 
-def test_hash_sees_text_fate_and_state() -> None:
+def test_hash_sees_text_status_and_state() -> None:
     base = grow("k").hash()
-    assert grow("k", fate="pruned").hash() != base
+    assert grow("k", status="pruned").hash() != base
     other = grow("k")
     other.mark(other.root, state="s")
     assert other.hash() != base

@@ -22,7 +22,7 @@ from reasoner.calling.caller import Caller
 from reasoner.calling.limiter import Limiter
 from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ReasonerError, UnknownName
 from reasoner.prompts import Prompts
-from reasoner.runs.assemble import closing_of, jitter, stage
+from reasoner.runs.assemble import assemble, closing_of, jitter
 from reasoner.runs.outcomes import Outcome, Report, stored_outcome
 from reasoner.runs.plan import Fork, Plan, spec_from, strategy_spec
 from reasoner.runs.runner import Found
@@ -203,11 +203,11 @@ async def _replay_one(store: Store, prompts: Prompts, recipe: Recipe, row: Mappi
         silence=silence,
     )
     try:
-        staged = stage(store, prompts, recipe.plan, task, spec, caller)
-        closing = await closing_of(staged)
+        assembled = assemble(store, prompts, recipe.plan, task, spec, caller)
+        closing = await closing_of(assembled)
     except ReasonerError as error:
         return f"it could not be run again: {error}", 0
-    read = staged.session.replayed_calls
+    read = assembled.session.replayed_calls
     if missing:
         return f"it asks {missing[0]} what was never asked: {_why(prompts, recipe) or 'its strategy goes another way now'}", read
     if closing.dag_hash != row["dag_hash"]:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from reasoner.store import Store
     from reasoner.trajectory import Thought, Trajectory
 
-FATE_STYLES = {"final": "bold green", "kept": "bold", "pruned": "dim", "open": ""}
-FATE_SIGNS = {"final": "● ", "kept": "○ ", "pruned": "✗ ", "open": "· "}
+STATUS_STYLES = {"final": "bold green", "kept": "bold", "pruned": "dim", "open": ""}
 
 Which = Annotated[str, typer.Argument(help="Id of a run or trajectory, or the beginning of one; 'last' is the newest run.")]
 
@@ -155,7 +154,7 @@ def show_trajectory(row: dict[str, Any], *, full: bool) -> None:
 
 @guarded
 def tree(which: Which = "last", db: o.Db = None, json: o.Json = False) -> None:
-    """Draw a trajectory's thoughts as a tree: ● final, ○ kept, ✗ pruned (dimmed), · open."""
+    """Draw a trajectory's thoughts as a tree: ★ final, ● kept, ✕ pruned (dimmed), ○ open."""
     from reasoner.store import queries  # noqa: PLC0415
 
     with _open(db) as store:
@@ -192,7 +191,7 @@ def _node(dag: Trajectory, thought: Thought) -> dict[str, Any]:
         "operation": thought.operation,
         "state": mark.state,
         "score": mark.score,
-        "fate": mark.fate,
+        "status": mark.status,
         "call": dag.call_of(thought),
         "text": thought.text,
     }
@@ -211,9 +210,11 @@ def draw(dag: Trajectory) -> Any:
 
 
 def _line(dag: Trajectory, thought: Thought) -> Any:
+    from reasoner.trajectory import SIGNS  # noqa: PLC0415 - networkx is slow to load
+
     mark = dag.mark_of(thought)
     state = mark.state if isinstance(mark.state, str) else jsonlib.dumps(mark.state) if mark.state is not None else ""
     body = " ".join(part for part in (state, f"({thought.operation})" if thought.operation else "") if part) or thought.text
     score = f"  [{mark.score:g}]" if mark.score is not None else ""
     head = f"{thought.label} " if thought.label else f"{thought.role}: "
-    return one_line(FATE_SIGNS[mark.fate] + head + body + score, style=FATE_STYLES[mark.fate])
+    return one_line(f"{SIGNS[mark.status]} " + head + body + score, style=STATUS_STYLES[mark.status])

@@ -69,7 +69,7 @@ def serve(
 
         def ready(at: int) -> None:
             shown = f"[{host}]" if ":" in host else host
-            say(f"endpoint  http://{shown}:{at}/v1   models: {', '.join(app.kitchen.menu.clients)} and every strategy over them")
+            say(f"endpoint  http://{shown}:{at}/v1   models: {', '.join(app.executor.model_names.clients)} and every strategy over them")
             say(f"pages     http://{shown}:{at}/view/{settings.page_key}/")
             say(f"token     {token}" if made else "token     the one in REASONER_TOKEN")
 

@@ -1,6 +1,6 @@
 """Tables over runs: the plain one of `bench`, and the comparison of strategies and models with its statistics.
 
-`rows` sums outcomes; `statistics` holds the formulas; `trials` reads what a run recorded; `standings`, `pairs`, `matched` and `claims`
+`rows` sums outcomes; `statistics` holds the formulas; `trials` reads what a run recorded; `standings`, `paired_tests`, `equal_tokens` and `ats_claim`
 say what follows from it; `comparison` puts them together; `markdown` and `plot` draw it. None of them runs a strategy.
 
     tabulate(outcomes) -> [Row(solver="game24", strategy="ats", n=50, correct=31, ...)]

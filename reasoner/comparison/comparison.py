@@ -121,7 +121,7 @@ def _with_matches(rows: Sequence[Standing], trials: Sequence[Trial], baseline: s
         if baseline is None or row.strategy == baseline or row.upper_bound
         else replace(
             row,
-            matched=match(groups[row.model, row.solver, row.level, row.strategy], groups[row.model, row.solver, row.level, baseline]),
+            equal_tokens=match(groups[row.model, row.solver, row.level, row.strategy], groups[row.model, row.solver, row.level, baseline]),
         )
         for row in rows
     ]

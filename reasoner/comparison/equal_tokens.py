@@ -5,7 +5,7 @@ to last, as fit into that budget, and answers by plurality (the most frequent an
 consistency does with the same tokens. Nothing is extrapolated: where a further sample would have fitted and none was recorded, there
 is no figure, and `samples_needed` says about how many samples there would have to be.
 
-    match(ats_trials, cot_trials) -> Matched(accuracy=0.62, baseline_accuracy=0.58, tokens=410.0, ...)
+    match(ats_trials, cot_trials) -> EqualTokens(accuracy=0.62, baseline_accuracy=0.58, tokens=410.0, ...)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
+class EqualTokens:
     """A strategy and the baseline at the same tokens. The figures are None when too few samples were recorded."""
 
     n_problems: int
@@ -59,7 +59,7 @@ class Matched:
         }
 
 
-def match(strategy: Sequence[Trial], baseline: Sequence[Trial]) -> Matched:
+def match(strategy: Sequence[Trial], baseline: Sequence[Trial]) -> EqualTokens:
     """Compare two strategies on the same problems at equal tokens."""
     mine, theirs = _by_problem(strategy), _by_problem(baseline)
     problems = [problem for problem in mine if problem in theirs]
@@ -74,8 +74,8 @@ def match(strategy: Sequence[Trial], baseline: Sequence[Trial]) -> Matched:
         baseline_correct += plurality(within(theirs[problem], budget)).correct
     mean = sum(budgets) / len(budgets) if budgets else 0.0
     if needed or not problems:
-        return Matched(len(problems), mean, None, None, needed or None)
-    return Matched(len(problems), mean, correct, baseline_correct, None)
+        return EqualTokens(len(problems), mean, None, None, needed or None)
+    return EqualTokens(len(problems), mean, correct, baseline_correct, None)
 
 
 def _by_problem(trials: Sequence[Trial]) -> dict[str, list[Trial]]:

@@ -18,7 +18,7 @@ from reasoner.comparison.statistics import pass_at_k, wilson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reasoner.comparison.equal_tokens import Matched
+    from reasoner.comparison.equal_tokens import EqualTokens
     from reasoner.comparison.trials import Trial
 
 Scope = Literal["solver", "pooled", "level"]
@@ -48,7 +48,7 @@ class Standing:
     unknown_calls: int
     rank: int | None = None
     """1 is the most accurate of the same model and scope, equals share a rank; None for an upper bound."""
-    matched: Matched | None = None
+    equal_tokens: EqualTokens | None = None
 
     @property
     def accuracy(self) -> float:
@@ -87,7 +87,7 @@ class Standing:
             "completion_tokens": spent.completion_tokens, "cached_tokens": spent.cached_tokens, "cost": spent.cost,
             "seconds": round(spent.seconds, 3), "unknown_calls": self.unknown_calls, "mean_tokens": self.mean_tokens,
             "tokens_per_correct": self.tokens_per_correct, "calls_per_correct": self.calls_per_correct,
-            "at_equal_tokens": self.matched.as_dict() if self.matched else None,
+            "at_equal_tokens": self.equal_tokens.as_dict() if self.equal_tokens else None,
         }  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
 def _tested(comparison: Comparison, row: Standing, test: Pair | None) -> list[tuple[Column, str]]:
     if comparison.baseline is None:
         return []
-    matched = row.matched
+    matched = row.equal_tokens
     if matched is None:
         equal = NONE
     elif matched.samples_needed is not None:

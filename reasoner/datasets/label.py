@@ -91,9 +91,9 @@ def labels(
 ) -> Iterator[Label]:
     """Yield kept steps that led to a verified answer as good, and pruned ones that did not as not; others say nothing certain."""
     for node in tree.nodes:
-        if node.fate == "open":
+        if node.status == "open":
             continue
-        kept = node.fate in {"kept", "final"}
+        kept = node.status in {"kept", "final"}
         if node.verdict is None:
             leave_out(node.why or BETWEEN)
         elif node.verdict != kept:

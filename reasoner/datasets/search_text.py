@@ -73,7 +73,7 @@ def _lines(tree: StepTree, moves: Moves) -> _Line:
                 at.children.append(found)
             at = found
         if node.moves:
-            at.pruned = node.fate == "pruned"
+            at.pruned = node.status == "pruned"
     return top
 
 

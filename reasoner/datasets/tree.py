@@ -3,7 +3,7 @@
     tree = StepTree(dag, solver, instance, answer="Answer: 9 -> 10 -> 20", answer_thought="3f...")
     [(tree.text(node), tree.good(node)) for node in tree.nodes]      -> [("1: 9 -> 10 (9 + 1 = 10)", True), ("2: 9 -> 18 ...", None)]
 
-Goes by what a trajectory says (states, fates, replies and their parts), not by strategies' names. A step is a part of a reply, or a
+Goes by what a trajectory says (states, statuses, replies and their parts), not by strategies' names. A step is a part of a reply, or a
 whole reply that was not taken apart; a reply without a state, children or answer (a judge's remark) is none. The outcome of a branch
 is known when its last step
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from reasoner.solver import Solver
     from reasoner.trajectory import Thought, Trajectory
-    from reasoner.types import Fate
+    from reasoner.types import ThoughtStatus
 
 UNFINISHED = "the branch was left unfinished"
 UNREADABLE = "a step of the branch cannot be read as a legal move"
@@ -40,7 +40,7 @@ class Node:
 
     thought: Thought
     parent: Node | None
-    fate: Fate
+    status: ThoughtStatus
     score: float | None
     children: list[Node] = field(default_factory=list)
     moves: list[Any] | None = None
@@ -124,7 +124,7 @@ class StepTree:
                 made[thought.id] = above
                 continue
             mark = self.dag.mark_of(thought)
-            node = Node(thought, above, mark.fate, mark.score)
+            node = Node(thought, above, mark.status, mark.score)
             if self.moves is not None:
                 node.moves = self._moves_to(node, mark.state)
             if above is not None:
@@ -141,7 +141,7 @@ class StepTree:
         call = self.dag.call_of(thought)
         if any(not child.finish_reason and self.dag.call_of(child) == call for child in children):
             return False  # its parts are the steps
-        if children or self.dag.mark_of(thought).state is not None or self.dag.mark_of(thought).fate in {"kept", "final"}:
+        if children or self.dag.mark_of(thought).state is not None or self.dag.mark_of(thought).status in {"kept", "final"}:
             return True
         return self._claimed(thought.text) is not None
 
@@ -191,7 +191,7 @@ class StepTree:
         if own is not None:
             return own if not own.children else None
         call = self.dag.call_of(ids[answer_thought])
-        finals = [n for n in self.nodes if n.fate == "final" and not n.children and self.dag.call_of(n.thought) == call]
+        finals = [n for n in self.nodes if n.status == "final" and not n.children and self.dag.call_of(n.thought) == call]
         return finals[-1] if finals else None
 
     def _outcome(self, leaf: Node, answer: str | None) -> tuple[bool | None, str]:

@@ -1,7 +1,7 @@
 """Put one trajectory's session together: problem, strategy, seed, prompts, examples, verifier, and whoever makes its calls.
 
-    staged = stage(store, prompts, plan, row, spec, caller)
-    await staged.strategy.run(staged.session)
+    assembled = assemble(store, prompts, plan, row, spec, caller)
+    await assembled.strategy.run(assembled.session)
 
 Knows how the parts fit; does not know what a strategy does in a session, nor who claims trajectories and closes them.
 """
@@ -17,7 +17,7 @@ from reasoner.errors import BudgetExhausted, ReasonerError
 from reasoner.runs.few_shot import demonstrations, from_store, statement
 from reasoner.runs.plan import Plan, StrategySpec, instance_of
 from reasoner.session import Session
-from reasoner.session.lookups import Aids
+from reasoner.session.lookups import Lookups
 from reasoner.store.queries import verified_answers
 from reasoner.store.records import Closing, TrajectoryStatus
 from reasoner.trajectory import Trajectory
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class Assembled:
     """A strategy and the session it is to work in."""
 
     session: Session
@@ -51,7 +51,7 @@ def jitter(seed: str) -> random.Random:
     return random.Random(int(digest(seed, "retry"), 16))
 
 
-def stage(
+def assemble(
     store: Store,
     prompts: Prompts,
     plan: Plan,
@@ -60,7 +60,7 @@ def stage(
     caller: Caller,
     *,
     on_thought: Callable[[Thought], None] | None = None,
-) -> Staged:
+) -> Assembled:
     """Put a session together; `on_thought` is told of thoughts as they arrive, before they are committed.
 
     Raises:
@@ -81,13 +81,13 @@ def stage(
         prompts=prompts,
         sampling=plan.sampling,
         numbers=getattr(strategy.params, "numbers", "plain"),
-        aids=_aids(store, prompts, solver, instance, row.run_id),
+        lookups=_lookups(store, prompts, solver, instance, row.run_id),
         oracle=strategy.oracle,
     )
-    return Staged(session, strategy, (lambda answer: solver.verify(instance, answer)) if solver.judged else None)
+    return Assembled(session, strategy, (lambda answer: solver.verify(instance, answer)) if solver.judged else None)
 
 
-def _aids(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: Any, run_id: str) -> Aids:
+def _lookups(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: Any, run_id: str) -> Lookups:
     """Return what a session may look up, closed over the solver and the store."""
 
     def shots(kind: str, template: str, n: int, source: str) -> list[Demonstration]:
@@ -96,7 +96,7 @@ def _aids(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: An
             return from_store(solver, answers, n, exclude=instance, prompts=prompts)
         return demonstrations(solver, kind, n, exclude=instance, prompts=prompts)
 
-    return Aids(
+    return Lookups(
         shots=shots,
         canonical=lambda line: solver.canonical_answer(instance, line),
         verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
@@ -104,14 +104,14 @@ def _aids(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: An
     )
 
 
-async def closing_of(staged: Staged) -> Closing:
+async def closing_of(assembled: Assembled) -> Closing:
     """Let a strategy work and say how it ended. Faults that the next problem would meet too go up."""
-    session = staged.session
+    session = assembled.session
     status: TrajectoryStatus = "closed"
     answer: Answer | None = None
     error: ReasonerError | None = None
     try:
-        answer = await staged.strategy.run(session)
+        answer = await assembled.strategy.run(session)
     except BudgetExhausted as exhausted:
         status, answer, error = "exhausted", session.best, exhausted
     except ReasonerError as fault:
@@ -119,9 +119,9 @@ async def closing_of(staged: Staged) -> Closing:
             raise
         status, answer, error = "failed", session.best, fault
     verdict = None
-    if staged.verify is not None and answer is not None:
-        verdict = staged.verify(answer.text)
-    elif staged.verify is not None and status != "failed":
+    if assembled.verify is not None and answer is not None:
+        verdict = assembled.verify(answer.text)
+    elif assembled.verify is not None and status != "failed":
         verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)
     if verdict is not None and session.metrics:
         verdict = replace(verdict, metrics={**verdict.metrics, **session.metrics})

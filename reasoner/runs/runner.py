@@ -19,7 +19,7 @@ from reasoner.calling.caller import Caller, OnUnknown, UnknownPolicy
 from reasoner.calling.limiter import Limiter, limiters_for
 from reasoner.errors import ReasonerError, first_fault
 from reasoner.prompts import Prompts
-from reasoner.runs.assemble import closing_of, jitter, stage
+from reasoner.runs.assemble import assemble, closing_of, jitter
 from reasoner.runs.heartbeat import beating
 from reasoner.runs.outcomes import Outcome, Report, stored_outcome
 from reasoner.runs.plan import Plan, StrategySpec
@@ -297,16 +297,16 @@ class Runner:
             on_unknown=work.unknown,
             earlier=self._earlier(plan, task),
         )
-        staged = stage(self._store, self._prompts, plan, row, task.spec, caller, on_thought=self._watcher(row))
-        closing = await closing_of(staged)
+        assembled = assemble(self._store, self._prompts, plan, row, task.spec, caller, on_thought=self._watcher(row))
+        closing = await closing_of(assembled)
 
         def close(c: Connection) -> None:
             journal.check(c)
-            journal.put_thoughts(c, staged.session.unwritten())
+            journal.put_thoughts(c, assembled.session.unwritten())
             close_trajectory(c, row.id, closing)
 
         await self._store.write(close, durable=durable)
-        return self._outcome(row, closing, staged.session.trajectory, caller.made)
+        return self._outcome(row, closing, assembled.session.trajectory, caller.made)
 
     def _watcher(self, row: TrajectoryRow) -> Callable[[Thought], None] | None:
         """Return what tells `on_thought` of a trajectory's thoughts."""

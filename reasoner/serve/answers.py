@@ -30,7 +30,7 @@ def text_of(content: str | Sequence[Any]) -> str:
 def content_of(order: Order, outcome: Outcome) -> str:
     """Return what the client is given as the answer: without a strategy the model's own text, else what follows the answer marker."""
     text = outcome.answer or ""
-    return text if order.dish.spec.name == "plain" else after_answer(text)
+    return text if order.target.spec.name == "plain" else after_answer(text)
 
 
 def finish_of(outcome: Outcome) -> Literal["stop", "length"]:

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from reasoner.serve.endpoint import Endpoint
-from reasoner.serve.executor import Kitchen
+from reasoner.serve.executor import Executor
 from reasoner.serve.faults import Fault, error_body
 from reasoner.serve.guard import Guard
-from reasoner.serve.model_names import Menu
+from reasoner.serve.model_names import ModelNames
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -44,27 +44,27 @@ def application(
     pages: Sequence[BaseRoute] = (),
     resume: bool = False,
 ) -> Any:
-    """Return the ASGI application; `app.kitchen` is what runs requests, None without clients. The clients are closed with it.
+    """Return the ASGI application; `app.executor` is what runs requests, None without clients. The clients are closed with it.
 
     With `resume` it first goes on with what an earlier server parked.
     """
-    kitchen = Kitchen(store, Menu(clients), settings, prompts=prompts, limits=limits) if clients else None
+    executor = Executor(store, ModelNames(clients), settings, prompts=prompts, limits=limits) if clients else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
-            if kitchen is not None and resume:
-                await kitchen.finish_parked()
+            if executor is not None and resume:
+                await executor.finish_parked()
             yield
         finally:
             for client in clients:
                 await client.aclose()
 
-    routes = [*(Endpoint(kitchen, settings).routes() if kitchen else []), *pages]
+    routes = [*(Endpoint(executor, settings).routes() if executor else []), *pages]
     inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _not_here, Exception: _bug})
     inner.router.redirect_slashes = False
     guarded = Guard(inner, settings)
-    guarded.kitchen = kitchen  # type: ignore[attr-defined]  # for whoever started it
+    guarded.executor = executor  # type: ignore[attr-defined]  # for whoever started it
     return guarded
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from reasoner.serve.executor import Event
-    from reasoner.serve.model_names import Menu
+    from reasoner.serve.model_names import ModelNames
     from reasoner.serve.settings import Settings
 
 PATH = "/v1/chat/completions"
@@ -101,7 +101,7 @@ class ChatRequest(BaseModel):
 _REFUSED = ("tools", "functions", "tool_choice", "function_call", "audio", "logprobs", "logit_bias", "prediction", "web_search_options")
 
 
-def order_of(request: ChatRequest, menu: Menu, settings: Settings, *, key: str = "") -> Order:
+def order_of(request: ChatRequest, model_names: ModelNames, settings: Settings, *, key: str = "") -> Order:
     """Read a request.
 
     Raises:
@@ -115,13 +115,13 @@ def order_of(request: ChatRequest, menu: Menu, settings: Settings, *, key: str =
     for name in ("frequency_penalty", "presence_penalty"):
         if extra.get(name):
             raise invalid(f"{name} is not supported", param=name, code="unsupported_parameter")
-    dish = menu.resolve(request.model)
+    target = model_names.resolve(request.model)
     schema = ""
     if request.response_format is not None and request.response_format.type == "json_schema":
         if request.response_format.json_schema is None:
             raise invalid("response_format of type json_schema needs json_schema", param="response_format")
-        if dish.spec.name != "plain":
-            raise BadConfig("response_format needs a model without a strategy", hint=f"ask {dish.client.name!r}")
+        if target.spec.name != "plain":
+            raise BadConfig("response_format needs a model without a strategy", hint=f"ask {target.client.name!r}")
         schema = json.dumps(request.response_format.json_schema.schema_)
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     if len(stop) > 16 or any(not 0 < len(text) <= 200 for text in stop):
@@ -131,7 +131,7 @@ def order_of(request: ChatRequest, menu: Menu, settings: Settings, *, key: str =
         max_tokens=request.max_completion_tokens or request.max_tokens,
     )  # fmt: skip
     messages = tuple(_message(message) for message in request.messages)
-    return Order(dish, messages, sampling, request.n or 1, request.seed, request.solver or "", schema, key)
+    return Order(target, messages, sampling, request.n or 1, request.seed, request.solver or "", schema, key)
 
 
 def _message(message: ChatMessage) -> Message:
@@ -144,14 +144,14 @@ def answer(order: Order, started: Started, done: Done, said: list[Said]) -> dict
     choices = []
     for index, outcome in enumerate(done.outcomes):
         message: dict[str, Any] = {"role": "assistant", "content": content_of(order, outcome)}
-        if order.dish.spec.name != "plain":
+        if order.target.spec.name != "plain":
             message["reasoning_content"] = "\n\n".join(_thought(one) for one in said if one.sample == index)
         choices.append({"index": index, "message": message, "finish_reason": finish_of(outcome), "logprobs": None})
     made = {
         "id": f"chatcmpl-{started.run}",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": order.dish.name,
+        "model": order.target.name,
         "choices": choices,
         "usage": usage(done),
     }
@@ -182,7 +182,7 @@ def usage(done: Done) -> dict[str, Any]:
 
 async def stream(order: Order, request: ChatRequest, started: Started, events: AsyncIterator[Event]) -> AsyncIterator[str]:
     """Write the events of an order as chunks: `reasoning_content` as thoughts arrive, then `content`."""
-    head = {"id": f"chatcmpl-{started.run}", "object": "chat.completion.chunk", "created": int(time.time()), "model": order.dish.name}
+    head = {"id": f"chatcmpl-{started.run}", "object": "chat.completion.chunk", "created": int(time.time()), "model": order.target.name}
 
     def chunk(index: int, delta: dict[str, Any], finish: str | None = None) -> str:
         choice = {"index": index, "delta": delta, "finish_reason": finish, "logprobs": None}
@@ -191,7 +191,7 @@ async def stream(order: Order, request: ChatRequest, started: Started, events: A
     for index in range(order.n):
         yield chunk(index, {"role": "assistant", "content": ""})
     async for event in events:
-        if isinstance(event, Said) and order.dish.spec.name != "plain":
+        if isinstance(event, Said) and order.target.spec.name != "plain":
             yield chunk(event.sample, {"reasoning_content": _thought(event) + "\n\n"})
         elif isinstance(event, Done):
             for index, outcome in enumerate(event.outcomes):
@@ -211,9 +211,9 @@ def _data(value: dict[str, Any]) -> str:
     return f"data: {json.dumps(value, ensure_ascii=True)}\n\n"
 
 
-def model_list(menu: Menu) -> dict[str, Any]:
+def model_list(model_names: ModelNames) -> dict[str, Any]:
     """Return the answer of `GET /v1/models`."""
-    return {"object": "list", "data": [model_card(name) for name in menu.names()]}
+    return {"object": "list", "data": [model_card(name) for name in model_names.names()]}
 
 
 def model_card(name: str) -> dict[str, Any]:

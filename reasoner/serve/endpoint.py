@@ -1,6 +1,6 @@
 """The routes of the endpoint: read a body, run it, answer in its dialect.
 
-Knows HTTP; the dialects stand in `completions` and `messages`, the work in `kitchen`.
+Knows HTTP; the dialects stand in `completions` and `messages`, the work in `executor`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reasoner.errors import ReasonerError
 from reasoner.serve import completions, messages
 from reasoner.serve.answers import check
 from reasoner.serve.description import describe
-from reasoner.serve.executor import Done, Kitchen, Order, Said, Started
+from reasoner.serve.executor import Done, Executor, Order, Said, Started
 from reasoner.serve.faults import Fault, Refused, error_body, fault_of
 from reasoner.serve.guard import TooLarge
 from reasoner.text import clean, shorten
@@ -35,10 +35,10 @@ MAX_KEY_CHARS = 200
 
 
 class Endpoint:
-    """The routes, closed over what cooks."""
+    """The routes, closed over the executor."""
 
-    def __init__(self, kitchen: Kitchen, settings: Settings) -> None:
-        self._kitchen = kitchen
+    def __init__(self, executor: Executor, settings: Settings) -> None:
+        self._executor = executor
         self._settings = settings
 
     def routes(self) -> list[Route]:
@@ -55,7 +55,7 @@ class Endpoint:
         """Serve `POST /v1/chat/completions`."""
         try:
             body = await _body(request, completions.ChatRequest)
-            order = completions.order_of(body, self._kitchen.menu, self._settings, key=_key(request))
+            order = completions.order_of(body, self._executor.model_names, self._settings, key=_key(request))
             return await self._serve(
                 order, bool(body.stream), completions.answer, lambda s, e: completions.stream(order, body, s, e), completions.broken
             )
@@ -66,7 +66,7 @@ class Endpoint:
         """Serve `POST /v1/messages`."""
         try:
             body = await _body(request, messages.MessagesRequest)
-            order = messages.order_of(body, self._kitchen.menu, self._settings, key=_key(request))
+            order = messages.order_of(body, self._executor.model_names, self._settings, key=_key(request))
             return await self._serve(order, bool(body.stream), messages.answer, lambda s, e: messages.stream(order, s, e), messages.broken)
         except (ReasonerError, Refused) as error:
             return _refusal(request, error)
@@ -79,7 +79,7 @@ class Endpoint:
         pieces: Callable[[Started, AsyncIterator[Event]], AsyncIterator[str]],
         broken: Callable[[Fault], str],
     ) -> Response:
-        events = self._kitchen.cook(order)
+        events = self._executor.run(order)
         started = await anext(events)
         assert isinstance(started, Started)  # the first event always is
         headers = {"X-Reasoner-Trajectory": ",".join(started.trajectories), "X-Reasoner-Run": started.run}
@@ -107,12 +107,12 @@ class Endpoint:
 
     async def models(self, _: Request) -> Response:
         """Serve `GET /v1/models`."""
-        return JSONResponse(completions.model_list(self._kitchen.menu))
+        return JSONResponse(completions.model_list(self._executor.model_names))
 
     async def model(self, request: Request) -> Response:
         """Serve `GET /v1/models/NAME`."""
         try:
-            return JSONResponse(completions.model_card(self._kitchen.menu.resolve(request.path_params["model"]).name))
+            return JSONResponse(completions.model_card(self._executor.model_names.resolve(request.path_params["model"]).name))
         except ReasonerError as error:
             return JSONResponse(error_body(request.url.path, Fault(404, "not_found", str(error), code="model_not_found")), 404)
 

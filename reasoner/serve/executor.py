@@ -3,7 +3,7 @@
 Knows orders and the runner; does not know HTTP nor any dialect. Every order is a run of its own, unless it carries an idempotency key: then
 the same order with the same key goes on with the run it began, also after the server was stopped, and a finished one is read back.
 
-    async for event in kitchen.cook(order): ...   # Started, then Said as thoughts arrive, then Done
+    async for event in executor.run(order): ...   # Started, then Said as thoughts arrive, then Done
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from reasoner.types import Message, Problem, Sampling, digest
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from reasoner.serve.model_names import Dish, Menu
+    from reasoner.serve.model_names import ModelNames, Target
     from reasoner.serve.settings import Settings
     from reasoner.store import Store
     from reasoner.trajectory import Thought
@@ -41,7 +41,7 @@ COMMAND = "reasoner serve"
 class Order:
     """One request, in nobody's dialect."""
 
-    dish: Dish
+    target: Target
     messages: tuple[Message, ...]
     sampling: Sampling
     n: int = 1
@@ -80,24 +80,24 @@ class Done:
 Event = Started | Said | Done
 
 
-class Kitchen:
+class Executor:
     """Carries out orders against one store, at most `max_requests` at once."""
 
     def __init__(
-        self, store: Store, menu: Menu, settings: Settings, *, prompts: Prompts | None = None, limits: Limits | None = None
+        self, store: Store, model_names: ModelNames, settings: Settings, *, prompts: Prompts | None = None, limits: Limits | None = None
     ) -> None:
         self._store = store
         self._settings = settings
         self._prompts = prompts or Prompts()
         self._limits = limits or Limits(calls=settings.max_calls)
-        clients = list(menu.clients.values())
+        clients = list(model_names.clients.values())
         limiters = limiters_for(clients)
         self._limiters = {client.fingerprint: limiters[id(client)] for client in clients}
-        self.menu = menu
+        self.model_names = model_names
         self.under_way: set[str] = set()
         self.stopping = False
 
-    async def cook(self, order: Order) -> AsyncGenerator[Event, None]:
+    async def run(self, order: Order) -> AsyncGenerator[Event, None]:
         """Carry an order out, telling what happens. Closing the iterator early parks its trajectories: they can be gone on with.
 
         Raises:
@@ -124,9 +124,9 @@ class Kitchen:
         seed = (
             order.seed if order.seed is not None else int(digest("idempotency", order.key)[:12], 16) if order.key else secrets.randbits(48)
         )
-        plan = Plan([problem], [order.dish.spec], seed, order.n, order.sampling, self._limits)
+        plan = Plan([problem], [order.target.spec], seed, order.n, order.sampling, self._limits)
         events: asyncio.Queue[Event | None] = asyncio.Queue()
-        client, spec = order.dish.client, order.dish.spec
+        client, spec = order.target.client, order.target.spec
 
         def started(run_id: str, n: int) -> None:
             events.put_nowait(Started(run_id, tuple(trajectory_id(run_id, problem, spec, client, sample) for sample in range(n))))
@@ -160,7 +160,7 @@ class Kitchen:
                 continue
             try:
                 runner = Runner(self._store, self._prompts, limiters=self._limiters)
-                done.append(await runner.execute(plan[0], [self.menu.clients[plan[1]]], command=COMMAND))
+                done.append(await runner.execute(plan[0], [self.model_names.clients[plan[1]]], command=COMMAND))
             except ReasonerError:
                 continue  # it stays parked; the next start tries again
         return done
@@ -170,7 +170,7 @@ class Kitchen:
             "SELECT t.strategy, t.model, t.model_fingerprint, p.* FROM trajectories t JOIN problems p ON p.id = t.problem_id WHERE t.run_id = ? LIMIT 1",
             (run_id,),
         )
-        client = self.menu.clients.get(row["model"]) if row else None
+        client = self.model_names.clients.get(row["model"]) if row else None
         if row is None or client is None or client.fingerprint != row["model_fingerprint"]:
             return None
         values = manifest["sampling"]

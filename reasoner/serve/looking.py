@@ -116,7 +116,7 @@ def thought_facts(store: Store, trajectory_id: str, thought_id: str) -> dict[str
         "SELECT c.*, m.content AS reply FROM call_details c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.id = ?", (row["call_id"],)
     )
     facts = {
-        "id": row["id"], "role": row["role"], "label": row["label"], "operation": row["operation"], "fate": row["fate"],
+        "id": row["id"], "role": row["role"], "label": row["label"], "operation": row["operation"], "status": row["status"],
         "score": row["score"], "depth": row["depth"], "text": row["content"] or "", "own_reply": row["text"] is None and call is not None,
         "state": "" if row["state"] is None else json.dumps(json.loads(row["state"]), indent=2, ensure_ascii=False),
         "call": None,
@@ -135,7 +135,7 @@ def growth(store: Store, trajectory_id: str) -> tuple[str, list[dict[str, Any]]]
     """Return a trajectory's status and its thoughts as a page that grows needs them."""
     status = store.row("SELECT status FROM trajectories WHERE id = ?", (trajectory_id,))
     rows = store.rows(
-        "SELECT t.id, t.role, t.label, t.operation, t.state, t.score, t.fate, t.depth, substr(coalesce(t.text, m.content), 1, 300) AS text,"
+        "SELECT t.id, t.role, t.label, t.operation, t.state, t.score, t.status, t.depth, substr(coalesce(t.text, m.content), 1, 300) AS text,"
         " (SELECT parent FROM thought_edges WHERE child = t.id LIMIT 1) AS parent"
         " FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id WHERE t.trajectory_id = ? ORDER BY t.position",
         (trajectory_id,),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from reasoner.serve.executor import Event
-    from reasoner.serve.model_names import Menu
+    from reasoner.serve.model_names import ModelNames
     from reasoner.serve.settings import Settings
 
 PATH = "/v1/messages"
@@ -54,7 +54,7 @@ class MessagesRequest(BaseModel):
     stream: bool | None = None
 
 
-def order_of(request: MessagesRequest, menu: Menu, settings: Settings, *, key: str = "") -> Order:
+def order_of(request: MessagesRequest, model_names: ModelNames, settings: Settings, *, key: str = "") -> Order:
     """Read a request.
 
     Raises:
@@ -72,14 +72,14 @@ def order_of(request: MessagesRequest, menu: Menu, settings: Settings, *, key: s
     )  # fmt: skip
     head = (Message("system", text_of(request.system)),) if request.system else ()
     messages = (*head, *(Message(m.role, text_of(m.content)) for m in request.messages))
-    return Order(menu.resolve(request.model), messages, sampling, key=key)
+    return Order(model_names.resolve(request.model), messages, sampling, key=key)
 
 
 def answer(order: Order, started: Started, done: Done, said: list[Said]) -> dict[str, Any]:
     """Return the whole answer."""
     outcome = done.outcomes[0]
     blocks: list[dict[str, Any]] = []
-    if order.dish.spec.name != "plain":
+    if order.target.spec.name != "plain":
         blocks.append({"type": "thinking", "thinking": "\n\n".join(f"[{one.role}]\n{one.text}" for one in said), "signature": ""})
     blocks.append({"type": "text", "text": content_of(order, outcome)})
     return _message(order, started, blocks) | {"stop_reason": _stop(done), "usage": usage(done)}
@@ -90,7 +90,7 @@ def _message(order: Order, started: Started, blocks: list[dict[str, Any]]) -> di
         "id": f"msg_{started.trajectories[0]}",
         "type": "message",
         "role": "assistant",
-        "model": order.dish.name,
+        "model": order.target.name,
         "content": blocks,
         "stop_reason": None,
         "stop_sequence": None,
@@ -117,7 +117,7 @@ async def stream(order: Order, started: Started, events: AsyncIterator[Event]) -
     """Write the events of an order as server-sent events."""
     yield _event("message_start", message=_message(order, started, []))
     index = 0
-    thinks = order.dish.spec.name != "plain"
+    thinks = order.target.spec.name != "plain"
     if thinks:
         yield _event("content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""})
     async for event in events:

@@ -29,7 +29,7 @@ FILES = ("corpus",)
 
 
 @dataclass(frozen=True, slots=True)
-class Dish:
+class Target:
     """What a name stands for."""
 
     name: str
@@ -37,7 +37,7 @@ class Dish:
     client: Client
 
 
-class Menu:
+class ModelNames:
     """The models a server was started with, and every strategy over them."""
 
     def __init__(self, clients: Sequence[Client]) -> None:
@@ -50,7 +50,7 @@ class Menu:
         general = [n for n in registry.names("strategy") if not registry.find("strategy", n).solvers]
         return [name for model in self.clients for name in (model, *(f"{strategy}/{model}" for strategy in general))]
 
-    def resolve(self, name: str) -> Dish:
+    def resolve(self, name: str) -> Target:
         """Look a name up.
 
         Raises:
@@ -64,12 +64,12 @@ class Menu:
             raise UnknownName("model", name, self.names())
         strategy = name[: -len(model)].removesuffix("/")
         if not strategy:
-            return Dish(name, parse_strategies("plain")[0], self.clients[model])
+            return Target(name, parse_strategies("plain")[0], self.clients[model])
         specs = parse_strategies(_written_out(strategy))
         if len(specs) != 1:
             raise BadConfig(f"{strategy!r} names {len(specs)} strategies", hint="name one: STRATEGY/MODEL")
         _check_files(json.loads(specs[0].params))
-        return Dish(name, specs[0], self.clients[model])
+        return Target(name, specs[0], self.clients[model])
 
 
 def _check_files(params: Any) -> None:

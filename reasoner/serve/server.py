@@ -86,8 +86,8 @@ def listen(app: Any, *, host: str, port: int, settings: Settings, ready: Callabl
                 ready(self.servers[0].sockets[0].getsockname()[1])
 
         def handle_exit(self, sig: int, frame: Any) -> None:
-            if app.kitchen is not None:
-                app.kitchen.stopping = True
+            if app.executor is not None:
+                app.executor.stopping = True
             super().handle_exit(sig, frame)
 
     try:

@@ -1,6 +1,6 @@
 """A trajectory as a drawing: every thought a card, its depth to the right, its branch below the one before.
 
-    plan = layout(dag);  plan.nodes[0].x, plan.nodes[0].y, plan.nodes[0].fate
+    plan = layout(dag);  plan.nodes[0].x, plan.nodes[0].y, plan.nodes[0].status
 
 Laid out from the networkx graph in one pass over it, without recursion. Knows graphs; the SVG stands in `pages/tree.html`.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reasoner.text import clean, shorten
+from reasoner.trajectory import SIGNS
 
 if TYPE_CHECKING:
     from reasoner.trajectory import Thought, Trajectory
@@ -22,16 +23,14 @@ STEP_X = 244
 STEP_Y = 50
 MAX_CHARS = 25
 
-SIGNS = {"final": "★", "kept": "●", "pruned": "✕", "open": "○"}
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One card. `first` and `second` are its two lines; they, the sign and the fate are what a screen reader says."""
+    """One card. `first` and `second` are its two lines; they, the sign and the status are what a screen reader says."""
 
     id: str
     parent: str
-    fate: str
+    status: str
     sign: str
     first: str
     second: str
@@ -45,7 +44,7 @@ class Edge:
     """One line between two cards."""
 
     child: str
-    fate: str
+    status: str
     path: str
 
 
@@ -59,9 +58,9 @@ class Plan:
     height: int
 
     @property
-    def fates(self) -> dict[str, int]:
-        """How many thoughts there are of each fate."""
-        return {fate: n for fate in SIGNS if (n := sum(node.fate == fate for node in self.nodes))}
+    def statuses(self) -> dict[str, int]:
+        """How many thoughts there are of each status."""
+        return {status: n for status in SIGNS if (n := sum(node.status == status for node in self.nodes))}
 
 
 def layout(dag: Trajectory) -> Plan:
@@ -75,7 +74,7 @@ def layout(dag: Trajectory) -> Plan:
         parents = dag.parents(thought)
         mark = dag.mark_of(thought)
         nodes.append(_node(thought, mark, parents[0].id if parents else "", x, y, dag.graph.out_degree(thought.id)))
-        edges.extend(Edge(thought.id, mark.fate, _curve(at[parent.id], (x, y))) for parent in parents)
+        edges.extend(Edge(thought.id, mark.status, _curve(at[parent.id], (x, y))) for parent in parents)
     width = max(x for x, _ in at.values()) + CARD_WIDTH
     height = max(y for _, y in at.values()) + CARD_HEIGHT
     return Plan(tuple(nodes), tuple(edges), width, height)
@@ -115,7 +114,7 @@ def _node(thought: Thought, mark: Any, parent: str, x: int, y: int, n_children: 
     first, second = card(
         role=thought.role, label=thought.label, operation=thought.operation, state=mark.state, score=mark.score, text=thought.text
     )
-    return Node(thought.id, parent, mark.fate, SIGNS[mark.fate], first, second, x, y, n_children)
+    return Node(thought.id, parent, mark.status, SIGNS[mark.status], first, second, x, y, n_children)
 
 
 def card(*, role: str, label: str, operation: str, state: Any, score: float | None, text: str) -> tuple[str, str]:

@@ -24,9 +24,10 @@ from reasoner.comparison.tables import sheets
 from reasoner.comparison.trials import read_trials
 from reasoner.errors import BadConfig, UnknownName
 from reasoner.serve import drawings, looking
-from reasoner.serve.tree import SIGNS, card, layout
+from reasoner.serve.tree import card, layout
 from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.text import clean, shorten
+from reasoner.trajectory import SIGNS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -154,7 +155,7 @@ class Viewer:
         return self._page("search.html", words=words, hits=looking.search(self._store, words) if words.strip() else [])
 
     async def events(self, request: Request) -> Response:
-        """Send a growing trajectory as server-sent events: what is new, and whose fate has changed, until it is closed."""
+        """Send a growing trajectory as server-sent events: what is new, and whose status has changed, until it is closed."""
         trajectory = request.path_params["trajectory"]
 
         async def grow() -> AsyncIterator[str]:
@@ -163,8 +164,8 @@ class Viewer:
             end = loop.time() + LIVE_S
             while loop.time() < end:
                 status, rows = await run_in_threadpool(looking.growth, self._store, trajectory)
-                news = [_grown(row) for row in rows if known.get(row["id"]) != (row["fate"], row["score"])]
-                known = {row["id"]: (row["fate"], row["score"]) for row in rows}
+                news = [_grown(row) for row in rows if known.get(row["id"]) != (row["status"], row["score"])]
+                known = {row["id"]: (row["status"], row["score"]) for row in rows}
                 if news:
                     yield f"data: {json.dumps(news, ensure_ascii=True)}\n\n"
                 if status != "open":
@@ -181,7 +182,7 @@ def _grown(row: dict[str, Any]) -> dict[str, Any]:
         role=row["role"], label=row["label"], operation=row["operation"], state=state, score=row["score"], text=row["text"] or ""
     )
     return {
-        "id": row["id"], "parent": row["parent"] or "", "fate": row["fate"], "sign": SIGNS[row["fate"]], "first": first, "second": second,
+        "id": row["id"], "parent": row["parent"] or "", "status": row["status"], "sign": SIGNS[row["status"]], "first": first, "second": second,
     }  # fmt: skip
 
 

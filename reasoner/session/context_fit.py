@@ -2,7 +2,7 @@
 
 A strategy says which of its template's lists may lose entries, and from which end; worked examples may always be left out.
 
-    await session.ask("iot/guide", turns=turns, sheds={"turns": "oldest"})
+    await session.ask("iot/guide", turns=turns, truncatable={"turns": "oldest"})
 
     less([], {"turns": [1, 2, 3, 4]}, {"turns": "oldest"})  -> ([], {"turns": [3, 4]})
 
@@ -23,7 +23,9 @@ End = Literal["oldest", "last"]
 """Which entries of a list go first: the oldest (a dialogue), or the last (examples, the best of which come first)."""
 
 
-def less(history: Sequence[Message], variables: Mapping[str, Any], sheds: Mapping[str, End]) -> tuple[list[Message], dict[str, Any]] | None:
+def less(
+    history: Sequence[Message], variables: Mapping[str, Any], truncatable: Mapping[str, End]
+) -> tuple[list[Message], dict[str, Any]] | None:
     """Return a history and variables of about half the length; None where there is nothing that may be left out.
 
     Worked examples go in pairs of question and answer, the last of them first; with one left, that goes too. A list keeps one entry.
@@ -31,11 +33,11 @@ def less(history: Sequence[Message], variables: Mapping[str, Any], sheds: Mappin
     pairs = len(history) // 2
     kept = list(history[: 2 * (pairs // 2)])
     made = dict(variables)
-    for name, end in sheds.items():
+    for name, end in truncatable.items():
         entries = list(variables[name])
         half = max(1, len(entries) // 2)
         made[name] = entries[-half:] if end == "oldest" else entries[:half]
-    shorter = len(kept) < len(history) or any(len(made[name]) < len(variables[name]) for name in sheds)
+    shorter = len(kept) < len(history) or any(len(made[name]) < len(variables[name]) for name in truncatable)
     return (kept, made) if shorter else None
 
 

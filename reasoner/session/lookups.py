@@ -1,6 +1,6 @@
 """What a session can look up for a strategy that must see neither the solver nor the database.
 
-    Aids(shots=..., verify=lambda text: solver.verify(instance, text))
+    Lookups(shots=..., verify=lambda text: solver.verify(instance, text))
 
 Whoever runs a strategy closes these functions over what they need; the session passes on their answers and nothing else.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Aids:
+class Lookups:
     """What a session can look up for a strategy that must not see the solver or the database. All of it is fixed for the problem."""
 
     shots: Callable[[str, str, int, str], list[Demonstration]] | None = None

@@ -5,7 +5,7 @@
 provider and no database; this module knows no strategy, no puzzle, and not how a call is made.
 
     thought = await session.ask("cot/answer")
-    session.mark(thought, fate="final")
+    session.mark(thought, status="final")
 """
 
 from __future__ import annotations
@@ -19,11 +19,24 @@ from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
 from reasoner.session.context_fit import less, with_history
 from reasoner.session.digit_grouping import NumberFormat, group, ungroup
 from reasoner.session.gather import together
-from reasoner.session.lookups import Aids
+from reasoner.session.lookups import Lookups
 from reasoner.store.journal import Intent, ThoughtRow, thought_row
 from reasoner.text import plain_answer, storable
 from reasoner.trajectory import Thought, Trajectory
-from reasoner.types import About, Answer, Completion, Constraint, Demonstration, Fate, Message, Problem, Request, Sampling, Verdict, digest
+from reasoner.types import (
+    About,
+    Answer,
+    Completion,
+    Constraint,
+    Demonstration,
+    Message,
+    Problem,
+    Request,
+    Sampling,
+    ThoughtStatus,
+    Verdict,
+    digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +65,7 @@ class Session:
         prompts: Prompts,
         sampling: Sampling | None = None,
         numbers: NumberFormat = "plain",
-        aids: Aids | None = None,
+        lookups: Lookups | None = None,
         oracle: bool = False,
         drawn_from: str | None = None,
     ) -> None:
@@ -70,7 +83,7 @@ class Session:
         self._prompts = prompts
         self._sampling = sampling or Sampling()
         self._numbers = numbers
-        self._aids = aids or Aids()
+        self._lookups = lookups or Lookups()
         self._oracle = oracle
         self.metrics: dict[str, float] = {}
         self._dirty: dict[str, None] = {trajectory.root.id: None}
@@ -130,16 +143,16 @@ class Session:
         sampling: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
         state: Any = None,
-        ends: bool = False,
-        sheds: Mapping[str, End] | None = None,
+        discard_cache: bool = False,
+        truncatable: Mapping[str, End] | None = None,
         **variables: Any,
     ) -> Thought:
         """Ask the model one question and return its recorded answer, a child of `parent` (the root when there is none).
 
         The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
-        overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `ends` says that no later prompt
+        overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `discard_cache` says that no later prompt
         will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
-        is asked once more, with less of `history` and of the lists that `sheds` names, see `reasoner.session.context_fit`.
+        is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
@@ -163,7 +176,7 @@ class Session:
                 seed=int(digest(self._seed, path)[:8], 16) & 0x7FFFFFFF,
                 constraint=Constraint.schema(schema) if schema is not None else None,
                 about=About(self.problem, template, state, variables),
-                ends=ends,
+                discard_cache=discard_cache,
             )
             key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
             return Intent(node.id, path, template, ordinal, prompt.hash, replace(request, key=key))
@@ -180,7 +193,7 @@ class Session:
             return await self._caller.call(intent, lambda completion: (answered(completion, intent.request.key), self.unwritten()))
 
         intent = asking(history, variables)
-        shorter = less(history, variables, sheds or {})
+        shorter = less(history, variables, truncatable or {})
         for one in [intent] if shorter is None or not self._caller.committed else [intent, asking(*shorter)]:
             if (known := self._caller.committed.get(one.request.key)) is not None:
                 self._replayed.add(one.request.key)
@@ -218,9 +231,9 @@ class Session:
         self._dirty[thought.id] = None
         return thought
 
-    def mark(self, thought: Thought, *, fate: Fate | None = None, score: float | None = None, state: Any = None) -> None:
+    def mark(self, thought: Thought, *, status: ThoughtStatus | None = None, score: float | None = None, state: Any = None) -> None:
         """Say what became of a thought, how it scores, and its state (any JSON value); None leaves a field as it is."""
-        self.trajectory.mark(thought, fate=fate, score=score, state=state)
+        self.trajectory.mark(thought, status=status, score=score, state=state)
         self._dirty[thought.id] = None
 
     def offer(self, text: str, thought: Thought) -> Answer:
@@ -238,14 +251,14 @@ class Session:
         """
         if not n:
             return []
-        if self._aids.shots is None:
+        if self._lookups.shots is None:
             raise BadConfig(f"this session has no worked examples, and {n} of kind {kind!r} were asked for", hint="use shots=0")
-        return self._aids.shots(kind, template, n, source)
+        return self._lookups.shots(kind, template, n, source)
 
     def canonical_answer(self, text: str) -> str | None:
         """Return the one spelling of a text's answer, None where it has none; equal exactly when two texts answer alike. No verdict."""
         line = plain_answer(self._plain(text))
-        return line if line is None or self._aids.canonical is None else self._aids.canonical(line)
+        return line if line is None or self._lookups.canonical is None else self._lookups.canonical(line)
 
     def oracle(self, text: str, thought: Thought) -> Verdict:
         """Ask the verifier about an answer, and record that it was asked. For strategies that declare themselves an upper bound.
@@ -253,11 +266,11 @@ class Session:
         Raises:
             BadConfig: the strategy's parameters do not say so.
         """
-        if not self._oracle or self._aids.verify is None:
+        if not self._oracle or self._lookups.verify is None:
             raise BadConfig(
                 "this strategy may not ask the verifier", hint="only a strategy whose `oracle` is true may, see docs/strategies.md"
             )
-        verdict = self._aids.verify(self._plain(text))
+        verdict = self._lookups.verify(self._plain(text))
         asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})
         self.mark(asked, score=verdict.score)
         return verdict
@@ -269,11 +282,11 @@ class Session:
             DataError: there is none of that name.
             BadConfig: this session has no corpora.
         """
-        if self._aids.corpora is None:
+        if self._lookups.corpora is None:
             raise BadConfig(
                 f"this session has no corpora, and {name or 'the shipped one'} was asked for", hint="run it through reasoner.runs.runner"
             )
-        return self._aids.corpora(name)
+        return self._lookups.corpora(name)
 
     def measure(self, **metrics: float) -> None:
         """Note measures of this trajectory; they are stored with its verdict and decide nothing."""

@@ -4,7 +4,7 @@ Several processes may work on one run. Each trajectory is claimed in a transacti
 every later write says which claim it belongs to, so a process that only seemed dead (stopped, asleep past its lease) can write nothing
 once another has claimed its work. What a dead worker had under way becomes `unknown`: it may have been processed and billed.
 
-    worker = enlist(c, run_id, lease_s=30)
+    worker = register_worker(c, run_id, lease_s=30)
     claim(c, row, worker) -> Claim(state="ours", epoch=3)
 
 Leases are told by the machine's monotonic clock, which all its processes share and which no change of the date moves. Knows rows and
@@ -122,7 +122,7 @@ def pid_of(owner: str) -> str:
     return owner.split("|")[2]
 
 
-def enlist(c: Connection, run_id: str, *, lease_s: float) -> Worker:
+def register_worker(c: Connection, run_id: str, *, lease_s: float) -> Worker:
     """Make this process a worker of a run."""
     worker = Worker(identity(), run_id, lease_s)
     c.execute(
@@ -132,7 +132,7 @@ def enlist(c: Connection, run_id: str, *, lease_s: float) -> Worker:
 
 
 def renew(c: Connection, worker: Worker) -> bool:
-    """Say that a worker is still at work; False when somebody has struck it off."""
+    """Say that a worker is still at work; False when somebody has unregistered it."""
     found = c.execute("UPDATE workers SET lease_until = ? WHERE id = ?", (time.monotonic() + worker.lease_s, worker.id))
     return bool(found.rowcount == 1)
 
@@ -162,7 +162,7 @@ def is_free(c: Connection, owner: str | None) -> bool:
     return row is None or not is_alive(owner) or bool(row[0] < time.monotonic())
 
 
-def bury(c: Connection, run_id: str) -> int:
+def release_dead_workers(c: Connection, run_id: str) -> int:
     """Release what the dead workers of a run held; return how many trajectories that were."""
     owned = c.execute("SELECT DISTINCT owner FROM trajectories WHERE run_id = ? AND owner IS NOT NULL", (run_id,)).fetchall()
     dead = [owner for (owner,) in owned if is_free(c, owner)]

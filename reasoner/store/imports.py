@@ -110,7 +110,7 @@ def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[in
         c,
         "thoughts",
         base
-        | {"id": root, "position": 0, "ordinal": 0, "role": "problem", "message_id": message, "state": note, "fate": "open", "depth": 0},
+        | {"id": root, "position": 0, "ordinal": 0, "role": "problem", "message_id": message, "state": note, "status": "open", "depth": 0},
     )
     for n, (key, (call_id, reply_id)) in enumerate(calls.items()):
         thought = digest(read.id, key)[:16]
@@ -121,7 +121,7 @@ def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[in
             "ordinal": n,
             "role": "imported",
             "message_id": reply_id,
-            "fate": "final",
+            "status": "final",
             "depth": 1,
         }
         _insert(c, "thoughts", base | row)

@@ -73,7 +73,7 @@ class ThoughtRow:
     text: str | None
     state: str | None
     score: float | None
-    fate: str
+    status: str
     depth: int
     call_key: str | None
     root_text: str | None = None
@@ -101,7 +101,7 @@ def thought_row(dag: Trajectory, thought_id: str, *, written: bool = False) -> T
         id=thought.id, trajectory_id=dag.key, parents=tuple(parent.id for parent in dag.parents(thought)), position=node["index"],
         ordinal=node["ordinal"], role=thought.role, label=thought.label, operation=thought.operation,
         text=None if is_reply or is_root else thought.text, state=None if mark.state is None else canonical_json(mark.state),
-        score=mark.score, fate=mark.fate, depth=node["depth"], call_key=node["call"], root_text=thought.text if is_root else None,
+        score=mark.score, status=mark.status, depth=node["depth"], call_key=node["call"], root_text=thought.text if is_root else None,
         written=written,
     )  # fmt: skip
 
@@ -163,7 +163,7 @@ class Journal:
         limited = self.check(c)
         if limited and not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
             # Those who hold the rest may be dead; what they held is then used, and whether this call fits is decided for good.
-            if not claims.bury(c, self._run_id):
+            if not claims.release_dead_workers(c, self._run_id):
                 return None
             if not spending.room(c, self._run_id, tokens=call.reserved_tokens, cost=call.reserved_cost):
                 return None
@@ -283,14 +283,14 @@ class Journal:
         calls = dict(known or {})
         for thought in thoughts:
             if thought.written:
-                what = (thought.state, thought.score, thought.fate, thought.id)
-                if c.execute("UPDATE thoughts SET state = ?, score = ?, fate = ? WHERE id = ?", what).rowcount:
+                what = (thought.state, thought.score, thought.status, thought.id)
+                if c.execute("UPDATE thoughts SET state = ?, score = ?, status = ? WHERE id = ?", what).rowcount:
                     continue  # what a thought is, and what it hangs on, never changes
             call_id, message_id = self._source(c, thought, calls)
             c.execute(
                 "INSERT INTO thoughts (id, trajectory_id, call_id, position, ordinal, role, label, operation, message_id, text, state, score,"
-                " fate, depth) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET state = excluded.state, score = excluded.score, fate = excluded.fate,"
+                " status, depth) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET state = excluded.state, score = excluded.score, status = excluded.status,"
                 " call_id = excluded.call_id, message_id = excluded.message_id, position = excluded.position",
                 (
                     thought.id,
@@ -305,7 +305,7 @@ class Journal:
                     thought.text,
                     thought.state,
                     thought.score,
-                    thought.fate,
+                    thought.status,
                     thought.depth,
                 ),
             )

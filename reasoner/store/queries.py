@@ -120,7 +120,7 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
                 label=row["label"], finish_reason=row["finish"] or "", mean_logprob=row["logprob"], call=row["call_key"],
             )  # fmt: skip
         state = None if row["state"] is None else json.loads(row["state"])
-        dag.mark(thoughts[row["id"]], fate=row["fate"], score=row["score"], state=state)
+        dag.mark(thoughts[row["id"]], status=row["status"], score=row["score"], state=state)
     return dag
 
 

@@ -114,9 +114,9 @@ def open_run(store: Store, manifest: Mapping[str, Any], opening: Opening) -> Run
         else:
             run_id = found[0]
             _check_older(found[1], run_id)
-            claims.bury(c, run_id)
+            claims.release_dead_workers(c, run_id)
         others = tuple(claims.at_work(c, run_id))
-        worker = claims.enlist(c, run_id, lease_s=opening.lease_s)
+        worker = claims.register_worker(c, run_id, lease_s=opening.lease_s)
         c.execute(
             "UPDATE runs SET status = 'running', owner = NULL, epoch = epoch + 1, updated = ?, plan = coalesce(plan, ?) WHERE id = ?",
             (now(), opening.plan, run_id),

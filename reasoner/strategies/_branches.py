@@ -74,11 +74,11 @@ def settle(session: Session, branches: Sequence[Branch], chosen: Branch, *, agre
     """Mark what became of the branches: the chosen one and those that agree with it are kept, the others pruned; one thought stays final."""
     for branch in branches:
         good = branch is chosen or branch in agreeing
-        session.mark(branch.root, fate="kept" if good else "pruned")
+        session.mark(branch.root, status="kept" if good else "pruned")
         if branch is not chosen:
             for thought in session.trajectory.below(branch.root):
-                if session.trajectory.mark_of(thought).fate == "final":
-                    session.mark(thought, fate="kept" if good else "pruned")
+                if session.trajectory.mark_of(thought).status == "final":
+                    session.mark(thought, status="kept" if good else "pruned")
 
 
 def reply_of(session: Session, branch: Branch) -> Thought | None:

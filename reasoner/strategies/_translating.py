@@ -99,7 +99,7 @@ def record(session: Session, cover: Cover, *, role: str, n_examples: int) -> Tho
     state = {"coverage": cover.coverage, "fragments": pieces, "unknown": list(cover.unknown), "examples": n_examples}
     text = " | ".join(pieces) + (f"  (unknown: {', '.join(cover.unknown)})" if cover.unknown else "")
     note = session.note(text or "(nothing was found)", parent=session.root, role=role, state=state)
-    session.mark(note, fate="kept")
+    session.mark(note, status="kept")
     if cover.coverage is not None:
         session.measure(coverage=round(cover.coverage, 6), examples=float(n_examples))
     return note

@@ -77,13 +77,13 @@ def _record_fan(session: Session, reply: Thought) -> None:
     solution = set(found.path(found.goal)) if found.goal is not None else set()
     for index, (entry, thought) in enumerate(zip(found.entries, thoughts, strict=True)):
         if index == found.goal:
-            session.mark(thought, fate="final")
+            session.mark(thought, status="final")
         elif index in solution:
-            session.mark(thought, fate="kept")
+            session.mark(thought, status="kept")
         elif entry.dead or found.goal is not None:
-            session.mark(thought, fate="pruned")
+            session.mark(thought, status="pruned")
     if found.goal is not None:
-        session.mark(reply, fate="kept")
+        session.mark(reply, status="kept")
 
 
 def _record(session: Session, reply: Thought) -> None:
@@ -106,13 +106,13 @@ def _record(session: Session, reply: Thought) -> None:
     solution = set(outline.path(end)) if end is not None else set()
     for index, (entry, thought) in enumerate(zip(outline.entries, thoughts, strict=True)):
         if index == end:
-            session.mark(thought, fate="final")
+            session.mark(thought, status="final")
         elif index in solution:
-            session.mark(thought, fate="kept")
+            session.mark(thought, status="kept")
         elif entry.dead or outline.goal_index is not None:
-            session.mark(thought, fate="pruned")  # where no goal is named, the rest stays open: nothing says it was given up
+            session.mark(thought, status="pruned")  # where no goal is named, the rest stays open: nothing says it was given up
     if end is not None:
-        session.mark(reply, fate="kept")
+        session.mark(reply, status="kept")
 
 
 def _answered(outline: Outline) -> int | None:

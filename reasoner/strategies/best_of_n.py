@@ -105,7 +105,11 @@ async def _rated(session: Session, branch: Branch) -> float | None:
     """Ask the model to rate one answer, greedily."""
     assert branch.answer is not None
     reply = await session.ask(
-        "best_of_n/rate", parent=branch.root, sampling={"temperature": 0.0}, ends=True, answer=excerpt(branch.answer.text, MAX_SHOWN_CHARS)
+        "best_of_n/rate",
+        parent=branch.root,
+        sampling={"temperature": 0.0},
+        discard_cache=True,
+        answer=excerpt(branch.answer.text, MAX_SHOWN_CHARS),
     )
     rating = read_rating(session.read(reply))
     session.mark(reply, state={"rating": rating})

@@ -78,6 +78,6 @@ def _record(session: Session, reply: Thought, steps: list[Step] | tuple[Step, ..
     """Note the steps as a chain under the reply; its end is final."""
     last = reply
     for step in steps:
-        session.mark(last, fate="kept")
+        session.mark(last, status="kept")
         last = session.note(step.text, parent=last, role="cot/step", state=step.state or None, operation=step.operation, label=step.label)
-    session.mark(last, fate="final")
+    session.mark(last, status="final")

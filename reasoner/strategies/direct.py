@@ -30,5 +30,5 @@ class Direct(Strategy):
     async def run(self, session: Session) -> Answer:
         """Ask once; a reply that was cut off is offered as it is."""
         reply = await session.ask("direct/answer", history=shot_messages(session, "direct", self.params, template="direct/answer"))
-        session.mark(reply, fate="final")
+        session.mark(reply, status="final")
         return session.offer(reply.text, reply)

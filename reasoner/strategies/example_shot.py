@@ -77,12 +77,12 @@ class ExampleShot(TranslationStrategy):
         reply = await session.ask(
             "example_shot/translate",
             parent=note,
-            sheds={"pairs": "last"},
+            truncatable={"pairs": "last"},
             source=sentence.source,
             target=sentence.target,
             pairs=as_dicts(pairs),
         )
-        session.mark(reply, fate="final")
+        session.mark(reply, status="final")
         return session.offer(reply.text, reply)
 
     def _chosen(self, corpus: Corpus, sentence: Sentence, n: int, seed: int) -> Sequence[Pair]:

@@ -59,5 +59,5 @@ class FragmentShot(TranslationStrategy):
             fragments=fragments,
             unknown=list(cover.unknown) if params.unknown == "listed" else [],
         )
-        session.mark(reply, fate="final")
+        session.mark(reply, status="final")
         return session.offer(reply.text, reply)

@@ -71,7 +71,7 @@ class FragmentShotPivot(TranslationStrategy):
             rows=rows,
             unknown=list(cover.unknown) if params.unknown == "listed" else [],
         )
-        session.mark(reply, fate="final")
+        session.mark(reply, status="final")
         return session.offer(reply.text, reply)
 
     def _rows(self, second: Corpus, outer: Rows, sentence: Sentence, seed: int) -> tuple[Rows, list[float]]:

@@ -96,8 +96,8 @@ class IterationOfThought(Strategy):
             guide = await self._ask(session, "iot/guide", last, turns, number)
             respond = self._inner if self.inner else self._think if guided else self._respond
             response = await respond(session, guide, turns, number)
-            session.mark(guide.thought, fate="kept")
-            session.mark(response.thought, fate="kept")
+            session.mark(guide.thought, status="kept")
+            session.mark(response.thought, status="kept")
             turns.append({"thought": self._bounded(guide.text), "response": self._bounded(response.text)})
             answer, last = session.offer(response.text, response.thought), response.thought
             if not guided and (guide.flag or response.flag):
@@ -105,7 +105,7 @@ class IterationOfThought(Strategy):
         if guided:
             final = await self._ask(session, "iot/final", last, turns, self.params.max_rounds)
             answer, last = session.offer(final.text, final.thought), final.thought
-        session.mark(last, fate="final")
+        session.mark(last, status="final")
         assert answer is not None  # max_rounds is at least 1
         return answer
 
@@ -126,7 +126,7 @@ class IterationOfThought(Strategy):
             if view.best is not None:
                 session.offer(view.best.text, session.trajectory.thought(view.best.thought_id or view.root.id))
             raise
-        session.mark(view.root, fate="kept")
+        session.mark(view.root, status="kept")
         thought = session.trajectory.thought(answer.thought_id) if answer.thought_id else view.root
         _demote(session, view)
         return Said(thought, answer.text, flag=False)
@@ -139,7 +139,7 @@ class IterationOfThought(Strategy):
             template,
             parent=parent,
             schema=SCHEMAS[template] if self.params.output == "json_schema" else None,
-            sheds={"turns": "oldest"},
+            truncatable={"turns": "oldest"},
             turns=self._seen(turns),
             thought=thought,
             number=number,
@@ -171,5 +171,5 @@ class IterationOfThought(Strategy):
 def _demote(session: Session, view: Session) -> None:
     """Leave the mark of the one final thought to the end of the whole dialogue."""
     for thought in session.trajectory.below(view.root):
-        if session.trajectory.mark_of(thought).fate == "final":
-            session.mark(thought, fate="kept")
+        if session.trajectory.mark_of(thought).status == "final":
+            session.mark(thought, status="kept")

@@ -36,5 +36,5 @@ class Plain(Strategy):
         history = [Message(turn["role"], turn["content"]) for turn in chat["messages"]]
         schema = json.loads(chat["output_schema"]) if chat.get("output_schema") else None
         reply = await session.ask("plain/relay", history=history, schema=schema)
-        session.mark(reply, fate="final")
+        session.mark(reply, status="final")
         return session.offer(reply.text, reply)

@@ -75,11 +75,11 @@ class TreeOfThoughts(Strategy):
         leaves = await (tree.depth_first() if self.params.search == "dfs" else tree.breadth_first())
         if not self.oracle:
             return await tree.answer(leaves[0])
-        answers = [await tree.answer(leaf, fate="pruned") for leaf in leaves[: self.params.breadth]]
+        answers = [await tree.answer(leaf, status="pruned") for leaf in leaves[: self.params.breadth]]
         thoughts = [session.trajectory.thought(answer.thought_id or "") for answer in answers]
         right = [session.oracle(a.text, thought).correct for a, thought in zip(answers, thoughts, strict=True)]
         chosen = right.index(True) if any(right) else 0
-        session.mark(thoughts[chosen], fate="final")
+        session.mark(thoughts[chosen], status="final")
         return session.offer(answers[chosen].text, thoughts[chosen])
 
 
@@ -131,7 +131,7 @@ class _Tree:
             if not kept:
                 break
             for node in kept:
-                self.session.mark(node.thought, fate="kept")
+                self.session.mark(node.thought, status="kept")
             leaves += [node for node in kept if node.goal]
             frontier = [node for node in kept if not node.goal]
             best = max([*leaves, *frontier], key=lambda node: node.rank)
@@ -163,7 +163,7 @@ class _Tree:
         found = _deepest_first(visited)
         for node in found:
             if node is not start and node.path == found[0].path[: len(node.path)]:
-                self.session.mark(node.thought, fate="kept")  # the others were gone back from, and stay pruned
+                self.session.mark(node.thought, status="kept")  # the others were gone back from, and stay pruned
         return found
 
     async def expand(self, node: _Node) -> list[_Node]:
@@ -174,7 +174,7 @@ class _Tree:
             "parent": node.thought,
             "sampling": {"temperature": params.temperature},
             "state": self._state(node),
-            "sheds": {"steps": "oldest"},
+            "truncatable": {"steps": "oldest"},
             **shown,
         }
         if params.generate == "propose":
@@ -184,10 +184,10 @@ class _Tree:
         children: list[_Node] = []
         for reply in replies:
             found = read_candidates(session.read(reply), params.candidates if params.generate == "propose" else 1)
-            session.mark(reply, fate="kept" if found else "pruned", state={"candidates": len(found)})
+            session.mark(reply, status="kept" if found else "pruned", state={"candidates": len(found)})
             for step in found:
                 thought = session.note(step.text, parent=reply, role="tot/step", state=step.state, operation=step.operation)
-                session.mark(thought, fate="pruned")  # until it is chosen
+                session.mark(thought, status="pruned")  # until it is chosen
                 children.append(_Node(thought, step, node.path))
         return children
 
@@ -211,7 +211,7 @@ class _Tree:
         """Return a state's place and its mean value. An evaluation that cannot be read counts 0, below every word."""
         replies = await self.session.ask_many(
             "tot/value", n=self.params.value_samples, parent=node.thought, sampling={"temperature": self.params.temperature},
-            state=self._state(node), ends=True, sheds={"steps": "oldest"}, **self._shown(node),
+            state=self._state(node), discard_cache=True, truncatable={"steps": "oldest"}, **self._shown(node),
         )  # fmt: skip
         read = [read_value(self.session.read(reply)) for reply in replies]
         for reply, value in zip(replies, read, strict=True):
@@ -225,7 +225,7 @@ class _Tree:
             shown = [self._shown(node) for node in nodes]
             replies = await self.session.ask_many(
                 "tot/vote", n=self.params.value_samples, parent=place, sampling={"temperature": self.params.temperature},
-                options=shown, n_options=len(nodes), ends=True,
+                options=shown, n_options=len(nodes), discard_cache=True,
             )  # fmt: skip
             for reply in replies:
                 index = read_vote(self.session.read(reply), len(nodes))
@@ -235,10 +235,10 @@ class _Tree:
         for node, n_votes in zip(nodes, votes, strict=True):
             self.values[node.place] = n_votes / self.params.value_samples if len(nodes) > 1 else 1.0
 
-    async def answer(self, leaf: _Node, *, fate: Literal["final", "pruned"] = "final") -> Answer:
+    async def answer(self, leaf: _Node, *, status: Literal["final", "pruned"] = "final") -> Answer:
         """Ask for the answer line along a leaf's path, with the run's own sampling."""
         reply = await self.session.ask("tot/answer", parent=leaf.thought, state=self._state(leaf), **self._shown(leaf))
-        self.session.mark(reply, fate=fate)
+        self.session.mark(reply, status=status)
         return self.session.offer(reply.text, reply)
 
     @staticmethod

@@ -47,8 +47,8 @@ class AgainAndAgain(Strategy):
         thought = session.root
         for _ in range(self.params.n):
             thought = await session.ask("cot/answer", parent=thought)
-            session.mark(thought, fate="kept")
-        session.mark(thought, fate="final")
+            session.mark(thought, status="kept")
+        session.mark(thought, status="final")
         return session.offer(thought.text, thought)
 
 

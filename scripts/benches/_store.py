@@ -41,7 +41,7 @@ _SQL = {
     "calls": "INSERT INTO calls (id, key_bytes, attempt, trajectory_id, state, parent_thought, role, ordinal, settings_id, context_id, seed,"
     " constraint_applied, model, epoch, reply_id, finish_reason, prompt_tokens, completion_tokens, cached_tokens, seconds, created, finished)"
     f" VALUES (?, ?, 0, ?, 'done', ?, 'cot/answer', 0, 1, ?, 0, 'none', 'bench', 1, ?, 'stop', 120, 90, 0, 0.1, '{WHEN}', '{WHEN}')",
-    "thoughts": "INSERT INTO thoughts (id, trajectory_id, call_id, position, ordinal, role, label, operation, message_id, text, state, score, fate,"
+    "thoughts": "INSERT INTO thoughts (id, trajectory_id, call_id, position, ordinal, role, label, operation, message_id, text, state, score, status,"
     " depth) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
     "thought_edges": "INSERT INTO thought_edges (parent, child) VALUES (?, ?)",
     "verdicts": f"INSERT INTO verdicts (trajectory_id, correct, score, reason, unparsed, created) VALUES (?, 1, 1.0, 'it holds', 0, '{WHEN}')",

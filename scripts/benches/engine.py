@@ -53,7 +53,7 @@ def request(prompt: str, n_tokens: int, seed: int, ends: list[int], *, temperatu
     bias = tuple((token, -1e9) for token in ends)
     sampling = Sampling(temperature, top_k=workload.TOP_K, max_tokens=n_tokens, logit_bias=bias)
     # As `tot` does: nobody continues an evaluation.
-    return Request((Message("user", prompt),), sampling, seed, ends=n_tokens == workload.VALUE_TOKENS)
+    return Request((Message("user", prompt),), sampling, seed, discard_cache=n_tokens == workload.VALUE_TOKENS)
 
 
 async def run_reasoner(model: str, threads: int, run: int) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from stores import grow  # noqa: E402
 
 from reasoner.clients.scripted import ScriptedClient  # noqa: E402
 from reasoner.serve.app import application  # noqa: E402
-from reasoner.serve.executor import Kitchen, Order  # noqa: E402
-from reasoner.serve.model_names import Menu  # noqa: E402
+from reasoner.serve.executor import Executor, Order  # noqa: E402
+from reasoner.serve.model_names import ModelNames  # noqa: E402
 from reasoner.serve.settings import Settings  # noqa: E402
 from reasoner.serve.viewer import Viewer  # noqa: E402
 from reasoner.store import Store  # noqa: E402
@@ -111,14 +111,14 @@ def endpoint(folder: Path) -> tuple[list[float], list[float]]:
     served, called = [], []
     with Store.open(folder / "e.db") as store:
         client = ScriptedClient(lambda _: "Answer: 42", name="scripted")
-        kitchen = Kitchen(store, Menu([client]), SETTINGS)
-        order = Order(kitchen.menu.resolve("self_consistency/scripted"), (Message("user", "six times seven"),), Sampling())
+        executor = Executor(store, ModelNames([client]), SETTINGS)
+        order = Order(executor.model_names.resolve("self_consistency/scripted"), (Message("user", "six times seven"),), Sampling())
 
         async def direct() -> None:
-            async for _ in kitchen.cook(order):
+            async for _ in executor.run(order):
                 pass
 
-        # One loop for all direct calls: what the kitchen limits is bound to the loop it was first asked in.
+        # One loop for all direct calls: what the executor limits is bound to the loop it was first asked in.
         app = application(store, SETTINGS, clients=[client])
         with Loopback(app) as server, httpx.Client(trust_env=False, timeout=60) as http, asyncio.Runner() as loop:
             for _ in range(N_PAIRS):

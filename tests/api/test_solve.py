@@ -35,7 +35,7 @@ def test_solve_and_bench(tmp_path: Path) -> None:
     result = reasoner.solve("game24", "4 9 10 13", strategy="ats", model="teacher", db=db)
     assert result.correct
     assert result.trajectory is not None
-    assert any(result.trajectory.mark_of(t).fate == "final" for t in result.trajectory.thoughts())
+    assert any(result.trajectory.mark_of(t).status == "final" for t in result.trajectory.thoughts())
     table = reasoner.bench(["number_path", "game24"], strategy="direct,cot", model="teacher", n=3, db=db)
     assert [(row.solver, row.strategy, row.n, row.correct) for row in table.rows] == [
         ("number_path", "direct", 3, 3), ("game24", "direct", 3, 3), ("number_path", "cot", 3, 3), ("game24", "cot", 3, 3),

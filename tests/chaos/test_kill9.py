@@ -104,7 +104,7 @@ def table(output: str) -> list[dict[str, Any]]:
 
 
 def graphs(db: Path) -> list[tuple[Any, ...]]:
-    """What came of every trajectory, its graph by a hash over texts, scores and fates, without what names the run."""
+    """What came of every trajectory, its graph by a hash over texts, scores and statuses, without what names the run."""
     with Store.open(db) as store:
         return store.tuples(
             "SELECT t.strategy, t.problem_id, t.sample, t.status, t.answer, t.calls, t.prompt_tokens, t.completion_tokens, t.error_kind,"

@@ -97,7 +97,7 @@ class FakeTask:
         self.max_tokens = max_tokens
         self.written: list[int] = []
         self.alone = alone
-        self.ends = False
+        self.discard_cache = False
         self.n_cached = 0
 
     def take(self, row: int) -> bool:
@@ -144,7 +144,7 @@ def test_every_answer_is_what_it_is_alone(
     scheduler = scheduler_of(model, n_batch=n_batch, n_sequences=n_sequences, exact=exact, patience_tokens=patience)
     tasks = [FakeTask(model, [*heads[head], *tail, 5], n) for head, tail, n in drawn]
     for i, task in enumerate(tasks):
-        task.ends = i % 3 == 1
+        task.discard_cache = i % 3 == 1
     half = len(tasks) // 2
     run(scheduler, tasks[:half])
     run(scheduler, tasks[half:])
@@ -207,7 +207,7 @@ def test_nothing_is_kept_of_an_answer_nobody_will_continue_but_what_others_share
     before = scheduler.tree.n_cells
     values = [FakeTask(model, [*node.prompt, *node.written, 45, 46], 3) for _ in range(3)]
     for value in values:
-        value.ends = True
+        value.discard_cache = True
     run(scheduler, values)
     check(values)
     assert scheduler.tree.n_cells == before == len(model.cells())

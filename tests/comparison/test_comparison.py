@@ -97,7 +97,7 @@ def test_an_upper_bound_is_marked_and_neither_ranked_nor_tested() -> None:
     assert {r.strategy: r.rank for r in made.rows if r.solver} == {"ats": 1, "cot": 2, "iot": 2, "tot:oracle=True": None}
     assert [r.strategy for r in made.rows][3] == "tot:oracle=True", "it stands after those that are ranked"
     assert {t.strategy for t in made.tests} == {"ats", "iot"}
-    assert row(made, "tot:oracle=True").matched is None
+    assert row(made, "tot:oracle=True").equal_tokens is None
     sheet = sheets(made)[0]
     line = dict(zip([c.name for c in sheet.columns], sheet.lines[3], strict=True))
     assert line["strategy"] == "tot:oracle=True (upper bound)"
@@ -147,12 +147,12 @@ def test_equal_tokens_by_hand() -> None:
         trial(0, "cot", False, sample=3, answer=wrong),
     ]
     ats = [trial(0, "ats", False, sample=s, tokens=350) for s in range(4)]
-    matched = row(compared(*cot, *ats, samples=4), "ats").matched
+    matched = row(compared(*cot, *ats, samples=4), "ats").equal_tokens
     assert matched is not None
     assert (matched.tokens, matched.accuracy, matched.baseline_accuracy, matched.samples_needed) == (350, 0.0, 1.0, None)
     # With 300 tokens more all four fit, it is two against two, and the earliest counts; whether a fifth sample is right nobody knows.
     ats = [replace(t, spent=replace(t.spent, prompt_tokens=t.spent.prompt_tokens + 49)) for t in ats]
-    assert row(compared(*cot, *ats, samples=4), "ats").matched == replace(matched, tokens=399.0)
+    assert row(compared(*cot, *ats, samples=4), "ats").equal_tokens == replace(matched, tokens=399.0)
     ats = [replace(t, spent=replace(t.spent, prompt_tokens=t.spent.prompt_tokens + 251)) for t in ats]
     short = row(compared(*cot, *ats, samples=4), "ats").as_dict()["at_equal_tokens"]
     assert (short["accuracy"], short["baseline_accuracy"], short["baseline_ci95"], short["samples_needed"]) == (None, None, None, 7)
@@ -161,7 +161,7 @@ def test_equal_tokens_by_hand() -> None:
 def test_at_equal_tokens_the_cheaper_one_is_resampled_whichever_it_is() -> None:
     cot = [trial(0, "cot", True, sample=s, tokens=200) for s in range(2)]
     direct = [trial(0, "direct", s > 0, sample=s, tokens=90, answer="Answer: " + ("b" if s else "a")) for s in range(2)]
-    matched = row(compared(*cot, *direct, samples=2), "direct").matched
+    matched = row(compared(*cot, *direct, samples=2), "direct").equal_tokens
     assert matched is not None
     assert (matched.accuracy, matched.baseline_accuracy) == (0.0, 1.0), "one vote each: the earliest"
     assert row(compared(*cot[:1], *direct[:1]), "direct").as_dict()["at_equal_tokens"]["samples_needed"] == 3
@@ -174,7 +174,7 @@ def test_an_unparsed_sample_has_no_vote() -> None:
         trial(0, "cot", True, sample=2),
     ]
     ats = [trial(0, "ats", True, sample=s, tokens=310) for s in range(3)]
-    matched = row(compared(*cot, *ats, samples=3, baseline="cot"), "ats").matched
+    matched = row(compared(*cot, *ats, samples=3, baseline="cot"), "ats").equal_tokens
     assert matched is not None
     assert matched.baseline_accuracy == 1.0
 

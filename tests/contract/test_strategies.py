@@ -214,10 +214,10 @@ async def test_what_was_pruned_stays_in_the_graph(tmp_path: Path, strategy: str)
     (outcome,) = await run(tmp_path / "s.db", strategy, open_client("teacher"), n=1, solver="game24")
     with Store.open(tmp_path / "s.db") as store:
         dag = load_trajectory(store, outcome.trajectory_id)
-    fates = [dag.mark_of(thought).fate for thought in dag.thoughts()]
-    assert fates.count("pruned") > 1
-    assert fates.count("kept") > 1
-    assert fates.count("final") == 1
+    statuses = [dag.mark_of(thought).status for thought in dag.thoughts()]
+    assert statuses.count("pruned") > 1
+    assert statuses.count("kept") > 1
+    assert statuses.count("final") == 1
 
 
 @pytest.mark.parametrize("strategy", [strategy for strategy in HOSTILE_TO if works_on(strategy, "number_path")])

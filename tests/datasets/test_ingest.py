@@ -104,7 +104,7 @@ def test_what_stood_before_a_damaged_line_is_kept_and_the_rest_can_follow(tmp_pa
 def said(search: Callable[..., Outcome], text: str) -> Outcome:
     async def strategy(session: Session) -> Answer:
         thought = await session.ask("direct/answer")
-        session.mark(thought, fate="final", score=0.5)
+        session.mark(thought, status="final", score=0.5)
         return session.offer(thought.text, thought)
 
     return search(strategy, [text])
@@ -195,19 +195,19 @@ def test_tracing_a_row(search: Callable[..., Outcome], tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["atif", "sft", "dpo", "kto", "prm", "grpo"])
 @pytest.mark.parametrize("how", ["", "bfs"])
 def test_searches_of_several_calls_come_back(search: Callable[..., Outcome], tmp_path: Path, name: str, how: str) -> None:
-    """A tree over three calls with scores, fates, states and a failed branch, and a conversation that grows: bytes and graphs are the same."""
+    """A tree over three calls with scores, statuses, states and a failed branch, and a conversation that grows: bytes and graphs are the same."""
     from reasoner.types import Message
 
     async def tree(session: Session) -> Answer:
         first = await session.ask("cot/answer")
         nodes = [session.note(f"9 -> {n}", parent=first, role="step", state=str(n), operation="", label=str(n)) for n in (10, 18)]
-        session.mark(nodes[0], fate="kept", score=20.0)
-        session.mark(nodes[1], fate="pruned", score=0.001)
+        session.mark(nodes[0], status="kept", score=20.0)
+        session.mark(nodes[1], status="pruned", score=0.001)
         second = await session.ask("cot/answer", parent=nodes[0], history=[Message("user", "x"), Message("assistant", first.text)])
         for n in (11, 20):
-            session.mark(session.note(f"10 -> {n}", parent=second, role="step", state=str(n)), fate="final" if n == 20 else "pruned")
+            session.mark(session.note(f"10 -> {n}", parent=second, role="step", state=str(n)), status="final" if n == 20 else "pruned")
         last = await session.ask("direct/answer", parent=session.trajectory.children(second)[-1], state={"deep": [1, None, "\u2028"]})
-        session.mark(last, fate="final")
+        session.mark(last, status="final")
         return session.offer(last.text, last)
 
     outcome = search(tree, ["9 -> 10\n9 -> 18", "10 -> 11\n10 -> 20", "Answer: 9 -> 10 -> 20"])

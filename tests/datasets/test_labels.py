@@ -37,17 +37,17 @@ async def tree(session: Session, *, second: bool = True, values: tuple[float, ..
     for thought, value in zip((one, two), values, strict=True):
         await session.ask("direct/answer", parent=thought)  # a judge's remark: no step
         session.mark(thought, score=value)
-    session.mark(one, fate="kept")
-    session.mark(two, fate="pruned")
+    session.mark(one, status="kept")
+    session.mark(two, status="pruned")
     onward = await session.ask("cot/answer", parent=one)
     wrong = session.note("10 -> 11 (10 + 1 = 11)", parent=onward, role="step", state="11", operation="10 + 1 = 11")
     right = session.note("10 -> 20 (10 * 2 = 20)", parent=onward, role="step", state="20", operation="10 * 2 = 20")
-    session.mark(wrong, fate="pruned")
-    session.mark(right, fate="final")
+    session.mark(wrong, status="pruned")
+    session.mark(right, status="final")
     if second:
         other = await session.ask("cot/answer", parent=two)
         for number in (19, 36):
-            session.mark(session.note(f"18 -> {number}", parent=other, role="step", state=str(number)), fate="pruned")
+            session.mark(session.note(f"18 -> {number}", parent=other, role="step", state=str(number)), status="pruned")
     return session.offer("Answer: 9 -> 10 -> 20", right)
 
 
@@ -118,9 +118,9 @@ def test_a_branch_left_unfinished_has_no_label(search: Callable[..., Outcome], t
 def test_a_kept_step_that_led_nowhere_is_no_good_example(search: Callable[..., Outcome], tmp_path: Path) -> None:
     async def strategy(session: Session) -> Answer:
         reply = await session.ask("cot/answer")
-        for text, state, fate in (("9 -> 10", "10", "kept"), ("10 -> 11", "11", "kept")):
+        for text, state, status in (("9 -> 10", "10", "kept"), ("10 -> 11", "11", "kept")):
             parent = session.trajectory.children(reply)[-1] if state == "11" else reply
-            session.mark(session.note(text, parent=parent, role="step", state=state), fate=fate)  # type: ignore[arg-type]
+            session.mark(session.note(text, parent=parent, role="step", state=state), status=status)  # type: ignore[arg-type]
         end = await session.ask("direct/answer")
         return session.offer(end.text, end)
 
@@ -222,8 +222,8 @@ async def rounds(session: Session) -> Answer:
     """Two whole attempts, the second under the first: an iteration of thought."""
     first = await session.ask("cot/answer")
     second = await session.ask("cot/answer", parent=first)
-    session.mark(first, fate="pruned")
-    session.mark(second, fate="final")
+    session.mark(first, status="pruned")
+    session.mark(second, status="final")
     return session.offer(second.text, second)
 
 

@@ -163,7 +163,7 @@ def test_search_to_text_trains_like_any_other(search: Callable[..., Outcome], to
     async def rounds(session: Session) -> Answer:
         first = await session.ask("cot/answer")
         second = await session.ask("cot/answer", parent=first)
-        session.mark(second, fate="final")
+        session.mark(second, status="final")
         return session.offer(second.text, second)
 
     for line in ("2 9 20", "2 4 10"):

@@ -30,7 +30,7 @@ async def fill(db: Path) -> None:
 
 
 class Grown(Strategy):
-    """Notes as many thoughts as it is told, four to a parent, with every fate and score."""
+    """Notes as many thoughts as it is told, four to a parent, with every status and score."""
 
     name = "grown"
     summary = "written for the tests"
@@ -51,9 +51,9 @@ class Grown(Strategy):
                 text, parent=parent, role=text[:80] if self._texts else "grown/step", state={"at": text} if index % 2 else text,
                 operation=text if self._texts else f"{index} + 1 = {index + 1}", label=text[:60] if self._texts else str(index),
             )  # fmt: skip
-            session.mark(made, fate=("kept", "pruned", "open")[index % 3], score=index % 10 / 10)
+            session.mark(made, status=("kept", "pruned", "open")[index % 3], score=index % 10 / 10)
             thoughts.append(made)
-        session.mark(thoughts[-1], fate="final")
+        session.mark(thoughts[-1], status="final")
         return session.offer(self._texts[0] if self._texts else "Answer: 2 -> 3", thoughts[-1])
 
 

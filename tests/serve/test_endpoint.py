@@ -255,7 +255,7 @@ def test_a_cut_reply_ends_with_length(app: Callable[..., Any]) -> None:
 
 
 def order(app: Any, **fields: Any) -> Order:
-    return Order(app.kitchen.menu.resolve("iot/scripted"), (Message("user", "six times seven"),), Sampling(), **fields)
+    return Order(app.executor.model_names.resolve("iot/scripted"), (Message("user", "six times seven"),), Sampling(), **fields)
 
 
 async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[..., Any], store: Store) -> None:
@@ -267,7 +267,7 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
         return '{"thought": "go on", "response": "Answer: 42", "stop": false, "done": true}'
 
     served = app(script)
-    (client,) = served.kitchen.menu.clients.values()
+    (client,) = served.executor.model_names.clients.values()
     complete = client.complete
 
     async def second_hangs(request: Request) -> Completion:
@@ -277,7 +277,7 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
         return made
 
     client.complete = second_hangs
-    events = served.kitchen.cook(order(served))
+    events = served.executor.run(order(served))
     started = await anext(events)
     assert isinstance(started, Started)
     await anext(events)  # the first thought
@@ -285,9 +285,9 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
     await events.aclose()
     row = store.row("SELECT t.status, r.status AS run FROM trajectories t JOIN runs r ON r.id = t.run_id")
     assert row == {"status": "open", "run": "interrupted"}
-    assert not served.kitchen.under_way
+    assert not served.executor.under_way
     hang.set()
-    (report,) = await served.kitchen.finish_parked()
+    (report,) = await served.executor.finish_parked()
     assert report.run_id == started.run
     assert report.outcomes[0].status == "closed"
     assert len(asked) == 2, "the committed call is not made again"
@@ -296,30 +296,30 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
 async def test_an_idempotency_key_finds_its_run_again(app: Callable[..., Any], store: Store) -> None:
     served = app()
 
-    async def cook(key: str) -> tuple[str, int]:
-        events = [event async for event in served.kitchen.cook(order(served, key=key))]
+    async def run(key: str) -> tuple[str, int]:
+        events = [event async for event in served.executor.run(order(served, key=key))]
         assert isinstance(events[0], Started)
         assert isinstance(events[-1], Done)
         return events[0].run, events[-1].outcomes[0].new_calls
 
-    first, again, other = await cook("k-1"), await cook("k-1"), await cook("k-2")
+    first, again, other = await run("k-1"), await run("k-1"), await run("k-2")
     assert first[0] == again[0] != other[0]
     assert again[1] == 0
-    unkeyed = {(await cook(""))[0] for _ in range(2)}
+    unkeyed = {(await run(""))[0] for _ in range(2)}
     assert len(unkeyed) == 2
 
 
 async def test_too_many_requests_are_refused(app: Callable[..., Any]) -> None:
     served = app(max_requests=1)
-    events = served.kitchen.cook(order(served))
+    events = served.executor.run(order(served))
     await anext(events)
     with pytest.raises(Refused) as full:
-        await anext(served.kitchen.cook(order(served)))
+        await anext(served.executor.run(order(served)))
     assert full.value.fault.status == 429
     await events.aclose()
-    served.kitchen.stopping = True
+    served.executor.stopping = True
     with pytest.raises(Refused) as stopping:
-        await anext(served.kitchen.cook(order(served)))
+        await anext(served.executor.run(order(served)))
     assert stopping.value.fault.status == 503
 
 

@@ -120,11 +120,12 @@ def test_a_tree_of_two_thousand_thoughts_is_clicked_through(browser: Any, site: 
     nodes = browser.find_elements("css selector", ".tree .node")
     (row,) = store.rows("SELECT count(*) AS n FROM thoughts WHERE trajectory_id = ?", (found,))
     assert len(nodes) == row["n"] == 2000
-    fates = {
-        r["fate"]: r["n"] for r in store.rows("SELECT fate, count(*) AS n FROM thoughts WHERE trajectory_id = ? GROUP BY fate", (found,))
+    statuses = {
+        r["status"]: r["n"]
+        for r in store.rows("SELECT status, count(*) AS n FROM thoughts WHERE trajectory_id = ? GROUP BY status", (found,))
     }
-    for fate, n in fates.items():
-        assert len(browser.find_elements("css selector", f".tree .node.{fate}")) == n
+    for status, n in statuses.items():
+        assert len(browser.find_elements("css selector", f".tree .node.{status}")) == n
     # Thoughts are clicked (all of them in the full tier), and what each opens is what the database has.
     step = 1 if os.environ.get("REASONER_FULL") else 10
     browser.set_script_timeout(300)
@@ -190,7 +191,7 @@ def test_a_running_trajectory_grows_on_its_page(browser: Any, site: tuple[Store,
 
     def more(c: Any) -> None:
         c.execute(
-            "INSERT INTO thoughts (id, trajectory_id, position, ordinal, role, label, operation, text, fate, depth)"
+            "INSERT INTO thoughts (id, trajectory_id, position, ordinal, role, label, operation, text, status, depth)"
             " VALUES ('new', ?, 99, 0, 'x/step', '', '<b>new</b>', 'new', 'open', 9)", (found,),
         )  # fmt: skip
         c.execute("INSERT INTO thought_edges VALUES (?, 'new')", (parent,))

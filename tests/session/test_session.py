@@ -73,12 +73,12 @@ async def search(s: Session) -> str:
     """A small search: two branches, the better one asked again, a note, marks."""
     branches = await s.ask_many("toy/ask", n=2, hint="branch", state=[1])
     for branch in branches:
-        s.mark(branch, score=len(branch.text), fate="pruned")
+        s.mark(branch, score=len(branch.text), status="pruned")
     best = max(branches, key=lambda b: len(b.text))
-    s.mark(best, fate="kept")
+    s.mark(best, status="kept")
     last = await s.ask("toy/ask", parent=best, hint="last", history=[Message("user", "q"), Message("assistant", "a")])
     note = s.note("part", parent=last, role="toy/step", operation="cut", label="1.1")
-    s.mark(note, fate="final", state={"deep": ["x"]})
+    s.mark(note, status="final", state={"deep": ["x"]})
     return s.offer(last.text, last).text
 
 
@@ -255,8 +255,8 @@ async def test_a_thought_whose_first_commit_was_undone_is_written_with_its_next(
 
         with pytest.raises(BadConfig):
             await store.write(failing)
-        s.mark(note, fate="kept", score=2.0)
-        s.mark(thought, fate="pruned", state={"x": 1})
+        s.mark(note, status="kept", score=2.0)
+        s.mark(thought, status="pruned", state={"x": 1})
         await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
         assert load_trajectory(store, "t" * 16).hash() == s.trajectory.hash()
 

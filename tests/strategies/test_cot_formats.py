@@ -27,7 +27,7 @@ def run(tmp_path: Path, layout: str, reply: str) -> tuple[Outcome, ScriptedClien
 def steps(outcome: Outcome) -> list[tuple[str, str]]:
     dag = outcome.trajectory
     assert dag is not None
-    return [(t.text, dag.mark_of(t).fate) for t in dag.thoughts() if t.role == "cot/step"]
+    return [(t.text, dag.mark_of(t).status) for t in dag.thoughts() if t.role == "cot/step"]
 
 
 def test_every_layout_has_a_prompt_of_its_own(tmp_path: Path) -> None:

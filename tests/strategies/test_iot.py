@@ -36,7 +36,7 @@ def run(tmp_path: Path, strategy: str, *replies: Reply, **setup: Any) -> tuple[O
 def chain(outcome: Outcome) -> list[tuple[str, Any, str]]:
     dag = outcome.trajectory
     assert dag is not None
-    return [(t.role, dag.mark_of(t).state, dag.mark_of(t).fate) for t in dag.thoughts() if t is not dag.root]
+    return [(t.role, dag.mark_of(t).state, dag.mark_of(t).status) for t in dag.thoughts() if t is not dag.root]
 
 
 def test_autonomous_node_for_node(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_guided_ignores_flags_and_asks_once_more(tmp_path: Path, rounds: int) ->
     )
     assert (outcome.correct, outcome.spent.calls) == (True, 2 * rounds + 1)
     assert [role for role, _, _ in chain(outcome)] == ["iot/guide", "iot/think"] * rounds + ["iot/final"]
-    assert [fate for _, _, fate in chain(outcome)] == ["kept"] * (2 * rounds) + ["final"]
+    assert [status for _, _, status in chain(outcome)] == ["kept"] * (2 * rounds) + ["final"]
     assert client.requests[-1].messages[-1].content.count("Responder: r") == rounds
 
 
@@ -158,7 +158,7 @@ def test_over_an_inner_strategy(tmp_path: Path) -> None:
     assert [role for role, _, _ in chain(outcome)] == [
         "iot/guide", "iot/branch", "cot/answer", "cot/step", "iot/guide", "iot/branch", "cot/answer", "cot/step", "cot/step", "cot/step",
     ]  # fmt: skip
-    assert [fate for _, _, fate in chain(outcome)].count("final") == 1
+    assert [status for _, _, status in chain(outcome)].count("final") == 1
     asked = client.requests[3].messages[-1].content
     assert "Attempt: Answer: 9 -> 18" in asked
     assert "Take this into account: Done." in asked

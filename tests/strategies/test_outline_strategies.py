@@ -16,7 +16,7 @@ from reasoner.types import Completion, Usage
 
 PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24", "mini_crossword", "room_map", "sum"]
 Node = tuple[str, str, str, object, str]
-"""Label, parent's label (`reply` for the call's thought), operation, state, fate."""
+"""Label, parent's label (`reply` for the call's thought), operation, state, status."""
 
 
 def run(tmp_path: Path, strategy: str, *replies: str | Completion, line: str = "2 9 20") -> tuple[Outcome, ScriptedClient]:
@@ -35,15 +35,15 @@ def nodes(outcome: Outcome, role: str) -> list[Node]:
             (parent,) = dag.parents(thought)
             mark = dag.mark_of(thought)
             above = parent.label if parent.role == role else "reply"
-            found.append((thought.label, above, thought.operation, mark.state, mark.fate))
+            found.append((thought.label, above, thought.operation, mark.state, mark.status))
     return found
 
 
-def reply_fate(outcome: Outcome) -> str:
+def reply_status(outcome: Outcome) -> str:
     dag = outcome.trajectory
     assert dag is not None
     (reply,) = dag.children(dag.root)
-    return dag.mark_of(reply).fate
+    return dag.mark_of(reply).status
 
 
 REPLY = """I will search.
@@ -68,7 +68,7 @@ def test_ats_records_the_tree_and_what_became_of_every_line(tmp_path: Path) -> N
         ("1.2", "1", "10 * 2 = 20", "20", "final"),
         ("2.1", "2", "18 * 2 = 36", "36", "pruned"),
     ]
-    assert reply_fate(outcome) == "kept"
+    assert reply_status(outcome) == "kept"
     assert (outcome.answer, outcome.correct, outcome.spent.calls) == (REPLY, True, 1)
     assert [message.role for message in client.requests[0].messages] == ["system", "user"]
     assert "9" in client.requests[0].messages[1].content
@@ -76,7 +76,7 @@ def test_ats_records_the_tree_and_what_became_of_every_line(tmp_path: Path) -> N
 
 def test_ats_without_a_goal_line_ends_at_the_chain_that_is_the_answer(tmp_path: Path) -> None:
     outcome, _ = run(tmp_path, "ats", REPLY.replace("Goal: 1.2\n", ""))
-    assert [(label, fate) for label, _, _, _, fate in nodes(outcome, "ats/step")] == [
+    assert [(label, status) for label, _, _, _, status in nodes(outcome, "ats/step")] == [
         ("1", "kept"),
         ("2", "open"),
         ("1.1", "pruned"),
@@ -88,8 +88,8 @@ def test_ats_without_a_goal_line_ends_at_the_chain_that_is_the_answer(tmp_path: 
 @pytest.mark.parametrize("ending", ["", "Answer: 9 -> 10 -> 12", "Answer: 9 -> 10 -> 11", "Answer:"])
 def test_ats_without_goal_and_matching_answer_has_no_final_thought(tmp_path: Path, ending: str) -> None:
     outcome, _ = run(tmp_path, "ats", REPLY.split("Goal", maxsplit=1)[0] + ending)  # line 1.1 ends at 11 but is marked dead
-    assert [fate for *_, fate in nodes(outcome, "ats/step")] == ["open", "open", "pruned", "open", "open"]
-    assert reply_fate(outcome) == "open"
+    assert [status for *_, status in nodes(outcome, "ats/step")] == ["open", "open", "pruned", "open", "open"]
+    assert reply_status(outcome) == "open"
     assert not outcome.correct
 
 
@@ -97,7 +97,7 @@ def test_ats_dfs_asks_for_dfs_and_reads_backtracking(tmp_path: Path) -> None:
     text = "1: 9 -> 18 (9 * 2 = 18)\n1.1: 9 -> 18 -> 19 (18 + 1 = 19) x\nBack to the start\n2: 9 -> 10 (9 + 1 = 10)\n"
     text += "2.1: 9 -> 10 -> 20 (10 * 2 = 20)\nGoal: 2.1\nAnswer: 9 -> 10 -> 20"
     outcome, client = run(tmp_path, "ats:order=dfs", text)
-    assert [(label, above, fate) for label, above, _, _, fate in nodes(outcome, "ats/step")] == [
+    assert [(label, above, status) for label, above, _, _, status in nodes(outcome, "ats/step")] == [
         ("1", "reply", "pruned"),
         ("1.1", "1", "pruned"),
         ("2", "reply", "kept"),
@@ -142,7 +142,7 @@ def test_direct_is_one_final_thought(tmp_path: Path) -> None:
     dag = outcome.trajectory
     assert dag is not None
     assert len(list(dag.thoughts())) == 2
-    assert reply_fate(outcome) == "final"
+    assert reply_status(outcome) == "final"
     assert [message.role for message in client.requests[0].messages] == ["user"]
 
 
@@ -195,10 +195,10 @@ LINES = {
 def test_ats_over_the_teacher_marks_one_path_to_one_final_thought(tmp_path: Path, puzzle: str, order: str) -> None:
     solver = registry.solver(puzzle)
     outcome = api.solve(puzzle, LINES[puzzle], strategy=f"ats:order={order}", model="teacher", db=tmp_path / "t.db")
-    fates = [fate for *_, fate in nodes(outcome, "ats/step")]
+    statuses = [status for *_, status in nodes(outcome, "ats/step")]
     n_moves = len(solver.solve(solver.parse(LINES[puzzle])))
-    assert (fates.count("final"), fates.count("kept"), fates.count("open")) == (1, n_moves - 1, 0)
-    assert (fates.count("pruned") > 0) == (puzzle != "sum")  # a column has one legal addition: there is nothing to prune
+    assert (statuses.count("final"), statuses.count("kept"), statuses.count("open")) == (1, n_moves - 1, 0)
+    assert (statuses.count("pruned") > 0) == (puzzle != "sum")  # a column has one legal addition: there is nothing to prune
 
 
 FAN = "1/2 9: 18 10\n2/2 9>18: 36x 19\n2/2 9>10: 20! 11\nGoal: 9>10>20\nAnswer: 9 -> 10 -> 20"
@@ -216,7 +216,7 @@ def test_ats_in_the_fan_layout_asks_by_the_line_alone_and_records_every_state(tm
         ("2.1", "2", "", "20", "final"),
         ("2.2", "2", "", "11", "pruned"),
     ]
-    assert reply_fate(outcome) == "kept"
+    assert reply_status(outcome) == "kept"
 
 
 def test_cot_in_the_fan_layout_asks_by_the_line_alone(tmp_path: Path) -> None:

@@ -38,12 +38,12 @@ def run(
 def branches(outcome: Outcome) -> list[tuple[str, float | None, str]]:
     dag = outcome.trajectory
     assert dag is not None
-    return [(t.label, dag.mark_of(t).score, dag.mark_of(t).fate) for t in dag.thoughts() if t.role.endswith("/branch")]
+    return [(t.label, dag.mark_of(t).score, dag.mark_of(t).status) for t in dag.thoughts() if t.role.endswith("/branch")]
 
 
-def fates(outcome: Outcome) -> list[str]:
+def statuses(outcome: Outcome) -> list[str]:
     assert outcome.trajectory is not None
-    return [outcome.trajectory.mark_of(t).fate for t in outcome.trajectory.thoughts()]
+    return [outcome.trajectory.mark_of(t).status for t in outcome.trajectory.thoughts()]
 
 
 def note_of(outcome: Outcome, role: str) -> Any:
@@ -57,7 +57,7 @@ def test_the_answer_most_samples_give_is_given(tmp_path: Path) -> None:
     assert (outcome.correct, outcome.spent.calls, outcome.answer) == (True, 4, RIGHT)
     assert branches(outcome) == [("1", None, "pruned"), ("2", None, "kept"), ("3", None, "pruned"), ("4", None, "kept")]
     assert note_of(outcome, "self_consistency/vote") == {"votes": {"9 -> 10 -> 20": 2, "9 -> 18 -> 19": 1}, "n": 4, "unparsed": 1}
-    assert fates(outcome).count("final") == 1
+    assert statuses(outcome).count("final") == 1
     assert {r.sampling.temperature for r in client.requests} == {0.7}
     assert len({r.seed for r in client.requests}) == 4
 
@@ -97,8 +97,8 @@ def test_best_of_n_by_rating(tmp_path: Path) -> None:
     assert (outcome.correct, outcome.spent.calls) == (True, 12)
     scores = [score for _, score, _ in branches(outcome)]
     assert set(scores) == {9.0, None}, "an answer without a readable rating stays, below all that have one"
-    assert [fate for _, _, fate in branches(outcome)].count("kept") == 1
-    assert fates(outcome).count("final") == 1
+    assert [status for _, _, status in branches(outcome)].count("kept") == 1
+    assert statuses(outcome).count("final") == 1
     ratings = [r for r in client.requests if r.about and r.about.template == "best_of_n/rate"]
     assert {r.sampling.temperature for r in ratings} == {0.0}
     assert all("Add" not in r.messages[-1].content and "add 1" in r.messages[-1].content for r in ratings)  # the statement is shown

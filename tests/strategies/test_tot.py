@@ -32,7 +32,7 @@ def run(tmp_path: Path, params: str, replies: Replies | Callable[[Request], str]
 
 
 def nodes(outcome: Outcome) -> list[tuple[str, Any, Any, float | None, str]]:
-    """Role, state of the nearest step above, own state, score and fate, in the order of the graph's paths by depth."""
+    """Role, state of the nearest step above, own state, score and status, in the order of the graph's paths by depth."""
     dag = outcome.trajectory
     assert dag is not None
     found: list[tuple[str, Any, Any, float | None, str]] = []
@@ -43,7 +43,7 @@ def nodes(outcome: Outcome) -> list[tuple[str, Any, Any, float | None, str]]:
         while above.role not in {"tot/step", "problem"}:
             above = dag.parents(above)[0]
         mark = dag.mark_of(thought)
-        found.append((thought.role.removeprefix("tot/"), dag.mark_of(above).state, mark.state, mark.score, mark.fate))
+        found.append((thought.role.removeprefix("tot/"), dag.mark_of(above).state, mark.state, mark.score, mark.status))
     return found
 
 
@@ -128,8 +128,8 @@ def test_breadth_first_makes_as_many_calls_as_the_formula_says(tmp_path: Path, k
     expansions = 1 + (depth - 1) * breadth
     assert calls(outcome) == {"propose": expansions, "value": samples * k * expansions, "answer": 1}
     assert outcome.spent.calls == expansions * (1 + samples * k) + 1
-    fates = Counter(node[-1] for node in nodes(outcome) if node[0] == "step")
-    assert fates == {"kept": breadth * depth, "pruned": k * expansions - breadth * depth}
+    statuses = Counter(node[-1] for node in nodes(outcome) if node[0] == "step")
+    assert statuses == {"kept": breadth * depth, "pruned": k * expansions - breadth * depth}
 
 
 @pytest.mark.parametrize(("k", "depth", "states"), [(2, 2, 100), (3, 3, 5), (3, 3, 100)])
@@ -162,7 +162,7 @@ def test_a_duplicate_candidate_keeps_its_value_and_is_followed_once(tmp_path: Pa
     }
     outcome = run(tmp_path, "depth=3,value_samples=2", replies)
     twenties = [node for node in nodes(outcome) if node[0] == "step" and node[2] == "20"]
-    assert [(above, score, fate) for _, above, _, score, fate in twenties] == [
+    assert [(above, score, status) for _, above, _, score, status in twenties] == [
         ("10", 20.0, "kept"),
         ("10", 20.0, "pruned"),
         ("18", 20.0, "pruned"),

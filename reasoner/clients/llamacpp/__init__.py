@@ -156,7 +156,7 @@ class LlamaCppClient:
             "messages": [[m.role, m.content] for m in request.messages],
             "sampling": request.sampling.as_dict(),
             "seed": request.seed,
-            "ends": request.ends,
+            "discard_cache": request.discard_cache,
             "constraint": [request.constraint.kind, request.constraint.value] if request.constraint else None,
         }
         reply = await self._ask(job)

@@ -21,7 +21,7 @@ CALL_FIELDS = (
     "finish_reason", "seconds", "mean_logprob", "retries", "created",
 )  # fmt: skip
 """Columns of a call that ATIF has no field for."""
-THOUGHT_FIELDS = ("id", "position", "ordinal", "role", "label", "operation", "state", "score", "fate", "depth", "call")
+THOUGHT_FIELDS = ("id", "position", "ordinal", "role", "label", "operation", "state", "score", "status", "depth", "call")
 PROBLEM_FIELDS = ("problem_id", "solver", "instance", "line", "level")
 END_FIELDS = ("status", "answer", "answer_thought", "error", "error_kind", "dag_hash", "calls", "seconds", "created", "finished")
 SOURCES = {"system": "system", "user": "user", "assistant": "agent"}

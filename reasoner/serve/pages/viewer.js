@@ -178,7 +178,7 @@
         pair.append(element("dt", name), element("dd", String(value)));
         list.append(pair);
       };
-      fact("fate", `${SIGNS[facts.fate] || ""} ${facts.fate}`);
+      fact("status", `${SIGNS[facts.status] || ""} ${facts.status}`);
       fact("score", facts.score);
       fact("operation", facts.operation);
       const call = facts.call;
@@ -199,8 +199,8 @@
       for (const one of news) {
         const known = this.nodes.get(one.id);
         const link = known ? known.link : make("a", { "data-id": one.id, "data-parent": one.parent, transform: "translate(0 0)", href: location.pathname + "/thought/" + one.id });
-        link.setAttribute("class", "node " + one.fate);
-        link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), " ", make("text", { class: "first", x: 28, y: 16 }, one.first), " ", make("text", { class: "second", x: 28, y: 32 }, one.second), " ", make("text", { class: "fate" }, one.fate));
+        link.setAttribute("class", "node " + one.status);
+        link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), " ", make("text", { class: "first", x: 28, y: 16 }, one.first), " ", make("text", { class: "second", x: 28, y: 32 }, one.second), " ", make("text", { class: "status" }, one.status));
         if (!known) {
           this.svg.querySelector(".nodes").append(link);
           this.attach(this.adopt(link));
@@ -211,7 +211,7 @@
           }
         }
         const edge = this.edges.get(one.id);
-        if (edge) edge.setAttribute("class", "edge " + one.fate);
+        if (edge) edge.setAttribute("class", "edge " + one.status);
       }
       this.place();
       this.svg.setAttribute("aria-label", `Search tree of ${this.nodes.size} thoughts`);

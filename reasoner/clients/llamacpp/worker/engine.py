@@ -161,7 +161,7 @@ class _Answer:
         self.max_tokens = min(sampling["max_tokens"], model.n_ctx - len(prompt))
         self.written: list[int] = []
         self.alone: bool = job.get("alone", False)
-        self.ends: bool = job.get("ends", False)
+        self.discard_cache: bool = job.get("discard_cache", False)
         self.n_cached = 0
         self._sampler = sampler
         self._model = model

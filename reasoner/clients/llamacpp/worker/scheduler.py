@@ -70,7 +70,7 @@ class Task(Protocol):
     written: list[int]
     alone: bool
     """Whether nothing else may run beside it: it is suspected of having brought a worker down."""
-    ends: bool
+    discard_cache: bool
     """Whether nobody will continue its answer: nothing of it is kept that no other request shares."""
     n_cached: int
     """How much of its prompt was found in the cache; set when it is let in."""
@@ -343,10 +343,10 @@ class Scheduler:
         self._running.remove(place)
         if place.pinned is not None:
             self.tree.unpin(place.pinned)
-        if self.exact or place.task.ends or not self.decoder.shares_prefixes:
+        if self.exact or place.task.discard_cache or not self.decoder.shares_prefixes:
             self.decoder.free(place.seq)
             self._free.append(place.seq)
-            if place.task.ends and place.pinned is not None:
+            if place.task.discard_cache and place.pinned is not None:
                 self.tree.drop_unused(place.pinned)
         else:
             self.tree.insert(place.tokens, place.seq)
