@@ -52,7 +52,9 @@ def _own(document: dict[str, Any], extra: Mapping[str, Any]) -> ReadTrajectory:
         "cached_tokens": totals["total_cached_tokens"],
         "cost": totals.get("total_cost_usd"),
     }
-    thoughts = [{name: t[name] for name in (*THOUGHT_FIELDS, "parents", "text")} for t in extra["thoughts"]]
+    # Exports of earlier versions call the status of a thought its fate.
+    told = [{"status": t.get("fate"), **t} for t in extra["thoughts"]]
+    thoughts = [{name: t[name] for name in (*THOUGHT_FIELDS, "parents", "text")} for t in told]
     found = Problem(problem["solver"], problem["instance"], problem["line"], problem["level"])
     verdict = _verdict(found, end["answer"], extra["verdict"])
     return ReadTrajectory(
