@@ -113,12 +113,17 @@ def worst_case(request: Request, price: Price | None, *, free: bool) -> Reserve:
     chat template adds; the completion has at most `max_tokens`.
     """
     prompt = PROMPT_OVERHEAD_TOKENS + sum(
-        MESSAGE_OVERHEAD_TOKENS + len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages
+        MESSAGE_OVERHEAD_TOKENS + sum(_bytes(text) for text in (m.content, *map(str, m.parts().values()))) for m in request.messages
     )
-    completion = request.sampling.max_tokens
+    prompt += sum(MESSAGE_OVERHEAD_TOKENS + _bytes(tool.name + tool.description + tool.parameters) for tool in request.tools)
+    completion = request.sampling.numbers.max_tokens
     # A price the user gives counts even where the endpoint is taken for free (a server on this machine may pass calls on).
     cost = price.cost(prompt_tokens=prompt, completion_tokens=completion) if price else 0.0 if free else None
     return Reserve(prompt + completion, cost)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 class Held:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "content_filter", "truncated"]
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "content_filter", "truncated", "tool_calls"]
 ConstraintApplied = Literal["grammar", "json_schema", "prompt", "none"]
 ThoughtStatus = Literal["open", "kept", "pruned", "final"]
 
@@ -39,46 +39,122 @@ def digest(*parts: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool that a model asks for. `arguments` is JSON text as the model wrote it: it may be malformed."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool a model may ask for. `parameters` is the JSON schema of its arguments, as JSON text in its own order."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation."""
+    """One message of a conversation. What stands after `content` most messages do not have.
+
+    `reasoning`, `tool_calls` and `opaque` are those of an assistant's turn (see `Completion`); `tool_call_id` names the call that a message
+    of the role `tool` answers; `images` are `data:` URIs shown with a user's turn.
+    """
 
     role: Role
     content: str
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    opaque: str = ""
+    tool_call_id: str = ""
+    images: tuple[str, ...] = ()
+
+    def parts(self) -> dict[str, Any]:
+        """Return what the message holds besides its role and text, as JSON-ready values; empty for most."""
+        calls = [[call.id, call.name, call.arguments] for call in self.tool_calls]
+        found = {
+            "reasoning": self.reasoning,
+            "tool_calls": calls,
+            "opaque": self.opaque,
+            "tool_call_id": self.tool_call_id,
+            "images": list(self.images),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    @classmethod
+    def of_parts(cls, role: Role, content: str, parts: Mapping[str, Any]) -> Message:
+        """Return the message that `parts` was called on."""
+        return cls(
+            role,
+            content,
+            reasoning=parts.get("reasoning", ""),
+            tool_calls=tuple(ToolCall(*call) for call in parts.get("tool_calls", ())),
+            opaque=parts.get("opaque", ""),
+            tool_call_id=parts.get("tool_call_id", ""),
+            images=tuple(parts.get("images", ())),
+        )
+
+
+class SamplingNumbers(NamedTuple):
+    """The numbers of a sampling where every one is known."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+    max_tokens: int
+
+
+DEFAULT_NUMBERS = SamplingNumbers(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, repeat_penalty=1.0, max_tokens=1024)
+"""What stands for a number that is not set, for every model that does not have a default of its own (local models, the teacher)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the answer is drawn. `temperature=0` is greedy. `max_tokens` bounds the completion, in tokens.
+    """How the answer is drawn. A field that is None is not set: a remote model is not sent it, others take `DEFAULT_NUMBERS`.
 
-    `logprobs` asks for the mean log probability of the answer's tokens (as the model gives them at temperature 1); `logit_bias` pairs
-    token numbers of the model's own vocabulary with what is added to their logits.
+    `temperature=0` is greedy. `max_tokens` bounds the completion, thought included, in tokens. `logprobs` asks for the mean log probability
+    of the answer's tokens (as the model gives them at temperature 1); `logit_bias` pairs token numbers of the model's own vocabulary with
+    what is added to their logits. `thinking` is `off`, `low`, `medium`, `high` or a number of tokens, written as the model's family wants
+    it; empty leaves it to the model. `extra_body` is a JSON object merged into the body sent to a remote model.
     """
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    repeat_penalty: float = 1.0
-    max_tokens: int = 1024
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repeat_penalty: float | None = None
+    max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: bool = False
     logit_bias: tuple[tuple[int, float], ...] = ()
+    thinking: str = ""
+    extra_body: str = ""
+
+    @property
+    def numbers(self) -> SamplingNumbers:
+        """The numbers, with the documented defaults for those that are not set."""
+        set_ones = {name: value for name in SamplingNumbers._fields if (value := getattr(self, name)) is not None}
+        return DEFAULT_NUMBERS._replace(**set_ones)
+
+    def filled(self) -> Sampling:
+        """Return the sampling with every number set."""
+        return replace(self, **self.numbers._asdict())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values. What was added later is there only when it is used: call keys stay what they were."""
-        later: dict[str, Any] = {"logprobs": True} if self.logprobs else {}
-        if self.logit_bias:
-            later["logit_bias"] = [list(pair) for pair in self.logit_bias]
-        return {
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "top_k": self.top_k,
-            "min_p": self.min_p,
-            "repeat_penalty": self.repeat_penalty,
-            "max_tokens": self.max_tokens,
-            "stop": list(self.stop),
-            **later,
+        """Return what is set as JSON-ready values. What was added later is there only when it is used: call keys stay what they were."""
+        numbers = {name: value for name in SamplingNumbers._fields if (value := getattr(self, name)) is not None}
+        later = {
+            "logprobs": self.logprobs,
+            "logit_bias": [list(pair) for pair in self.logit_bias],
+            "thinking": self.thinking,
+            "extra_body": self.extra_body,
         }
+        return {**numbers, "stop": list(self.stop), **{name: value for name, value in later.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,35 +192,55 @@ class Request:
     sampling: Sampling = Sampling()
     seed: int = 0
     constraint: Constraint | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = ""
+    """`auto`, `none`, `required` or `tool:NAME`; empty leaves it to the provider."""
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
     about: About | None = field(default=None, compare=False, repr=False)
 
     def canonical(self) -> str:
-        """Return the canonical text of what the model is asked: messages, sampling, seed and constraint, nothing else."""
+        """Return the canonical text of what the model is asked: messages, sampling, seed, constraint and tools, nothing else.
+
+        Call keys are made of it. A field that older requests did not have is left out where it is empty, so that their keys stay.
+        """
+        tools = [[tool.name, tool.description, tool.parameters] for tool in self.tools]
         return canonical_json(
             {
-                "messages": [[m.role, m.content] for m in self.messages],
+                "messages": [[m.role, m.content, *([parts] if (parts := m.parts()) else [])] for m in self.messages],
                 "sampling": self.sampling.as_dict(),
                 "seed": self.seed,
                 "constraint": [self.constraint.kind, self.constraint.value] if self.constraint else None,
+                **({"tools": tools} if tools else {}),
+                **({"tool_choice": self.tool_choice} if self.tool_choice else {}),
             }
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one call used. Tokens are counted by whoever answered; `cost` is in dollars, None when no price is known."""
+    """What one call used. Tokens are counted by whoever answered; `cost` is in dollars, None when no price is known.
+
+    `reasoning_tokens` are those of `completion_tokens` that were thought and not answered, 0 where nobody tells. `estimated` says that the
+    counts were missing or could not be read, and stand for what was reserved.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     cost: float | None = None
+    reasoning_tokens: int = 0
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `finish_reason == "length"` means cut off at `max_tokens`; `seconds` is measured around the call."""
+    """What came back, in parts: `text` is what is answered, `reasoning` what was thought before, `tool_calls` what is asked for.
+
+    `opaque` is JSON text that the provider wants back unchanged in the next turn (signatures, encrypted reasoning, redacted thinking): an
+    object with the `format` that reads it and its `items`. `finish_reason == "length"` means cut off at `max_tokens`; `seconds` is measured
+    around the call.
+    """
 
     text: str
     finish_reason: FinishReason = "stop"
@@ -154,6 +250,18 @@ class Completion:
     seconds: float = 0.0
     mean_logprob: float | None = None
     """The mean natural log-probability of the tokens of the text, where `Sampling.logprobs` asked for it and the client can tell."""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    opaque: str = ""
+
+    @property
+    def inside_thought(self) -> bool:
+        """Whether the token limit ended it before it had begun to answer."""
+        return self.finish_reason == "length" and bool(self.reasoning or self.opaque) and not self.text and not self.tool_calls
+
+    def message(self) -> Message:
+        """Return it as the turn of a conversation that goes on."""
+        return Message("assistant", self.text, reasoning=self.reasoning, tool_calls=self.tool_calls, opaque=self.opaque)
 
 
 @dataclass(frozen=True, slots=True)

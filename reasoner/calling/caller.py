@@ -20,7 +20,7 @@ from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
 from reasoner.text import storable
-from reasoner.types import Client, Completion, Request, Usage
+from reasoner.types import Client, Completion, Request
 
 if TYPE_CHECKING:
     import random
@@ -187,7 +187,7 @@ class Caller:
             cost = 0.0 if free else None
             if self._price is not None:
                 cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
-        priced = Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost)
+        priced = replace(usage, cost=cost)
         return replace(completion, text=without_known(storable(completion.text)), usage=priced, seconds=completion.seconds or seconds)
 
 

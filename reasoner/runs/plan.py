@@ -308,7 +308,7 @@ class Plan:
             **({"adapters": adapters} if adapters else {}),
             "seed": self.seed,
             "samples": self.samples,
-            "sampling": self.sampling.as_dict(),
+            "sampling": self.sampling.filled().as_dict(),
             "limits": self.limits.model_dump(mode="json"),
             "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in families},
             **({"corpora": {name: open_corpus(name).fingerprint for name in corpora}} if corpora else {}),

@@ -200,4 +200,4 @@ def problem_of_order(order: Order) -> Problem:
 def within(sampling: Sampling, settings: Settings, **given: Any) -> Sampling:
     """Return the sampling with what a request gives, `max_tokens` bounded."""
     made = replace(sampling, **{name: value for name, value in given.items() if value is not None})
-    return replace(made, max_tokens=min(made.max_tokens, settings.max_tokens))
+    return replace(made, max_tokens=min(made.numbers.max_tokens, settings.max_tokens))

@@ -81,7 +81,7 @@ class Session:
         self._seed = seed
         self._caller = caller
         self._prompts = prompts
-        self._sampling = sampling or Sampling()
+        self._sampling = (sampling or Sampling()).filled()
         self._numbers = numbers
         self._lookups = lookups or Lookups()
         self._oracle = oracle

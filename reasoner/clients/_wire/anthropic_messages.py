@@ -60,7 +60,7 @@ class AnthropicDialect:
         Raises:
             BadConfig: it holds what this format cannot say, or a number JSON cannot carry.
         """
-        sampling = request.sampling
+        sampling = request.sampling.numbers
         if sampling.min_p or sampling.repeat_penalty != 1.0 or sampling.temperature > 1.0:
             raise BadConfig(
                 "the Anthropic format has no min_p, no repeat penalty and no temperature above 1", hint="leave them at their defaults"
@@ -78,8 +78,8 @@ class AnthropicDialect:
             # Newer models refuse temperature and top_p together: what is at its default is not said.
             body |= {"top_p": sampling.top_p} if sampling.top_p != 1.0 else {}
             body |= {"top_k": sampling.top_k} if sampling.top_k else {}
-        if sampling.stop:
-            body["stop_sequences"] = list(sampling.stop)
+        if request.sampling.stop:
+            body["stop_sequences"] = list(request.sampling.stop)
         if profile.reasoning_effort:
             body["output_config"] = {"effort": profile.reasoning_effort}
         if stream:

@@ -51,7 +51,7 @@ class OpenAIDialect:
         Raises:
             BadConfig: it holds what this model cannot be asked for, or a number JSON cannot carry.
         """
-        sampling = request.sampling
+        sampling = request.sampling.numbers
         system = "developer" if profile.system == "developer" else "system"
         body: dict[str, Any] = {
             "model": model,
@@ -62,10 +62,10 @@ class OpenAIDialect:
             body["seed"] = request.seed % MAX_SEED
         if profile.sampling:
             body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
-        if sampling.logprobs and profile.logprobs:
+        if request.sampling.logprobs and profile.logprobs:
             body["logprobs"] = True
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
+        if request.sampling.stop:
+            body["stop"] = list(request.sampling.stop)
         if profile.reasoning_effort:
             body["reasoning_effort"] = profile.reasoning_effort
         # Not in the official interface, but in that of most other servers: sent only when asked for.

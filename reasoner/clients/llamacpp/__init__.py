@@ -154,7 +154,7 @@ class LlamaCppClient:
         job: dict[str, Any] = {
             "op": "complete",
             "messages": [[m.role, m.content] for m in request.messages],
-            "sampling": request.sampling.as_dict(),
+            "sampling": request.sampling.filled().as_dict(),
             "seed": request.seed,
             "discard_cache": request.discard_cache,
             "constraint": [request.constraint.kind, request.constraint.value] if request.constraint else None,
@@ -311,13 +311,14 @@ def _library_version() -> str:
 
 def _check_sampling(sampling: Sampling) -> None:
     # NaN fails every comparison, so each bound is written as what must hold.
+    numbers = sampling.numbers
     bounds = {
-        "temperature": 0 <= sampling.temperature < math.inf,
-        "top_p": 0 < sampling.top_p <= 1,
-        "top_k": 0 <= sampling.top_k < 2**31,
-        "min_p": 0 <= sampling.min_p <= 1,
-        "repeat_penalty": 0 < sampling.repeat_penalty < math.inf,
-        "max_tokens": sampling.max_tokens >= 1,
+        "temperature": 0 <= numbers.temperature < math.inf,
+        "top_p": 0 < numbers.top_p <= 1,
+        "top_k": 0 <= numbers.top_k < 2**31,
+        "min_p": 0 <= numbers.min_p <= 1,
+        "repeat_penalty": 0 < numbers.repeat_penalty < math.inf,
+        "max_tokens": numbers.max_tokens >= 1,
         "stop": all(sampling.stop),
     }
     for name, holds in bounds.items():

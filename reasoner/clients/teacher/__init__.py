@@ -80,9 +80,9 @@ class TeacherClient:
         text = text[: min(stops, default=len(text))]
         words = list(_WORD.finditer(text))
         finish: FinishReason = "stop"
-        if len(words) > request.sampling.max_tokens:
+        if len(words) > (limit := request.sampling.numbers.max_tokens):
             finish = "length"
-            words = words[: request.sampling.max_tokens]
+            words = words[:limit]
             text = text[: words[-1].end()] if words else ""
         certain = 0.0 if request.sampling.logprobs else None  # the text is the only one the request could get
         n_prompt = sum(len(_WORD.findall(message.content)) for message in request.messages)
