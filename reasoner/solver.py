@@ -1,14 +1,19 @@
-"""The seam of a problem family: what every solver offers.
+"""The seam of a problem family: what every solver offers, and what a family with a search space offers besides.
+
+    Solver        instances, statement, answer reader, exact verifier: every family
+    Searchable    states and legal moves: the families that can be searched
+    FanLayout     how the fan layout writes the states of a family, where `show` is not short enough
 
 Knows the methods by which strategies, teacher and exports ask about problems. Does not know any one family; those stand in `solvers/`.
 
     solver.verify(instance, "Answer: (10 - 4) * (13 - 9) = 24") -> Verdict(correct=True, score=1.0, reason="...")
+    isinstance(solver, Searchable) -> True
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from reasoner.errors import BadConfig
 from reasoner.types import S
@@ -26,11 +31,11 @@ Outlook = Literal["open", "dead", "hidden"]
 I = TypeVar("I", bound="BaseModel")  # noqa: E741 - an instance model of a solver
 
 
-class Solver(ABC, Generic[I, S]):
-    """One problem family: instances, statement, answer parser, exact verifier, exact solver and legal moves.
+class Solver(ABC, Generic[I]):
+    """One problem family: instances, statement, answer reader, exact verifier, a right answer.
 
-    A state is any hashable value; the search tree of an instance has `start(instance)` as its root and `moves` as its
-    edges. Everything is deterministic and free of side effects; a verifier never evaluates text and never raises on it.
+    Everything is deterministic and free of side effects; a verifier never evaluates text and never raises on it. A family that can be
+    searched derives from `Searchable`.
     """
 
     name: ClassVar[str]
@@ -44,8 +49,6 @@ class Solver(ABC, Generic[I, S]):
     levels: ClassVar[Mapping[int, str]]
     """Difficulty levels the generator offers, each with one line that says what it draws from."""
     default_level: ClassVar[int]
-    searchable: ClassVar[bool] = True
-    """False for a family without a search space, see `Unsearchable`."""
     judged: ClassVar[bool] = True
     """False for what has no right answer (a conversation): it is recorded without a verdict and never drawn."""
     source: str = ""
@@ -118,6 +121,17 @@ class Solver(ABC, Generic[I, S]):
         """Judge an answer text exactly: the whole sequence of moves, not only its end. Never raises on any text."""
 
     @abstractmethod
+    def right_answer(self, instance: I) -> str | None:
+        """Return a text that verifies, None when none is known or the instance has no solution."""
+
+
+class Searchable(Solver[I], Generic[I, S]):
+    """A family with a search space: the tree of an instance has `start(instance)` as its root and `moves` as its edges.
+
+    A state is any hashable value. Ask `isinstance(solver, Searchable)` before asking for states or moves.
+    """
+
+    @abstractmethod
     def start(self, instance: I) -> S:
         """Return the root state of the search."""
 
@@ -133,8 +147,29 @@ class Solver(ABC, Generic[I, S]):
     def show(self, instance: I, state: S) -> str:
         """Write a state as a model should see it, on one line."""
 
+    @abstractmethod
+    def answer(self, instance: I, path: Sequence[Move[S]]) -> str:
+        """Write the answer line for a path of moves from the start, in exactly the format the statement asks for."""
+
+    @abstractmethod
+    def solve(self, instance: I) -> list[Move[S]] | None:
+        """Return a shortest path of moves to a goal, or None when there is none. Exact."""
+
+    def right_answer(self, instance: I) -> str | None:
+        """Return a text that verifies, None when the instance has no solution."""
+        path = self.solve(instance)
+        return None if path is None else self.answer(instance, path)
+
+
+class FanLayout(ABC, Generic[I, S]):
+    """How the fan layout (`reasoner.layouts.fan`) writes a family's search: a mixin for a `Searchable`, all of it optional."""
+
+    @abstractmethod
+    def show(self, instance: I, state: S) -> str:
+        """Write a state as a model should see it, on one line; `Searchable` asks for it too."""
+
     def brief(self, instance: I, state: S) -> str:
-        """Write a state in as few characters as tell it from the others; the fan layout (`reasoner.layouts.fan`) shows states so."""
+        """Write a state in as few characters as tell it from the others."""
         return self.show(instance, state)
 
     def brief_move(self, instance: I, state: S, move: Move[S]) -> str:  # noqa: ARG002 - for those that override it
@@ -155,57 +190,3 @@ class Solver(ABC, Generic[I, S]):
     def cost(self, instance: I, state: S) -> int | None:  # noqa: ARG002 - for those that override it
         """Return what a final state costs where the least is looked for; None where a state either reaches the goal or does not."""
         return None
-
-    @abstractmethod
-    def answer(self, instance: I, path: Sequence[Move[S]]) -> str:
-        """Write the answer line for a path of moves from the start, in exactly the format the statement asks for."""
-
-    @abstractmethod
-    def solve(self, instance: I) -> list[Move[S]] | None:
-        """Return a shortest path of moves to a goal, or None when there is none. Exact."""
-
-    def right_answer(self, instance: I) -> str | None:
-        """Return a text that verifies, None when the instance has no solution."""
-        path = self.solve(instance)
-        return None if path is None else self.answer(instance, path)
-
-
-class Unsearchable(Solver[I, str]):
-    """A family without a search space (questions, translations): it has right answers, but no states and no moves.
-
-    What needs states (the teacher's searches) finds `searchable` false and does without; asked all the same, every method of the
-    search raises.
-    """
-
-    searchable = False
-
-    @abstractmethod
-    def right_answer(self, instance: I) -> str | None:
-        """Return a text that verifies, None when none is known."""
-
-    def _refuse(self) -> NoReturn:
-        raise BadConfig(f"{self.name} has no search space: no states and no moves", hint="use a strategy that needs none, such as cot")
-
-    def start(self, instance: I) -> str:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def moves(self, instance: I, state: str) -> Sequence[Move[str]]:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def is_goal(self, instance: I, state: str) -> bool:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def show(self, instance: I, state: str) -> str:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def answer(self, instance: I, path: Sequence[Move[str]]) -> str:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()
-
-    def solve(self, instance: I) -> list[Move[str]] | None:  # noqa: ARG002
-        """Raise BadConfig."""
-        self._refuse()

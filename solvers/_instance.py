@@ -37,7 +37,7 @@ class Numbers(BaseModel):
         return " ".join(map(str, self.numbers()))
 
 
-def read(solver: Solver[Any, Any], model: type[M], line: str) -> M:
+def read(solver: Solver[Any], model: type[M], line: str) -> M:
     """Read an instance.
 
     Raises:
@@ -55,5 +55,5 @@ def read(solver: Solver[Any, Any], model: type[M], line: str) -> M:
         raise _bad(solver, line, where + first["msg"].removeprefix("Value error, ").lower()) from error
 
 
-def _bad(solver: Solver[Any, Any], line: str, why: str) -> BadInstance:
+def _bad(solver: Solver[Any], line: str, why: str) -> BadInstance:
     return BadInstance(f"{solver.name}: cannot use the instance '{shorten(clean(line), 60)}': {why}", hint=f"the syntax is {solver.syntax}")

@@ -33,7 +33,7 @@ class Record(BaseModel):
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
 
 
-def read(solver: Solver[Any, Any], model: type[M], line: str) -> M:
+def read(solver: Solver[Any], model: type[M], line: str) -> M:
     """Read an instance.
 
     Raises:

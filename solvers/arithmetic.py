@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Outlook, Solver
+from reasoner.solver import FanLayout, Outlook, Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers import _merging as merging
@@ -63,7 +63,7 @@ def _first_two_first(a: int, b: int, c: int) -> set[tuple[int, int]]:
     return {value for merged in first for value in results(merged, rational(c))}
 
 
-class ArithmeticSolver(Solver[Arithmetic, merging.Numbers]):
+class ArithmeticSolver(Searchable[Arithmetic, merging.Numbers], FanLayout[Arithmetic, merging.Numbers]):
     """Three numbers, two operations, one goal."""
 
     name = "arithmetic"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from reasoner.errors import BadConfig
-from reasoner.solver import Unsearchable
+from reasoner.solver import Solver
 from reasoner.types import Role, Verdict
 from solvers._record import Record, read
 
@@ -39,7 +39,7 @@ class Chat(Record):
     output_schema: str = ""
 
 
-class ChatSolver(Unsearchable[Chat]):
+class ChatSolver(Solver[Chat]):
     """A conversation; it has no right answer, so no verdict is given."""
 
     name = "chat"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field, model_validator
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import FanLayout, Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
@@ -100,7 +100,7 @@ def _pool(level: int) -> tuple[DropWater, ...]:
     )
 
 
-class DropWaterSolver(Solver[DropWater, Jugs]):
+class DropWaterSolver(Searchable[DropWater, Jugs], FanLayout[DropWater, Jugs]):
     """Two jugs without marks, a tap and a drain."""
 
     name = "drop_water"

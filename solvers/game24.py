@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers import _merging as merging
@@ -57,7 +57,7 @@ def _pools() -> tuple[tuple[Game24, ...], ...]:
     return tuple(tuple(Game24(a=a, b=b, c=c, d=d) for a, b, c, d in ranked[low:high]) for low, high in pairwise(cuts))
 
 
-class Game24Solver(Solver[Game24, merging.Numbers]):
+class Game24Solver(Searchable[Game24, merging.Numbers]):
     """Four numbers, three operations, 24."""
 
     name = "game24"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from reasoner.errors import BadConfig, MissingDependency, Unparseable
-from reasoner.solver import Unsearchable
+from reasoner.solver import Solver
 from reasoner.text import MAX_ANSWER_CHARS, clean, tail
 from reasoner.types import Verdict
 from solvers import _answer as answers
@@ -56,7 +56,7 @@ class GymTask(Record):
         return self
 
 
-class GymSolver(Unsearchable[GymTask]):
+class GymSolver(Solver[GymTask]):
     """One data set of reasoning-gym."""
 
     name = "gym"

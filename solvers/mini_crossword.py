@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from reasoner.assets import asset_dir
 from reasoner.errors import CorruptRecord, MissingAsset, Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Searchable
 from reasoner.text import tail
 from reasoner.types import Move, Verdict, digest
 from solvers import _answer as answers
@@ -122,7 +122,7 @@ def candidates(instance: MiniCrossword) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-class MiniCrosswordSolver(Solver[MiniCrossword, str]):
+class MiniCrosswordSolver(Searchable[MiniCrossword, str]):
     """Ten words that cross. A state is the grid as 25 letters, `?` where it is empty."""
 
     name = "mini_crossword"

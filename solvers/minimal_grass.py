@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Outlook, Solver
+from reasoner.solver import FanLayout, Outlook, Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
@@ -80,7 +80,7 @@ def _least(instance: MinimalGrass) -> int:
     return minimum(tuple(sorted(instance.numbers())))
 
 
-class MinimalGrassSolver(Solver[MinimalGrass, Sums]):
+class MinimalGrassSolver(Searchable[MinimalGrass, Sums], FanLayout[MinimalGrass, Sums]):
     """Three factorisations, two sums, one product."""
 
     name = "minimal_grass"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field, model_validator
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Outlook, Solver
+from reasoner.solver import FanLayout, Outlook, Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
@@ -72,7 +72,7 @@ def _pool(steps: int) -> tuple[NumberPath, ...]:
     return tuple(found)
 
 
-class NumberPathSolver(Solver[NumberPath, Reached]):
+class NumberPathSolver(Searchable[NumberPath, Reached], FanLayout[NumberPath, Reached]):
     """Doubling and adding one, a fixed number of times."""
 
     name = "number_path"

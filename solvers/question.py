@@ -20,7 +20,7 @@ from pydantic import Field, field_validator, model_validator
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset, Unparseable
-from reasoner.solver import Unsearchable
+from reasoner.solver import Solver
 from reasoner.types import Verdict, digest
 from solvers import _answer as answers
 from solvers import _match as match
@@ -101,7 +101,7 @@ class Question(Record):
 _KINDS: dict[int, Kind | None] = {1: None, 2: "choices", 3: "number", 4: "text"}
 
 
-class QuestionSolver(Unsearchable[Question]):
+class QuestionSolver(Solver[Question]):
     """Questions with known answers; there is nothing to search."""
 
     name = "question"

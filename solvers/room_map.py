@@ -19,7 +19,7 @@ import networkx as nx
 from pydantic import Field, model_validator
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers import _worlds as worlds
@@ -129,7 +129,7 @@ def failure(instance: RoomMap, path: Sequence[str]) -> tuple[Failure, str] | Non
     return None
 
 
-class RoomMapSolver(Solver[RoomMap, tuple[str, ...]]):
+class RoomMapSolver(Searchable[RoomMap, tuple[str, ...]]):
     """Walks through rooms. A state is the walk so far; a walk never comes back to a room."""
 
     name = "room_map"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.solver import Solver
+from reasoner.solver import Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers._instance import Numbers, read
@@ -49,7 +49,7 @@ class Column(NamedTuple):
     carry: int
 
 
-class SumSolver(Solver[Sum, Column]):
+class SumSolver(Searchable[Sum, Column]):
     """Column addition: one legal move per column, from the right."""
 
     name = "sum"

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
-from reasoner.solver import Unsearchable
+from reasoner.solver import Solver
 from reasoner.text import answer_line, clean, shorten, tail
 from reasoner.types import Verdict
 from solvers import _answer as answers
@@ -65,7 +65,7 @@ def directions(languages: Sequence[str]) -> list[tuple[str, str]]:
     return [(languages[a], languages[b]) for first, second in pairs for a, b in ((first, second), (second, first))]
 
 
-class TranslationSolver(Unsearchable[Translation]):
+class TranslationSolver(Solver[Translation]):
     """Sentences of a file, in the directions its languages allow."""
 
     name = "translation"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,6 @@ from reasoner import registry
 from reasoner.clients.teacher import WRITERS, Task
 from reasoner.errors import BadConfig, UnknownName
 from reasoner.runs.plan import draw, problem_from_line
-from reasoner.solver import Unsearchable
 from reasoner.types import About, Problem
 from solvers.question import Question, QuestionSolver
 
@@ -88,26 +85,14 @@ def test_a_line_of_a_sourced_solver_needs_no_file(tmp_path: Path) -> None:
     assert problem.id == problem_from_line("question", line).id  # the same problem wherever it stood
 
 
-class NeverSearched(QuestionSolver):
-    """Fails the test when anything of a search is asked of it."""
-
-    def solve(self, instance: Question) -> Any:
-        raise AssertionError("searched")
-
-    def start(self, instance: Question) -> Any:
-        raise AssertionError("searched")
-
-    def answer(self, instance: Question, path: Sequence[Any]) -> Any:
-        raise AssertionError("searched")
-
-
 @pytest.mark.parametrize("template", ["direct/answer", "cot/answer"])
 def test_the_teacher_answers_what_cannot_be_searched(template: str) -> None:
-    solver = NeverSearched()
-    assert isinstance(solver, Unsearchable)
     instance = Question(question="How many?", answer="3")
-    task = Task(solver, instance, None, About(Problem("question", "{}", ""), template), random.Random(0))
+    task = Task(QuestionSolver(), instance, None, About(Problem("question", "{}", ""), template), random.Random(0))
+    assert task.search is None
     assert WRITERS[template](task) == "Answer: 3"
+    with pytest.raises(BadConfig, match="no search space"):
+        _ = task.searched
 
 
 def test_a_bench_over_a_file_by_the_teacher(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class _Problem:
     """A problem, its part of the lineage as JSON, and the replies that were scanned, stand as its answer, and are JSON already."""
 
     id: str
-    solver: Solver[Any, Any]
+    solver: Solver[Any]
     written: str
     kind: tuple[str, int | None]
     lineage: str

@@ -16,7 +16,7 @@ from reasoner.text import answer_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reasoner.solver import Solver
+    from reasoner.solver import Searchable
     from reasoner.types import Move
 
 AnyMove = Any
@@ -31,7 +31,7 @@ def squeezed(text: str) -> str:
 class Moves:
     """The legal moves of one instance, looked up by what a model wrote. Moves of a state are worked out once."""
 
-    def __init__(self, solver: Solver[Any, Any], instance: Any) -> None:
+    def __init__(self, solver: Searchable[Any, Any], instance: Any) -> None:
         self.solver = solver
         self.instance = instance
         self.start = solver.start(instance)

@@ -153,7 +153,7 @@ class Judged:
     """One trajectory that passed: its row, its solver (None where it is not installed) and its origin."""
 
     row: Answered
-    solver: Solver[Any, Any] | None
+    solver: Solver[Any] | None
     origin: Origin
     _instance: Any = None
 
@@ -175,11 +175,11 @@ class Judge:
         self._store = store
         self._trust = trust
         self._families = families
-        self._solvers: dict[str, Solver[Any, Any] | None] = {}
+        self._solvers: dict[str, Solver[Any] | None] = {}
         self._known: dict[tuple[str, str], bool] = {}
         self.imported = reading.imported(store)
 
-    def solver(self, name: str) -> Solver[Any, Any] | None:
+    def solver(self, name: str) -> Solver[Any] | None:
         """Return a solver, None when it is not installed."""
         if name not in self._solvers:
             try:
@@ -217,7 +217,7 @@ class Judge:
         """Return what the verifier said of this answer to this problem earlier in this export; None where it was not asked yet."""
         return self._known.get((problem_id, answer))
 
-    def _correct(self, solver: Solver[Any, Any], judged: Judged, answer: str) -> bool:
+    def _correct(self, solver: Solver[Any], judged: Judged, answer: str) -> bool:
         """Verify an answer.
 
         A verifier is exact and deterministic, so within one export the same answer to the same problem (an id names one solver and one
@@ -226,7 +226,7 @@ class Judge:
         correct = self.remembered(judged.row.problem_id, answer)
         return self._verify(solver, judged.row.problem_id, judged.instance, answer) if correct is None else correct
 
-    def _verify(self, solver: Solver[Any, Any], problem_id: str, instance: Any, answer: str) -> bool:
+    def _verify(self, solver: Solver[Any], problem_id: str, instance: Any, answer: str) -> bool:
         """Ask the verifier, and remember what it said."""
         correct = solver.verify(instance, answer).correct
         if len(answer) <= MAX_REMEMBERED_CHARS:
@@ -235,7 +235,7 @@ class Judge:
             self._known[problem_id, answer] = correct
         return correct
 
-    def still_right(self, solver: Solver[Any, Any], problem_id: str, read: Callable[[], Any], answer: str, tally: Tally) -> bool:
+    def still_right(self, solver: Solver[Any], problem_id: str, read: Callable[[], Any], answer: str, tally: Tally) -> bool:
         """Tell whether an answer that was found correct stands, as `judge` does without building what it returns; count it if not.
 
         `read` gives the problem's instance and is called only where the verifier has to be asked.

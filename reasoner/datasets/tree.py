@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.datasets.moves import Moves
 from reasoner.layouts.outline import parse
+from reasoner.solver import Searchable
 from reasoner.text import answer_line
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ class Node:
 class StepTree:
     """The steps of one trajectory. `nodes` are in the order they were thought, parents first."""
 
-    def __init__(self, dag: Trajectory, solver: Solver[Any, Any], instance: Any, *, answer: str | None, answer_thought: str | None) -> None:
+    def __init__(self, dag: Trajectory, solver: Solver[Any], instance: Any, *, answer: str | None, answer_thought: str | None) -> None:
         self.dag = dag
-        self.moves = Moves(solver, instance) if solver.searchable else None
+        self.moves = Moves(solver, instance) if isinstance(solver, Searchable) else None
         self._solver = solver
         self._instance = instance
         self.nodes: list[Node] = []

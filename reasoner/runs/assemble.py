@@ -87,7 +87,7 @@ def assemble(
     return Assembled(session, strategy, (lambda answer: solver.verify(instance, answer)) if solver.judged else None)
 
 
-def _lookups(store: Store, prompts: Prompts, solver: Solver[Any, Any], instance: Any, run_id: str) -> Lookups:
+def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any, run_id: str) -> Lookups:
     """Return what a session may look up, closed over the solver and the store."""
 
     def shots(kind: str, template: str, n: int, source: str) -> list[Demonstration]:

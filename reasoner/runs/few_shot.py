@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 MAX_SHOTS = 4
 
 
-def statement(solver: Solver[Any, Any], instance: Any, prompts: Prompts) -> str:
+def statement(solver: Solver[Any], instance: Any, prompts: Prompts) -> str:
     """Render a problem as a model is shown it."""
     return prompts.get(f"solvers/{solver.name}").render_text(solver.statement_variables(instance))
 
 
 def from_store(
-    solver: Solver[Any, Any], answers: Iterable[tuple[str, str, str]], n: int, *, exclude: Any, prompts: Prompts
+    solver: Solver[Any], answers: Iterable[tuple[str, str, str]], n: int, *, exclude: Any, prompts: Prompts
 ) -> list[Demonstration]:
     """Return the first n of (instance as JSON, answer, reply) whose answers still verify, of different problems, leaving out the problem itself.
 
@@ -57,7 +57,7 @@ def from_store(
     )
 
 
-def demonstrations(solver: Solver[Any, Any], kind: str, n: int, *, exclude: Any, prompts: Prompts) -> list[Demonstration]:
+def demonstrations(solver: Solver[Any], kind: str, n: int, *, exclude: Any, prompts: Prompts) -> list[Demonstration]:
     """Return the first n worked examples of a kind, leaving out the problem itself.
 
     Raises:

@@ -182,16 +182,16 @@ def problem_from_line(solver_name: str, line: str) -> Problem:
         UnknownName: there is no such solver.
         BadInstance: the line does not follow the solver's syntax.
     """
-    solver: Solver[Any, Any] = registry.solver(solver_name)
+    solver: Solver[Any] = registry.solver(solver_name)
     return problem_from_instance(solver, solver.parse(line), None)
 
 
-def problem_from_instance(solver: Solver[Any, Any], instance: Any, level: int | None) -> Problem:
+def problem_from_instance(solver: Solver[Any], instance: Any, level: int | None) -> Problem:
     """Return the problem of an instance."""
     return Problem(solver.title, canonical_json(instance.model_dump(mode="json")), solver.format(instance), level)
 
 
-def instance_of(solver: Solver[Any, Any], problem: Problem) -> Any:
+def instance_of(solver: Solver[Any], problem: Problem) -> Any:
     """Return the instance of a problem."""
     return solver.Instance.model_validate_json(problem.instance)
 
@@ -206,7 +206,7 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
         UnknownName: there is no such solver.
         BadConfig: the solver has no such level, or the level does not hold n different problems.
     """
-    solver: Solver[Any, Any] = registry.solver(solver_name)
+    solver: Solver[Any] = registry.solver(solver_name)
     chosen = solver.default_level if level is None else level
     if chosen not in solver.levels:
         raise BadConfig(f"{solver_name} has no level {chosen}", hint=f"levels: {', '.join(map(str, solver.levels))}")
@@ -232,7 +232,7 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
     return list(found.values())
 
 
-def _pick(solver: Solver[Any, Any], listed: Sequence[Any], *, n: int, seed: int, level: int) -> list[Problem]:
+def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int, seed: int, level: int) -> list[Problem]:
     """Take n different problems of a fixed list, in an order drawn by the seed; fewer are the first of more.
 
     What an instance leaves open is drawn for the seed and the instance alone, so that n makes no difference to it.

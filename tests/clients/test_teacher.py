@@ -17,7 +17,7 @@ from reasoner.clients.teacher._rules import WRITERS as TRANSLATING
 from reasoner.clients.teacher._task import Place, reaches
 from reasoner.errors import BadConfig
 from reasoner.layouts.outline import Entry, parse
-from reasoner.solver import Solver
+from reasoner.solver import Searchable
 from reasoner.strategies._candidates import read_candidates
 from reasoner.types import About, Client, Completion, Message, Move, Problem, Request, Sampling, canonical_json, digest
 
@@ -37,8 +37,8 @@ TOKEN = re.compile(r"\d|\s(?=[\d\s])|[^\W\d]+|[^\w\s]|\n")
 """As a tokenizer with single digits cuts these texts; measured against the embedded model's, it never counts too few."""
 
 
-def solver_of(puzzle: str) -> Solver[Any, Any]:
-    found: Solver[Any, Any] = registry.solver(puzzle)
+def solver_of(puzzle: str) -> Searchable[Any, Any]:
+    found: Searchable[Any, Any] = registry.solver(puzzle)
     return found
 
 

@@ -16,6 +16,7 @@ from reasoner.datasets.export import export, sidecar
 from reasoner.datasets.ingest import read_file
 from reasoner.datasets.options import Options
 from reasoner.errors import BadConfig
+from reasoner.solver import Searchable
 from reasoner.store import Store
 
 FORMATS = registry.names("format")
@@ -25,7 +26,7 @@ FORMATS = registry.names("format")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     db = tmp_path_factory.mktemp("formats") / "t.db"
     sampling = reasoner.Sampling(max_tokens=4000)
-    searched = [name for name in registry.names("solver") if registry.solver(name).searchable]
+    searched = [name for name in registry.names("solver") if isinstance(registry.solver(name), Searchable)]
     of_any = [name for name in registry.names("strategy") if not registry.find("strategy", name).solvers]
     of_translation = ["fragment_shot", "example_shot:method=random"]
     reasoner.bench(searched, strategy=of_any, model="teacher", n=2, db=db, sampling=sampling)

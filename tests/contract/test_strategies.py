@@ -17,6 +17,7 @@ from reasoner.errors import UsageError
 from reasoner.runs.plan import draw, parse_strategies
 from reasoner.runs.runner import Outcome
 from reasoner.session.digit_grouping import group
+from reasoner.solver import Searchable
 from reasoner.store import Store
 from reasoner.store.queries import load_trajectory
 from reasoner.types import Completion, Request, Sampling
@@ -50,7 +51,7 @@ def works_on(strategy: str, solver: str) -> bool:
     """Tell whether a strategy can work on a solver: it may be made for some only, and the teacher writes no search where there is none."""
     only = registry.find("strategy", strategy.partition(":")[0].partition("(")[0]).solvers
     searches = "ats" in strategy or strategy.startswith("tot")
-    return solver in only if only else registry.solver(solver).searchable or not searches
+    return solver in only if only else isinstance(registry.solver(solver), Searchable) or not searches
 
 
 def home(strategy: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from reasoner import registry
 from reasoner.clients.teacher import WRITERS, Task
 from reasoner.layouts.fan import MAX_ENTRIES, parse, write_line
-from reasoner.solver import Solver
+from reasoner.solver import Searchable
 from reasoner.types import About, Problem
 from solvers.minimal_grass import minimum
 
@@ -18,7 +19,7 @@ ORDERS = ["ats/fan_bfs", "ats/fan_dfs"]
 
 
 def written(name: str, line: str, template: str) -> str:
-    solver: Solver = registry.solver(name)  # type: ignore[type-arg]
+    solver: Searchable[Any, Any] = registry.solver(name)
     instance = solver.parse(line)
     about = About(Problem(name, instance.model_dump_json(), line), template)
     return WRITERS[template](Task(solver, instance, solver.solve(instance), about, random.Random(0)))

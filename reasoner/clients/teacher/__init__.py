@@ -36,7 +36,7 @@ from reasoner.clients.teacher import _chain, _dialogue, _fan, _rules, _search, _
 from reasoner.clients.teacher._search import MAX_WIDTH
 from reasoner.clients.teacher._task import NO_ANSWER, Task, Writer
 from reasoner.errors import BadConfig
-from reasoner.solver import Solver
+from reasoner.solver import Searchable, Solver
 from reasoner.text import shorten
 from reasoner.types import Completion, FinishReason, Request, Usage, digest
 
@@ -97,14 +97,15 @@ class TeacherClient:
             raise BadConfig(
                 f"the teacher cannot answer the template {about.template!r}", hint=f"it knows: {', '.join(sorted(self.writers))}"
             )
-        solver: Solver[Any, Any] = registry.solver(about.problem.solver)
+        solver: Solver[Any] = registry.solver(about.problem.solver)
         try:
             instance = solver.Instance.model_validate_json(about.problem.instance)
         except ValidationError as error:
             shown = shorten(about.problem.instance, 80)
             raise BadConfig(f"the teacher cannot read the {solver.name} instance {shown!r}", hint=shorten(str(error), 200)) from error
         rng = random.Random(int(digest("teacher", str(request.seed), about.problem.id, about.template), 16))
-        return writer(Task(solver, instance, solver.solve(instance) if solver.searchable else None, about, rng))
+        solution = solver.solve(instance) if isinstance(solver, Searchable) else None
+        return writer(Task(solver, instance, solution, about, rng))
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to release."""

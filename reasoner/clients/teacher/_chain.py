@@ -26,7 +26,7 @@ def direct(task: Task) -> str:
 
 def numbered(task: Task) -> str:
     """Write one numbered line per move, then the answer line."""
-    if not task.solver.searchable:
+    if task.search is None:
         return task.answer
     if task.solution is None:
         return f"{NO_SOLUTION}\n{task.answer}"
@@ -36,7 +36,7 @@ def numbered(task: Task) -> str:
 
 def steps(task: Task) -> list[str]:
     """Return the solution in words, one sentence per move."""
-    if not task.solver.searchable:
+    if task.search is None:
         return ["The answer is known without a search."]
     if task.solution is None:
         return [NO_SOLUTION]
@@ -45,9 +45,9 @@ def steps(task: Task) -> list[str]:
 
 def _moves(task: Task) -> list[tuple[str, str, str]]:
     """Return (state before, operation, state after) for every move of the solution."""
-    solution = task.solution or ()
-    states = [task.solver.start(task.instance), *(move.state for move in solution)]
-    shown = [task.solver.show(task.instance, state) for state in states]
+    solution, search = task.solution or (), task.searched
+    states = [search.start(task.instance), *(move.state for move in solution)]
+    shown = [search.show(task.instance, state) for state in states]
     return [(before, move.operation, after) for before, after, move in zip(shown, shown[1:], solution, strict=False)]
 
 

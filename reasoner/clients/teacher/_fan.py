@@ -7,8 +7,7 @@
 The other writers show the solution among a few moves that are drawn; whoever learns from them has to guess which. Here nothing is
 drawn and nothing is left to guess: each state that is not written yet is written once, in the order of `moves`, and the search goes on
 until the goal is met. In the last step each is written that was not written in an earlier one: nothing is looked into after it, so nobody
-has to remember the others. Knows the layout and what a solver says about brevity (`brief`, `brief_move`, `outlook`, `place`, `cost`); knows
-no particular puzzle.
+has to remember the others. Knows the layout and what a family says of it (`reasoner.solver.FanLayout`); knows no particular puzzle.
 """
 
 from __future__ import annotations
@@ -17,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER
 from reasoner.layouts.fan import BEST, DEAD, GOAL, write_goal, write_line
+from reasoner.solver import FanLayout
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from reasoner.clients.teacher._task import AnyMove, Task, Writer
+    from reasoner.solver import Searchable
 
 MAX_STATES = 120
 """A search that shows more is given up, and says so: it would be longer than what a small model can learn. Most of `game24` is."""
@@ -29,22 +30,34 @@ MAX_STATES = 120
 GAVE_UP = "No line reached the goal."
 
 
+class _AsShown(FanLayout[Any, Any]):
+    """The layout of a family that says nothing about it: every state as `show` writes it."""
+
+    def __init__(self, solver: Searchable[Any, Any]) -> None:
+        self._solver = solver
+
+    def show(self, instance: Any, state: Any) -> str:
+        return self._solver.show(instance, state)
+
+
 class _Fan:
     """One search, growing line by line."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
+        self.solver = task.searched
+        self.layout: FanLayout[Any, Any] = self.solver if isinstance(self.solver, FanLayout) else _AsShown(self.solver)
         self.depth = len(task.solution) if task.solution else MAX_BLIND_DEPTH
         self.lines: list[str] = []
         self.n_states = 0
         self.best: tuple[int, tuple[AnyMove, ...]] | None = None
-        start = task.solver.start(task.instance)
+        start = self.solver.start(task.instance)
         self.seen: set[Hashable] = {self.place(start)} - {None}
         self.root: tuple[tuple[str, ...], tuple[AnyMove, ...], Any] = ((), (), start)
 
     def word(self, state: Any, move: AnyMove) -> str:
         """Write a move from a state with where it leads to as one word."""
-        return _one_word(self.task.solver.brief_move(self.task.instance, state, move))
+        return _one_word(self.layout.brief_move(self.task.instance, state, move))
 
     def words(self, moves: Sequence[AnyMove]) -> list[str]:
         """Write moves one after the other, from the start."""
@@ -53,30 +66,30 @@ class _Fan:
 
     def line(self, path: tuple[str, ...], words: Sequence[str]) -> str:
         """Write the line of a way."""
-        start = _one_word(self.task.solver.brief(self.task.instance, self.root[2]))
+        start = _one_word(self.layout.brief(self.task.instance, self.root[2]))
         return write_line(self.depth - len(path) - 1, path or (start,), words)
 
     def place(self, state: Any) -> Hashable:
-        return self.task.solver.place(self.task.instance, state)
+        return self.layout.place(self.task.instance, state)
 
     def expand(self, path: tuple[str, ...], moves: tuple[AnyMove, ...], state: Any) -> tuple[list[Any], tuple[AnyMove, ...] | None]:
         """Write a state's line; return what is to be looked into after it, and the moves to the goal if it was met."""
-        task, solver, words, further = self.task, self.task.solver, [], []
+        instance, solver, layout, words, further = self.task.instance, self.solver, self.layout, [], []
         reached: tuple[AnyMove, ...] | None = None
         last = len(path) + 1 == self.depth
-        for move in solver.moves(task.instance, state):
+        for move in solver.moves(instance, state):
             word, place = self.word(state, move), self.place(move.state)
-            outlook = solver.outlook(task.instance, move.state)
+            outlook = layout.outlook(instance, move.state)
             if outlook == "hidden" or place in self.seen:
                 continue
             if not last and place is not None:
                 self.seen.add(place)
             taken = (*moves, move)
             self.n_states += 1
-            cost = solver.cost(task.instance, move.state) if last else None
+            cost = layout.cost(instance, move.state) if last else None
             if cost is not None:
                 words.append(self.rated(word, cost, taken))
-            elif solver.is_goal(task.instance, move.state):
+            elif solver.is_goal(instance, move.state):
                 words.append(word + GOAL)
                 reached = taken
                 break
@@ -102,7 +115,7 @@ class _Fan:
         if moves is None:
             return "\n".join([*self.lines, GAVE_UP, NO_ANSWER])
         goal = write_goal(self.words(moves))
-        return "\n".join([*self.lines, goal, self.task.solver.answer(self.task.instance, moves)])
+        return "\n".join([*self.lines, goal, self.solver.answer(self.task.instance, moves)])
 
 
 def _one_word(text: str) -> str:
@@ -110,7 +123,7 @@ def _one_word(text: str) -> str:
 
 
 def _search(task: Task, *, breadth_first: bool) -> str:
-    if not task.solver.searchable:
+    if task.search is None:
         return task.answer
     fan = _Fan(task)
     waiting = [fan.root]
@@ -135,7 +148,7 @@ def depth_first(task: Task) -> str:
 
 def chain(task: Task) -> str:
     """Write the lines of the solution alone, each with the one state that it goes to."""
-    if not task.solver.searchable:
+    if task.search is None:
         return task.answer
     if task.solution is None:
         return f"{GAVE_UP}\n{NO_ANSWER}"

@@ -39,7 +39,8 @@ class _Search:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.solution = task.solution or ()
-        start = task.solver.start(task.instance)
+        self.solver = task.searched
+        start = self.solver.start(task.instance)
         self.root = _Node((), start, (self._show(start),), (), on_route=bool(self.solution))
         self.depth = len(self.solution) or MAX_BLIND_DEPTH
         self.seen = {start}
@@ -47,7 +48,7 @@ class _Search:
         self.n_wrong = 0
 
     def _show(self, state: Any) -> str:
-        return self.task.solver.show(self.task.instance, state)
+        return self.solver.show(self.task.instance, state)
 
     def onward(self, node: _Node) -> AnyMove | None:
         """Return the solution's next move where the node lies on it."""
@@ -57,7 +58,7 @@ class _Search:
         """Return the moves that lead to something new: a state not written yet, and none that looks like one of the chain's."""
         if len(node.moves) >= self.depth:
             return []
-        moves = self.task.solver.moves(self.task.instance, node.state)
+        moves = self.solver.moves(self.task.instance, node.state)
         return [move for move in moves if move.state not in self.seen and self._show(move.state) not in node.chain]
 
     def others(self, node: _Node) -> list[AnyMove]:
@@ -75,11 +76,11 @@ class _Search:
 
     def write(self, node: _Node) -> bool:
         """Write a node's line; True when it reached the goal."""
-        goal = self.task.solver.is_goal(self.task.instance, node.state)
+        goal = self.solver.is_goal(self.task.instance, node.state)
         dead = not goal and self.onward(node) is None and not self.new(node)
         self.lines.append(write_line(node.label, node.chain, node.moves[-1].operation, dead=dead))
         if goal:
-            self.lines += [write_goal(node.label), self.task.solver.answer(self.task.instance, node.moves)]
+            self.lines += [write_goal(node.label), self.solver.answer(self.task.instance, node.moves)]
         return goal
 
     def text(self, *, found: bool) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from reasoner.solver import Solver
+from reasoner.errors import BadConfig
+from reasoner.solver import Searchable, Solver
 from reasoner.types import About, Move
 
 NO_ANSWER = "Answer: none"
@@ -38,11 +39,29 @@ class Place:
 class Task:
     """What a writer is given: the problem with its solver, one shortest solution (None: there is none), and a seeded rng."""
 
-    solver: Solver[Any, Any]
+    solver: Solver[Any]
     instance: Any
     solution: Sequence[AnyMove] | None
     about: About
     rng: random.Random
+
+    @property
+    def search(self) -> Searchable[Any, Any] | None:
+        """The solver where the family can be searched, else None."""
+        return self.solver if isinstance(self.solver, Searchable) else None
+
+    @property
+    def searched(self) -> Searchable[Any, Any]:
+        """The solver, of a family that can be searched.
+
+        Raises:
+            BadConfig: the family has no search space.
+        """
+        if (search := self.search) is None:
+            raise BadConfig(
+                f"{self.solver.name} has no search space: no states and no moves", hint="use a strategy that needs none, such as cot"
+            )
+        return search
 
     @property
     def place(self) -> Place:
@@ -52,16 +71,16 @@ class Task:
     @property
     def answer(self) -> str:
         """The answer line of the solution; where there is no search space, the right answer itself."""
-        if not self.solver.searchable:
+        if (search := self.search) is None:
             return self.solver.right_answer(self.instance) or NO_ANSWER
-        return NO_ANSWER if self.solution is None else self.solver.answer(self.instance, self.solution)
+        return NO_ANSWER if self.solution is None else search.answer(self.instance, self.solution)
 
 
 Writer = Callable[[Task], str]
 
 
 @lru_cache(maxsize=50_000)
-def reaches(solver: Solver[Any, Any], place: Place, state: Any, n_moves: int) -> bool | None:
+def reaches(solver: Searchable[Any, Any], place: Place, state: Any, n_moves: int) -> bool | None:
     """Tell whether a goal can be reached from a state in at most n moves: exactly, or None where the search would grow too large."""
     instance = place.instance
     level, seen = [state], {state}

@@ -32,9 +32,10 @@ def _path(task: Task, steps: Sequence[Mapping[str, Any]]) -> list[AnyMove] | Non
     """Return the legal moves that the named steps stand for, None where there are none; the solution's own where they fit."""
     route = [move.state for move in task.solution or ()]
     found: list[AnyMove] = []
-    state = task.solver.start(task.instance)
+    search = task.searched
+    state = search.start(task.instance)
     for depth, step in enumerate(steps):
-        fitting = [m for m in task.solver.moves(task.instance, state) if _shown(task, m.state) == step["state"]]
+        fitting = [m for m in search.moves(task.instance, state) if _shown(task, m.state) == step["state"]]
         named = [m for m in fitting if m.operation == step["operation"]] or fitting
         if not named:
             return None
@@ -45,22 +46,22 @@ def _path(task: Task, steps: Sequence[Mapping[str, Any]]) -> list[AnyMove] | Non
 
 
 def _shown(task: Task, state: Any) -> str:
-    return shorten(task.solver.show(task.instance, state), MAX_SHOWN_CHARS)
+    return shorten(task.searched.show(task.instance, state), MAX_SHOWN_CHARS)
 
 
 def _state(task: Task, path: Sequence[AnyMove]) -> Any:
-    return path[-1].state if path else task.solver.start(task.instance)
+    return path[-1].state if path else task.searched.start(task.instance)
 
 
 def _rating(task: Task, path: Sequence[AnyMove] | None) -> str:
     """Say what the end of a path is worth."""
-    if not task.solver.searchable:
+    if (search := task.search) is None:
         return "likely"
     if path is None or task.solution is None or len(path) > len(task.solution):
         return "impossible"
     if all(ours.state == theirs.state for ours, theirs in zip(path, task.solution, strict=False)):
         return "sure"
-    found = reaches(task.solver, task.place, _state(task, path), len(task.solution) - len(path))
+    found = reaches(search, task.place, _state(task, path), len(task.solution) - len(path))
     return "likely" if found is None else "sure" if found else "impossible"
 
 
@@ -79,7 +80,7 @@ def _good(task: Task, path: list[AnyMove], moves: Sequence[AnyMove]) -> list[Any
 
 def _steps_out(task: Task, n: int) -> str:
     """Write at most n legal steps; half of them, rounded up, lead towards a goal where as many do."""
-    if not task.solver.searchable:
+    if (search := task.search) is None:
         return task.answer
     path = _path(task, task.about.params["steps"])
     limit = len(task.solution) if task.solution is not None else MAX_BLIND_DEPTH
@@ -88,7 +89,7 @@ def _steps_out(task: Task, n: int) -> str:
     before = _state(task, path)
     different: dict[str, AnyMove] = {}
     onward = task.solution[len(path)].state if task.solution else None
-    for move in sorted(task.solver.moves(task.instance, before), key=lambda m: m.state != onward):
+    for move in sorted(search.moves(task.instance, before), key=lambda m: m.state != onward):
         different.setdefault(_shown(task, move.state), move)
     moves = list(different.values())
     good = _good(task, path, moves)[: (n + 1) // 2]
@@ -97,7 +98,7 @@ def _steps_out(task: Task, n: int) -> str:
     task.rng.shuffle(shown)
     lines = [
         write_line((number,), (_shown(task, before), _shown(task, move.state)), move.operation)
-        + (" (goal)" if task.solver.is_goal(task.instance, move.state) else "")
+        + (" (goal)" if search.is_goal(task.instance, move.state) else "")
         for number, move in enumerate(shown, start=1)
     ]
     return "\n".join(lines) or STUCK
@@ -112,31 +113,31 @@ def _sample(task: Task) -> str:
 
 
 def _value(task: Task) -> str:
-    path = _path(task, task.about.params["steps"]) if task.solver.searchable else []
+    path = _path(task, task.about.params["steps"]) if task.search else []
     return f"Value: {_rating(task, path)}"
 
 
 def _vote(task: Task) -> str:
     options = task.about.params["options"]
-    ratings = [_RANK[_rating(task, _path(task, option["steps"]) if task.solver.searchable else [])] for option in options]
+    ratings = [_RANK[_rating(task, _path(task, option["steps"]) if task.search else [])] for option in options]
     return f"Best: {ratings.index(max(ratings)) + 1}"
 
 
 def _answer(task: Task) -> str:
     """Write the answer along the named steps, finished where they stop short of a goal; none where they lead nowhere."""
-    if not task.solver.searchable or task.solution is None:
+    if (search := task.search) is None or task.solution is None:
         return task.answer
     path = _path(task, task.about.params["steps"])
-    while path is not None and not task.solver.is_goal(task.instance, _state(task, path)):
+    while path is not None and not search.is_goal(task.instance, _state(task, path)):
         n_done = len(path)
         if all(ours.state == theirs.state for ours, theirs in zip(path, task.solution, strict=False)):
             path = [*path, *task.solution[n_done:]]
         else:
-            good = _good(task, path, task.solver.moves(task.instance, _state(task, path)))
+            good = _good(task, path, search.moves(task.instance, _state(task, path)))
             path = [*path, good[0]] if good else None
         if path is not None and len(path) == n_done:
             path = None
-    return NO_ANSWER if path is None else task.solver.answer(task.instance, path)
+    return NO_ANSWER if path is None else search.answer(task.instance, path)
 
 
 WRITERS: dict[str, Writer] = {
