@@ -32,7 +32,8 @@ from reasoner.datasets.export import export
 from reasoner.datasets.select import Filters
 from reasoner.datasets.split import Split
 from reasoner.errors import ReasonerError
-from reasoner.runs.plan import parse_strategies, problem_from_instance, problem_from_line
+from reasoner.runs.problems import problem_from_instance, problem_from_line
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.store import Store
 from reasoner.tune import Options, Progress, tune
 from reasoner.types import Problem, Sampling, digest

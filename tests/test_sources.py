@@ -12,7 +12,7 @@ import reasoner
 from reasoner import registry
 from reasoner.clients.teacher import WRITERS, Task
 from reasoner.errors import BadConfig, UnknownName
-from reasoner.runs.plan import draw, problem_from_line
+from reasoner.runs.problems import draw, problem_from_line
 from reasoner.types import About, Problem
 from solvers.question import Question, QuestionSolver
 

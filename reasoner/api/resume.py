@@ -24,9 +24,10 @@ from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ReasonerErr
 from reasoner.prompts import Prompts
 from reasoner.runs.assemble import assemble, closing_of, jitter
 from reasoner.runs.outcomes import Outcome, Report, stored_outcome
-from reasoner.runs.plan import Fork, Plan, spec_from, strategy_spec
+from reasoner.runs.plan import Fork, Plan
 from reasoner.runs.runner import Found
 from reasoner.runs.saved_plan import Recipe, read_recipe
+from reasoner.runs.strategy_spec import spec_from, strategy_spec
 from reasoner.store import Store
 from reasoner.store.claims import TrajectoryRow
 from reasoner.store.journal import Journal
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from reasoner.runs.plan import StrategySpec
+    from reasoner.runs.strategy_spec import StrategySpec
     from reasoner.store.journal import Intent
     from reasoner.types import Client, Request
 

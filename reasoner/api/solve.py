@@ -21,10 +21,12 @@ from reasoner.comparison.reversal import by_strategy
 from reasoner.comparison.trials import is_upper_bound, read_trials
 from reasoner.errors import BadConfig
 from reasoner.prompts import Prompts
-from reasoner.runs.plan import Plan, StrategySpec, draw, parse_strategies, problem_from_line
+from reasoner.runs.plan import Plan
+from reasoner.runs.problems import draw, problem_from_line
 from reasoner.runs.runner import Conduct, Found, Outcome, Report, Runner
 from reasoner.runs.saved_plan import recipe_of
 from reasoner.runs.shipped_adapters import default_strategy, for_plan
+from reasoner.runs.strategy_spec import StrategySpec, parse_strategies
 from reasoner.store import Store
 from reasoner.store.claims import LEASE_S
 from reasoner.store.queries import resolve

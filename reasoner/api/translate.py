@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 from reasoner.api.solve import Setup, execute
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
-from reasoner.runs.plan import parse_strategies, problem_from_instance
+from reasoner.runs.problems import problem_from_instance
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.translation.scores import Scores, score, spearman
 
 if TYPE_CHECKING:

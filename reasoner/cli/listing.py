@@ -60,7 +60,7 @@ def _solver(solver: Any) -> dict[str, Any]:
 
 
 def _strategy(strategy: Any) -> dict[str, Any]:
-    from reasoner.runs.plan import parameter_names  # noqa: PLC0415
+    from reasoner.runs.strategy_spec import parameter_names  # noqa: PLC0415
 
     params = {key: strategy.Params.model_fields[key].default for key in parameter_names(strategy)}
     return {"name": strategy.name, "summary": strategy.summary, "parameters": params}

@@ -22,7 +22,7 @@ from reasoner.datasets.export import sidecar
 from reasoner.datasets.records import Label, Origin, Pair, Prompt, Record, Steps, to_json
 from reasoner.datasets.thinking import untagged
 from reasoner.errors import CorruptRecord, DataError, UsageError
-from reasoner.runs.plan import problem_from_instance
+from reasoner.runs.problems import problem_from_instance
 from reasoner.store.imports import ReadCall, ReadTrajectory, put
 from reasoner.text import MAX_REPLY_CHARS, shorten, storable
 from reasoner.types import Problem, canonical_json, digest

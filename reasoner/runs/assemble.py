@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 from reasoner.errors import BudgetExhausted, ReasonerError
 from reasoner.runs.few_shot import demonstrations, from_store, statement
-from reasoner.runs.plan import Plan, StrategySpec, instance_of
+from reasoner.runs.plan import Plan
+from reasoner.runs.problems import instance_of
+from reasoner.runs.strategy_spec import StrategySpec
 from reasoner.session import Session
 from reasoner.session.lookups import Lookups
 from reasoner.store.queries import verified_answers

@@ -22,7 +22,8 @@ from reasoner.prompts import Prompts
 from reasoner.runs.assemble import assemble, closing_of, jitter
 from reasoner.runs.heartbeat import beating
 from reasoner.runs.outcomes import Outcome, Report, stored_outcome
-from reasoner.runs.plan import Plan, StrategySpec
+from reasoner.runs.plan import Plan
+from reasoner.runs.strategy_spec import StrategySpec
 from reasoner.store.claims import LEASE_S, SHARED_BUDGET, TrajectoryRow, claim, pid_of
 from reasoner.store.earlier import Before, cached
 from reasoner.store.journal import Journal

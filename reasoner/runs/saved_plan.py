@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from reasoner.budget import Limits, Price
 from reasoner.clients import ClientOptions
 from reasoner.errors import BadConfig
-from reasoner.runs.plan import Fork, Plan, spec_from
+from reasoner.runs.plan import Fork, Plan
+from reasoner.runs.strategy_spec import spec_from
 from reasoner.types import Problem, Sampling, canonical_json
 
 if TYPE_CHECKING:

@@ -22,13 +22,14 @@ from reasoner.clients import ClientOptions
 from reasoner.clients.llamacpp import bundled_model
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.errors import MissingAsset, MissingDependency
-from reasoner.runs.plan import parse_strategies
+from reasoner.runs.strategy_spec import parse_strategies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reasoner.runs.plan import Plan, StrategySpec
+    from reasoner.runs.plan import Plan
+    from reasoner.runs.strategy_spec import StrategySpec
     from reasoner.types import Client
 
 DEFAULT = "ats"

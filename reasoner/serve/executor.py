@@ -20,8 +20,10 @@ from reasoner.budget import Limits
 from reasoner.calling.limiter import limiters_for
 from reasoner.errors import BadConfig, ReasonerError
 from reasoner.prompts import Prompts
-from reasoner.runs.plan import Plan, parse_strategies, problem_from_instance, problem_from_line
+from reasoner.runs.plan import Plan
+from reasoner.runs.problems import problem_from_instance, problem_from_line
 from reasoner.runs.runner import Outcome, Report, Runner, trajectory_id
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.serve.faults import Fault, Refused
 from reasoner.store.queries import problem_of
 from reasoner.types import Message, Problem, Sampling, digest

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
 from reasoner.errors import BadConfig, UnknownName
-from reasoner.runs.plan import StrategySpec, parse_strategies
+from reasoner.runs.strategy_spec import StrategySpec, parse_strategies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

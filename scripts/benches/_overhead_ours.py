@@ -21,8 +21,10 @@ from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.openai import OpenAIClient
 from reasoner.prompts import Prompts
-from reasoner.runs.plan import Plan, draw, strategy_spec
+from reasoner.runs.plan import Plan
+from reasoner.runs.problems import draw
 from reasoner.runs.runner import Runner
+from reasoner.runs.strategy_spec import strategy_spec
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.strategies import Strategy

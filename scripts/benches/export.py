@@ -31,7 +31,8 @@ from reasoner.api.solve import Setup, execute
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.prompts import Prompts
 from reasoner.runs.few_shot import statement
-from reasoner.runs.plan import StrategySpec, draw, instance_of
+from reasoner.runs.problems import draw, instance_of
+from reasoner.runs.strategy_spec import StrategySpec
 from reasoner.store import Store
 from reasoner.strategies import Strategy
 from reasoner.types import Message

@@ -12,7 +12,8 @@ import reasoner
 from reasoner import registry
 from reasoner.comparison import wilson
 from reasoner.errors import BadConfig, BadInstance, Refused, UnknownName
-from reasoner.runs.plan import draw, parse_strategies
+from reasoner.runs.problems import draw
+from reasoner.runs.strategy_spec import parse_strategies
 
 
 def test_public_names_are_exactly_the_exported_ones() -> None:

@@ -30,7 +30,8 @@ from reasoner.clients import ClientOptions
 from reasoner.prompts import Prompts
 from reasoner.registry import solver as find
 from reasoner.runs.few_shot import statement
-from reasoner.runs.plan import draw, instance_of, parse_strategies
+from reasoner.runs.problems import draw, instance_of
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.store import Store, migrations
 from reasoner.store.spending import used
 from reasoner.types import Completion, Usage

@@ -35,7 +35,7 @@ from reasoner import registry
 from reasoner.prompts import Prompts
 from reasoner.registry import solver as find_solver
 from reasoner.runs.few_shot import statement
-from reasoner.runs.plan import draw, instance_of
+from reasoner.runs.problems import draw, instance_of
 from reasoner.store import Store
 from reasoner.store.connection import connect
 from reasoner.store.crash import POINTS

@@ -194,7 +194,7 @@ def test_highlighting_an_example_is_quick_on_a_hostile_line() -> None:
 def test_options_go_to_the_strategy_unless_it_names_them_itself() -> None:
     from reasoner.cli.translate import _strategy
     from reasoner.errors import BadConfig
-    from reasoner.runs.plan import parse_strategies
+    from reasoner.runs.strategy_spec import parse_strategies
 
     shown = {"corpus": "x.corpus", "k": 3, "window": 7, "ranking": "shuffle"}
     assert _strategy(None, shown, None, None) == "fragment_shot:corpus=x.corpus,k=3,window=7,ranking=shuffle"

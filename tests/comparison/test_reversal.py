@@ -8,7 +8,7 @@ from pathlib import Path
 import reasoner
 from reasoner.cli.bench import reversed_lines
 from reasoner.comparison.reversal import directions
-from reasoner.runs.plan import draw
+from reasoner.runs.problems import draw
 from reasoner.types import Completion, Problem, Request
 
 

@@ -13,7 +13,7 @@ from reasoner import registry
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.comparison.trials import read_trials
 from reasoner.errors import BadConfig, Refused, UnknownName
-from reasoner.runs.plan import draw, instance_of
+from reasoner.runs.problems import draw, instance_of
 from reasoner.store import Store
 from reasoner.types import Completion, Problem, Request, Usage
 

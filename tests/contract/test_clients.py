@@ -13,7 +13,7 @@ import pytest
 from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
 from reasoner.errors import UsageError
-from reasoner.runs.plan import problem_from_line
+from reasoner.runs.problems import problem_from_line
 from reasoner.types import About, Client, Completion, Message, Request, Sampling
 
 CLIENTS = registry.names("client")

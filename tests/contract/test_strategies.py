@@ -14,8 +14,9 @@ from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.comparison import tabulate
 from reasoner.errors import UsageError
-from reasoner.runs.plan import draw, parse_strategies
+from reasoner.runs.problems import draw
 from reasoner.runs.runner import Outcome
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.session.digit_grouping import group
 from reasoner.solver import Searchable
 from reasoner.store import Store

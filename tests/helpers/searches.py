@@ -10,7 +10,7 @@ from typing import Any
 
 from reasoner.api.solve import Setup, execute
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.runs.plan import problem_from_line
+from reasoner.runs.problems import problem_from_line
 from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.strategies import Strategy

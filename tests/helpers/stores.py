@@ -8,7 +8,8 @@ from typing import Any
 
 from reasoner.api.solve import Setup, abench, execute
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.runs.plan import parse_strategies, problem_from_line
+from reasoner.runs.problems import problem_from_line
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.session import Session
 from reasoner.strategies import Strategy
 from reasoner.types import Answer, Message

@@ -16,7 +16,9 @@ from reasoner.clients.llamacpp.adapter import BASE_SHA256, read_card
 from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import MissingAsset, MissingDependency
 from reasoner.runs import shipped_adapters as shipped
-from reasoner.runs.plan import Plan, parse_strategies, problem_from_line
+from reasoner.runs.plan import Plan
+from reasoner.runs.problems import problem_from_line
+from reasoner.runs.strategy_spec import parse_strategies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ import pytest
 import reasoner
 from reasoner import registry
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord, MissingAsset
-from reasoner.runs.plan import draw
+from reasoner.runs.problems import draw
 from reasoner.types import Completion, Request
 from solvers import _match as match
 from solvers.question import Question, QuestionSolver, read_rows

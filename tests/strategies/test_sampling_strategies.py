@@ -13,8 +13,10 @@ from reasoner.budget import Limits
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
 from reasoner.prompts import Prompts
-from reasoner.runs.plan import Plan, draw, parse_strategies
+from reasoner.runs.plan import Plan
+from reasoner.runs.problems import draw
 from reasoner.runs.runner import Outcome
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.store.queries import load_trajectory

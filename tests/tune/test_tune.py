@@ -15,7 +15,9 @@ from reasoner.clients.llamacpp.adapter import read_card
 from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import BadConfig, CorruptRecord, DataError
 from reasoner.prompts import Prompts
-from reasoner.runs.plan import Plan, parse_strategies, problem_from_line
+from reasoner.runs.plan import Plan
+from reasoner.runs.problems import problem_from_line
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.tune import Options, memory, tune
 from reasoner.tune.adapter import permute, unpermute, write_adapter
 from reasoner.tune.base import read_base, require_compiler

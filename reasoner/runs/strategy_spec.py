@@ -1,0 +1,174 @@
+"""Strategies as they are written on a command line and kept in a row: name, parameters, and the strategy inside.
+
+parse_strategies("cot,ats:order=dfs,shots=1") -> [StrategySpec("cot"), StrategySpec("ats:order=dfs,shots=1")]
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from reasoner import registry
+from reasoner.errors import BadConfig
+from reasoner.types import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reasoner.strategies import Strategy
+
+MAX_NESTED = 3
+"""How deep strategies may stand inside each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySpec:
+    """A strategy with its parameters. `label` is how tables write it: name, inner strategy and parameters that differ from the defaults."""
+
+    label: str
+    name: str
+    params: str
+    """The full parameters as canonical JSON, those of the inner strategy under `inner`."""
+    inner: StrategySpec | None = None
+
+    def make(self) -> Strategy:
+        """Build the strategy, with the one inside it."""
+        cls = registry.find("strategy", self.name)
+        values = {key: value for key, value in json.loads(self.params).items() if key != "inner"}
+        params = cls.Params.model_validate(values)
+        strategy: Strategy = cls(params) if self.inner is None else cls(params, self.inner.make())
+        return strategy
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it, or a strategy inside it, chooses by asking the verifier: an upper bound, for tables to set apart."""
+        return self.make().oracle or (self.inner is not None and self.inner.oracle)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all strategies that take part, the outermost first."""
+        return (self.name, *(self.inner.names if self.inner else ()))
+
+
+def parameter_names(cls: type[Strategy]) -> list[str]:
+    """Return the names of a strategy's parameters in the order labels write them: its own first, those that many share last."""
+    line = [kind.model_fields for kind in cls.Params.__mro__ if issubclass(kind, BaseModel)]
+    return sorted(cls.Params.model_fields, key=lambda name: sum(name in fields for fields in line))  # stable
+
+
+def strategy_spec(name: str, params: Mapping[str, Any], inner: StrategySpec | None = None) -> StrategySpec:
+    """Check a strategy's name, parameters and inner strategy.
+
+    Raises:
+        UnknownName: there is no such strategy.
+        BadConfig: a parameter is unknown or has a value it cannot have, or the strategy takes no other inside it.
+    """
+    cls = registry.find("strategy", name)
+    try:
+        model = cls.Params.model_validate(dict(params))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "parameters"
+        known = ", ".join(parameter_names(cls)) or "none"
+        raise BadConfig(f"strategy {name}: {where}={first['input']!r}: {first['msg']}", hint=f"its parameters are: {known}") from error
+    if inner is not None and not cls.takes_inner:
+        outer = [n for n in registry.names("strategy") if registry.find("strategy", n).takes_inner]
+        raise BadConfig(f"strategy {name} takes no other strategy inside it, and {inner.label!r} was given", hint=f"{', '.join(outer)} do")
+    default = strategy_spec(cls.default_inner, {}) if cls.default_inner else None
+    chosen = inner or default
+    values = model.model_dump(mode="json")
+    changed = {k: values[k] for k in parameter_names(cls) if values[k] != cls.Params.model_fields[k].default}
+    inside = f"({chosen.label})" if chosen is not None and chosen != default else ""
+    label = name + inside + (":" + ",".join(f"{k}={v}" for k, v in changed.items()) if changed else "")
+    whole = values if chosen is None else {**values, "inner": {"name": chosen.name, "params": json.loads(chosen.params)}}
+    return StrategySpec(label, name, canonical_json(whole), chosen)
+
+
+def parse_strategies(texts: str | Iterable[str]) -> list[StrategySpec]:
+    """Read strategies from text: `NAME` or `NAME:key=value,key=value`, several separated by commas; `NAME(INNER):key=value` composes.
+
+    A piece with `=` and no `:` before it belongs to the strategy before it: `ats:order=dfs,shots=1,cot` is two strategies. Commas
+    inside parentheses belong to the inner strategy: `best_of_n(cot:format=irac,shots=1):n=4` is one.
+
+    Raises:
+        UnknownName: there is no such strategy.
+        BadConfig: a parameter does not fit, parentheses do not match, or a strategy is named twice.
+    """
+    made = _read_strategies([texts] if isinstance(texts, str) else texts, depth=0)
+    if not made:
+        raise BadConfig("no strategy was named", hint=f"known: {', '.join(registry.names('strategy'))}")
+    labels = [spec.label for spec in made]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice:
+        raise BadConfig(f"the strategy {twice!r} is named twice", hint="name it once")
+    return made
+
+
+def _read_strategies(texts: Iterable[str], *, depth: int) -> list[StrategySpec]:
+    if depth > MAX_NESTED:
+        raise BadConfig(f"strategies are nested more than {MAX_NESTED} deep", hint="each level multiplies the calls")
+    specs: list[tuple[str, str | None, dict[str, Any]]] = []
+    for piece in (piece for text in texts for piece in _pieces(text)):
+        name, inside, first = _parts(piece)
+        if name:
+            specs.append((name, inside, {}))
+        elif not specs:
+            raise BadConfig(f"the parameter {piece!r} has no strategy before it", hint="write NAME:key=value,key=value")
+        if first:
+            key, equals, value = first.partition("=")
+            if not equals:
+                raise BadConfig(f"{first!r} in {piece!r} is not key=value", hint="write NAME:key=value,key=value")
+            specs[-1][2][key.strip()] = value.strip()
+    return [strategy_spec(name, params, None if inside is None else _inner(name, inside, depth)) for name, inside, params in specs]
+
+
+def _inner(name: str, text: str, depth: int) -> StrategySpec:
+    found = _read_strategies([text], depth=depth + 1)
+    if len(found) != 1:
+        raise BadConfig(f"{name}({text}) names {len(found)} strategies in its parentheses", hint=f"write {name}(NAME) with one")
+    return found[0]
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut a text at its commas outside parentheses; empty pieces are dropped."""
+    found, depth, begin = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth < 0:
+            break
+        if char == "," and depth == 0:
+            found.append(text[begin:at])
+            begin = at + 1
+    if depth:
+        raise BadConfig(f"the parentheses in {text!r} do not match", hint="write NAME(INNER):key=value")
+    return [piece.strip() for piece in [*found, text[begin:]] if piece.strip()]
+
+
+def _parts(piece: str) -> tuple[str, str | None, str]:
+    """Return (name, what stands in parentheses, first parameter); a piece that is only a parameter has no name."""
+    at = next((i for i, char in enumerate(piece) if char in "(:="), len(piece))
+    if piece[at : at + 1] == "=":
+        return "", None, piece
+    name, rest, inside = piece[:at].strip(), piece[at:], None
+    if rest.startswith("("):
+        inside, _, rest = rest[1:].rpartition(")")
+    if rest.strip() and not rest.strip().startswith(":"):
+        raise BadConfig(f"{rest.strip()!r} in {piece!r} follows the parentheses", hint="write NAME(INNER):key=value")
+    if not name:
+        raise BadConfig(f"{piece!r} names no strategy", hint="write NAME(INNER):key=value")
+    return name, inside, rest.strip()[1:].strip()
+
+
+def spec_from(name: str, params: str) -> StrategySpec:
+    """Make a strategy again from its name and its full parameters as JSON, as rows and manifests hold them.
+
+    Raises:
+        UnknownName: there is no such strategy any more.
+        BadConfig: it does not take these parameters any more.
+    """
+    values = json.loads(params)
+    inner = values.pop("inner", None) if isinstance(values.get("inner"), dict) else None
+    return strategy_spec(name, values, None if inner is None else spec_from(inner["name"], canonical_json(inner["params"])))
