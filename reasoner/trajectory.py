@@ -40,6 +40,8 @@ class Thought:
     """A hierarchical number (`1.2.1`) where the text has one."""
     finish_reason: str = ""
     mean_logprob: float | None = None
+    reasoning: str = ""
+    """What the model thought before it said the text, where it did and told; no strategy reads it."""
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ class Trajectory:
         finish_reason: str = "",
         mean_logprob: float | None = None,
         call: str | None = None,
+        reasoning: str = "",
     ) -> Thought:
         """Add a child of `parent` and return it.
 
@@ -100,7 +103,7 @@ class Trajectory:
         """
         self.thought(parent.id)
         path = self.child_path(parent, role, ordinal)
-        thought = Thought(digest(self.key, path)[:16], path, role, text, operation, label, finish_reason, mean_logprob)
+        thought = Thought(digest(self.key, path)[:16], path, role, text, operation, label, finish_reason, mean_logprob, reasoning)
         self._insert(thought, call, ordinal=ordinal, depth=self.graph.nodes[parent.id]["depth"] + 1)
         self.graph.nodes[thought.id]["mark"].state = state
         self.graph.add_edge(parent.id, thought.id)

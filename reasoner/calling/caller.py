@@ -19,8 +19,8 @@ from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
 from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
-from reasoner.text import storable
-from reasoner.types import Client, Completion, Request
+from reasoner.store.interning import stored
+from reasoner.types import Client, Completion, Request, ToolCall
 
 if TYPE_CHECKING:
     import random
@@ -188,7 +188,12 @@ class Caller:
             if self._price is not None:
                 cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
         priced = replace(usage, cost=cost)
-        return replace(completion, text=without_known(storable(completion.text)), usage=priced, seconds=completion.seconds or seconds)
+        turn = stored(completion.message())
+        calls = tuple(ToolCall(without_known(one.id), without_known(one.name), without_known(one.arguments)) for one in turn.tool_calls)
+        return replace(
+            completion, text=without_known(turn.content), reasoning=without_known(turn.reasoning), tool_calls=calls,
+            opaque=without_known(turn.opaque), usage=priced, seconds=completion.seconds or seconds,
+        )  # fmt: skip
 
 
 class _Attempt:

@@ -10,11 +10,14 @@ import typer
 from reasoner.cli import options as o
 from reasoner.cli.output import guarded, one_line, out, print_json, safe
 from reasoner.errors import UsageError
+from reasoner.text import shorten
 
 if TYPE_CHECKING:
     from reasoner.store import Store
     from reasoner.trajectory import Thought, Trajectory
 
+FOLDED_CHARS = 60
+"""So much of a thought is shown where it is folded."""
 STATUS_STYLES = {"final": "bold green", "kept": "bold", "pruned": "dim", "open": ""}
 
 Which = Annotated[str, typer.Argument(help="Id of a run or trajectory, or the beginning of one; 'last' is the newest run.")]
@@ -101,7 +104,9 @@ def trajectory_facts(store: Store, trajectory_id: str) -> dict[str, Any] | None:
         return None
     calls = queries.calls(store, trajectory_id)
     for call in calls:
-        call["messages"] = [{"role": m.role, "content": m.content} for m in queries.prompt_of(store, call["context_id"])]
+        parts = jsonlib.loads(call.pop("parts") or "{}")
+        call |= {"tool_calls": parts.get("tool_calls", []), "opaque": parts.get("opaque", "")}
+        call["messages"] = [{"role": m.role, "content": m.content} | m.parts() for m in queries.prompt_of(store, call["context_id"])]
     return {**row, "call_rows": calls}
 
 
@@ -129,7 +134,6 @@ def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool) -> None:
 
 def show_trajectory(row: dict[str, Any], *, full: bool) -> None:
     """Print a trajectory's calls as `trajectory_facts` returns them."""
-    length = None if full else 600
     out.print(
         safe(
             f"trajectory {row['id']} of run {row['run_id']}: {row['solver']} {row['line']}, {row['strategy']} on {row['model']}",
@@ -148,8 +152,19 @@ def show_trajectory(row: dict[str, Any], *, full: bool) -> None:
             )
         )
         for message in call["messages"]:
-            out.print(safe(f"[{message['role']}] ", style="dim") + safe(message["content"], n_chars=length))
-        out.print(safe("[reply] ", style="dim") + safe(call["reply"] or call["error"] or "", n_chars=length))
+            _print_turn(message["role"], message["content"], message, full=full)
+        _print_turn("reply", call["reply"] or call["error"] or "", call, full=full)
+
+
+def _print_turn(role: str, text: str, parts: dict[str, Any], *, full: bool) -> None:
+    """Print one turn: what was thought before it (folded to a line), what it says, and the tools it asks for."""
+    length = None if full else 600
+    if thought := parts.get("reasoning"):
+        shown = safe(thought) if full else one_line(f"{shorten(thought, FOLDED_CHARS)} ({len(thought)} characters, --full shows them)")
+        out.print(safe("[thought] ", style="dim") + shown)
+    out.print(safe(f"[{role}] ", style="dim") + safe(text, n_chars=length))
+    for _, name, arguments in parts.get("tool_calls") or ():
+        out.print(safe("[tool call] ", style="dim") + safe(f"{name} {arguments}", n_chars=length))
 
 
 @guarded
@@ -194,6 +209,7 @@ def _node(dag: Trajectory, thought: Thought) -> dict[str, Any]:
         "status": mark.status,
         "call": dag.call_of(thought),
         "text": thought.text,
+        "reasoning": thought.reasoning,
     }
 
 
@@ -217,4 +233,5 @@ def _line(dag: Trajectory, thought: Thought) -> Any:
     body = " ".join(part for part in (state, f"({thought.operation})" if thought.operation else "") if part) or thought.text
     score = f"  [{mark.score:g}]" if mark.score is not None else ""
     head = f"{thought.label} " if thought.label else f"{thought.role}: "
-    return one_line(f"{SIGNS[mark.status]} " + head + body + score, style=STATUS_STYLES[mark.status])
+    thought_of = f"  (thought: {shorten(thought.reasoning, FOLDED_CHARS)})" if thought.reasoning else ""
+    return one_line(f"{SIGNS[mark.status]} " + head + body + score + thought_of, style=STATUS_STYLES[mark.status])

@@ -113,7 +113,9 @@ def thought_facts(store: Store, trajectory_id: str, thought_id: str) -> dict[str
     if row is None:
         return None
     call = store.row(
-        "SELECT c.*, m.content AS reply FROM call_details c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.id = ?", (row["call_id"],)
+        "SELECT c.*, m.content AS reply, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning FROM call_details c"
+        " LEFT JOIN messages m ON m.id = c.reply_id WHERE c.id = ?",
+        (row["call_id"],),
     )
     facts = {
         "id": row["id"], "role": row["role"], "label": row["label"], "operation": row["operation"], "status": row["status"],
@@ -125,9 +127,13 @@ def thought_facts(store: Store, trajectory_id: str, thought_id: str) -> dict[str
         names = (
             "key", "state", "attempt", "template_hash", "seed", "sampling", "constraint_requested", "constraint_applied", "model",
             "finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "cost", "mean_logprob", "retries", "error", "reply",
+            "reasoning", "reasoning_tokens", "usage_estimated", "tools",
         )  # fmt: skip
         facts["call"] = {name: call[name] for name in names}
-        facts["call"]["messages"] = [{"role": m.role, "content": m.content} for m in prompt_of(store, call["context_id"])]
+        # Shown only where they say something: most calls have neither.
+        facts["call"] |= {name: call[name] or None for name in ("reasoning_tokens", "usage_estimated")}
+        facts["call"]["tool_calls"] = json.loads(call["parts"] or "{}").get("tool_calls", [])
+        facts["call"]["messages"] = [{"role": m.role, "content": m.content} | m.parts() for m in prompt_of(store, call["context_id"])]
     return facts
 
 
@@ -162,7 +168,8 @@ def search(store: Store, words: str) -> list[dict[str, Any]]:
 def _places(store: Store, message_id: int) -> list[dict[str, Any]]:
     return store.rows(
         "SELECT t.id, t.strategy, t.model, p.solver, substr(p.line, 1, 200) AS line, f.as_what FROM (SELECT trajectory_id, 'reply' AS as_what"
-        " FROM calls WHERE reply_id = ?1 UNION SELECT c.trajectory_id, 'prompt' FROM contexts x JOIN calls c ON c.context_id = x.id"
+        " FROM calls WHERE reply_id = ?1 UNION SELECT c.trajectory_id, 'thought' FROM messages m JOIN calls c ON c.reply_id = m.id"
+        " WHERE m.reasoning_id = ?1 UNION SELECT c.trajectory_id, 'prompt' FROM contexts x JOIN calls c ON c.context_id = x.id"
         " WHERE x.message_id = ?1 LIMIT 4) f JOIN trajectories t ON t.id = f.trajectory_id JOIN problems p ON p.id = t.problem_id LIMIT 3",
         (message_id,),
     )

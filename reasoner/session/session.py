@@ -184,7 +184,7 @@ class Session:
         def answered(completion: Completion, key: str) -> Thought:
             thought = self.trajectory.add(
                 node, role=template, ordinal=ordinal, text=completion.text, state=state, finish_reason=completion.finish_reason,
-                mean_logprob=completion.mean_logprob, call=key,
+                mean_logprob=completion.mean_logprob, call=key, reasoning=completion.reasoning,
             )  # fmt: skip
             self._dirty[thought.id] = None
             return thought

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reasoner.errors import BadConfig
-from reasoner.store.interning import message_hash
+from reasoner.store.interning import message_hash, stored, tools_text
 from reasoner.store.journal import COMPLETION, Kept, completion_of, constraint_text
 from reasoner.store.queries import load_trajectory, prompt_of
 from reasoner.text import storable
@@ -46,11 +46,12 @@ def cached(store: Store, request: Request, *, fingerprint: str, sample: int) -> 
     context = context_of(store, request.messages)
     if context is None:
         return None
+    sampling = canonical_json(request.sampling.as_dict())
     rows = store.tuples(
         f"SELECT c.id, {COMPLETION} FROM calls c JOIN messages m ON m.id = c.reply_id"  # noqa: S608 - the columns are a constant
         " JOIN call_settings s ON s.id = c.settings_id JOIN trajectories t ON t.id = c.trajectory_id WHERE c.state = 'done' AND c.cached_from IS NULL AND c.context_id = ? AND c.seed = ?"
-        " AND s.sampling = ? AND s.constraint_requested IS ? AND t.model_fingerprint = ? AND t.sample = ? ORDER BY c.id LIMIT 1",
-        (context, request.seed, canonical_json(request.sampling.as_dict()), constraint_text(request), fingerprint, sample),
+        " AND s.sampling = ? AND s.constraint_requested IS ? AND s.tools IS ? AND t.model_fingerprint = ? AND t.sample = ? ORDER BY c.id LIMIT 1",
+        (context, request.seed, sampling, constraint_text(request), tools_text(request.tools, request.tool_choice), fingerprint, sample),
     )
     return Kept(completion_of(rows[0][1:]), rows[0][0]) if rows else None
 
@@ -90,7 +91,7 @@ class Before:
         asked = self._by_path.get(intent.path)
         if asked is None:
             return None
-        if prompt_of(self._store, asked.context_id) != tuple(type(m)(m.role, storable(m.content)) for m in intent.request.messages):
+        if prompt_of(self._store, asked.context_id) != tuple(stored(m) for m in intent.request.messages):
             raise BadConfig(
                 f"the fork asks something else in {intent.role} before the thought it begins at (call {asked.kept.source})",
                 hint="a change that reaches back so far needs an earlier --at, or a run of its own",

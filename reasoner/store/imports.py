@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reasoner.store.interning import intern_context, intern_message, intern_settings, packed
+from reasoner.store.interning import intern_context, intern_message, intern_settings, packed, tools_text
 from reasoner.store.times import now
-from reasoner.types import Message, Problem, Verdict, canonical_json, digest
+from reasoner.types import Message, Problem, ToolSpec, Verdict, canonical_json, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +26,10 @@ class ReadCall:
     messages: tuple[Message, ...]
     reply: str
     columns: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    """What the reply holds besides its text, as `Message.parts` gives it: `reasoning`, `tool_calls`, `opaque`."""
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = ""
 
 
 @dataclass(slots=True)
@@ -84,7 +88,7 @@ def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bo
 
 
 def _put_call(c: Connection, trajectory_id: str, call: ReadCall) -> tuple[int, int]:
-    reply_id = intern_message(c, Message("assistant", call.reply))
+    reply_id = intern_message(c, Message.of_parts("assistant", call.reply, call.parts))
     columns: dict[str, Any] = {
         "key_bytes": packed(call.key), "attempt": 0, "trajectory_id": trajectory_id, "state": "done", "parent_thought": "", "role": "imported",
         "ordinal": 0, "context_id": intern_context(c, call.messages), "seed": 0, "epoch": 1,
@@ -94,7 +98,7 @@ def _put_call(c: Connection, trajectory_id: str, call: ReadCall) -> tuple[int, i
     columns |= call.columns
     columns["settings_id"] = intern_settings(
         c, template_hash=columns.pop("template_hash", ""), sampling=columns.pop("sampling", "{}"),
-        constraint=columns.pop("constraint_requested", None),
+        constraint=columns.pop("constraint_requested", None), tools=tools_text(call.tools, call.tool_choice),
     )  # fmt: skip
     return _insert(c, "calls", columns), reply_id
 

@@ -1,4 +1,4 @@
-"""What many rows share is stored once: message texts, conversations as chains of messages, settings of calls; keys as bytes.
+"""What many rows share is stored once: message texts, thoughts, conversations as chains of messages, settings of calls; keys as bytes.
 
     intern_context(connection, (Message("system", "..."), Message("user", "..."))) -> 17
 
@@ -7,11 +7,13 @@ Knows rows; does not know what a call is for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import StoreError
 from reasoner.text import storable
-from reasoner.types import Message, digest
+from reasoner.types import Message, Role, ToolCall, ToolSpec, canonical_json, digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,21 +33,62 @@ def packed(key: str) -> bytes | str:
     return made if made.hex() == key else key
 
 
+REASONING = "reasoning"
+"""The role of a message that is the thought before another one."""
+MESSAGE = "m.role, m.content, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id)"
+"""The columns of a message, from `messages m`."""
+
+
+def stored(message: Message) -> Message:
+    """Return a message as it reads once it is stored: without what UTF-8 cannot hold."""
+    if not message.parts():
+        return replace(message, content=storable(message.content))
+    calls = tuple(ToolCall(storable(one.id), storable(one.name), storable(one.arguments)) for one in message.tool_calls)
+    return Message(
+        message.role, storable(message.content), storable(message.reasoning), calls, storable(message.opaque, len(message.opaque)),
+        storable(message.tool_call_id), message.images,
+    )  # fmt: skip
+
+
+def message_of(role: Role, content: str, parts: str | None, reasoning: str | None) -> Message:
+    """Return the message in a row of `MESSAGE`."""
+    if parts is None and reasoning is None:
+        return Message(role, content)
+    return Message.of_parts(role, content, {**json.loads(parts or "{}"), "reasoning": reasoning or ""})
+
+
 def message_hash(message: Message) -> bytes:
     """Return the hash a message is found by."""
-    return bytes.fromhex(digest(message.role, storable(message.content)))[:HASH_BYTES]
+    message = stored(message)
+    parts = message.parts()
+    return _hash(message.role, message.content, *([canonical_json(parts)] if parts else []))
+
+
+def _hash(*parts: str) -> bytes:
+    return bytes.fromhex(digest(*parts))[:HASH_BYTES]
 
 
 def intern_message(c: Connection, message: Message) -> int:
     """Return the id of a message, storing it if it is new."""
-    content = storable(message.content)
-    hashed = message_hash(message)
-    found = c.execute("SELECT id, role = ? AND content = ? FROM messages WHERE hash = ?", (message.role, content, hashed)).fetchone()
+    message = stored(message)
+    parts = message.parts()
+    reasoning = parts.pop("reasoning", None)
+    more: dict[str, Any] = {} if reasoning is None else {"reasoning_id": _intern(c, _hash(REASONING, reasoning), REASONING, reasoning)}
+    if parts:
+        more["parts"] = canonical_json(parts)
+    return _intern(c, message_hash(message), message.role, message.content, **more)
+
+
+def _intern(c: Connection, hashed: bytes, role: str, content: str, *, reasoning_id: int | None = None, parts: str | None = None) -> int:
+    found = c.execute(
+        "SELECT id, role = ? AND content = ? AND reasoning_id IS ? AND parts IS ? FROM messages WHERE hash = ?",
+        (role, content, reasoning_id, parts, hashed),
+    ).fetchone()
     if found is not None and not found[1]:
         raise StoreError(f"message {found[0]} has the hash of another text: {content[:40]!r}", hint="it was changed by hand; undo that")
     if found is None:
-        cursor = c.execute("INSERT INTO messages (hash, role, content) VALUES (?, ?, ?)", (hashed, message.role, content))
-        return int(cursor.lastrowid)
+        sql = "INSERT INTO messages (hash, role, content, reasoning_id, parts) VALUES (?, ?, ?, ?, ?)"
+        return int(c.execute(sql, (hashed, role, content, reasoning_id, parts)).lastrowid)
     return int(found[0])
 
 
@@ -70,13 +113,20 @@ def intern_context(c: Connection, messages: Sequence[Message]) -> int:
     return context
 
 
-def intern_settings(c: Connection, *, template_hash: str, sampling: str, constraint: str | None) -> int:
+def tools_text(tools: Sequence[ToolSpec], choice: str) -> str | None:
+    """Return the tools a call offers as rows hold them; None where it offers none."""
+    if not tools and not choice:
+        return None
+    return canonical_json({"choice": choice, "tools": [[tool.name, tool.description, tool.parameters] for tool in tools]})
+
+
+def intern_settings(c: Connection, *, template_hash: str, sampling: str, constraint: str | None, tools: str | None = None) -> int:
     """Return the id of what a call shares with most others, storing it if it is new."""
+    row = (template_hash, sampling, constraint, tools)
     found = c.execute(
-        "SELECT id FROM call_settings WHERE template_hash = ? AND sampling = ? AND constraint_requested IS ?",
-        (template_hash, sampling, constraint),
+        "SELECT id FROM call_settings WHERE template_hash = ? AND sampling = ? AND constraint_requested IS ? AND tools IS ?", row
     ).fetchone()
     if found is None:
-        sql = "INSERT INTO call_settings (template_hash, sampling, constraint_requested) VALUES (?, ?, ?)"
-        return int(c.execute(sql, (template_hash, sampling, constraint)).lastrowid)
+        sql = "INSERT INTO call_settings (template_hash, sampling, constraint_requested, tools) VALUES (?, ?, ?, ?)"
+        return int(c.execute(sql, row).lastrowid)
     return int(found[0])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from reasoner.redaction import redact
 from reasoner.store import claims, crash, spending
-from reasoner.store.interning import intern_context, intern_message, intern_settings, packed
+from reasoner.store.interning import MESSAGE, intern_context, intern_message, intern_settings, message_of, packed, tools_text
 from reasoner.store.times import now
 from reasoner.types import Completion, Message, Request, Usage, canonical_json
 
@@ -107,16 +107,20 @@ def thought_row(dag: Trajectory, thought_id: str, *, written: bool = False) -> T
 
 
 COMPLETION = (
-    "m.content, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.cost, c.model, c.constraint_applied, c.seconds,"
-    " c.mean_logprob"
+    f"{MESSAGE}, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.cost, c.reasoning_tokens, c.usage_estimated,"
+    " c.model, c.constraint_applied, c.seconds, c.mean_logprob"
 )
 """The columns of a committed answer, from `calls c JOIN messages m ON m.id = c.reply_id`."""
 
 
 def completion_of(row: Sequence[Any]) -> Completion:
     """Return the completion in a row of `COMPLETION`."""
-    text, finish, prompt, reply, cached, cost, model, constraint, seconds, logprob = row
-    return Completion(text, finish, Usage(prompt, reply, cached, cost), model, constraint, seconds, logprob)
+    reply = message_of(*row[:4])
+    finish, prompt, said, cached, cost, thought, estimated, model, constraint, seconds, logprob = row[4:]
+    return Completion(
+        reply.content, finish, Usage(prompt, said, cached, cost, thought, bool(estimated)), model, constraint, seconds, logprob, reply.reasoning, reply.tool_calls,
+        reply.opaque,
+    )  # fmt: skip
 
 
 class Journal:
@@ -173,8 +177,9 @@ class Journal:
         request = call.request
         key = packed(request.key)
         settings = intern_settings(
-            c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint_text(request)
-        )
+            c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint_text(request),
+            tools=tools_text(request.tools, request.tool_choice),
+        )  # fmt: skip
         row = (
             key, key, self._trajectory_id, call.parent_thought, call.role, call.ordinal, settings, intern_context(c, request.messages),
             request.seed, self._epoch, now(), *more.values(),
@@ -336,7 +341,7 @@ def _answer(c: Connection, completion: Completion) -> dict[str, Any]:
     """Return the columns of a call that hold its answer."""
     usage = completion.usage
     return {
-        "reply_id": intern_message(c, Message("assistant", completion.text)),
+        "reply_id": intern_message(c, completion.message()),
         "model": redact(completion.model),
         "constraint_applied": completion.constraint_applied,
         "finish_reason": completion.finish_reason,
@@ -344,6 +349,8 @@ def _answer(c: Connection, completion: Completion) -> dict[str, Any]:
         "completion_tokens": usage.completion_tokens,
         "cached_tokens": usage.cached_tokens,
         "cost": usage.cost,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "usage_estimated": int(usage.estimated),
         "seconds": completion.seconds,
         "mean_logprob": completion.mean_logprob,
         "finished": now(),

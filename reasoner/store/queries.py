@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import StoreError, UnknownName
 from reasoner.store.claims import is_alive
+from reasoner.store.interning import MESSAGE, message_of
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import Message, Problem
 
@@ -99,7 +100,8 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
     """
     rows = store.rows(
         "SELECT t.*, coalesce(t.text, m.content) AS content, c.key AS call_key,"
-        " CASE WHEN t.text IS NULL THEN c.finish_reason END AS finish, CASE WHEN t.text IS NULL THEN c.mean_logprob END AS logprob FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
+        " CASE WHEN t.text IS NULL THEN c.finish_reason END AS finish, CASE WHEN t.text IS NULL THEN c.mean_logprob END AS logprob,"
+        " (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
         " LEFT JOIN calls c ON c.id = t.call_id WHERE t.trajectory_id = ? ORDER BY t.position",
         (trajectory_id,),
     )
@@ -117,7 +119,7 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
         if row["id"] != dag.root.id:
             thoughts[row["id"]] = dag.add(
                 thoughts[parents[row["id"]]], role=row["role"], ordinal=row["ordinal"], text=row["content"], operation=row["operation"],
-                label=row["label"], finish_reason=row["finish"] or "", mean_logprob=row["logprob"], call=row["call_key"],
+                label=row["label"], finish_reason=row["finish"] or "", mean_logprob=row["logprob"], call=row["call_key"], reasoning=row["reasoning"] or "",
             )  # fmt: skip
         state = None if row["state"] is None else json.loads(row["state"])
         dag.mark(thoughts[row["id"]], status=row["status"], score=row["score"], state=state)
@@ -125,23 +127,23 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
 
 
 def calls(store: Store, trajectory_id: str) -> list[dict[str, Any]]:
-    """Return the calls of a trajectory in order, all attempts, without their prompts."""
+    """Return the calls of a trajectory in order, all attempts, without their prompts; `parts` are a reply's tool calls and opaque items."""
     return store.rows(
-        "SELECT c.*, m.content AS reply FROM call_details c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? ORDER BY c.id",
+        "SELECT c.*, m.content AS reply, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning, m.parts FROM call_details c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? ORDER BY c.id",
         (trajectory_id,),
     )
 
 
 def prompt_of(store: Store, context_id: int) -> tuple[Message, ...]:
     """Return the messages a call was asked with, first to last."""
-    rows = store.rows(
-        "WITH RECURSIVE chain(id, parent_id, message_id, depth) AS ("
+    rows = store.tuples(
+        "WITH RECURSIVE chain(id, parent_id, message_id, depth) AS ("  # noqa: S608 - names of columns
         " SELECT id, parent_id, message_id, depth FROM contexts WHERE id = ?"
         " UNION ALL SELECT c.id, c.parent_id, c.message_id, c.depth FROM contexts c JOIN chain ON c.id = chain.parent_id)"
-        " SELECT m.role, m.content FROM chain JOIN messages m ON m.id = chain.message_id ORDER BY chain.depth",
+        f" SELECT {MESSAGE} FROM chain JOIN messages m ON m.id = chain.message_id ORDER BY chain.depth",
         (context_id,),
     )
-    return tuple(Message(row["role"], row["content"]) for row in rows)
+    return tuple(message_of(*row) for row in rows)
 
 
 def verified_answers(store: Store, *, solver: str, template: str, before_run: str) -> Iterator[tuple[str, str, str]]:

@@ -11,20 +11,22 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reasoner.store.interning import message_of
 from reasoner.store.queries import prompt_of
-from reasoner.types import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reasoner.store.database import Store
+    from reasoner.types import Message
 
 PAGE = 1000
 MAX_KEPT_CONTEXTS = 4096
 
 _ANSWERED = """
 SELECT t.rowid, t.id, t.run_id, t.strategy, t.model, t.answer, t.calls, p.id, p.solver, p.instance, p.line, p.level,
-       v.correct, v.score, v.reason, c.key, x.id, x.parent_id, u.role, u.content, m.content
+       v.correct, v.score, v.reason, c.key, x.id, x.parent_id, u.role, u.content, u.parts,
+       (SELECT content FROM messages WHERE id = u.reasoning_id), m.content, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id)
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
 LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
@@ -32,7 +34,8 @@ LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.conte
 
 # No more columns than it takes, since each costs as much as a look-up of a row. SQLite leaves out a table that nothing asks for.
 _PLAIN = """
-SELECT t.rowid, t.calls = 1 AND v.correct = 1 AND t.answer = m.content AND u.content IS NOT NULL, t.id, t.problem_id,
+SELECT t.rowid, t.calls = 1 AND v.correct = 1 AND t.answer = m.content AND u.content IS NOT NULL
+       AND m.reasoning_id IS NULL AND m.parts IS NULL AND u.parts IS NULL AND u.reasoning_id IS NULL, t.id, t.problem_id,
        json_array(t.run_id, t.strategy, t.model, u.role), c.key_bytes, x.parent_id, u.content, m.content
 FROM trajectories t LEFT JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
@@ -80,7 +83,18 @@ class Answered(NamedTuple):
     parent_context: int | None
     last_role: str | None
     last_content: str | None
+    last_parts: str | None
+    last_reasoning: str | None
     reply: str | None
+    reply_parts: str | None
+    """Tool calls and opaque items of the reply, as JSON; None where it has none."""
+    reasoning: str | None
+    """What was thought before the reply, None where nothing was."""
+
+    @property
+    def turn(self) -> Message:
+        """The reply with all its parts."""
+        return message_of("assistant", self.reply or "", self.reply_parts, self.reasoning)
 
 
 class Plain(NamedTuple):
@@ -108,7 +122,8 @@ class Contexts:
 
     def of(self, row: Answered) -> tuple[Message, ...]:
         """Return what the answering call was asked, first to last."""
-        last = Message(row.last_role or "user", row.last_content or "")  # type: ignore[arg-type]  # the column holds roles only
+        role: Any = row.last_role or "user"
+        last = message_of(role, row.last_content or "", row.last_parts, row.last_reasoning)
         return (*self.get(row.parent_context), last) if row.parent_context is not None else (last,)
 
     def get(self, context_id: int) -> tuple[Message, ...]:
@@ -203,7 +218,7 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
         (trajectory_id,),
     )[0]
     calls = store.rows(
-        "SELECT c.*, m.content AS reply FROM call_details c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
+        "SELECT c.*, m.content AS reply, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning FROM call_details c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
         " ORDER BY c.id",
         (trajectory_id,),
     )

@@ -182,13 +182,26 @@
       fact("score", facts.score);
       fact("operation", facts.operation);
       const call = facts.call;
-      if (call) for (const name of ["model", "prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "cost", "finish_reason", "constraint_requested", "constraint_applied", "sampling", "seed", "template_hash", "key", "error"]) fact(name.replace(/_/g, " "), call[name]);
+      if (call) for (const name of ["model", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "usage_estimated", "seconds", "cost", "finish_reason", "constraint_requested", "constraint_applied", "sampling", "tools", "seed", "template_hash", "key", "error"]) fact(name.replace(/_/g, " "), call[name]);
       parts.push(list);
       const text = (title, body) => { if (body) parts.push(element("h3", title), element("pre", body)); };
+      const fold = (body) => {
+        if (!body) return;
+        const folded = element("details", undefined, "reasoning");
+        folded.append(element("summary", `Thought before it (${body.length} characters)`), element("pre", body));
+        parts.push(folded);
+      };
+      const tools = (calls) => { for (const [, name, args] of calls || []) text("Tool call: " + name, args || "{}"); };
       text("State", facts.state);
+      if (call) fold(call.reasoning);
       text(facts.own_reply ? "Completion" : "Text", facts.text);
       if (call) {
-        for (const message of call.messages) text("Prompt: " + message.role, message.content);
+        tools(call.tool_calls);
+        for (const message of call.messages) {
+          text("Prompt: " + message.role, message.content);
+          fold(message.reasoning);
+          tools(message.tool_calls);
+        }
         if (!facts.own_reply) text("Completion it was read from", call.reply);
       }
       this.panel.replaceChildren(...parts);

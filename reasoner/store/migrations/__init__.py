@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 from sqlite_utils.migrations import Migrations
 
 from reasoner.store import crash
-from reasoner.store.migrations import m001_initial, m002_verdict_metrics, m003_durability, m010_compact, m020_viewer, m030_words
+from reasoner.store.migrations import (
+    m001_initial,
+    m002_verdict_metrics,
+    m003_durability,
+    m010_compact,
+    m020_viewer,
+    m030_words,
+    m040_parts,
+)
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 STEPS = {
     module.__name__.rpartition(".")[2]: module.apply
-    for module in (m001_initial, m002_verdict_metrics, m003_durability, m010_compact, m020_viewer, m030_words)
+    for module in (m001_initial, m002_verdict_metrics, m003_durability, m010_compact, m020_viewer, m030_words, m040_parts)
 }
 """All migrations by name, in order."""
 
