@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from reasoner.drawing import Drawing
     from reasoner.types import Move, Verdict
 
 Outlook = Literal["open", "dead", "hidden"]
@@ -123,6 +124,10 @@ class Solver(ABC, Generic[I]):
     @abstractmethod
     def right_answer(self, instance: I) -> str | None:
         """Return a text that verifies, None when none is known or the instance has no solution."""
+
+    def drawing(self, instance: I, text: str) -> Drawing | None:  # noqa: ARG002 - for those that override it
+        """Draw an answer, right or wrong, for people to look at; None where nothing is drawn or nothing can be read. Never raises on any text."""
+        return None
 
 
 class Searchable(Solver[I], Generic[I, S]):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
+from reasoner.drawing import Vessel, Vessels
 from reasoner.errors import Unparseable
 from reasoner.solver import FanLayout, Searchable
 from reasoner.types import Move, Verdict
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 CAPACITIES = range(5, 30)
 """What the generator draws both capacities from, as published."""
 _EXAMPLES = ("0/2 0/3 -> 0/2 3/3 -> 2/2 1/3", "0/3 0/4 -> 3/3 0/4 -> 0/3 3/4")
+_SEEN = re.compile(r"(?<![0-9])([0-9]{1,9})\s*/\s*([0-9]{1,9})[\s,;|]+([0-9]{1,9})\s*/\s*([0-9]{1,9})")
+"""What looks like a state, whatever stands around it."""
 _QUADRUPLE = re.compile(r"([0-9]+)\s*/\s*([0-9]+)[\s,;|]*([0-9]+)\s*/\s*([0-9]+)")
 
 
@@ -150,6 +153,16 @@ class DropWaterSolver(Searchable[DropWater, Jugs], FanLayout[DropWater, Jugs]):
         if instance.goal not in volumes[-1]:
             return answers.wrong(f"at the end no jug holds {instance.goal}: {_state(instance, *volumes[-1])}")
         return answers.right(f"a jug holds {instance.goal} (moves: {len(volumes) - 1})")
+
+    def drawing(self, instance: DropWater, text: str) -> Vessels | None:
+        """Draw the jugs of all states that an answer names, true or not."""
+        try:
+            found = _SEEN.findall(answers.find(text))
+        except Unparseable:
+            return None
+        numbers = [tuple(map(int, state)) for state in found]
+        states = [tuple(Vessel(holds, size, holds == instance.goal) for holds, size in (state[:2], state[2:])) for state in numbers]
+        return Vessels(f"The jugs, wanted: {instance.goal} litres", tuple(states)) if states else None
 
     def start(self, instance: DropWater) -> Jugs:
         """Return both jugs empty, with all moves left."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, model_validator
 
 from reasoner.assets import asset_dir
+from reasoner.drawing import Cell, Grid
 from reasoner.errors import CorruptRecord, MissingAsset, Unparseable
 from reasoner.solver import Searchable
 from reasoner.text import tail
@@ -172,6 +173,18 @@ class MiniCrosswordSolver(Searchable[MiniCrossword, str]):
         first = next(slot for slot in SLOTS if _word(grid, slot) != instance.word(slot))
         reason = f"letters {scores.letters}/25, words {scores.words}/10, game wrong; {first} is not {_word(grid, first)}"
         return Verdict(correct=False, score=scores.words / len(SLOTS), reason=reason)
+
+    def drawing(self, instance: MiniCrossword, text: str) -> Grid | None:
+        """Draw the grid of an answer; a letter that is not the solution's is wrong."""
+        try:
+            grid = read_grid(text)
+        except Unparseable:
+            return None
+        cells = [Cell("" if had == BLANK else had.upper(), had == has) for had, has in zip(grid, instance.solution, strict=True)]
+        rows = tuple(tuple(cells[n : n + SIZE]) for n in range(0, SIZE * SIZE, SIZE))
+        names = [f"{way} {n}" for way in ("row", "column") for n in range(1, SIZE + 1)]
+        n_right = sum(cell.right for cell in cells)
+        return Grid(f"The grid: {n_right} of {len(cells)} letters right", rows, tuple(zip(names, instance.clues, strict=True)))
 
     def start(self, instance: MiniCrossword) -> str:  # noqa: ARG002 - all start alike
         """Return the empty grid."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
+from reasoner.drawing import Chain, Stop
 from reasoner.errors import Unparseable
 from reasoner.solver import FanLayout, Outlook, Searchable
 from reasoner.types import Move, Verdict
@@ -117,6 +118,16 @@ class NumberPathSolver(Searchable[NumberPath, Reached], FanLayout[NumberPath, Re
         if path[-1] != instance.target:
             return answers.wrong(f"the path ends at {path[-1]}, not at {instance.target}")
         return answers.right(f"{instance.start} reaches {instance.target} (steps: {instance.steps})")
+
+    def drawing(self, instance: NumberPath, text: str) -> Chain | None:
+        """Draw the numbers of an answer with the step between each two, `?` where it is no legal one."""
+        try:
+            numbers = [int(found) for found in _NUMBER.findall(answers.find(text)) if len(found) <= answers.MAX_DIGITS]
+        except Unparseable:
+            return None
+        steps = ["", *("× 2" if b == 2 * a else "+ 1" if b == a + 1 else "?" for a, b in pairwise(numbers))]
+        stops = tuple(Stop(str(n), by, marked=n == instance.target) for n, by in zip(numbers, steps, strict=False))
+        return Chain(f"The path to {instance.target}", stops) if stops else None
 
     def start(self, instance: NumberPath) -> Reached:
         """Return the start with all steps left."""

@@ -1,8 +1,9 @@
-"""Drawings of what strategies did beside the tree: a dialogue, fragments on their sentence, jugs, number paths, a crossword grid, a chart.
+"""Drawings of what strategies did beside the tree: a puzzle's answer, a dialogue, fragments on their sentence, a chart.
 
-    drawing(row) -> {"kind": "jugs", "states": [...]}
+    drawing(row) -> {"kind": "vessels", "title": drawn.title, "states": [...]}
 
-Each returns plain values for a template, or None where there is nothing to draw. Texts come from models: read by pattern, bounded, never trusted.
+Each returns plain values for a page, or None where there is nothing to draw. What of an answer is drawn, its solver says (`Solver.drawing`);
+here it gets its places. Texts come from models: bounded, never trusted.
 """
 
 from __future__ import annotations
@@ -12,67 +13,77 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from reasoner import registry
+from reasoner.drawing import Chain, Grid, Vessels
+from reasoner.errors import UsageError
 from reasoner.text import answer_line, clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reasoner.comparison.standings import Standing
+    from reasoner.drawing import Drawing
+    from reasoner.solver import Solver
     from reasoner.trajectory import Trajectory
 
 MAX_STATES = 40
-_JUGS = re.compile(r"([0-9]{1,4})\s*/\s*([0-9]{1,4})[\s,;|]+([0-9]{1,4})\s*/\s*([0-9]{1,4})")
-_NUMBER = re.compile(r"-?[0-9]{1,12}")
 
 
 def drawing(row: dict[str, Any]) -> dict[str, Any] | None:
-    """Draw the answer to a puzzle, None where the family has no drawing or the answer cannot be read."""
-    answer = answer_line(row["answer"] or "") or ""
-    instance = json.loads(row["instance"])
-    draw = {"drop_water": _jugs, "number_path": _path, "mini_crossword": _grid}.get(row["solver"])
-    return draw(answer, instance) if draw else None
-
-
-def _jugs(answer: str, instance: dict[str, Any]) -> dict[str, Any] | None:
-    states = [tuple(map(int, found)) for found in _JUGS.findall(answer)[:MAX_STATES]]
-    if not states:
+    """Return what a page needs to draw the answer to a puzzle; None where its family draws nothing, is not installed, or the answer cannot be read."""
+    try:
+        solver: Solver[Any] = registry.solver(row["solver"])
+        instance = solver.Instance.model_validate_json(row["instance"])
+    except (UsageError, ValidationError):
         return None
-    tallest = max(1, *(max(state[1], state[3]) for state in states))
+    text = row["answer"] or ""
+    laid_out = _laid_out(solver.drawing(instance, text))
+    return None if laid_out is None else laid_out | {"words": answer_line(text) or ""}
+
+
+def _laid_out(drawn: Drawing | None) -> dict[str, Any] | None:
+    match drawn:
+        case None:
+            return None
+        case Vessels():
+            return _vessels(drawn)
+        case Chain():
+            return _chain(drawn)
+        case Grid():
+            return _grid(drawn)
+
+
+def _vessels(drawn: Vessels) -> dict[str, Any]:
+    states = drawn.states[:MAX_STATES]
+    tallest = max([1, *(max(vessel.holds, vessel.size) for state in states for vessel in state)])
     jugs = [
         [
-            {"holds": held, "size": size, "height": round(70 * size / tallest), "water": round(70 * min(held, size) / tallest)}
-            for held, size in ((state[0], state[1]), (state[2], state[3]))
+            {
+                "holds": vessel.holds,
+                "size": vessel.size,
+                "marked": vessel.marked,
+                "height": round(70 * max(vessel.size, 0) / tallest),
+                "water": round(70 * max(min(vessel.holds, vessel.size), 0) / tallest),
+            }
+            for vessel in state
         ]
         for state in states
     ]
-    return {"kind": "jugs", "states": jugs, "goal": instance.get("goal"), "width": 112 * len(jugs), "words": answer}
+    step = 20 + 46 * max((len(state) for state in states), default=0)
+    return {"kind": "vessels", "title": drawn.title, "states": jugs, "step": step, "width": step * len(jugs)}
 
 
-def _path(answer: str, instance: dict[str, Any]) -> dict[str, Any] | None:
-    numbers = [int(found) for found in _NUMBER.findall(answer)[:MAX_STATES]]
-    if not numbers:
-        return None
-    steps = [
-        {"number": n, "by": "" if not i else "× 2" if n == 2 * numbers[i - 1] else "+ 1" if n == numbers[i - 1] + 1 else "?"}
-        for i, n in enumerate(numbers)
-    ]
-    return {"kind": "path", "steps": steps, "target": instance.get("target"), "width": 104 * len(steps), "words": answer}
+def _chain(drawn: Chain) -> dict[str, Any]:
+    stops = drawn.stops[:MAX_STATES]
+    return {"kind": "chain", "title": drawn.title, "stops": stops, "width": 104 * len(stops)}
 
 
-def _grid(answer: str, instance: dict[str, Any]) -> dict[str, Any] | None:
-    words = [word.strip().lower() for word in answer.split("/")][:5]
-    solution = str(instance.get("solution", ""))
-    if not any(words) or len(solution) != 25:
-        return None
-    cells: list[list[dict[str, Any]]] = [
-        [
-            {"letter": word[column : column + 1].upper(), "right": word[column : column + 1] == solution[5 * row + column]}
-            for column in range(5)
-        ]
-        for row, word in enumerate([*words, *[""] * (5 - len(words))])
-    ]
-    n_right = sum(cell["right"] for line in cells for cell in line)
-    return {"kind": "grid", "cells": cells, "clues": instance.get("clues", []), "n_right": n_right, "words": answer}
+def _grid(drawn: Grid) -> dict[str, Any]:
+    rows = [row[:MAX_STATES] for row in drawn.rows[:MAX_STATES]]
+    struck = " (wrong ones are struck through)" if any(not cell.right for row in rows for cell in row) else ""
+    return {"kind": "grid", "title": drawn.title + struck, "rows": rows, "notes": drawn.notes[: 2 * MAX_STATES]}
 
 
 def dialogue(dag: Trajectory) -> list[dict[str, str]]:

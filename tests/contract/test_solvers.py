@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from reasoner import registry
+from reasoner.drawing import Drawing
 from reasoner.errors import BadInstance
 from reasoner.prompts import Prompts
 from reasoner.solver import FanLayout, Searchable, Solver
@@ -57,6 +58,7 @@ HOSTILE = {
     "blanks in the marker": "answer" + " " * 60_000,
     "blanks in an answer": "Answer: 9" + " " * 60_000 + "-> 10",
     "slashes": "Answer: " + "0/5 " * 900,
+    "long numbers around a slash": "Answer: " + "1" * 1_900 + "/" + "1" * 1_900,
     "division by zero": "Answer: 1 / 0",
     "code": "Answer: __import__('os').system('true')",
     "boxed": "Answer: " + "\\boxed{" * 500 + "}" * 500,
@@ -244,6 +246,18 @@ def test_no_text_makes_a_verifier_fail_or_hang(name: str, what: str) -> None:
     assert verdict.score == 0.0
     assert score_is_sound(verdict)
     assert verdict.reason.isprintable()
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_no_text_makes_a_drawing_fail_or_hang(name: str) -> None:
+    solver: AnySolver = registry.solver(name)
+    (instance,) = draw(solver, solver.default_level, seed=11, n=1)
+    drawn = solver.drawing(instance, solved(solver, instance))
+    assert drawn is None or (isinstance(drawn, Drawing) and hash(drawn) is not None)
+    for what, text in HOSTILE.items():
+        began = time.perf_counter()
+        assert isinstance(solver.drawing(instance, text), Drawing | None), what
+        assert time.perf_counter() - began < MAX_SECONDS, what
 
 
 @pytest.mark.parametrize("name", SOLVERS)
