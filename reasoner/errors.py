@@ -30,7 +30,8 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  ├─ MissingAsset
 │  └─ CorruptRecord                file and line
 └─ StoreError                      migrations, a locked or damaged database, a full disk
-   └─ TakenOver                    another process works on this by now; nothing more may be written to it
+   ├─ TakenOver                    another process works on this by now; nothing more may be written to it
+   └─ FileGone                     the file was removed or replaced while it was in use; says where its state is kept
 ```
 
 `*` marks what may be asked again. A wrong answer is a `Verdict`, never an exception. Every message says what happened,
@@ -273,6 +274,10 @@ class StoreError(ReasonerError):
 
 class TakenOver(StoreError):
     """Another process has taken this work over (our lease had run out): nothing of ours may be written to it any more."""
+
+
+class FileGone(StoreError):
+    """The database's file was removed, moved or replaced while it was in use: no further call may be paid for that could not be kept."""
 
 
 def first_fault(faults: BaseExceptionGroup[BaseException]) -> BaseException:

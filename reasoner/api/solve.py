@@ -280,7 +280,7 @@ def compare_run(run: str = "last", *, db: Path | str | None = None, baseline: st
         BadConfig: nothing in it can be compared, or the baseline is none of its strategies or an upper bound.
         StoreError: there is no such database.
     """
-    with Store.open(db, create=False) as store:
+    with Store.read(db) as store:
         kind, run_id = resolve(store, run)
         if kind != "run":
             raise BadConfig(f"{run!r} is a trajectory, not a run", hint="see 'reasoner runs'")

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def _open(db: Any) -> Store:
     from reasoner.store import Store  # noqa: PLC0415
 
-    return Store.open(db, create=False)
+    return Store.read(db)
 
 
 @guarded

@@ -149,7 +149,7 @@ def _database(db: Any) -> dict[str, Any]:
     if not path.exists():
         return {"path": str(path), "state": "not made yet", "directory_writable": os.access(path.parent, os.W_OK)}
     try:
-        with Store.open(path, create=False) as store:
+        with Store.read(path) as store:
             state = store.rows("PRAGMA quick_check(1)")[0]["quick_check"]
             return {
                 "path": str(path),

@@ -89,7 +89,7 @@ def export(
         contamination=tuple(contamination), ngram=ngram, secrets=secrets, special_tokens=special_tokens, tokenizer=tokenizer, balance=balance, limit=limit,
         lineage=lineage, card=card, licence=licence, dry_run=dry_run, preview=PREVIEW_ROWS if dry_run else 0,  # type: ignore[arg-type]
     )  # fmt: skip
-    with Store.open(db, create=False) as store:
+    with Store.read(db) as store:
         filters = Filters(
             run=queries.resolve(store, run)[1] if run else "", solver=solver, strategy=strategy, model=model, verdict=verdict,  # type: ignore[arg-type]  # checked there
             min_score=min_score, min_tokens=min_tokens, max_tokens=max_tokens, since=since, until=until,
@@ -180,7 +180,7 @@ def trace(
     from reasoner.store import Store  # noqa: PLC0415
 
     lineages = origins(*parse_place(place))
-    with Store.open(db, create=False) as store:
+    with Store.read(db) as store:
         found = [(lineage, trajectory_facts(store, str(lineage["trajectory"]))) for lineage in lineages]
     missing = [lineage["trajectory"] for lineage, facts in found if facts is None]
     if missing:

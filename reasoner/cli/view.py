@@ -30,7 +30,7 @@ def view(db: o.Db = None, host: Host = "127.0.0.1", port: Port = 8766, allow_hos
 
     token, _ = token_of()
     settings = settings_for(host, allow_host or (), token, drain_s=1.0)
-    with Store.open(db, create=False) as store:
+    with Store.read(db) as store:
         app = application(store, settings, pages=Viewer(store, settings).routes())
         shown = f"[{host}]" if ":" in host else host
         listen(app, host=host, port=port, settings=settings, ready=lambda at: say(f"http://{shown}:{at}/view/{settings.page_key}/"))
@@ -53,7 +53,7 @@ def report(
     from reasoner.store import Store  # noqa: PLC0415
     from reasoner.store.queries import resolve  # noqa: PLC0415
 
-    with Store.open(db, create=False) as store:
+    with Store.read(db) as store:
         kind, run_id = resolve(store, which)
         if kind != "run":
             raise BadConfig(f"{which!r} is a trajectory, not a run", hint="see 'reasoner runs'")

@@ -82,14 +82,23 @@ class Claim:
 
 
 def identity() -> str:
-    """Return host, boot, pid and start time of this process, and a random part: a pid alone may be taken over by another program."""
-    return "|".join((socket.gethostname(), boot(), str(os.getpid()), _start_time(os.getpid()), secrets.token_hex(4)))
+    """Return host, boot and PID namespace, pid and start time of this process, and a random part: a pid alone may be taken over by another program."""
+    where = f"{boot()}/{_namespace()}"
+    return "|".join((socket.gethostname(), where, str(os.getpid()), _start_time(os.getpid()), secrets.token_hex(4)))
 
 
 def boot() -> str:
     """Return what tells this start of the machine from others, `?` where nothing does."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "?"
+
+
+def _namespace() -> str:
+    """Return what tells this PID namespace from others, `?` where nothing does: the same number is another process in another container."""
+    try:
+        return "".join(filter(str.isdecimal, str(Path("/proc/self/ns/pid").readlink()))) or "?"
     except OSError:
         return "?"
 
@@ -103,18 +112,35 @@ def _start_time(pid: int) -> str:
     return "dead" if fields[0] == "Z" else fields[19]
 
 
-def is_alive(owner: str) -> bool:
-    """Tell whether a worker's process is still there. Those of another host are taken for dead: the file is local."""
-    host, started_up, pid, started, _ = owner.split("|")
-    if host != socket.gethostname() or started_up != boot():
-        return False
+Presence = Literal["there", "gone", "unseen"]
+
+
+def presence(owner: str) -> Presence:
+    """Tell whether a worker's process is still there, as far as this process can see.
+
+    `unseen`: it runs on this machine in another PID namespace (another container), or under another host name, so that its number says
+    nothing here; only its lease does. A worker of another start of the machine is gone: the file is local.
+    """
+    host, where, pid, started, _ = owner.split("|")
+    started_up, _, namespace = where.partition("/")
+    here = boot()
+    if started_up != here and "?" not in {started_up, here}:
+        return "gone"
+    if started_up != here or host != socket.gethostname() or namespace != _namespace():
+        return "unseen"
     try:
         os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
+    except (ProcessLookupError, ValueError, OverflowError):
+        return "gone"
     except PermissionError:
-        return True
-    return started in {"?", _start_time(int(pid))}
+        return "there"
+    now_there = _start_time(int(pid))
+    return "there" if "?" in {started, now_there} or started == now_there else "gone"
+
+
+def seen_here(host: str, pid: str, started: str) -> str:
+    """Return the identity of a process of a version that told neither boot nor namespace, as if it ran where this one does."""
+    return "|".join((host, f"{boot()}/{_namespace()}", pid, started, ""))
 
 
 def pid_of(owner: str) -> str:
@@ -155,11 +181,14 @@ def at_work(c: Connection, run_id: str) -> list[str]:
 
 
 def is_free(c: Connection, owner: str | None) -> bool:
-    """Tell whether what an owner had may be claimed: there is none, its process has ended, or its lease has run out."""
+    """Tell whether what an owner had may be claimed: there is none, its process has ended, or its lease has run out.
+
+    Where the process cannot be seen from here the lease alone decides.
+    """
     if owner is None:
         return True
     row = c.execute("SELECT lease_until FROM workers WHERE id = ?", (owner,)).fetchone()
-    return row is None or not is_alive(owner) or bool(row[0] < time.monotonic())
+    return row is None or presence(owner) == "gone" or bool(row[0] < time.monotonic())
 
 
 def release_dead_workers(c: Connection, run_id: str) -> int:

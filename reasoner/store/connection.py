@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sqlite_utils import utils as sqlite_utils_utils
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from reasoner.errors import StoreError
+from reasoner.store.place import LOG, check_place, creating, identity, remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +66,9 @@ def connect(path: Path, *, create: bool = True, read_only: bool = False) -> Conn
     Raises:
         StoreError: the file or its directory cannot be opened, created or read as a database.
     """
-    _prepare_file(path, create=create)
+    prepare(path, create=create)
     try:
-        connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000)
+        connection = opened(path)
     except DatabaseError as error:
         raise explain(error, path) from error
     try:
@@ -81,6 +83,35 @@ def connect(path: Path, *, create: bool = True, read_only: bool = False) -> Conn
             raise unsafe_wal(path) from error
         raise explain(error, path) from error
     except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def opened(path: Path, how: str = "") -> Connection:
+    """Open a file and set nothing. `how` is a parameter of SQLite's URIs: `mode=ro`, `immutable=1`.
+
+    SQLite is given an absolute path, so that a name like `file:x` or `:memory:` is the name of a file.
+    """
+    name = str(path.absolute())
+    return sqlite3.connect(
+        f"file:{quote(name)}?{how}" if how else name, uri=bool(how), isolation_level=None, check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+    )  # fmt: skip
+
+
+def connect_reading(path: Path, how: str) -> Connection:
+    """Open a connection that cannot write, and read from it once, so that it is known to work.
+
+    Raises:
+        DatabaseError: it does not.
+    """
+    connection = opened(path, how)
+    try:
+        for pragma in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "trusted_schema = OFF", "query_only = ON"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -135,16 +166,29 @@ def _pragmas(*, read_only: bool) -> Iterator[str]:
         yield "PRAGMA query_only = ON"
 
 
-def _prepare_file(path: Path, *, create: bool) -> None:
-    """Make the file with mode 0600 before SQLite would make it with the umask's; say plainly what is in the way."""
-    if path.is_file():
+def prepare(path: Path, *, create: bool) -> None:
+    """Make the file with mode 0600 before SQLite would make it with the umask's; say plainly what is in the way.
+
+    Raises:
+        StoreError: it cannot be made, is not there, or is no place for a database (`reasoner.store.place.check_place`).
+    """
+    try:
+        there = identity(path) is not None
+        if there:
+            check_place(path)
+    except OSError as error:
+        raise StoreError(
+            f"cannot open the database {path}: {error.strerror}", hint="name another place with --db or REASONER_DB"
+        ) from error
+    if there:
         return
-    if path.is_dir():
-        raise StoreError(f"cannot open the database {path}: it is a directory", hint="name a file with --db or REASONER_DB")
     if not create:
         raise StoreError(f"there is no database at {path}", hint="name one with --db or REASONER_DB, or run 'reasoner solve' first")
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with creating(path):
+            if identity(path) is None:
+                remove_leftovers(path)
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         hint = "name a writable place with --db or REASONER_DB" if path.parent.is_dir() else "make the directory first"
         raise StoreError(f"cannot create the database {path}: {error.strerror}", hint=hint) from error
@@ -154,8 +198,11 @@ def explain(error: Exception, path: Path) -> StoreError:
     """Return the StoreError for what SQLite said."""
     said = str(error)
     low = said.lower()
-    if "full" in low or "disk i/o" in low:
-        hint = "the disk is full or failing; free some space and run the same command again; everything committed is kept"
+    name = str(getattr(error, "sqlite_errorname", ""))
+    if "full" in low:
+        hint = "the disk is full; free some space and run the same command again; everything committed is kept"
+    elif "disk i/o" in low:
+        said, hint = f"{said} ({name})" if name else said, _io_hint(name, path)
     elif "locked" in low or "busy" in low:
         hint = f"another process kept it locked for {BUSY_TIMEOUT_MS // 1000} s; try again when it is done"
     elif "readonly" in low or "unable to open" in low:
@@ -165,3 +212,14 @@ def explain(error: Exception, path: Path) -> StoreError:
     else:
         hint = "run 'reasoner doctor' for the state of this installation"
     return StoreError(f"database {path}: {said}", hint=hint)
+
+
+def _io_hint(name: str, path: Path) -> str:
+    """Say what to do about a failed read or write; only one that wrote can come from a full disk."""
+    if identity(path) is None:
+        return "the file was removed; name it with --db where it is now"
+    if is_wal(path) and "SHORT_READ" in name:
+        return f"its log {path.name}{LOG} was removed or cut off while it was in use; give the same command again"
+    if any(word in name for word in ("READ", "SHM", "LOCK", "FSTAT", "ACCESS", "DELETE")):
+        return "the file or the disk cannot be read as it should; check the disk, and that the folder is on a local file system"
+    return "the disk is full or failing; free some space and run the same command again; everything committed is kept"

@@ -2,6 +2,8 @@
 
 with Store.open("trajectories.db") as store:
     store.rows("select solver, count(*) as n from problems group by solver")
+
+with Store.read("trajectories.db") as store: ...   # the same without a writer: nothing is written, and no permission to write is needed
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from sqlite_utils import Database
 
 from reasoner.errors import StoreError
 from reasoner.store import migrations
-from reasoner.store.connection import Connection, DatabaseError, connect, explain
+from reasoner.store.connection import Connection, DatabaseError, connect, explain, prepare
+from reasoner.store.ownership import refuse_foreign
+from reasoner.store.reader import Reader, fetched
 from reasoner.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -34,9 +38,9 @@ def store_path(given: Path | str | None = None) -> Path:
 class Store:
     """An open database. Writes go through one thread and are awaited; reads are short and come from a connection of their own."""
 
-    def __init__(self, path: Path, writer: Connection, reader: Connection) -> None:
+    def __init__(self, path: Path, writer: Connection | None, reader: Connection | Reader) -> None:
         self.path = path
-        self._writer = Writer(writer, path)
+        self._writer = None if writer is None else Writer(writer, path)
         self._reader = reader
         self._reading = threading.Lock()
         self._open = True
@@ -46,9 +50,11 @@ class Store:
         """Open (and make or migrate) a store.
 
         Raises:
-            StoreError: it cannot be opened, is damaged, or a newer version of reasoner wrote it.
+            StoreError: it cannot be opened, is damaged, is another program's, or a newer version of reasoner wrote it.
         """
         chosen = store_path(path)
+        prepare(chosen, create=create)
+        refuse_foreign(chosen)
         writer = connect(chosen, create=create)
         try:
             _bring_up_to_date(Database(writer), chosen)
@@ -61,16 +67,52 @@ class Store:
             raise
         return cls(chosen, writer, reader)
 
+    @classmethod
+    def read(cls, path: Path | str | None = None) -> Store:
+        """Open a store that is there for reading alone; nothing is written, neither to the file nor beside it.
+
+        A file of an earlier version is brought up to date first, where it may be written.
+
+        Raises:
+            StoreError: it is not there, cannot be read, is damaged, is another program's, or of another version.
+        """
+        chosen = store_path(path)
+        prepare(chosen, create=False)
+        refuse_foreign(chosen)
+        reader = Reader(chosen)
+        store = cls(chosen, None, reader)
+        try:
+            current = _applied(store)
+        except BaseException:
+            store.close()
+            raise
+        if current:
+            return store
+        store.close()
+        if not (os.access(chosen, os.W_OK) and os.access(chosen.parent, os.W_OK)):
+            raise StoreError(
+                f"the database {chosen} was written by an older reasoner and cannot be brought up to date here: it may not be written",
+                hint="let its owner open it once ('reasoner runs'), or copy it",
+            )
+        cls.open(chosen, create=False).close()
+        return cls(chosen, None, Reader(chosen))
+
     async def write(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run a job in the writer thread and return its result after it is committed.
 
         A cancelled caller does not undo the job: it is committed all the same.
         """
-        return await self._writer.submit_async(job, durable=durable)
+        return await self._writing.submit_async(job, durable=durable)
 
     def write_now(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Do the same from synchronous code, blocking until the commit."""
-        return self._writer.submit(job, durable=durable).result()
+        return self._writing.submit(job, durable=durable).result()
+
+    @property
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(f"the store {self.path} was opened for reading", hint="open it with Store.open")
+        return self._writer
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query as dictionaries.
@@ -78,13 +120,8 @@ class Store:
         Raises:
             StoreError: SQLite refused the query or the file.
         """
-        try:
-            with self._reading:
-                cursor = self._reader.execute(sql, tuple(params))
-                names = [column[0] for column in cursor.description]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        except DatabaseError as error:
-            raise explain(error, self.path) from error
+        names, found = self._fetch(sql, params)
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     def tuples(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query as tuples: for reading many of them, where naming every column costs more than the reading.
@@ -92,12 +129,16 @@ class Store:
         Raises:
             StoreError: SQLite refused the query or the file.
         """
-        try:
-            with self._reading:
-                found: list[tuple[Any, ...]] = self._reader.execute(sql, tuple(params)).fetchall()
-                return found
-        except DatabaseError as error:
-            raise explain(error, self.path) from error
+        return self._fetch(sql, params)[1]
+
+    def _fetch(self, sql: str, params: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with self._reading:
+            if isinstance(self._reader, Reader):
+                return self._reader.fetch(sql, params)
+            try:
+                return fetched(self._reader, sql, params)
+            except DatabaseError as error:
+                raise explain(error, self.path) from error
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> dict[str, Any] | None:
         """Return the first row of a query, or None."""
@@ -108,7 +149,8 @@ class Store:
         """Finish pending writes and close both connections. Safe to call twice."""
         if self._open:
             self._open = False
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
             self._reader.close()
 
     def __enter__(self) -> Self:
@@ -121,5 +163,23 @@ class Store:
 def _bring_up_to_date(db: Database, path: Path) -> None:
     newer = migrations.unknown(db)
     if newer:
-        raise StoreError(f"the database {path} was written by a newer reasoner (it has {newer[0]})", hint="upgrade reasoner-llm")
+        raise _newer(path, newer[0])
     migrations.migrate(db)
+
+
+def _newer(path: Path, step: str) -> StoreError:
+    return StoreError(f"the database {path} was written by a newer reasoner (it has {step})", hint="upgrade reasoner-llm")
+
+
+def _applied(store: Store) -> bool:
+    """Tell whether a file has every migration.
+
+    Raises:
+        StoreError: it has one that this version does not know.
+    """
+    if not store.tuples("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"):
+        return False
+    found = {name for (name,) in store.tuples("SELECT name FROM _sqlite_migrations WHERE migration_set = 'reasoner'")}
+    if newer := sorted(found - migrations.STEPS.keys()):
+        raise _newer(store.path, newer[0])
+    return migrations.STEPS.keys() <= found

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import StoreError, UnknownName
-from reasoner.store.claims import is_alive
+from reasoner.store.claims import presence
 from reasoner.store.interning import MESSAGE, message_of
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import Message, Problem
@@ -49,7 +49,7 @@ def at_work(store: Store) -> set[str]:
     return {
         run
         for worker, run, lease_until in store.tuples("SELECT id, run_id, lease_until FROM workers")
-        if is_alive(worker) and lease_until >= time.monotonic()
+        if presence(worker) != "gone" and lease_until >= time.monotonic()
     }
 
 

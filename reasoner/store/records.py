@@ -132,7 +132,7 @@ def _check_older(owner: str | None, run_id: str) -> None:
     if owner is None or owner.count("|") != 2:
         return
     host, pid, started = owner.split("|")
-    if claims.is_alive(f"{host}|{claims.boot()}|{pid}|{started}|"):
+    if claims.presence(claims.seen_here(host, pid, started)) == "there":
         raise StoreError(f"run {run_id} is being worked on by process {pid} of an older reasoner", hint="wait for it or stop it")
 
 

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reasoner.errors import ReasonerError, StoreError
 from reasoner.redaction import any_known, without_known
 from reasoner.store.connection import Connection, DatabaseError, explain
+from reasoner.store.place import Watch
+from reasoner.store.rescue import Rescue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,6 +72,8 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._synchronous = "FULL"
+        self._watch = Watch(path)
+        self._rescue: Rescue | None = None
         self._thread = threading.Thread(target=self._loop, name="reasoner-writer", daemon=True)
         self._thread.start()
 
@@ -120,10 +124,16 @@ class Writer:
             self._commit(group)
             if last:
                 break
+        if self._rescue is not None:
+            self._rescue.save()
         self._connection.close()
 
     def _commit(self, group: list[_Job]) -> None:
-        """Run a group of jobs in one transaction and tell each its outcome after the commit."""
+        """Run a group of jobs in one transaction and tell each its outcome after the commit.
+
+        Where the file is no longer there, what is committed is kept apart, and everybody is told that instead.
+        """
+        self._look()
         outcomes: list[tuple[Any, BaseException | None]] = []
         try:
             self._begin(durable=any(job.durable for job in group))
@@ -134,7 +144,22 @@ class Writer:
             failure = explain(error, self._path)
             failure.__cause__ = error
             outcomes = [(None, failure)] * len(group)
+        if (gone := self._look(save=True)) is not None:
+            outcomes = [(None, gone.error)] * len(group)
         _deliver([(job.future, result, problem) for job, (result, problem) in zip(group, outcomes, strict=True)])
+
+    def _look(self, *, save: bool = False) -> Rescue | None:
+        """Return what keeps the state of a file that is no longer there; None where it is. With `save` the state is kept now, the first time."""
+        if self._rescue is None:
+            lost = self._watch.lost()
+            if lost is None:
+                return None
+            if lost == "file":
+                self._watch.disown()
+            self._rescue = Rescue(self._connection, self._path, lost=lost, replaced=self._watch.replaced())
+        if save and not self._rescue.saved:
+            self._rescue.save()
+        return self._rescue
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable else "NORMAL"

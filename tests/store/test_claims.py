@@ -53,9 +53,12 @@ def dead(store: Store, worker: Worker) -> None:
     """Let a worker's process be one that has ended."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    name = worker.id.replace(f"|{os.getpid()}|", f"|{gone.pid}|")
-    store.write_now(lambda c: c.execute("UPDATE workers SET id = ? WHERE id = ?", (name, worker.id)))
-    store.write_now(lambda c: c.execute("UPDATE trajectories SET owner = ? WHERE owner = ?", (name, worker.id)))
+    rename(store, worker.id, worker.id.replace(f"|{os.getpid()}|", f"|{gone.pid}|"))
+
+
+def rename(store: Store, old: str, new: str) -> None:
+    store.write_now(lambda c: c.execute("UPDATE workers SET id = ? WHERE id = ?", (new, old)))
+    store.write_now(lambda c: c.execute("UPDATE trajectories SET owner = ? WHERE owner = ?", (new, old)))
 
 
 def test_one_worker_has_a_trajectory_until_it_dies_or_says_nothing_for_long(store: Store) -> None:
@@ -70,10 +73,37 @@ def test_one_worker_has_a_trajectory_until_it_dies_or_says_nothing_for_long(stor
 
 def test_a_pid_that_another_program_has_by_now_is_not_the_worker(store: Store) -> None:
     first = join(store)
-    assert claims.is_alive(first.id)
-    host, boot, pid, started, tail = first.id.split("|")
-    assert not claims.is_alive(f"{host}|{boot}|{pid}|1|{tail}")
-    assert not claims.is_alive(f"{host}|another boot|{pid}|{started}|{tail}")
+    assert claims.presence(first.id) == "there"
+    host, where, pid, started, tail = first.id.split("|")
+    assert claims.presence(f"{host}|{where}|{pid}|1|{tail}") == "gone"
+    assert claims.presence(f"{host}|another boot/{where.partition('/')[2]}|{pid}|{started}|{tail}") == "gone"
+
+
+@pytest.mark.parametrize("pid", ["living", "99999999"])
+def test_of_a_worker_in_another_namespace_or_under_another_host_name_only_the_lease_tells(store: Store, pid: str) -> None:
+    first, second = join(store), join(store)
+    take(store, first)
+    host, where, own, started, tail = first.id.split("|")
+    boot, _, namespace = where.partition("/")
+    number = own if pid == "living" else pid
+    for name in (
+        f"{host}|{boot}/1{namespace}|{number}|1|{tail}",
+        f"another-host|{where}|{number}|{started}|{tail}",
+        f"{host}|{boot}|{number}|{started}|{tail}",
+    ):
+        assert claims.presence(name) == "unseen"
+        rename(store, first.id, name)
+        assert take(store, second) == Claim("busy", 1), "its lease has not run out"
+        rename(store, name, first.id)
+    rename(store, first.id, f"another-host|{where}|{number}|{started}|{tail}")
+    store.write_now(lambda c: c.execute("UPDATE workers SET lease_until = 0 WHERE id LIKE 'another%'"))
+    assert take(store, second).state == "ours"
+
+
+def test_a_process_whose_start_cannot_be_read_is_not_taken_for_dead(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = join(store)
+    monkeypatch.setattr(claims, "_start_time", lambda _pid: "?")
+    assert claims.presence(first.id) == "there"
 
 
 async def test_whoever_lost_a_claim_can_write_nothing(store: Store) -> None:

@@ -53,11 +53,11 @@ def test_the_reader_cannot_write(tmp_path: Path) -> None:
 def test_a_job_that_fails_takes_nothing_with_it(tmp_path: Path) -> None:
     with Store.open(tmp_path / "s.db") as store:
         add = "INSERT INTO messages (hash, role, content) VALUES (?, 'user', 'x')"
-        good = [store._writer.submit(lambda c, i=i: c.execute(add, (str(i),)).rowcount) for i in range(5)]  # type: ignore[misc]
-        bad = store._writer.submit(lambda c: c.execute(add, ("0",)))
-        wrong = store._writer.submit(lambda _c: 1 // 0)
-        half = store._writer.submit(lambda c: (c.execute(add, ("7",)), 1 // 0))
-        after = store._writer.submit(lambda c: c.execute(add, ("9",)).rowcount)
+        good = [store._writing.submit(lambda c, i=i: c.execute(add, (str(i),)).rowcount) for i in range(5)]  # type: ignore[misc]
+        bad = store._writing.submit(lambda c: c.execute(add, ("0",)))
+        wrong = store._writing.submit(lambda _c: 1 // 0)
+        half = store._writing.submit(lambda c: (c.execute(add, ("7",)), 1 // 0))
+        after = store._writing.submit(lambda c: c.execute(add, ("9",)).rowcount)
         assert [f.result() for f in good] == [1] * 5
         with pytest.raises(StoreError, match="UNIQUE"):
             bad.result()
@@ -73,9 +73,9 @@ def test_waiting_jobs_are_committed_together(tmp_path: Path) -> None:
     """Group commit: many jobs, few transactions (counted through SQLite's own data_version is not possible, so by BEGIN)."""
     with Store.open(tmp_path / "s.db") as store:
         begun: list[str] = []
-        store._writer.submit(lambda c: c.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)).result()
-        first = store._writer.submit(lambda _c: __import__("time").sleep(0.3))
-        rest = [store._writer.submit(lambda c: c.execute("SELECT 1").fetchone()[0]) for _ in range(100)]
+        store._writing.submit(lambda c: c.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)).result()
+        first = store._writing.submit(lambda _c: __import__("time").sleep(0.3))
+        rest = [store._writing.submit(lambda c: c.execute("SELECT 1").fetchone()[0]) for _ in range(100)]
         first.result()
         assert sum(f.result() for f in rest) == 100
         assert len(begun) <= 3

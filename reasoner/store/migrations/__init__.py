@@ -19,6 +19,7 @@ from reasoner.store.migrations import (
     m020_viewer,
     m030_words,
     m040_parts,
+    m060_application_id,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
 
 STEPS = {
     module.__name__.rpartition(".")[2]: module.apply
-    for module in (m001_initial, m002_verdict_metrics, m003_durability, m010_compact, m020_viewer, m030_words, m040_parts)
+    for module in (
+        m001_initial,
+        m002_verdict_metrics,
+        m003_durability,
+        m010_compact,
+        m020_viewer,
+        m030_words,
+        m040_parts,
+        m060_application_id,
+    )
 }
 """All migrations by name, in order."""
 
