@@ -258,12 +258,14 @@ class MissingAsset(DataError):
 
 
 class CorruptRecord(DataError):
-    """One record of a data file cannot be used; the message names file and line."""
+    """One record of a data file cannot be used; the message names file, line and, where it is known, column."""
 
-    def __init__(self, path: object, line: int, why: str) -> None:
-        super().__init__(f"{path}, line {line}: {why}")
+    def __init__(self, path: object, line: int, why: str, *, column: int = 0, hint: str = "") -> None:
+        where = f"line {line}, column {column}" if column else f"line {line}"
+        super().__init__(f"{path}, {where}: {why}", hint=hint)
         self.path = str(path)
         self.line = line
+        self.column = column
 
 
 class StoreError(ReasonerError):

@@ -1,4 +1,7 @@
-r"""Pure text helpers: bounding, making safe, wrapping numbers. Knows no model, no terminal, no database.
+r"""Pure text helpers: bounding, making safe for a screen, finding answer lines. Knows no model, no terminal, no database.
+
+`clean` is for what is shown. What is stored, compared, exported or piped is never cleaned: joiners, variation selectors, private use and
+characters newer than this interpreter's tables are data.
 
 >>> clean("a\x1b[31mred\u202e")
 'a[31mred'
@@ -7,7 +10,6 @@ r"""Pure text helpers: bounding, making safe, wrapping numbers. Knows no model, 
 from __future__ import annotations
 
 import re
-import unicodedata
 
 MAX_ANSWER_CHARS = 65_536
 """No answer parser looks at more than this many characters of a text, taken from its end."""
@@ -15,7 +17,9 @@ MAX_ANSWER_CHARS = 65_536
 MAX_REPLY_CHARS = 1 << 22
 """A reply is cut here before anything looks at it (about four million characters)."""
 
-_KEEP = {"\n", "\t"}
+_STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+)
 # Every run of blanks and marks is one class with one star, so a line of 65,536 of them is read once, not once per split.
 _ANSWER = re.compile(
     r"^[\s>*_#`-]*(?:\d{1,3}[.):][\s*_]*)?(?:the\s+)?(?:final\s+|correct\s+)?answer"
@@ -30,10 +34,11 @@ _SPACED = re.compile(r"\s*([=+*/,()]|->|(?<=[0-9)])-(?=[0-9(]))\s*")
 
 
 def clean(text: str) -> str:
-    """Drop control, escape and bidirectional-override characters, so that printing the text cannot steer a terminal."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c for c in text if c in _KEEP or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
+    """Drop what steers a terminal or hides in a text: control, escape and direction characters, invisible tags, lone surrogates.
+
+    What scripts and emoji need to be seen aright stays (ZWJ, ZWNJ, variation selectors), and what this interpreter does not know as well.
+    """
+    return text if text.isascii() and text.isprintable() else _STEERS.sub("", text)
 
 
 def storable(text: str, n_chars: int = MAX_REPLY_CHARS) -> str:

@@ -63,6 +63,25 @@ def test_answer_line_is_linear(text: str) -> None:
 def test_clean_drops_what_steers_a_terminal() -> None:
     assert clean("a\x1b[31mb\x9b2Jc\u202ed\x07\r\ne\tf") == "a[31mb2Jcd\ne\tf"
     assert clean("Ladìn — ≤ 日本") == "Ladìn — ≤ 日本"
+    assert clean("a\u2066b\u2069\U000e0001c") == "abc"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👩\u200d🚀",
+        "می\u200cخواهم",
+        "❤\ufe0f",
+        "\ue000\uf8ff",
+        "\U0001fae9",
+        "\u0378",
+        "co\u00adop",
+        "\U000e0100",
+        "क्\u200dष",
+    ],
+)
+def test_clean_keeps_what_scripts_and_emoji_need(text: str) -> None:
+    assert clean(text) == text == storable(text)
 
 
 @given(st.text(st.characters(codec=None)))

@@ -72,6 +72,10 @@ class _Guarded:
         self._stream.write(text)
         return len(text)
 
+    def unguarded(self, text: str) -> None:
+        """Write data that goes into a pipe or a file and is not to be changed on its way."""
+        self._stream.write(text)
+
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
@@ -105,6 +109,15 @@ def print_json(value: Any) -> None:
     """Print one JSON value on standard output, ASCII only."""
     sys.stdout.write(redact(json.dumps(value, indent=2, ensure_ascii=True, default=str)) + "\n")
     sys.stdout.flush()
+
+
+def put(line: str) -> None:
+    """Print one line of data on standard output: cleaned where it is shown, as it is (but for keys) where it goes into a pipe or a file."""
+    stream = sys.stdout
+    if isinstance(stream, _Guarded) and not stream.isatty():
+        stream.unguarded(redact(line) + "\n")
+    else:
+        stream.write(shown(line) + "\n")
 
 
 def say(line: str) -> None:

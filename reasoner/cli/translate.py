@@ -11,7 +11,7 @@ from reasoner.cli import fragments
 from reasoner.cli import options as o
 from reasoner.cli.bench import Watch
 from reasoner.cli.corpus import K, Ranking, Window, checked_ranking
-from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, safe, say
+from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, put, say
 from reasoner.errors import BadConfig, DataError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
         return
     if not out_file:
         for translation in made.translations:
-            out.print(safe(translation), soft_wrap=True)
+            put(translation)
     if made.scores:
         signatures = "; ".join(f"{name} {signature}" for name, signature in made.scores.signatures.items())
         say(

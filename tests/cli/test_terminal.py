@@ -25,7 +25,7 @@ EVIL = {
     "isolate": "\u2066evil\u2069", "mark": "\u200fevil", "zero width": "e\u200bvil", "null": "e\x00vil", "delete": "e\x7fvil", "answerback": "\x05", "line separator": "a\u2028\x1b[2Kb",
     "tag": "\U000e0041evil", "query": "\x1b[6n", "shift": "\x0e", "surrogate": "\udc9b2J",
 }  # fmt: skip
-FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e0fff]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]")
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +113,16 @@ def test_the_streams_of_the_process_are_guarded(evil: str) -> None:
     guarded.writelines([evil, "c"])
     assert not FORBIDDEN.search(stream.getvalue())
     assert stream.getvalue().startswith("a")
+
+
+@pytest.mark.parametrize("data", ["می\u200cخواهم", "شلوم\u200f", "👩\u200d🚀", "\U000e0041", "\ue000"])
+def test_data_goes_into_a_pipe_as_it_is_and_is_cleaned_for_a_terminal(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    piped = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output._Guarded(piped))
+    output.put(data)
+    assert piped.getvalue() == data + "\n"
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdout", output._Guarded(screen))
+    output.put(data + "\x1b[2J\u202e")
+    assert not FORBIDDEN.search(screen.getvalue())
