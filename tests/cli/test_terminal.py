@@ -25,7 +25,9 @@ EVIL = {
     "isolate": "\u2066evil\u2069", "mark": "\u200fevil", "zero width": "e\u200bvil", "null": "e\x00vil", "delete": "e\x7fvil", "answerback": "\x05", "line separator": "a\u2028\x1b[2Kb",
     "tag": "\U000e0041evil", "query": "\x1b[6n", "shift": "\x0e", "surrogate": "\udc9b2J",
 }  # fmt: skip
-FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]")
+FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+)
 
 
 @pytest.fixture(scope="module")
