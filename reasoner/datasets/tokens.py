@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
+from reasoner.child_environment import child_environment
 from reasoner.errors import BadConfig, EngineLost, MissingDependency
 
 PATIENCE_S = 120.0
@@ -27,7 +28,7 @@ class Tokenizer:
     def __init__(self, name: str) -> None:
         self.name = name
         path = _path(name)
-        env = {**os.environ, "GGML_NO_BACKTRACE": "1"}
+        env = child_environment(GGML_NO_BACKTRACE="1", PYTHONPATH=os.pathsep.join(path or str(Path.cwd()) for path in sys.path))
         command = [sys.executable, "-m", "reasoner.datasets._token_worker", str(path)]
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, start_new_session=True

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from reasoner.child_environment import child_environment
 from reasoner.clients.llamacpp.frames import BrokenFrame, encode_frame, read_frame, write_all
 from reasoner.clients.llamacpp.starvation import Starvation
 from reasoner.errors import BadConfig
@@ -37,8 +37,6 @@ LOAD_DEADLINE_S = 600.0
 """Loading gives no sign of life in between, and a large model on a slow disk takes minutes."""
 KILL_WAIT_S = 5.0
 LOOK_EVERY_S = 1.0
-
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 
 
 class WorkerDied(Exception):
@@ -285,10 +283,9 @@ class WorkerProcess:
 
 
 def worker_environment() -> dict[str, str]:
-    """Return the environment of a worker: ours without secrets, with our own import path, and without a debugger on abort."""
-    kept = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    """Return the environment of a worker: what is listed of ours, with our own import path, and without a debugger on abort."""
     # The worker runs with -P, so that a file in the working directory cannot take the place of a module.
-    return {**kept, "GGML_NO_BACKTRACE": "1", "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    return child_environment(GGML_NO_BACKTRACE="1", PYTHONPATH=os.pathsep.join(path or str(Path.cwd()) for path in sys.path))
 
 
 def _signal_name(number: int) -> str:
