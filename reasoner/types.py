@@ -318,7 +318,7 @@ class Demonstration:
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How a client's calls are to be spaced, where it has an opinion (its attribute `pacing`); the run sees to it."""
+    """How a client's calls are to be spaced; the run sees to it. The defaults are those of a client that says nothing."""
 
     adaptive: bool = False
     """Find out how many calls at once the server bears; `concurrency` is then the most that are tried."""
@@ -336,8 +336,8 @@ class Client(Protocol):
 
     `name` is what tables and rows call the model (`local`, `openai:gpt-x`, `teacher`); `fingerprint` names exactly what
     answers (weights hash, template, options), so that a run is never silently continued with another model; `paid` says
-    whether calls cost money; `concurrency` is how many calls may be under way at once. One that wants its calls spaced has an
-    attribute `pacing` as well, see `Pacing`.
+    whether calls cost money; `concurrency` is how many calls may be under way at once. What a client may have besides is declared in `Paced`
+    and `Adapted`.
     """
 
     name: str
@@ -354,3 +354,23 @@ class Client(Protocol):
 
     async def aclose(self) -> None:
         """Release what the client holds (connections, worker processes). Safe to call twice."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A client that wants its calls spaced; others are paced as `Pacing()` says."""
+
+    @property
+    def pacing(self) -> Pacing:
+        """How its calls are to be spaced."""
+        ...
+
+
+@runtime_checkable
+class Adapted(Protocol):
+    """A client that may answer through an adapter; others have none."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any] | None:
+        """What a run's row says beside name and fingerprint: adapter, base and what the adapter was trained on. None without an adapter."""
+        ...

@@ -11,11 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import reasoner
 from reasoner import registry
+from reasoner.calling.limiter import limiters_for
+from reasoner.clients import ClientOptions, open_client
 from reasoner.datasets.export import export
+from reasoner.errors import BadConfig
 from reasoner.store import Store
+from reasoner.strategies import Strategy
+from reasoner.types import Adapted, Client, Paced
 
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w/.]+)`[^\n]*\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
@@ -55,6 +61,23 @@ def test_a_strategy_and_a_client(added: Path) -> None:
     assert result.spent.calls == 3
     assert result.trajectory is not None
     assert [result.trajectory.mark_of(t).status for t in result.trajectory.thoughts()] == ["open", "pruned", "pruned", "final"]
+
+
+def test_a_client_of_six_members_is_neither_paced_nor_adapted(added: Path) -> None:
+    client = open_client("constant:x")
+    assert isinstance(client, Client)
+    assert not isinstance(client, Paced | Adapted)
+    assert limiters_for([client])[id(client)].n == 8
+    assert isinstance(open_client("openai:m", ClientOptions(base_url="http://127.0.0.1:1/v1")), Paced)
+    assert isinstance(open_client("local"), Adapted)
+
+
+def test_parameters_that_do_not_derive_are_refused_where_they_are_written() -> None:
+    with pytest.raises(BadConfig, match=r"Bare.Params does not derive from Strategy.Params; write class Params\(Strategy.Params\)"):
+
+        class Bare(Strategy):
+            class Params(BaseModel):  # type: ignore[assignment]
+                looks: int = 1
 
 
 def test_a_puzzle(added: Path) -> None:

@@ -24,7 +24,7 @@ from typing import Self
 
 from reasoner.calling.retry import RetryBudget
 from reasoner.errors import BadConfig, KeyRefused, QuotaExhausted, RateLimited, Refused, ServerFailed
-from reasoner.types import Client, Pacing
+from reasoner.types import Client, Paced, Pacing
 
 QUIET_ROUNDS = 16
 """Rounds of successes before one call more is tried at a level that was too much; halved each time that holds."""
@@ -230,7 +230,7 @@ def limiters_for(clients: Sequence[Client]) -> dict[int, Limiter]:
     circuits: dict[object, Circuit] = {}
     made: dict[int, Limiter] = {}
     for client in clients:
-        pacing: Pacing = getattr(client, "pacing", Pacing())
+        pacing = client.pacing if isinstance(client, Paced) else Pacing()
         circuit = circuits.setdefault(pacing.account, Circuit()) if pacing.account is not None else Circuit()
         made[id(client)] = Limiter(client.concurrency, pacing=pacing, circuit=circuit)
     return made

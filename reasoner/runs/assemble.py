@@ -82,7 +82,7 @@ def assemble(
         caller=caller,
         prompts=prompts,
         sampling=plan.sampling,
-        numbers=getattr(strategy.params, "numbers", "plain"),
+        numbers=strategy.params.numbers,
         lookups=_lookups(store, prompts, solver, instance, row.run_id),
         oracle=strategy.oracle,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.budget import Limits
 from reasoner.translation.library import open_corpus
-from reasoner.types import Problem, Sampling, digest
+from reasoner.types import Adapted, Problem, Sampling, digest
 from reasoner.version import __version__
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Plan:
         names = sorted({name for s in self.strategies for name in s.names})
         corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
         # What a client knows of where its answers come from (an adapter with its base and data); most know nothing.
-        adapters = {client.name: found for client in clients if (found := getattr(client, "provenance", None))}
+        adapters = {client.name: found for client in clients if isinstance(client, Adapted) and (found := client.provenance)}
         return {
             "version": __version__,
             "problems": digest(*[p.id for p in self.problems]),

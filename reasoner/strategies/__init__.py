@@ -17,10 +17,11 @@ Importing this package imports no strategy.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reasoner.errors import BadConfig
 from reasoner.session.digit_grouping import NumberFormat
 from reasoner.types import Message
 
@@ -60,6 +61,11 @@ class Strategy(ABC):
     params: Params
     inner: Strategy | None
     """The strategy inside this one, None where there is none."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not issubclass(cls.Params, Strategy.Params):
+            raise BadConfig(f"{cls.__name__}.Params does not derive from Strategy.Params", hint="write class Params(Strategy.Params)")
 
     def __init__(self, params: Params, inner: Strategy | None = None) -> None:
         self.params = params

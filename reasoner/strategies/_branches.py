@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reasoner.session import Session
-    from reasoner.session.digit_grouping import NumberFormat
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Thought
     from reasoner.types import Answer
@@ -45,8 +44,7 @@ def inner_of(strategy: Strategy) -> Strategy:
 
 def open_branch(session: Session, inner: Strategy, *, role: str, label: str = "", parent: Thought | None = None, **view: Any) -> Session:
     """Open a view of the session for one run of an inner strategy, with what that strategy's own parameters ask for."""
-    numbers: NumberFormat = getattr(inner.params, "numbers", "plain")
-    return session.branch(parent=parent, role=role, label=label, numbers=numbers, oracle=inner.oracle, **view)
+    return session.branch(parent=parent, role=role, label=label, numbers=inner.params.numbers, oracle=inner.oracle, **view)
 
 
 async def sample(session: Session, inner: Strategy, *, role: str, n: int, sampling: Mapping[str, Any]) -> list[Branch]:
