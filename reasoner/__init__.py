@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from reasoner.comparison.comparison import Comparison
     from reasoner.errors import ReasonerError
     from reasoner.prompts import Prompts
+    from reasoner.registry import register
     from reasoner.runs.runner import Outcome, Report, Runner
     from reasoner.session import Session
-    from reasoner.solver import Solver
+    from reasoner.solver import Searchable, Solver
     from reasoner.store import Store
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Thought, Trajectory
@@ -52,6 +53,7 @@ _HOME = {
     "Request": "types",
     "Runner": "runs.runner",
     "Sampling": "types",
+    "Searchable": "solver",
     "Session": "session",
     "Setup": "api.solve",
     "Solver": "solver",
@@ -71,6 +73,7 @@ _HOME = {
     "compare_run": "api.solve",
     "fork": "api.resume",
     "open_client": "clients",
+    "register": "registry",
     "replay": "api.resume",
     "resume": "api.resume",
     "solve": "api.solve",
@@ -97,6 +100,7 @@ __all__ = [
     "Request",
     "Runner",
     "Sampling",
+    "Searchable",
     "Session",
     "Setup",
     "Solver",
@@ -116,6 +120,7 @@ __all__ = [
     "compare_run",
     "fork",
     "open_client",
+    "register",
     "replay",
     "resume",
     "solve",

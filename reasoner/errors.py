@@ -4,6 +4,7 @@
 ReasonerError                      retryable, hint, exit_code, stops_run (class attributes); cause always chained
 ├─ UsageError                      the caller
 │  ├─ UnknownName                  no strategy, solver, client or format of that name (lists near names)
+│  ├─ BrokenPlugin                 an installed package offers something that cannot be loaded
 │  ├─ BadConfig                    a parameter or option has a value it cannot have
 │  ├─ BadInstance                  a problem line does not follow the solver's syntax
 │  ├─ BadTemplate                  a prompt file is missing a variable, is malformed, or does too much
@@ -88,6 +89,10 @@ class UnknownName(UsageError):
         hint = "did you mean " + " or ".join(f"'{n}'" for n in near) + "?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name[:80]!r}", hint=hint)
         self.near = near
+
+
+class BrokenPlugin(UsageError):
+    """An installed package offers a strategy, solver, client, format or prompts that cannot be loaded."""
 
 
 class BadConfig(UsageError):

@@ -39,6 +39,7 @@ class Solver(ABC, Generic[I]):
     searched derives from `Searchable`.
     """
 
+    registered_as: ClassVar[Literal["solver"]] = "solver"
     name: ClassVar[str]
     """The registry name; the same word as the module's file."""
     summary: ClassVar[str]

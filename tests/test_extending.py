@@ -76,7 +76,7 @@ def test_parameters_that_do_not_derive_are_refused_where_they_are_written() -> N
     with pytest.raises(BadConfig, match=r"Bare.Params does not derive from Strategy.Params; write class Params\(Strategy.Params\)"):
 
         class Bare(Strategy):
-            class Params(BaseModel):  # type: ignore[assignment]
+            class Params(BaseModel):
                 looks: int = 1
 
 

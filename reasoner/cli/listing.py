@@ -8,7 +8,7 @@ import typer
 
 from reasoner import registry
 from reasoner.cli import options as o
-from reasoner.cli.output import guarded, out, print_json, safe
+from reasoner.cli.output import err, guarded, out, print_json, safe
 
 
 def register(app: typer.Typer) -> None:
@@ -16,16 +16,22 @@ def register(app: typer.Typer) -> None:
     app.command("list", epilog="Example:\n\n  reasoner list --json")(listing)
 
 
+_LOADED: tuple[registry.Kind, ...] = ("solver", "strategy", "format")
+
+
 @guarded
 def listing(json: o.Json = False) -> None:
     """List problem families, strategies with their parameters, clients and dataset formats."""
     from rich.table import Table  # noqa: PLC0415
 
-    solvers = [_solver(registry.solver(name)) for name in registry.names("solver")]
-    strategies = [_strategy(registry.find("strategy", name)) for name in registry.names("strategy")]
-    formats = [{"name": name, "summary": registry.find("format", name).summary} for name in registry.names("format")]
+    found = {kind: registry.load_all(kind) for kind in _LOADED}
+    solvers = [_solver(cls) for cls in found["solver"].things.values()]
+    strategies = [_strategy(cls) for cls in found["strategy"].things.values()]
+    formats = [{"name": name, "summary": cls.summary} for name, cls in found["format"].things.items()]
+    broken = [str(error) for kind in _LOADED for error in found[kind].broken]
     if json:
-        print_json({"solvers": solvers, "strategies": strategies, "clients": registry.names("client"), "formats": formats})
+        clients = registry.names("client")
+        print_json({"solvers": solvers, "strategies": strategies, "clients": clients, "formats": formats, "broken": broken})
         return
     for title, rows in (("solvers", solvers), ("strategies", strategies), ("formats", formats)):
         table = Table(box=None, header_style="bold", pad_edge=False, title=title, title_justify="left", title_style="bold cyan")
@@ -41,6 +47,8 @@ def listing(json: o.Json = False) -> None:
             + ", ".join(f"{n}:NAME" if n in {"openai", "scripted"} else n for n in registry.names("client") if n != "llamacpp")
         )
     )
+    for fault in broken:
+        err.print(safe(f"left out: {fault}"), style="yellow")
 
 
 def _cell(value: Any) -> str:

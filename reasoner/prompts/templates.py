@@ -29,9 +29,9 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reasoner.assets import asset_dir
 from reasoner.errors import BadTemplate, MissingAsset, UnknownName
 from reasoner.prompts.bounds import WORK, CountingEnvironment, Work, counted, prepare
+from reasoner.prompts.places import template_names, template_path
 from reasoner.types import Message, Role
 
 if TYPE_CHECKING:
@@ -253,9 +253,9 @@ def _check_tree(name: str, path: Path, tree: nodes.Template, offset: int) -> Non
 
 
 class Prompts:
-    """All templates: those shipped, single ones overridden by a directory of the user's own.
+    """All templates: those shipped, those of packages and scripts, and single ones overridden by a directory of the user's own.
 
-    `Prompts("mine").get("cot/answer")` reads `mine/cot/answer.jinja` if there is one, else the shipped file.
+    `Prompts("mine").get("cot/answer")` reads `mine/cot/answer.jinja` if there is one, else the shipped file (see `reasoner.prompts.places`).
     """
 
     def __init__(self, override: Path | str | None = None) -> None:
@@ -273,29 +273,28 @@ class Prompts:
         Raises:
             UnknownName: there is no such template.
             BadTemplate: it cannot be used.
+            BrokenPlugin: the package it belongs to cannot be loaded.
         """
         if name not in self._loaded:
-            self._loaded[name] = load_prompt(name, self._find(name))
+            path = template_path(name, override=self.override)
+            if path is None:
+                raise UnknownName("template", name, self.names())
+            self._loaded[name] = load_prompt(name, path)
         return self._loaded[name]
 
     def fingerprint(self, prefix: str) -> str:
-        """Return one hash over every template whose name starts with `prefix`; it changes when any of them does."""
-        names = sorted({n for n in self.names() if n.startswith(prefix)})
+        """Return one hash over every template whose name starts with `prefix`; it changes when any of them does.
+
+        Raises:
+            BrokenPlugin: the package they belong to cannot be loaded.
+        """
         h = hashlib.sha256()
-        for name in names:
-            h.update(f"{name}={hashlib.sha256(self._find(name).read_bytes()).hexdigest()}\n".encode())
+        for name in template_names(prefix, override=self.override):
+            path = template_path(name, override=self.override)
+            if path is not None:
+                h.update(f"{name}={hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         return h.hexdigest()
 
     def names(self) -> list[str]:
         """Return the names of all templates, sorted."""
-        roots = [asset_dir("prompts"), *([self.override] if self.override else [])]
-        found = {p.relative_to(root).with_suffix("").as_posix() for root in roots for p in root.rglob("*.jinja")}
-        return sorted(found)
-
-    def _find(self, name: str) -> Path:
-        parts = name.split("/")
-        if all(part and part.replace("_", "").replace("-", "").isalnum() for part in parts):
-            for root in (self.override, asset_dir("prompts")):
-                if root is not None and (path := root.joinpath(*parts).with_suffix(".jinja")).is_file():
-                    return path
-        raise UnknownName("template", name, self.names())
+        return template_names(override=self.override)

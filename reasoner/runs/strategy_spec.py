@@ -75,7 +75,7 @@ def strategy_spec(name: str, params: Mapping[str, Any], inner: StrategySpec | No
         known = ", ".join(parameter_names(cls)) or "none"
         raise BadConfig(f"strategy {name}: {where}={first['input']!r}: {first['msg']}", hint=f"its parameters are: {known}") from error
     if inner is not None and not cls.takes_inner:
-        outer = [n for n in registry.names("strategy") if registry.find("strategy", n).takes_inner]
+        outer = [n for n, found in registry.load_all("strategy").things.items() if found.takes_inner]
         raise BadConfig(f"strategy {name} takes no other strategy inside it, and {inner.label!r} was given", hint=f"{', '.join(outer)} do")
     default = strategy_spec(cls.default_inner, {}) if cls.default_inner else None
     chosen = inner or default

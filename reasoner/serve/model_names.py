@@ -47,7 +47,7 @@ class ModelNames:
 
     def names(self) -> list[str]:
         """Return what `GET /v1/models` lists: each model, and each strategy over it."""
-        general = [n for n in registry.names("strategy") if not registry.find("strategy", n).solvers]
+        general = [n for n, found in registry.load_all("strategy").things.items() if not found.solvers]
         return [name for model in self.clients for name in (model, *(f"{strategy}/{model}" for strategy in general))]
 
     def resolve(self, name: str) -> Target:

@@ -38,6 +38,7 @@ class Strategy(ABC):
     `prompts/<name>/`.
     """
 
+    registered_as: ClassVar[Literal["strategy"]] = "strategy"
     name: ClassVar[str]
     """The registry name; the same word as the module's file."""
     summary: ClassVar[str]
