@@ -25,6 +25,15 @@ def _asks_a_model(node: ast.AST) -> bool:
     return name != "engine"
 
 
+def test_sql_stands_in_the_store_only() -> None:
+    # Named here until their rewriting is done; nothing is added to the list.
+    left = {"reasoner/api/resume.py", "reasoner/runs/saved_plan.py", "reasoner/serve/executor.py"}
+    found = {
+        str(p.relative_to(ROOT)) for p in FILES if "SELECT " in p.read_text(encoding="utf-8") and p.parts[-2] not in {"store", "migrations"}
+    }
+    assert found <= left
+
+
 def test_strategies_read_no_clock_and_no_global_random() -> None:
     for path in (ROOT / "reasoner" / "strategies").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

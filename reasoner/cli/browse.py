@@ -43,10 +43,10 @@ def runs(
     """List the newest runs; ↻ marks those that 'reasoner resume' can go on with."""
     from rich.table import Table  # noqa: PLC0415
 
-    from reasoner.store import queries  # noqa: PLC0415
+    from reasoner.store.run_queries import runs as newest  # noqa: PLC0415
 
     with _open(db) as store:
-        rows = queries.runs(store, limit=limit)
+        rows = [{name: value for name, value in row.items() if name != "manifest"} for row in newest(store, limit=limit)]
     if json:
         print_json(rows)
         return
@@ -61,8 +61,8 @@ def runs(
         names = ("solvers", "strategies") if narrow else ("solvers", "strategies", "models")
         started = row["created"][5:16] if narrow else row["created"][:19]
         table.add_row(
-            row["id"], _status(row), started.replace("T", " "), *(safe(row[name] or "", n_chars=length) for name in names),
-            f"{row['correct'] or 0}/{row['trajectories']}", str((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)),
+            row["id"], _status(row), started.replace("T", " "), *(safe(", ".join(row[name]), n_chars=length) for name in names),
+            f"{row['correct']}/{row['trajectories']}", str(row["prompt_tokens"] + row["completion_tokens"]),
         )  # fmt: skip
     out.print(table)
 

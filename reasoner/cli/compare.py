@@ -14,7 +14,7 @@ from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:
     from reasoner.comparison.comparison import Comparison
-    from reasoner.comparison.tables import Sheet
+    from reasoner.comparison.tables import ComparisonTable
 
 NARROWEST = 80
 """Columns a table is drawn for at least."""
@@ -119,13 +119,13 @@ def _write(made: Comparison, *, markdown: Path | None, plot: Path | None) -> Non
 
 def _show(made: Comparison) -> None:
     """Print the tables; a narrow terminal gets fewer columns (`--json` and `--markdown` always have everything)."""
-    from reasoner.comparison.tables import sheets  # noqa: PLC0415
+    from reasoner.comparison.tables import tables  # noqa: PLC0415
 
     if len(made.models) == 1:
         out.print(safe(f"model {made.models[0]}", style="dim"))
-    for sheet in sheets(made):
+    for table in tables(made):
         # Below this width rich would drop whole columns; the terminal's own wrapping loses nothing.
-        out.print(table(sheet if out.width >= NARROW else sheet.narrow()), width=max(out.width, NARROWEST), crop=False)
+        out.print(drawn(table if out.width >= NARROW else table.narrow()), width=max(out.width, NARROWEST), crop=False)
         out.print()
     for claim in made.claims:
         out.print(safe(claim.sentence()), soft_wrap=True)
@@ -137,14 +137,14 @@ def _show(made: Comparison) -> None:
     out.print(safe(f"run {made.run}: look with 'reasoner show {made.run}'", style="dim"))
 
 
-def table(sheet: Sheet) -> Any:
+def drawn(table: ComparisonTable) -> Any:
     """Return one table for the terminal."""
     from rich.table import Table  # noqa: PLC0415
 
     made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
-    made.title = sheet.title
-    for column in sheet.columns:
+    made.title = table.title
+    for column in table.columns:
         made.add_column(safe(column.name), justify="left" if column.words else "right", no_wrap=column.name != "strategy", overflow="fold")
-    for line in sheet.lines:
+    for line in table.lines:
         made.add_row(*(safe(cell) for cell in line))
     return made

@@ -143,21 +143,21 @@ def _database(db: Any) -> dict[str, Any]:
     from reasoner.store import Store  # noqa: PLC0415
     from reasoner.store.connection import is_wal  # noqa: PLC0415
     from reasoner.store.database import store_path  # noqa: PLC0415
-    from reasoner.store.queries import at_work  # noqa: PLC0415
+    from reasoner.store.run_queries import at_work, n_runs  # noqa: PLC0415
 
     path = store_path(db)
     if not path.exists():
         return {"path": str(path), "state": "not made yet", "directory_writable": os.access(path.parent, os.W_OK)}
     try:
         with Store.read(path) as store:
-            state = store.rows("PRAGMA quick_check(1)")[0]["quick_check"]
+            state = store.check()
             return {
                 "path": str(path),
                 "state": state,
                 "size_bytes": path.stat().st_size,
                 "wal": is_wal(path),
                 "processes_at_work": len(at_work(store)),
-                "runs": store.rows("SELECT count(*) AS n FROM runs")[0]["n"],
+                "runs": n_runs(store),
             }
     except ReasonerError as error:
         return {"path": str(path), "state": str(error)}

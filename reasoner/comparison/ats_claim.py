@@ -4,7 +4,7 @@ For every `ats` and every `tot` of a comparison: the paired test of their accura
 That two accuracies cannot be told apart is no proof that they are equal; the interval of their difference says how far apart they may
 be. Where neither solved anything there is no accuracy at which to compare, whatever the ratio. Knows trials.
 
-    claims(trials, scope="pooled") -> [Claim(strategy="ats", against="tot", calls_ratio=41.0, verdict="indistinguishable", ...)]
+    ats_claims(trials, scope="pooled") -> [AtsClaim(strategy="ats", against="tot", calls_ratio=41.0, verdict="indistinguishable", ...)]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from reasoner.comparison.paired_tests import Pair, pair
+from reasoner.comparison.paired_tests import PairedTest, paired_test
 from reasoner.comparison.standings import Scope, Standing, by_contender
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ CLAIMED = "ats"
 AGAINST = "tot"
 ALPHA = 0.05
 
-Verdict = Literal["indistinguishable", "more accurate", "less accurate", "nothing solved"]
+ClaimVerdict = Literal["indistinguishable", "more accurate", "less accurate", "nothing solved"]
 
-_WORDS: dict[Verdict, str] = {
+_WORDS: dict[ClaimVerdict, str] = {
     "indistinguishable": "accuracies cannot be told apart",
     "more accurate": "is more accurate",
     "less accurate": "is less accurate: the accuracies are not equal",
@@ -35,10 +35,10 @@ _WORDS: dict[Verdict, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class AtsClaim:
     """`ats` against `tot` on the same problems."""
 
-    pair: Pair
+    pair: PairedTest
     accuracy: float
     against_accuracy: float
     calls_ratio: float | None
@@ -48,7 +48,7 @@ class Claim:
     """Tokens a correct answer of `tot` cost over those of `ats`; None when either solved nothing."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ClaimVerdict:
         """What the paired test says of the accuracies at the 5 % level."""
         if not self.accuracy and not self.against_accuracy:
             return "nothing solved"
@@ -92,12 +92,12 @@ def _times(ratio: float | None) -> str:
     return "(unknown) times" if ratio is None else f"{ratio:.3g} times"
 
 
-def claims(trials: Iterable[Trial], rows: Sequence[Standing], *, scope: Scope) -> list[Claim]:
+def ats_claims(trials: Iterable[Trial], rows: Sequence[Standing], *, scope: Scope) -> list[AtsClaim]:
     """Return a claim for each `ats` and each `tot` of the same model and scope; `rows` are the standings of that scope."""
     groups = by_contender(trials, scope)
     standing = {(row.model, row.solver, row.level, row.strategy): row for row in rows}
     return [
-        _claim(pair(mine[1], mine[0], groups[mine], groups[theirs]), standing[mine], standing[theirs])
+        _claim(paired_test(mine[1], mine[0], groups[mine], groups[theirs]), standing[mine], standing[theirs])
         for mine in groups
         for theirs in groups
         if mine[:3] == theirs[:3] and _is(mine[3], CLAIMED, groups[mine]) and _is(theirs[3], AGAINST, groups[theirs])
@@ -108,8 +108,8 @@ def _is(strategy: str, name: str, group: Sequence[Trial]) -> bool:
     return strategy.partition(":")[0] == name and not group[0].upper_bound
 
 
-def _claim(paired: Pair, mine: Standing, theirs: Standing) -> Claim:
-    return Claim(
+def _claim(paired: PairedTest, mine: Standing, theirs: Standing) -> AtsClaim:
+    return AtsClaim(
         pair=paired,
         accuracy=mine.accuracy,
         against_accuracy=theirs.accuracy,

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reasoner.comparison.ats_claim import Claim, claims
-from reasoner.comparison.equal_tokens import match
-from reasoner.comparison.paired_tests import Pair, pairs
+from reasoner.comparison.ats_claim import AtsClaim, ats_claims
+from reasoner.comparison.equal_tokens import at_equal_tokens
+from reasoner.comparison.paired_tests import PairedTest, paired_tests
 from reasoner.comparison.standings import Scope, Standing, by_contender, standings
 from reasoner.errors import BadConfig
 
@@ -34,8 +34,8 @@ class Comparison:
     rows: tuple[Standing, ...]
     levels: tuple[Standing, ...]
     """The same, level by level, for problems that have a level."""
-    tests: tuple[Pair, ...]
-    claims: tuple[Claim, ...]
+    tests: tuple[PairedTest, ...]
+    claims: tuple[AtsClaim, ...]
     left_out: int
     open: int
 
@@ -98,14 +98,14 @@ def compare_trials(trials: Trials, *, baseline: str | None = None) -> Comparison
     made = trials.trials
     chosen = choose_baseline({trial.strategy: trial.upper_bound for trial in made}, baseline if made else None)
     rows: list[Standing] = []
-    tests: list[Pair] = []
-    claimed: list[Claim] = []
+    tests: list[PairedTest] = []
+    claimed: list[AtsClaim] = []
     scopes: tuple[Scope, ...] = ("solver", "pooled")
     for scope in scopes:
         scoped = standings(made, scope=scope)
-        claimed += claims(made, scoped, scope=scope)
-        rows += _with_matches(scoped, made, chosen, scope)
-        tests += pairs(made, baseline=chosen, scope=scope) if chosen is not None else []
+        claimed += ats_claims(made, scoped, scope=scope)
+        rows += _with_equal_tokens(scoped, made, chosen, scope)
+        tests += paired_tests(made, baseline=chosen, scope=scope) if chosen is not None else []
     levels = standings([trial for trial in made if trial.level is not None], scope="level")
     return Comparison(
         run=trials.run, command=trials.command, baseline=chosen, samples=trials.samples, rows=tuple(rows), levels=tuple(levels),
@@ -113,7 +113,7 @@ def compare_trials(trials: Trials, *, baseline: str | None = None) -> Comparison
     )  # fmt: skip
 
 
-def _with_matches(rows: Sequence[Standing], trials: Sequence[Trial], baseline: str | None, scope: Scope) -> list[Standing]:
+def _with_equal_tokens(rows: Sequence[Standing], trials: Sequence[Trial], baseline: str | None, scope: Scope) -> list[Standing]:
     """Add accuracy at equal tokens to the rows it is defined for: all but the baseline itself and upper bounds."""
     groups = by_contender(trials, scope)
     return [
@@ -121,7 +121,9 @@ def _with_matches(rows: Sequence[Standing], trials: Sequence[Trial], baseline: s
         if baseline is None or row.strategy == baseline or row.upper_bound
         else replace(
             row,
-            equal_tokens=match(groups[row.model, row.solver, row.level, row.strategy], groups[row.model, row.solver, row.level, baseline]),
+            equal_tokens=at_equal_tokens(
+                groups[row.model, row.solver, row.level, row.strategy], groups[row.model, row.solver, row.level, baseline]
+            ),
         )
         for row in rows
     ]

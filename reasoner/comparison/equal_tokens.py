@@ -5,7 +5,7 @@ to last, as fit into that budget, and answers by plurality (the most frequent an
 consistency does with the same tokens. Nothing is extrapolated: where a further sample would have fitted and none was recorded, there
 is no figure, and `samples_needed` says about how many samples there would have to be.
 
-    match(ats_trials, cot_trials) -> EqualTokens(accuracy=0.62, baseline_accuracy=0.58, tokens=410.0, ...)
+    at_equal_tokens(ats_trials, cot_trials) -> EqualTokens(accuracy=0.62, baseline_accuracy=0.58, tokens=410.0, ...)
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class EqualTokens:
         }
 
 
-def match(strategy: Sequence[Trial], baseline: Sequence[Trial]) -> EqualTokens:
+def at_equal_tokens(strategy: Sequence[Trial], baseline: Sequence[Trial]) -> EqualTokens:
     """Compare two strategies on the same problems at equal tokens."""
     mine, theirs = _by_problem(strategy), _by_problem(baseline)
     problems = [problem for problem in mine if problem in theirs]

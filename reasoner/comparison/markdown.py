@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from reasoner.comparison.tables import UPPER_BOUND, sheets
+from reasoner.comparison.tables import UPPER_BOUND, tables
 from reasoner.errors import BadConfig
 from reasoner.text import clean
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reasoner.comparison.comparison import Comparison
-    from reasoner.comparison.tables import Sheet
+    from reasoner.comparison.tables import ComparisonTable
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&!])")
 
@@ -31,8 +31,8 @@ def markdown(comparison: Comparison, *, picture: str | None = None) -> str:
         parts += [*_code(comparison.command), ""]
     models = ", ".join(_cell(model) for model in comparison.models)
     parts += [f"Models: {models}. Samples of each problem: {comparison.samples}. Baseline: {_cell(comparison.baseline or 'none')}.", ""]
-    for sheet in sheets(comparison):
-        parts += [f"## {sheet.title}", "", *_table(sheet), ""]
+    for table in tables(comparison):
+        parts += [f"## {table.title}", "", *_table(table), ""]
     if comparison.claims:
         parts += ["## Claims", "", *(f"- {_cell(claim.sentence())}." for claim in comparison.claims), ""]
     if picture:
@@ -71,10 +71,10 @@ def _notes(comparison: Comparison) -> list[str]:
     return [line for note in notes for line in (note, "")]
 
 
-def _table(sheet: Sheet) -> list[str]:
-    heads = [_cell(column.name) for column in sheet.columns]
-    rules = ["---" if column.words else "---:" for column in sheet.columns]
-    return ["| " + " | ".join(cells) + " |" for cells in (heads, rules, *([_cell(cell) for cell in line] for line in sheet.lines))]
+def _table(table: ComparisonTable) -> list[str]:
+    heads = [_cell(column.name) for column in table.columns]
+    rules = ["---" if column.words else "---:" for column in table.columns]
+    return ["| " + " | ".join(cells) + " |" for cells in (heads, rules, *([_cell(cell) for cell in line] for line in table.lines))]
 
 
 def _cell(text: str) -> str:

@@ -2,7 +2,7 @@
 
 Only the first sample of a problem takes part: samples of one problem are not independent. Knows trials; an upper bound is not tested.
 
-    pairs(trials, baseline="cot", scope="solver") -> [Pair(solver="game24", strategy="ats", gained=9, lost=1, p=0.021, ...)]
+    paired_tests(trials, baseline="cot", scope="solver") -> [PairedTest(solver="game24", strategy="ats", gained=9, lost=1, p=0.021, ...)]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairedTest:
     """One strategy against another: on how many problems both, one, or neither was correct, and what follows."""
 
     solver: str | None
@@ -65,11 +65,11 @@ class Pair:
         }  # fmt: skip
 
 
-def pair(solver: str | None, model: str, one: Sequence[Trial], other: Sequence[Trial]) -> Pair:
-    """Pair two strategies' first answers by problem."""
+def paired_test(solver: str | None, model: str, one: Sequence[Trial], other: Sequence[Trial]) -> PairedTest:
+    """PairedTest two strategies' first answers by problem."""
     mine, theirs = ({t.problem_id: t.correct for t in group if t.sample == 0} for group in (one, other))
     cells = [(mine[problem], theirs[problem]) for problem in mine.keys() & theirs.keys()]
-    return Pair(
+    return PairedTest(
         solver=solver,
         model=model,
         strategy=one[0].strategy,
@@ -81,11 +81,11 @@ def pair(solver: str | None, model: str, one: Sequence[Trial], other: Sequence[T
     )
 
 
-def pairs(trials: Iterable[Trial], *, baseline: str, scope: Scope) -> list[Pair]:
+def paired_tests(trials: Iterable[Trial], *, baseline: str, scope: Scope) -> list[PairedTest]:
     """Test every strategy that is no upper bound against the baseline, and correct for the number of tests in this list."""
     groups = by_contender(trials, scope)
     made = [
-        pair(solver, model, group, groups[model, solver, level, baseline])
+        paired_test(solver, model, group, groups[model, solver, level, baseline])
         for (model, solver, level, strategy), group in groups.items()
         if strategy != baseline and not group[0].upper_bound and (model, solver, level, baseline) in groups
     ]

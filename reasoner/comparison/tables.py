@@ -2,7 +2,7 @@
 
 Knows comparisons; no terminal and no Markdown. Texts are not escaped here.
 
-    sheets(comparison)[0].columns -> (Column("solver", words=True), Column("strategy", words=True), Column("#"), ...)
+    tables(comparison)[0].columns -> (Column("solver", words=True), Column("strategy", words=True), Column("#"), ...)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reasoner.comparison.comparison import Comparison
-    from reasoner.comparison.paired_tests import Pair
+    from reasoner.comparison.paired_tests import PairedTest
     from reasoner.comparison.standings import Standing
 
 UPPER_BOUND = "upper bound"
@@ -31,20 +31,20 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ComparisonTable:
     """One table."""
 
     title: str
     columns: tuple[Column, ...]
     lines: tuple[tuple[str, ...], ...]
 
-    def narrow(self) -> Sheet:
+    def narrow(self) -> ComparisonTable:
         """Return the table without what only a wide terminal has room for."""
         kept = [index for index, column in enumerate(self.columns) if not column.wide]
-        return Sheet(self.title, tuple(self.columns[i] for i in kept), tuple(tuple(line[i] for i in kept) for line in self.lines))
+        return ComparisonTable(self.title, tuple(self.columns[i] for i in kept), tuple(tuple(line[i] for i in kept) for line in self.lines))
 
 
-def sheets(comparison: Comparison) -> list[Sheet]:
+def tables(comparison: Comparison) -> list[ComparisonTable]:
     """Return the tables: accuracy, what was used, and accuracy by level where there are several."""
     many = len(comparison.solvers) > 1
     rows = [row for row in comparison.rows if many or row.solver is not None]
@@ -84,7 +84,7 @@ def short_models(models: Sequence[str]) -> dict[str, str]:
     return short if len(set(short.values())) == len(short) else {model: model for model in models}
 
 
-def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
+def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> ComparisonTable:
     tests = {(test.model, test.solver, test.strategy): test for test in comparison.tests}
     k = comparison.samples
     lines = []
@@ -104,19 +104,19 @@ def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
             cells.append((Column("failed"), str(row.failed)))
         cells += _tested(comparison, row, tests.get((row.model, row.solver, row.strategy)))
         lines.append(cells)
-    return _sheet("Accuracy of a single answer", lines)
+    return _table_of("Accuracy of a single answer", lines)
 
 
-def _tested(comparison: Comparison, row: Standing, test: Pair | None) -> list[tuple[Column, str]]:
+def _tested(comparison: Comparison, row: Standing, test: PairedTest | None) -> list[tuple[Column, str]]:
     if comparison.baseline is None:
         return []
-    matched = row.equal_tokens
-    if matched is None:
+    same = row.equal_tokens
+    if same is None:
         equal = NONE
-    elif matched.samples_needed is not None:
-        equal = f"needs {matched.samples_needed} samples"
+    elif same.samples_needed is not None:
+        equal = f"needs {same.samples_needed} samples"
     else:
-        equal = f"{percent(matched.accuracy)} : {percent(matched.baseline_accuracy)}"
+        equal = f"{percent(same.accuracy)} : {percent(same.baseline_accuracy)}"
     gained = "baseline" if row.strategy == comparison.baseline else NONE if test is None else f"+{test.gained} -{test.lost}"
     return [
         (Column(f"vs {comparison.baseline}"), gained),
@@ -131,7 +131,7 @@ def probability(p: float | None) -> str:
     return NONE if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _used(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
+def _used(comparison: Comparison, rows: Sequence[Standing]) -> ComparisonTable:
     lines = []
     for row in rows:
         spent = row.spent
@@ -149,10 +149,10 @@ def _used(comparison: Comparison, rows: Sequence[Standing]) -> Sheet:
                 (Column("seconds"), f"{spent.seconds:.1f}"),
             ]
         )
-    return _sheet("What was used", lines)
+    return _table_of("What was used", lines)
 
 
-def _levels(comparison: Comparison) -> Sheet:
+def _levels(comparison: Comparison) -> ComparisonTable:
     levels = sorted({row.level for row in comparison.levels if row.level is not None})
     found = {(row.model, row.solver, row.strategy, row.level): row for row in comparison.levels}
     lines = []
@@ -164,9 +164,9 @@ def _levels(comparison: Comparison) -> Sheet:
             at = found.get((row.model, row.solver, row.strategy, level))
             cells.append((Column(f"level {level}"), f"{percent(at.accuracy)} ({at.correct}/{at.n_answers})" if at else NONE))
         lines.append(cells)
-    return _sheet("Accuracy by level", lines)
+    return _table_of("Accuracy by level", lines)
 
 
-def _sheet(title: str, lines: Sequence[Sequence[tuple[Column, str]]]) -> Sheet:
+def _table_of(title: str, lines: Sequence[Sequence[tuple[Column, str]]]) -> ComparisonTable:
     columns = tuple(column for column, _ in lines[0]) if lines else ()
-    return Sheet(title, columns, tuple(tuple(cell for _, cell in line) for line in lines))
+    return ComparisonTable(title, columns, tuple(tuple(cell for _, cell in line) for line in lines))

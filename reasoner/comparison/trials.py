@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reasoner.budget import Spent
-from reasoner.store.queries import problem_of, trajectories
+from reasoner.store.queries import lost_calls, problem_of, trajectories
+from reasoner.store.run_queries import plan_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from reasoner.types import Problem
 
 _ORACLE_TEXT = re.compile(r"\boracle\s*=\s*(?:true|1|yes|on)\b|\bverifier\b", re.IGNORECASE)
-
-_UNKNOWN = """
-SELECT t.id, count(*) AS n FROM calls c JOIN trajectories t ON t.id = c.trajectory_id
-WHERE t.run_id = ? AND c.state = 'unknown' GROUP BY t.id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +107,12 @@ def read_trials(store: Store, run_id: str, *, problems: Iterable[Problem] = ()) 
 
     Only problems and samples that every strategy and model has finished are taken, so that all are compared on the same ones.
     """
-    run = store.row("SELECT manifest, command FROM runs WHERE id = ?", (run_id,)) or {"manifest": "{}", "command": ""}
+    run = plan_row(store, run_id) or {"manifest": "{}", "command": ""}
     manifest: dict[str, Any] = json.loads(run["manifest"])
     rows = trajectories(store, run_id)
     finished = [row for row in rows if row["status"] != "open"]
     labels = model_labels((row["model"], row["model_fingerprint"]) for row in _in_order(rows, manifest))
-    unknown = {row["id"]: row["n"] for row in store.rows(_UNKNOWN, (run_id,))}
+    unknown = lost_calls(store, run_id)
     known = {problem.id: problem for problem in problems}
     made = [_trial(row, labels, known, unknown.get(row["id"], 0)) for row in _in_order(finished, manifest)]
     planned = _planned(manifest, len(rows))

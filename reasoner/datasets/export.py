@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
-from reasoner.datasets import express
 from reasoner.datasets.hygiene import Hygiene
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters, Tally
-from reasoner.datasets.source import Source, records
+from reasoner.datasets.source import records
 from reasoner.datasets.split import Split
 from reasoner.datasets.write import encode, open_rows, write_text
 from reasoner.errors import BadConfig
@@ -56,10 +55,10 @@ class _Job:
         self.store, self.format, self.path, self.filters, self.options = store, format_, path, filters, options
         self.kind = _kind(format_, options)
         self.split = Split.parse(options.split, seed=options.seed)
-        own = getattr(format_, "lineage", "column")
+        own = format_.lineage
         self.lineage = own if own == "inside" else options.lineage or own
         self.quota: dict[tuple[str, str], int] | None = None
-        if options.thinking == "field" and not getattr(format_, "thinking_field", False):
+        if options.thinking == "field" and not format_.thinking_field:
             raise BadConfig(f"{format_.name} has no field for thinking", hint="use --thinking tags")
         if own != "column" and (options.ratings or options.context or options.lineage == "column"):
             raise BadConfig(f"{format_.name} allows no column of ours", hint="leave --ratings, --context and --lineage column out")
@@ -76,7 +75,7 @@ class _Job:
         tally = Tally()
         with ExitStack() as stack:
             files = _Files(self, stack)
-            _count(tally, self._short_way(files, tally) if self._is_plain() else self._any_way(files, tally))
+            _count(tally, self._write(files, tally))
             if not self.options.dry_run:
                 tally.files = files.commit()
         if self.options.card and tally.files:
@@ -92,7 +91,7 @@ class _Job:
             )
         return tally
 
-    def _any_way(self, files: _Files, tally: Tally) -> Counter[tuple[Any, ...]]:
+    def _write(self, files: _Files, tally: Tally) -> Counter[tuple[Any, ...]]:
         """Write all rows and return how many there are of each kind."""
         kinds: Counter[tuple[Any, ...]] = Counter()  # few different ones, so that counting costs a row one look-up
         for record, part, row in self.accepted(tally):
@@ -103,26 +102,6 @@ class _Job:
             if not self.options.dry_run:
                 files.add(part, row, record)
         return kinds
-
-    def _is_plain(self) -> bool:
-        """Tell whether the rows can be written the short way."""
-        only_messages = self.kind == "conversation" and getattr(self.format, "only_messages", False)
-        return only_messages and self.lineage in {"column", "none"} and self.path.suffix != ".parquet" and express.fits(self.options)
-
-    def _short_way(self, files: _Files, tally: Tally) -> Counter[tuple[Any, ...]]:
-        """Do the same where all rows are plain conversations of one file."""
-        with Hygiene(self.options, tally) as hygiene:
-
-            def one(record: Record) -> str | None:
-                row = self._row(record, tally) if hygiene.passes(record) else None
-                return None if row is None else encode(self._whole(record, row, hygiene, tally))
-
-            source = Source(self.store, self.filters, self.options, tally)
-            quick = express.Express(source, hygiene, one, lineage=self.lineage == "column")
-            (part,) = self.split.names
-            for lines in quick.blocks():
-                files.add_lines(part, lines)
-        return Counter({(part, s, level, (by,), (model,)): n for (s, level, by, model), n in quick.kinds.items()})
 
     def _row(self, record: Record, tally: Tally) -> dict[str, Any] | None:
         row = self.format.row(record)
@@ -207,18 +186,14 @@ class _Files:
         if self._job.lineage == "sidecar":
             self._file(sidecar(path)).add_line(encode(record.lineage))
 
-    def add_lines(self, part: str, lines: list[str]) -> None:
-        if lines:
-            self._file(self._place[part]).add_lines(lines)
-
     def commit(self) -> dict[str, dict[str, Any]]:
         """Name all files, the companion last; whether that can be written is found out first."""
         facts = {path.name: file.facts() for path, file in self._open.items()}
-        companion = getattr(self._job.format, "companion", None)
         paths = [path for path in self._place.values() if path in self._open]
         beside: tuple[Path, str] | None = None
-        if companion is not None and paths:
-            name, entries = companion(paths, self._job.kind)
+        companion = self._job.format.companion(paths, self._job.kind) if paths else None
+        if companion is not None:
+            name, entries = companion
             beside = (self._job.path.parent / name, _merged(self._job.path.parent / name, entries))
         for file in self._open.values():
             file.commit()

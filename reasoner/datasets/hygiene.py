@@ -15,12 +15,10 @@ from reasoner.datasets import thinking
 from reasoner.datasets.contamination import Evaluation
 from reasoner.datasets.duplicates import NearDuplicates, Seen
 from reasoner.datasets.records import Label, Record, Steps, map_texts, prompt_texts, texts
-from reasoner.datasets.scan import ControlTokens, findings, redacted, suspects
+from reasoner.datasets.scan import ControlTokens, findings, redacted
 from reasoner.datasets.tokens import Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from reasoner.datasets.options import Options
     from reasoner.datasets.select import Tally
 
@@ -74,16 +72,6 @@ class Hygiene:
             return True
         self._tally.leave_out(DUPLICATE)
         return False
-
-    def clean_together(self, texts: Iterable[str]) -> bool:
-        """Tell whether it is certain that none of these texts holds anything a scan looks for. Otherwise each has to be scanned."""
-        lines = set("\n".join(texts).split("\n")) - self._clean  # not in place: that would go through all that are known
-        text = "\n".join(lines)
-        if suspects(text) or self._control.found(text):
-            return False
-        if len(self._clean) < MAX_CLEAN_LINES:
-            self._clean |= lines
-        return True
 
     def measure(self, record: Record) -> None:
         """Count the length of a record that was taken."""

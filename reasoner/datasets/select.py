@@ -17,13 +17,14 @@ from reasoner import registry
 from reasoner.datasets.records import Origin
 from reasoner.errors import BadConfig, UsageError
 from reasoner.store import reading
-from reasoner.store.reading import Answered, Where
+from reasoner.store.reading import Answered, chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from reasoner.solver import Solver
     from reasoner.store import Store
+    from reasoner.store.reading import Where
 
 MAX_REMEMBERED = 20_000
 """Verdicts of one export that are remembered; all are forgotten when there are more."""
@@ -70,14 +71,6 @@ class Tally:
         histogram[low] = histogram.get(low, 0) + 1
         self.total_length += length
 
-    def measure_all(self, unit: str, lengths: Iterable[int]) -> None:
-        """Count a row of each length."""
-        for length, n in Counter(lengths).items():
-            low = 1 << (length.bit_length() - 1) if length else 0
-            histogram = self.lengths.setdefault(unit, Counter())
-            histogram[low] += n
-            self.total_length += length * n
-
     def count(self, what: str, value: str, n: int = 1) -> None:
         """Count n rows under a value."""
         self.counts.setdefault(what, Counter())[value] += n
@@ -108,30 +101,14 @@ class Filters:
         if self.verdict not in {"default", "correct", "incorrect", "any"}:
             raise BadConfig(f"--verdict {self.verdict!r} cannot be", hint="one of: correct, incorrect, any")
 
-    def where(self, *, both: bool) -> Where:
-        """Return the conditions; `both` when the default is correct and wrong ones."""
-        where = Where()
-        for column, value in (("t.run_id", self.run), ("t.model", self.model)):
-            if value:
-                where.add(f"{column} = ?", value)
-        if self.solver:
-            where.add("(p.solver = ? OR substr(p.solver, 1, instr(p.solver || ':', ':') - 1) = ?)", self.solver, self.solver)
-        if self.strategy:
-            where.add("(t.strategy = ? OR substr(t.strategy, 1, instr(t.strategy || ':', ':') - 1) = ?)", self.strategy, self.strategy)
-        if self.verdict == "incorrect" or (self.verdict == "default" and both):
-            where.add("v.correct = 0" if self.verdict == "incorrect" else "v.correct IS NOT NULL")
-        elif self.verdict != "any":
-            where.add("v.correct = 1")
-        if self.min_score is not None:
-            where.add("v.score >= ?", self.min_score)
-        if self.min_tokens is not None:
-            where.add("t.completion_tokens >= ?", self.min_tokens)
-        if self.max_tokens is not None:
-            where.add("t.completion_tokens <= ?", self.max_tokens)
-        for sign, date in ((">=", self.since), ("<", self.until)):
-            if date:
-                where.add(f"t.created {sign} ?", _checked_date(date))
-        return where
+    def where(self, *, both: bool, verdicts: bool = True) -> Where:
+        """Return the conditions; `both` when the default is correct and wrong ones, without `verdicts` none on verdicts."""
+        wanted: dict[str, tuple[int, ...] | None] = {"default": (0, 1) if both else (1,), "correct": (1,), "incorrect": (0,), "any": None}
+        return chosen(
+            run=self.run, model=self.model, solver=self.solver, strategy=self.strategy, correct=wanted[self.verdict] if verdicts else None,
+            min_score=self.min_score if verdicts else None, min_tokens=self.min_tokens, max_tokens=self.max_tokens,
+            since=self.since and _checked_date(self.since), until=self.until and _checked_date(self.until),
+        )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was asked for, without empty fields."""
@@ -233,25 +210,6 @@ class Judge:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
             self._known[problem_id, answer] = correct
-        return correct
-
-    def still_right(self, solver: Solver[Any], problem_id: str, read: Callable[[], Any], answer: str, tally: Tally) -> bool:
-        """Tell whether an answer that was found correct stands, as `judge` does without building what it returns; count it if not.
-
-        `read` gives the problem's instance and is called only where the verifier has to be asked.
-        """
-        if self._trust:
-            return True
-        correct = self.remembered(problem_id, answer)
-        if correct is None:
-            try:
-                instance = read()
-            except ValueError:
-                tally.leave_out(UNREADABLE)
-                return False
-            correct = self._verify(solver, problem_id, instance, answer)
-        if not correct:
-            tally.leave_out(NO_LONGER)
         return correct
 
     def holds_answer(self, judged: Judged) -> bool:

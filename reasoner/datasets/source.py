@@ -17,7 +17,7 @@ from reasoner.datasets.tree import StepTree
 from reasoner.errors import UnknownName
 from reasoner.prompts import Prompts
 from reasoner.store import reading
-from reasoner.store.queries import load_trajectory
+from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.types import Message
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ class Source:
         except ValueError:
             self.tally.leave_out(UNREADABLE)
             return None
-        thought = self.store.tuples("SELECT answer_thought FROM trajectories WHERE id = ?", (row.id,))[0][0]
+        thought = (trajectory_row(self.store, row.id) or {}).get("answer_thought")
         return StepTree(dag, judged.solver, instance, answer=row.answer, answer_thought=thought)
 
     def _columns(self, judged: Judged) -> dict[str, Any]:

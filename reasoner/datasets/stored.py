@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reasoner.datasets.records import Label, Pair, Record, from_json
 from reasoner.datasets.select import CHANGED, NO_LONGER, NO_SOLVER
+from reasoner.store import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,34 +19,20 @@ if TYPE_CHECKING:
     from reasoner.datasets.select import Filters, Judge, Tally
     from reasoner.store import Store
 
-PAGE = 500
-
 
 def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Judge) -> Iterator[Record]:
     """Yield the stored records of a kind, in the order they were imported."""
     if kind in {"conversation", "document"}:
         return
-    where = filters.where(both=True)
-    where.clauses = [clause for clause in where.clauses if not clause.startswith("v.")]  # they have no verdict of their own
-    sql = (
-        "SELECT t.rowid, h.state, p.instance FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN thoughts h ON h.trajectory_id = t.id"  # noqa: S608 - clauses are ours
-        f" AND h.depth = 0 WHERE {where} AND t.run_id IN (SELECT id FROM runs WHERE json_extract(manifest, '$.imported') IS NOT NULL)"
-        f" AND json_extract(h.state, '$.kind') = ? AND t.rowid > ? ORDER BY t.rowid LIMIT {PAGE}"
-    )
-    after = 0
-    while True:
-        page = store.tuples(sql, (*where.params, kind, after))
-        for number, state, instance in page:
-            after = number
-            tally.seen += 1
-            record = from_json(json.loads(state)["record"])
-            why = _stands(record, instance, judge)
-            if why:
-                tally.leave_out(why)
-            else:
-                yield record
-        if len(page) < PAGE:
-            return
+    where = filters.where(both=True, verdicts=False)  # they have no verdict of their own
+    for state, instance in reading.imported_records(store, where, kind):
+        tally.seen += 1
+        record = from_json(json.loads(state)["record"])
+        why = _stands(record, instance, judge)
+        if why:
+            tally.leave_out(why)
+        else:
+            yield record
 
 
 def _stands(record: Record, instance_json: str, judge: Judge) -> str:

@@ -115,13 +115,6 @@ class JsonLines:
         if len(self._lines) >= BLOCK_ROWS:
             self._flush()
 
-    def add_lines(self, lines: list[str]) -> None:
-        """Add several such rows at once."""
-        self._lines += lines
-        self.n_rows += len(lines)
-        if len(self._lines) >= BLOCK_ROWS:
-            self._flush()
-
     def _flush(self) -> None:
         if not self._lines:
             return

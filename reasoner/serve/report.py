@@ -13,8 +13,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, UnknownName
-from reasoner.serve import looking
-from reasoner.serve.viewer import PAGES, compared, comparison, environment, trajectory_values
+from reasoner.serve.viewer import PAGES, compared, comparison, environment, thought_facts, trajectory_values
+from reasoner.store.queries import trajectory_ids
+from reasoner.store.run_queries import run_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +46,10 @@ def write_report(store: Store, run_id: str, path: Path, *, limit: int = MAX_TRAJ
 
 def render(store: Store, run_id: str, *, limit: int) -> tuple[str, int]:
     """Return the report's text and how many trajectories are in it."""
-    run = looking.run_row(store, run_id)
+    run = run_row(store, run_id)
     if run is None:
         raise UnknownName("run", run_id, [])
-    ids = [row["id"] for row in store.rows("SELECT id FROM trajectories WHERE run_id = ? ORDER BY rowid LIMIT ?", (run_id, limit))]
+    ids = trajectory_ids(store, run_id, limit=limit)
     style = (PAGES / "viewer.css").read_text(encoding="utf-8")
     allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     shown = [_with_thoughts(store, found) for one in ids if (found := trajectory_values(store, one)) is not None]
@@ -59,4 +60,4 @@ def render(store: Store, run_id: str, *, limit: int) -> tuple[str, int]:
 
 def _with_thoughts(store: Store, values: dict[str, Any]) -> dict[str, Any]:
     nodes = values["plan"].nodes[:MAX_THOUGHTS] if values["plan"] else ()
-    return {**values, "facts": [looking.thought_facts(store, values["row"]["id"], node.id) for node in nodes]}
+    return {**values, "facts": [thought_facts(store, values["row"]["id"], node.id) for node in nodes]}

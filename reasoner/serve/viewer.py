@@ -3,7 +3,7 @@
     Viewer(store, settings).routes()
 
 Model text is hostile: every template is autoescaped, the script sets text only, and the guard's Content-Security-Policy allows nothing inline and
-nothing from elsewhere. Knows pages; what they show is read by `looking` and drawn by `tree` and `drawings`.
+nothing from elsewhere. What pages show is read by the store's queries and drawn by `tree` and `drawings`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 
 from reasoner.comparison.comparison import compare_trials
-from reasoner.comparison.tables import sheets
+from reasoner.comparison.tables import tables
 from reasoner.comparison.trials import read_trials
 from reasoner.errors import BadConfig, UnknownName
-from reasoner.serve import drawings, looking
+from reasoner.serve import drawings
 from reasoner.serve.tree import card, layout
+from reasoner.store import queries, run_queries
 from reasoner.store.queries import load_trajectory, trajectory_row
+from reasoner.store.search import search
 from reasoner.text import clean, shorten
 from reasoner.trajectory import SIGNS
 
@@ -40,8 +42,15 @@ if TYPE_CHECKING:
 
 PAGES = Path(__file__).with_name("pages")
 STATIC = {"viewer.css": "text/css", "viewer.js": "text/javascript"}
+PAGE = 50
+"""Rows of one page."""
 MAX_COMPARED = 5_000
 """Trajectories a comparison is computed for while a page waits."""
+CALL_FACTS = (
+    "key", "state", "attempt", "template_hash", "seed", "sampling", "constraint_requested", "constraint_applied", "model", "finish_reason",
+    "prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "cost", "mean_logprob", "retries", "error", "reply",
+    "reasoning", "reasoning_tokens", "usage_estimated", "tools",
+)  # fmt: skip
 POLL_S = 0.4
 LIVE_S = 3600.0
 
@@ -99,27 +108,22 @@ class Viewer:
     def runs(self, request: Request) -> Response:
         """Show the runs, with filters."""
         words, status, page = request.query_params.get("q", "")[:200], request.query_params.get("status", ""), _page_of(request)
-        rows = looking.list_runs(self._store, words=words, status=status, page=page)
-        return self._page("runs.html", rows=rows[: looking.PAGE], more=len(rows) > looking.PAGE, words=words, status=status, page=page)
+        rows = run_queries.runs(self._store, words=words, status=status, limit=PAGE + 1, offset=page * PAGE)
+        return self._page("runs.html", rows=rows[:PAGE], more=len(rows) > PAGE, words=words, status=status, page=page)
 
     def run(self, request: Request) -> Response:
         """Show a run: its comparison and its trajectories."""
-        row = looking.run_row(self._store, request.path_params["run"])
+        row = run_queries.run_row(self._store, request.path_params["run"])
         if row is None:
             return self._missing("run")
-        manifest = json.loads(row["manifest"])
         chosen = {name: request.query_params.get(name, "")[:400] for name in ("strategy", "model", "solver", "verdict")}
         page = _page_of(request)
-        rows = looking.list_trajectories(self._store, row["id"], chosen=chosen, page=page)
+        rows = queries.trajectory_page(self._store, row["id"], chosen=chosen, limit=PAGE + 1, offset=page * PAGE)
         baseline = request.query_params.get("baseline", "")[:400]
         made = comparison(self._store, row["id"], row["judged"], baseline=baseline)
-        labels = [
-            r["strategy"] for r in self._store.rows("SELECT DISTINCT strategy FROM trajectories WHERE run_id = ? LIMIT 200", (row["id"],))
-        ]
-        options = {"strategy": labels, "model": [m[0] for m in manifest.get("models", [])], "solver": manifest.get("solvers", [])}
+        options = {"strategy": row["strategies"], "model": row["models"], "solver": row["solvers"]}
         return self._page(
-            "run.html", run=row, rows=rows[: looking.PAGE], more=len(rows) > looking.PAGE, page=page, chosen=chosen, options=options,
-            baseline=baseline, **compared(made),
+            "run.html", run=row, rows=rows[:PAGE], more=len(rows) > PAGE, page=page, chosen=chosen, options=options, baseline=baseline, **compared(made)
         )  # fmt: skip
 
     def trajectory(self, request: Request) -> Response:
@@ -127,19 +131,19 @@ class Viewer:
         shown = trajectory_values(self._store, request.path_params["trajectory"])
         if shown is None:
             return self._missing("trajectory")
-        others = looking.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
+        others = queries.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
         return self._page("trajectory.html", others=others, **shown)
 
     def thought(self, request: Request) -> Response:
         """Show one thought on a page of its own, for readers without script."""
-        facts = looking.thought_facts(self._store, request.path_params["trajectory"], request.path_params["thought"])
+        facts = thought_facts(self._store, request.path_params["trajectory"], request.path_params["thought"])
         if facts is None:
             return self._missing("thought")
         return self._page("thought.html", facts=facts, trajectory=request.path_params["trajectory"])
 
     def facts(self, request: Request) -> Response:
         """Return one thought as JSON, for the panel beside the tree."""
-        facts = looking.thought_facts(self._store, request.path_params["trajectory"], request.path_params["thought"])
+        facts = thought_facts(self._store, request.path_params["trajectory"], request.path_params["thought"])
         return JSONResponse(facts or {"error": "no such thought"}, 200 if facts else 404)
 
     def pair(self, request: Request) -> Response:
@@ -152,7 +156,7 @@ class Viewer:
     def search(self, request: Request) -> Response:
         """Search all messages."""
         words = request.query_params.get("q", "")[:400]
-        return self._page("search.html", words=words, hits=looking.search(self._store, words) if words.strip() else [])
+        return self._page("search.html", words=words, hits=search(self._store, words))
 
     async def events(self, request: Request) -> Response:
         """Send a growing trajectory as server-sent events: what is new, and whose status has changed, until it is closed."""
@@ -163,7 +167,7 @@ class Viewer:
             loop = asyncio.get_running_loop()
             end = loop.time() + LIVE_S
             while loop.time() < end:
-                status, rows = await run_in_threadpool(looking.growth, self._store, trajectory)
+                status, rows = await run_in_threadpool(queries.growth, self._store, trajectory)
                 news = [_grown(row) for row in rows if known.get(row["id"]) != (row["status"], row["score"])]
                 known = {row["id"]: (row["status"], row["score"]) for row in rows}
                 if news:
@@ -202,9 +206,32 @@ def comparison(store: Store, run_id: str, n_judged: int, *, baseline: str = "") 
 def compared(made: Comparison | None) -> dict[str, Any]:
     """Return what the comparison's part of a page needs."""
     if made is None:
-        return {"made": None, "sheets": [], "charts": []}
+        return {"made": None, "tables": [], "charts": []}
     charts = [(solver, drawings.chart([row for row in made.rows if row.solver == solver])) for solver in made.solvers]
-    return {"made": made, "sheets": sheets(made), "charts": [(solver, chart) for solver, chart in charts if chart]}
+    return {"made": made, "tables": tables(made), "charts": [(solver, chart) for solver, chart in charts if chart]}
+
+
+def thought_facts(store: Store, trajectory_id: str, thought_id: str) -> dict[str, Any] | None:
+    """Return what is shown of a thought and of the call it came from (prompt, reply, tokens, constraint, key); None when it is not there."""
+    row = queries.thought_row(store, trajectory_id, thought_id)
+    if row is None:
+        return None
+    call = queries.call_row(store, row["call_id"])
+    facts = {
+        "id": row["id"], "role": row["role"], "label": row["label"], "operation": row["operation"], "status": row["status"],
+        "score": row["score"], "depth": row["depth"], "text": row["content"] or "", "own_reply": row["text"] is None and call is not None,
+        "state": "" if row["state"] is None else json.dumps(json.loads(row["state"]), indent=2, ensure_ascii=False),
+        "call": None,
+    }  # fmt: skip
+    if call is not None:
+        facts["call"] = {name: call[name] for name in CALL_FACTS}
+        # Shown only where they say something: most calls have neither.
+        facts["call"] |= {name: call[name] or None for name in ("reasoning_tokens", "usage_estimated")}
+        facts["call"]["tool_calls"] = json.loads(call["parts"] or "{}").get("tool_calls", [])
+        facts["call"]["messages"] = [
+            {"role": m.role, "content": m.content} | m.parts() for m in queries.prompt_of(store, call["context_id"])
+        ]
+    return facts
 
 
 def trajectory_values(store: Store, trajectory_id: str) -> dict[str, Any] | None:

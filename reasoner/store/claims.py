@@ -44,6 +44,14 @@ SHARED_BUDGET = "RunBudgetExhausted"
 """`error_kind` of trajectories that the run's budget ended; they go on when there is room again."""
 
 
+def has_ended(status: str, error_kind: str | None, *, failed_too: bool = False) -> bool:
+    """Tell whether a trajectory needs no more work.
+
+    One that the budget of its run ended goes on when there is room again; one that failed is tried again, unless `failed_too`.
+    """
+    return status == "closed" or (status == "exhausted" and error_kind != SHARED_BUDGET) or (failed_too and status == "failed")
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """A process at work on a run."""
@@ -237,8 +245,7 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = Fa
         )  # fmt: skip
         return Claim("ours", 1)
     status, owner, epoch, lost, error_kind = found
-    ended = status == "closed" or (status == "exhausted" and error_kind != SHARED_BUDGET) or (status == "failed" and not retry_failed)
-    if ended and not again:
+    if has_ended(status, error_kind, failed_too=not retry_failed) and not again:
         return Claim("ended", epoch)
     if not is_free(c, owner):
         return Claim("busy", epoch)

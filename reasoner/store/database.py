@@ -145,6 +145,10 @@ class Store:
         found = self.rows(sql, params)
         return found[0] if found else None
 
+    def check(self) -> str:
+        """Return `ok`, or the first fault SQLite finds in the file."""
+        return str(self.tuples("PRAGMA quick_check(1)")[0][0])
+
     def close(self) -> None:
         """Finish pending writes and close both connections. Safe to call twice."""
         if self._open:

@@ -1,61 +1,83 @@
-"""Read what was stored: runs, trajectories as graphs, calls with their prompts.
+"""Read trajectories: their rows, their graphs, their thoughts, and their calls with prompts. Runs are read by `run_queries`.
 
-    load_trajectory(store, "9f3c...") -> Trajectory, equal to the one that was searched (same hash)
-
-Knows rows and rebuilds values from them; writes nothing.
+load_trajectory(store, "9f3c...") -> Trajectory, equal to the one that was searched (same hash)
 """
 
 from __future__ import annotations
 
 import json
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.errors import StoreError, UnknownName
-from reasoner.store.claims import presence
 from reasoner.store.interning import MESSAGE, message_of
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import Message, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from reasoner.store.database import Store
-
-_RUNS = """
-SELECT r.id, r.status, r.command, r.created, r.updated, r.parent_run, r.limits, r.used_calls, r.used_tokens, r.used_cost, count(t.id) AS trajectories, sum(t.status = 'closed') AS closed,
-       sum(t.status = 'failed') AS failed, sum(coalesce(v.correct, 0)) AS correct, sum(t.calls) AS calls,
-       sum(t.cached_calls) AS cached_calls, sum(t.prompt_tokens) AS prompt_tokens, sum(t.completion_tokens) AS completion_tokens, group_concat(DISTINCT t.model) AS models,
-       group_concat(DISTINCT t.strategy) AS strategies, group_concat(DISTINCT p.solver) AS solvers
-FROM runs r LEFT JOIN trajectories t ON t.run_id = r.id LEFT JOIN problems p ON p.id = t.problem_id
-LEFT JOIN verdicts v ON v.trajectory_id = t.id GROUP BY r.id ORDER BY r.created DESC, r.id
-"""
 
 _TRAJECTORY = """
 SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed, v.metrics
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 """
-
-
-def runs(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
-    """Return the newest runs with their totals; `resumable` where something is left to do and nobody is at it."""
-    found = store.rows(_RUNS + " LIMIT ?", (limit,))
-    there = at_work(store)
-    return [row | {"resumable": row["status"] != "finished" and row["id"] not in there} for row in found]
-
-
-def at_work(store: Store) -> set[str]:
-    """Return the runs that a process is working on."""
-    return {
-        run
-        for worker, run, lease_until in store.tuples("SELECT id, run_id, lease_until FROM workers")
-        if presence(worker) != "gone" and lease_until >= time.monotonic()
-    }
+_LISTED = """
+SELECT t.id, t.strategy, t.model, t.sample, t.status, t.calls, t.prompt_tokens + t.completion_tokens AS tokens, t.problem_id, t.error,
+       t.answer, p.solver, substr(p.line, 1, 400) AS line, p.level, v.correct, v.reason
+FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+"""
 
 
 def trajectories(store: Store, run_id: str) -> list[dict[str, Any]]:
-    """Return the trajectories of a run in the order they were opened, with solver, line, level and verdict."""
+    """Return all trajectories of a run in the order they were opened, with solver, line, level and verdict."""
     return store.rows(_TRAJECTORY + " WHERE t.run_id = ? ORDER BY t.rowid", (run_id,))
+
+
+def trajectory_page(
+    store: Store, run_id: str, *, chosen: Mapping[str, str] | None = None, limit: int = 50, offset: int = 0
+) -> list[dict[str, Any]]:
+    """Return so many of a run's trajectories in the order they were opened, with what a list shows of each.
+
+    `chosen` filters by `strategy`, `model`, `solver` and `verdict` (right, wrong, open, failed).
+    """
+    clauses, params, joins = ["t.run_id = ?"], [run_id], ""
+    wanted = chosen or {}
+    for name, column in (("strategy", "t.strategy"), ("model", "t.model"), ("solver", "p.solver")):
+        if wanted.get(name):
+            clauses.append(f"{column} = ?")
+            params.append(wanted[name])
+    if wanted.get("solver"):
+        joins += " JOIN problems p ON p.id = t.problem_id"
+    verdict = wanted.get("verdict", "")
+    if verdict in {"right", "wrong"}:
+        joins += f" JOIN verdicts v ON v.trajectory_id = t.id AND +v.correct = {int(verdict == 'right')}"
+    elif verdict in {"open", "failed"}:
+        clauses.append(f"t.status = '{verdict}'")
+    # The page is chosen first, and only its rows are read whole.
+    numbers = f"SELECT t.rowid FROM trajectories t{joins} WHERE {' AND '.join(clauses)} ORDER BY t.rowid LIMIT ? OFFSET ?"  # noqa: S608 - clauses are ours
+    return store.rows(f"{_LISTED} WHERE t.rowid IN ({numbers}) ORDER BY t.rowid", (*params, limit, offset))
+
+
+def same_problem(store: Store, problem_id: str, *, but: str, limit: int = 20) -> list[dict[str, Any]]:
+    """Return the newest other trajectories on a problem, with what a list shows of each."""
+    return store.rows(f"{_LISTED} WHERE t.problem_id = ? AND t.id <> ? ORDER BY t.rowid DESC LIMIT ?", (problem_id, but, limit))
+
+
+def trajectory_ids(store: Store, run_id: str, *, limit: int) -> list[str]:
+    """Return the ids of the first trajectories of a run, in the order they were opened."""
+    rows = store.tuples("SELECT id FROM trajectories WHERE run_id = ? ORDER BY rowid LIMIT ?", (run_id, limit))
+    return [name for (name,) in rows]
+
+
+def lost_calls(store: Store, run_id: str) -> dict[str, int]:
+    """Return, by trajectory of a run, how many calls have an unknown outcome; trajectories that have none are left out."""
+    rows = store.tuples(
+        "SELECT c.trajectory_id, count(*) FROM calls c JOIN trajectories t ON t.id = c.trajectory_id"
+        " WHERE t.run_id = ? AND c.state = 'unknown' GROUP BY c.trajectory_id",
+        (run_id,),
+    )
+    return dict(rows)
 
 
 def trajectory_row(store: Store, trajectory_id: str) -> dict[str, Any] | None:
@@ -75,9 +97,8 @@ def resolve(store: Store, prefix: str) -> tuple[str, str]:
         if newest is None:
             raise StoreError(f"the database {store.path} holds no run yet", hint="make one with 'reasoner solve' or 'reasoner bench'")
         return "run", newest["id"]
-    pattern = prefix.replace("\\", "").replace("%", "").replace("_", "") + "%"
-    found = [("run", row["id"]) for row in store.rows("SELECT id FROM runs WHERE id LIKE ?", (pattern,))]
-    found += [("trajectory", row["id"]) for row in store.rows("SELECT id FROM trajectories WHERE id LIKE ? LIMIT 5", (pattern,))]
+    found = [("run", one) for one in _beginning(store, "runs", prefix)]
+    found += [("trajectory", one) for one in _beginning(store, "trajectories", prefix)]
     exact = [place for place in found if place[1] == prefix]
     if len(found) == 1 or exact:
         return (exact or found)[0]
@@ -85,6 +106,12 @@ def resolve(store: Store, prefix: str) -> tuple[str, str]:
         raise StoreError(f"the id {prefix!r} is ambiguous in {store.path}", hint="give more of it: " + ", ".join(i for _, i in found[:4]))
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY created DESC LIMIT 5")]
     raise UnknownName("run or trajectory", prefix, known or ["(the database is empty)"])
+
+
+def _beginning(store: Store, table: Literal["runs", "trajectories"], prefix: str, *, limit: int = 5) -> list[str]:
+    """Return the ids of a table that begin with a text, read from its index."""
+    sql = f"SELECT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"  # noqa: S608 - the table is a constant
+    return [name for (name,) in store.tuples(sql, (prefix, prefix + "\U0010ffff", limit))] if prefix else []
 
 
 def problem_of(row: dict[str, Any]) -> Problem:
@@ -124,6 +151,45 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
         state = None if row["state"] is None else json.loads(row["state"])
         dag.mark(thoughts[row["id"]], status=row["status"], score=row["score"], state=state)
     return dag
+
+
+def thoughts_beginning(store: Store, run_id: str, prefix: str, *, limit: int = 3) -> list[dict[str, Any]]:
+    """Return `id` and `trajectory_id` of thoughts of a run whose ids begin with a text."""
+    return store.rows(
+        "SELECT h.id, h.trajectory_id FROM thoughts h JOIN trajectories t ON t.id = h.trajectory_id"
+        " WHERE h.id >= ? AND h.id < ? AND t.run_id = ? LIMIT ?",
+        (prefix, prefix + "\U0010ffff", run_id, limit),
+    )
+
+
+def thought_row(store: Store, trajectory_id: str, thought_id: str) -> dict[str, Any] | None:
+    """Return a thought with its text (`content`), None when it is not there."""
+    return store.row(
+        "SELECT t.*, coalesce(t.text, m.content) AS content FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
+        " WHERE t.trajectory_id = ? AND t.id = ?",
+        (trajectory_id, thought_id),
+    )
+
+
+def growth(store: Store, trajectory_id: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return a trajectory's status (`gone` where it is not there) and its thoughts in short, as a page that grows needs them."""
+    status = store.row("SELECT status FROM trajectories WHERE id = ?", (trajectory_id,))
+    rows = store.rows(
+        "SELECT t.id, t.role, t.label, t.operation, t.state, t.score, t.status, t.depth, substr(coalesce(t.text, m.content), 1, 300) AS text,"
+        " (SELECT parent FROM thought_edges WHERE child = t.id LIMIT 1) AS parent"
+        " FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id WHERE t.trajectory_id = ? ORDER BY t.position",
+        (trajectory_id,),
+    )
+    return (status["status"] if status else "gone"), rows
+
+
+def call_row(store: Store, call_id: int | None) -> dict[str, Any] | None:
+    """Return a call with its settings and its reply, None when it is not there."""
+    return store.row(
+        "SELECT c.*, m.content AS reply, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning FROM call_details c"
+        " LEFT JOIN messages m ON m.id = c.reply_id WHERE c.id = ?",
+        (call_id,),
+    )
 
 
 def calls(store: Store, trajectory_id: str) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Read many trajectories with what they were asked and answered, a page at a time, so that memory stays flat however many there are.
 
-    for row in answered(store, Where().equals("p.solver", "game24")): row.reply, row.messages
+    for row in answered(store, chosen(solver="game24", correct=(1,))): row.reply, row.last_content
 
-Knows rows; does not know what a reader wants them for. One joined query per page of a thousand trajectories.
+One joined query per page of a thousand trajectories.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reasoner.store.interning import message_of
 from reasoner.store.queries import prompt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from reasoner.store.database import Store
     from reasoner.types import Message
@@ -32,32 +32,58 @@ LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.ca
 LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
 """
 
-# No more columns than it takes, since each costs as much as a look-up of a row. SQLite leaves out a table that nothing asks for.
-_PLAIN = """
-SELECT t.rowid, t.calls = 1 AND v.correct = 1 AND t.answer = m.content AND u.content IS NOT NULL
-       AND m.reasoning_id IS NULL AND m.parts IS NULL AND u.parts IS NULL AND u.reasoning_id IS NULL, t.id, t.problem_id,
-       json_array(t.run_id, t.strategy, t.model, u.role), c.key_bytes, x.parent_id, u.content, m.content
-FROM trajectories t LEFT JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
-LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
-LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
-"""
-
 
 @dataclass(slots=True)
 class Where:
-    """Conditions of a query, joined by AND, with their parameters."""
+    """Conditions on trajectories that have ended, joined by AND, with their parameters."""
 
     clauses: list[str] = field(default_factory=lambda: ["t.status <> 'open'"])
     params: list[Any] = field(default_factory=list)
 
-    def add(self, clause: str, *params: Any) -> Where:
-        """Add a condition and return this."""
+    def add(self, clause: str, *params: Any) -> None:
+        """Add a condition."""
         self.clauses.append(clause)
         self.params.extend(params)
-        return self
 
     def __str__(self) -> str:
         return " AND ".join(self.clauses)
+
+
+def chosen(
+    *,
+    run: str = "",
+    model: str = "",
+    solver: str = "",
+    strategy: str = "",
+    correct: Sequence[int] | None = None,
+    min_score: float | None = None,
+    min_tokens: int | None = None,
+    max_tokens: int | None = None,
+    since: str = "",
+    until: str = "",
+) -> Where:
+    """Return the conditions for trajectories of these; what is empty or None is no condition.
+
+    `solver` and `strategy` match a whole name (`question:mine.jsonl`, `ats:order=dfs`) or what stands before its colon. `correct` are the
+    verdicts taken. Tokens are those of all completions. `until` is not included.
+    """
+    where = Where()
+    for column, value in (("t.run_id", run), ("t.model", model)):
+        if value:
+            where.add(f"{column} = ?", value)
+    for column, value in (("p.solver", solver), ("t.strategy", strategy)):
+        if value:
+            where.add(f"({column} = ? OR substr({column}, 1, instr({column} || ':', ':') - 1) = ?)", value, value)
+    if correct is not None:
+        # The sign keeps SQLite from going through all correct verdicts for each page of trajectories.
+        where.add(f"+v.correct IN ({', '.join('?' * len(correct))})", *correct)
+    for condition, bound in (
+        ("+v.score >= ?", min_score), ("t.completion_tokens >= ?", min_tokens), ("t.completion_tokens <= ?", max_tokens),
+        ("t.created >= ?", since or None), ("t.created < ?", until or None),
+    ):  # fmt: skip
+        if bound is not None:
+            where.add(condition, bound)
+    return where
 
 
 class Answered(NamedTuple):
@@ -97,22 +123,6 @@ class Answered(NamedTuple):
         return message_of("assistant", self.reply or "", self.reply_parts, self.reasoning)
 
 
-class Plain(NamedTuple):
-    """What a trajectory takes that is one call whose whole reply is the right answer; of others `is_plain` is 0 or None, and the rest moot."""
-
-    number: int
-    is_plain: int | None
-    id: str
-    problem_id: str
-    by: str
-    """Run, strategy, model and the role of the last message, as JSON."""
-    key: bytes | str
-    """As `calls.key_bytes` holds it: text in rows of earlier versions."""
-    parent_context: int | None
-    last_content: str
-    reply: str
-
-
 class Contexts:
     """The beginnings of conversations, read once each while they keep coming up."""
 
@@ -140,23 +150,6 @@ def answered(store: Store, where: Where) -> Iterator[Answered]:
     """Yield trajectories in the order they were opened."""
     for page in _pages(store, _ANSWERED, where):
         yield from map(Answered._make, page)
-
-
-def plain_pages(store: Store, where: Where) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the same trajectories as pages of bare rows, whose columns are the fields of `Plain`: for who reads a million of them."""
-    yield from _pages(store, _PLAIN, where)
-
-
-def answered_at(store: Store, where: Where, numbers: list[int]) -> dict[int, Answered]:
-    """Return the trajectories of these numbers, without those the conditions no longer hold for."""
-    sql = f"{_ANSWERED} WHERE {where} AND t.rowid IN (SELECT value FROM json_each(?))"  # noqa: S608 - clauses are ours
-    return {row[0]: Answered._make(row) for row in store.tuples(sql, (*where.params, json.dumps(numbers)))} if numbers else {}
-
-
-def problems(store: Store, ids: Iterable[str]) -> list[tuple[str, str, str, str, int | None]]:
-    """Return (id, solver, instance, line, level) of problems, in no order."""
-    sql = "SELECT id, solver, instance, line, level FROM problems WHERE id IN (SELECT value FROM json_each(?))"
-    return store.tuples(sql, (json.dumps(list(ids)),))
 
 
 def _pages(store: Store, select: str, where: Where) -> Iterator[list[tuple[Any, ...]]]:
@@ -201,6 +194,18 @@ def call_keys(store: Store, trajectory_id: str) -> list[str]:
 def imported(store: Store) -> set[str]:
     """Return the runs that were read from a file; what they hold may know less than what was searched here."""
     return {run for (run,) in store.tuples("SELECT id FROM runs WHERE json_extract(manifest, '$.imported') IS NOT NULL")}
+
+
+def imported_records(store: Store, where: Where, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield (state of the root, instance) of trajectories that hold a record of a kind as a file had it, in the order they were imported."""
+    select = (
+        "SELECT t.rowid, h.state, p.instance FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN thoughts h ON h.trajectory_id = t.id"
+        " AND h.depth = 0 AND json_extract(h.state, '$.kind') = ?"
+        " JOIN runs r ON r.id = t.run_id AND json_extract(r.manifest, '$.imported') IS NOT NULL"
+    )
+    for page in _pages(store, select, Where(where.clauses, [kind, *where.params])):
+        for _, state, instance in page:
+            yield state, instance
 
 
 def root_state(store: Store, trajectory_id: str) -> dict[str, Any]:

@@ -213,7 +213,9 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
     if closing.verdict is not None:
         v = closing.verdict
         c.execute(
-            "INSERT OR REPLACE INTO verdicts (trajectory_id, correct, score, reason, unparsed, metrics, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO verdicts (trajectory_id, correct, score, reason, unparsed, metrics, created) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (trajectory_id) DO UPDATE SET correct = excluded.correct, score = excluded.score, reason = excluded.reason,"
+            " unparsed = excluded.unparsed, metrics = excluded.metrics, created = excluded.created",
             (
                 trajectory_id,
                 int(v.correct),

@@ -15,7 +15,8 @@ from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig, OutcomeUnknown, Refused, TimedOut, UnknownName
 from reasoner.store import Store
-from reasoner.store.queries import load_trajectory, runs
+from reasoner.store.queries import load_trajectory
+from reasoner.store.run_queries import runs
 
 TEMPLATE = '+++\nversion = 2\nvariables = ["statement"]\n+++\n{% block user %}{{ statement }} Think.{% endblock %}'
 

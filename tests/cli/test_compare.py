@@ -17,9 +17,9 @@ from model_server import ModelServer
 from rich.console import Console
 
 from reasoner.budget import Spent
-from reasoner.cli.compare import NARROWEST, table
+from reasoner.cli.compare import NARROWEST, drawn
 from reasoner.comparison.comparison import compare_trials
-from reasoner.comparison.tables import sheets
+from reasoner.comparison.tables import tables
 from reasoner.comparison.trials import Trial, Trials
 
 TEACHER = ("compare", "number_path", "game24", "--model", "teacher", "--strategy", "direct,cot,ats", "-n", "3")
@@ -87,14 +87,14 @@ def test_on_a_narrow_terminal_no_name_and_no_number_is_cut(models: tuple[str, ..
         for m in models for s in strategies for p in range(100)
     )  # fmt: skip
     made = compare_trials(Trials("r", "", 1, trials, 0, 0))
-    for sheet in sheets(made):
+    for table in tables(made):
         console = Console(width=NARROWEST, record=True, file=io.StringIO())
-        console.print(table(sheet.narrow()))
+        console.print(drawn(table.narrow()))
         lines = console.export_text().splitlines()
         assert all(len(line) <= NARROWEST for line in lines)
         joined = "\n".join(lines)
         assert joined.count("minimal_grass") == len(models) * len(strategies)
-        for column, cells in zip(sheet.narrow().columns, zip(*sheet.narrow().lines, strict=True), strict=True):
+        for column, cells in zip(table.narrow().columns, zip(*table.narrow().lines, strict=True), strict=True):
             assert column.name in joined
             if not column.words:
                 assert all(cell in joined for cell in cells), column.name

@@ -13,7 +13,7 @@ import pytest
 from reasoner.budget import Spent
 from reasoner.comparison.comparison import Comparison, choose_baseline, compare_trials
 from reasoner.comparison.standings import Standing
-from reasoner.comparison.tables import sheets, short_models
+from reasoner.comparison.tables import short_models, tables
 from reasoner.comparison.trials import Trial, Trials, is_upper_bound, model_labels
 from reasoner.errors import BadConfig
 
@@ -44,8 +44,8 @@ def test_any_of_k_is_never_reported_as_accuracy() -> None:
     assert found["accuracy"] == 0.25
     assert found["pass_at"] == {"1": 0.25, "2": 0.5, "4": 1.0}
     assert (found["correct"], found["answers"], found["problems"]) == (8, 32, 8)
-    sheet = sheets(made)[0]
-    line = dict(zip([c.name for c in sheet.columns], sheet.lines[0], strict=True))
+    table = tables(made)[0]
+    line = dict(zip([c.name for c in table.columns], table.lines[0], strict=True))
     assert (line["accuracy"], line["pass@4"]) == ("25.0 %", "100.0 %")
 
 
@@ -98,8 +98,8 @@ def test_an_upper_bound_is_marked_and_neither_ranked_nor_tested() -> None:
     assert [r.strategy for r in made.rows][3] == "tot:oracle=True", "it stands after those that are ranked"
     assert {t.strategy for t in made.tests} == {"ats", "iot"}
     assert row(made, "tot:oracle=True").equal_tokens is None
-    sheet = sheets(made)[0]
-    line = dict(zip([c.name for c in sheet.columns], sheet.lines[3], strict=True))
+    table = tables(made)[0]
+    line = dict(zip([c.name for c in table.columns], table.lines[3], strict=True))
     assert line["strategy"] == "tot:oracle=True (upper bound)"
     assert line["#"] == line["p (Holm)"] == "–"
     with pytest.raises(BadConfig, match="upper bound"):
@@ -134,7 +134,7 @@ def test_cost_is_unknown_as_soon_as_a_part_of_it_is() -> None:
     assert row(compared(free), "cot").as_dict()["cost"] == 0.0
     all_lost = replace(lost, spent=Spent(1, 0, 0, 0, 1.0, 0.0), failed=True)
     assert row(compared(all_lost), "cot").as_dict()["cost"] is None
-    assert "unknown" in sheets(compared(all_lost))[1].lines[0]
+    assert "unknown" in tables(compared(all_lost))[1].lines[0]
 
 
 def test_equal_tokens_by_hand() -> None:
@@ -222,7 +222,7 @@ def test_the_dictionary_is_json_and_pooled_rows_have_no_solver() -> None:
     told = json.loads(json.dumps(made.as_dict(), allow_nan=False))
     assert [(r["solver"], r["strategy"], r["answers"]) for r in told["rows"]][-2:] == [(None, "cot", 12), (None, "ats", 12)]
     assert {(r["level"], r["accuracy"]) for r in told["levels"]} == {(0, 1.0), (1, 0.0)}
-    assert [sheet.title for sheet in sheets(made)] == ["Accuracy of a single answer", "What was used", "Accuracy by level"]
+    assert [table.title for table in tables(made)] == ["Accuracy of a single answer", "What was used", "Accuracy by level"]
     assert len(told["tests"]) == 4
 
 

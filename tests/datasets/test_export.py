@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import reasoner
+from reasoner import registry
 from reasoner.datasets.export import export
 from reasoner.datasets.select import Filters
 from reasoner.datasets.write import write_jsonl
@@ -129,3 +131,27 @@ def test_a_call_that_holds_no_answer_is_not_exported(store: Store, tmp_path: Pat
     store.write_now(lambda c: c.execute("UPDATE trajectories SET answer_thought = NULL"))
     tally = export(store, "sft", tmp_path / "out.jsonl")
     assert (tally.taken, tally.left_out) == (0, {"no call of its own holds the answer": 16})
+
+
+def test_an_answer_is_verified_once_and_for_its_own_problem_only(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = tmp_path / "v.db"
+    for line in ("4 9 41", "4 9 40"):
+        reasoner.solve("number_path", line, strategy="cot", model="teacher", samples=3, db=db)
+    said: list[tuple[str, str]] = []
+    cls = type(registry.solver("number_path"))
+    true = cls.verify
+
+    def verify(self: Any, instance: Any, text: str) -> Any:
+        said.append((instance.line(), text))
+        return true(self, instance, text)
+
+    with Store.open(db) as opened:
+        answer = "Answer: 9 -> 10 -> 20 -> 40 -> 41"
+        opened.write_now(lambda c: c.execute("UPDATE trajectories SET answer = ?", (answer,)))
+        opened.write_now(lambda c: c.execute("UPDATE messages SET content = ? WHERE role = 'assistant'", (answer,)))
+        monkeypatch.setattr(cls, "verify", verify)
+        tally = export(opened, "sft", tmp_path / "out.jsonl")
+    assert (tally.seen, tally.taken) == (6, 1)
+    assert tally.left_out == {"it no longer verifies": 3, "the same conversation was taken already": 2}
+    assert sorted(said) == [("4 9 40", answer), ("4 9 41", answer)]
+    assert json.loads((tmp_path / "out.jsonl").read_text())["lineage"]["instance"] == "4 9 41"

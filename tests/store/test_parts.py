@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from reasoner.errors import StoreError
-from reasoner.serve.looking import search, thought_facts
+from reasoner.serve.viewer import thought_facts
 from reasoner.store import Store, migrations
 from reasoner.store.claims import TrajectoryRow, claim
 from reasoner.store.earlier import cached
@@ -20,8 +20,9 @@ from reasoner.store.imports import ReadCall, ReadTrajectory, put
 from reasoner.store.interning import intern_message
 from reasoner.store.journal import Intent, Journal, thought_row
 from reasoner.store.queries import calls, load_trajectory, prompt_of
-from reasoner.store.reading import Contexts, Where, answered, plain_pages, whole
+from reasoner.store.reading import Contexts, Where, answered, whole
 from reasoner.store.records import Opening, open_run
+from reasoner.store.search import search
 from reasoner.trajectory import Trajectory
 from reasoner.types import Completion, Message, Problem, Request, Sampling, ToolCall, ToolSpec, Usage
 
@@ -106,7 +107,6 @@ async def test_exports_get_all_parts(store: Store) -> None:
     (row,) = answered(store, Where())
     assert row.turn == REPLY.message()
     assert Contexts(store).of(row) == HISTORY
-    assert [bool(plain[1]) for page in plain_pages(store, Where()) for plain in page] == [False], "the short road knows text only"
     assert whole(store, "t" * 16)[1][0]["reasoning"] == REPLY.reasoning
 
 

@@ -1,27 +1,47 @@
 """Dataset formats, one file each; the file's name with hyphens is the format's name.
 
-A format is a class with `name`, `summary`, `kinds` (the kinds of record it can write, the usual one first) and `row(record)`, which
-returns one row as JSON values, or None for a record the format has no way to write. Optional: `read(row)` takes a row apart again for
-`reasoner import`; `lineage` is `"sidecar"` where rows may have no column of ours; `thinking_field` says that messages may have a key
-`thinking`; `only_messages` says that the row of a conversation is `{"messages": record.turns()}`, which can be written the short way
-(`reasoner.datasets.express`); `companion(path, kind)` gives a file that has to stand beside. Formats add no lineage: the export does.
+A format is a subclass of `Format` with `name`, `summary`, `kinds` and `row`. What further members say has a default. Formats add no
+lineage to a row: the export does.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from reasoner.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reasoner.datasets.records import Kind
 
 
-class Format(Protocol):
+class Format(ABC):
     """How records are written for one kind of trainer."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]]
+    """The kinds of record it can write, the usual one first."""
+    lineage: ClassVar[Literal["column", "sidecar", "inside"]] = "column"
+    """Where it stands from which calls a row comes: in a column, in a file beside (no column of ours is allowed), or within the row."""
+    thinking_field: ClassVar[bool] = False
+    """Whether an assistant's message may have a key of its own for what was thought."""
 
+    @abstractmethod
     def row(self, record: Any) -> dict[str, Any] | None:
         """Return the row of one record, JSON values only; None when it cannot be written in this format."""
-        ...
+
+    def read(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Take a row apart again, for `reasoner import`: the fields of its record that a row holds.
+
+        Raises:
+            DataError: it is no row of this format.
+            UsageError: rows of this format cannot be read back.
+        """
+        raise UsageError(f"rows of format {self.name} cannot be read back", hint=f"the keys of this one are: {', '.join(row)[:200]}")
+
+    def companion(self, paths: list[Path], kind: Kind) -> tuple[str, dict[str, Any]] | None:  # noqa: ARG002 - what a format may need
+        """Return the name of a JSON file that has to stand beside the rows, and the entries it has to hold; None where none has to."""
+        return None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Conversation, Kind
 from reasoner.errors import DataError
 from reasoner.types import Message
 
 
-class Alpaca:
+class Alpaca(Format):
     """Instruction and output."""
 
     name: ClassVar[str] = "alpaca"

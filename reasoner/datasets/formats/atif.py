@@ -11,8 +11,9 @@ Source: https://harborframework.com/docs/trajectory-format
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from reasoner.datasets.formats import Format
 from reasoner.datasets.records import Document, Kind
 
 VERSION = "ATIF-v1.7"
@@ -27,13 +28,13 @@ END_FIELDS = ("status", "answer", "answer_thought", "error", "error_kind", "dag_
 SOURCES = {"system": "system", "user": "user", "assistant": "agent"}
 
 
-class Atif:
+class Atif(Format):
     """Whole trajectories for other tools."""
 
     name: ClassVar[str] = "atif"
     summary: ClassVar[str] = "ATIF trajectories, one document a line"
     kinds: ClassVar[tuple[Kind, ...]] = ("document",)
-    lineage: ClassVar[str] = "inside"
+    lineage: ClassVar[Literal["column", "sidecar", "inside"]] = "inside"
 
     def row(self, record: Document) -> dict[str, Any]:
         """Return the document of one trajectory."""

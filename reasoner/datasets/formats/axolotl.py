@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.formats.prm import Prm
 from reasoner.datasets.records import Conversation, Kind, Pair, Steps, asked, said
 
 
-class Axolotl:
+class Axolotl(Format):
     """Files for Axolotl."""
 
     name: ClassVar[str] = "axolotl"

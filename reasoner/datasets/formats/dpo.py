@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Kind, Pair, asked, said
 
 
-class Dpo:
+class Dpo(Format):
     """Preference optimisation."""
 
     name: ClassVar[str] = "dpo"

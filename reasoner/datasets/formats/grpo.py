@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Kind, Prompt, asked
 
 
-class Grpo:
+class Grpo(Format):
     """Reinforcement learning with a verifier."""
 
     name: ClassVar[str] = "grpo"

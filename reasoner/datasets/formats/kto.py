@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Kind, Label, asked, said
 
 
-class Kto:
+class Kto(Format):
     """Optimisation on single good and bad completions."""
 
     name: ClassVar[str] = "kto"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Conversation, Kind, Label, Pair
 from reasoner.types import Message
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class LlamaFactory:
+class LlamaFactory(Format):
     """Files for LLaMA-Factory, with `dataset_info.json` beside them."""
 
     name: ClassVar[str] = "llama-factory"

@@ -6,19 +6,19 @@ Source: OpenAI documentation, "Direct preference optimization".
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Kind, Pair, asked, said
 
 
-class OpenAiDpo:
+class OpenAiDpo(Format):
     """OpenAI preference files, which Together and Fireworks take too."""
 
     name: ClassVar[str] = "openai-dpo"
     summary: ClassVar[str] = "OpenAI preference fine-tuning; lineage in a file beside it"
     kinds: ClassVar[tuple[Kind, ...]] = ("pair",)
-    lineage: ClassVar[str] = "sidecar"
+    lineage: ClassVar[Literal["column", "sidecar", "inside"]] = "sidecar"
 
     def row(self, record: Pair) -> dict[str, Any]:
         """Return the input and both outputs."""

@@ -6,19 +6,19 @@ Source: OpenAI documentation, "Distillation" and "Supervised fine-tuning".
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Conversation, Kind
 
 
-class OpenAiSft:
+class OpenAiSft(Format):
     """OpenAI fine-tuning files, which many other services take too."""
 
     name: ClassVar[str] = "openai-sft"
     summary: ClassVar[str] = "OpenAI fine-tuning: messages; lineage in a file beside it"
     kinds: ClassVar[tuple[Kind, ...]] = ("conversation",)
-    lineage: ClassVar[str] = "sidecar"
+    lineage: ClassVar[Literal["column", "sidecar", "inside"]] = "sidecar"
 
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return messages ending with the assistant's reply."""

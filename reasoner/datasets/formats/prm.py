@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from reasoner.datasets.formats import Format
 from reasoner.datasets.records import Kind, Steps
 from reasoner.errors import DataError
 
 
-class Prm:
+class Prm(Format):
     """Process reward models."""
 
     name: ClassVar[str] = "prm"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Conversation, Kind, asked, said
 
 
-class PromptCompletion:
+class PromptCompletion(Format):
     """Supervised fine-tuning on the reply alone."""
 
     name: ClassVar[str] = "prompt-completion"

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Conversation, Kind
 
 
-class Sft:
+class Sft(Format):
     """Supervised fine-tuning on whole conversations."""
 
     name: ClassVar[str] = "sft"
     summary: ClassVar[str] = "TRL SFTTrainer: messages"
     kinds: ClassVar[tuple[Kind, ...]] = ("conversation",)
     thinking_field: ClassVar[bool] = True
-    only_messages: ClassVar[bool] = True
 
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return messages ending with the assistant's reply."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import _turns
+from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.records import Conversation, Kind
 from reasoner.types import Message
 
 
-class ShareGpt:
+class ShareGpt(Format):
     """Conversations as human and gpt."""
 
     name: ClassVar[str] = "sharegpt"

@@ -19,6 +19,7 @@ from reasoner.store.migrations import (
     m020_viewer,
     m030_words,
     m040_parts,
+    m050_totals,
     m060_application_id,
 )
 
@@ -35,6 +36,7 @@ STEPS = {
         m020_viewer,
         m030_words,
         m040_parts,
+        m050_totals,
         m060_application_id,
     )
 }

@@ -1,0 +1,120 @@
+"""Read runs: lists with totals, what a run was told, which are at work and which were parked.
+
+runs(store, words="ats", limit=20) -> [{"id": "3f0c...", "status": "finished", "trajectories": 120, "correct": 97, ...}]
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from reasoner.store.claims import presence
+from reasoner.store.migrations.m050_totals import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reasoner.store.database import Store
+
+MAX_WORDS = 8
+MAX_CONTENDERS = 100
+"""Strategies on models that are named of one run."""
+
+# The plan is left out: it holds every problem of the run.
+_RUN = """
+SELECT r.id, r.manifest, r.status, r.command, r.version, r.created, r.updated, r.parent_run, r.limits, r.used_calls, r.used_tokens, r.used_cost
+FROM runs r
+"""
+
+
+def runs(store: Store, *, words: str = "", status: str = "", limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
+    """Return runs, newest first, with totals; `words` are looked for in manifest, command and id.
+
+    `resumable` says that something is left to do and nobody is at it; `solvers`, `strategies` and `models` are lists of names.
+    """
+    clauses, params = ["1"], []
+    for word in words.split()[:MAX_WORDS]:
+        clauses.append("instr(lower(r.manifest || ' ' || r.command || ' ' || r.id), lower(?)) > 0")
+        params.append(word)
+    if status:
+        clauses.append("r.status = ?")
+        params.append(status)
+    found = store.rows(
+        f"{_RUN} WHERE {' AND '.join(clauses)} ORDER BY r.created DESC, r.rowid DESC LIMIT ? OFFSET ?",
+        (*params, limit, offset),
+    )
+    made = totals(store, [row["id"] for row in found])
+    there = at_work(store)
+    return [_with_names(store, row) | made[row["id"]] | {"resumable": _is_resumable(row, there)} for row in found]
+
+
+def run_row(store: Store, run_id: str) -> dict[str, Any] | None:
+    """Return a run as `runs` does, None when it is not there."""
+    row = store.row(f"{_RUN} WHERE r.id = ?", (run_id,))
+    if row is None:
+        return None
+    return _with_names(store, row) | totals(store, [run_id])[run_id] | {"resumable": _is_resumable(row, at_work(store))}
+
+
+def plan_row(store: Store, run_id: str) -> dict[str, Any] | None:
+    """Return what a run was told (`manifest`, `plan`, `command`, the first two as JSON text), None when it is not there."""
+    return store.row("SELECT manifest, plan, command FROM runs WHERE id = ?", (run_id,))
+
+
+def interrupted(store: Store, *, command: str, limit: int = 1000) -> list[dict[str, Any]]:
+    """Return id and manifest of the runs of one command that were parked, oldest first."""
+    sql = "SELECT id, manifest FROM runs WHERE status = 'interrupted' AND command = ? ORDER BY created LIMIT ?"
+    return store.rows(sql, (command, limit))
+
+
+def n_runs(store: Store) -> int:
+    """Return how many runs there are."""
+    return int(store.tuples("SELECT count(*) FROM runs")[0][0])
+
+
+def at_work(store: Store) -> set[str]:
+    """Return the runs that a process is working on."""
+    return {
+        run
+        for worker, run, lease_until in store.tuples("SELECT id, run_id, lease_until FROM workers")
+        if presence(worker) != "gone" and lease_until >= time.monotonic()
+    }
+
+
+def totals(store: Store, run_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return the totals of runs by id (see `migrations.m050_totals`)."""
+    ids = list(run_ids)
+    sql = "SELECT * FROM run_totals WHERE run_id IN (SELECT value FROM json_each(?))"
+    made = {row.pop("run_id"): row for row in store.rows(sql, (json.dumps(ids),))}
+    return {run_id: made.get(run_id) or dict.fromkeys(COLUMNS, 0) for run_id in ids}
+
+
+def contenders(store: Store, run_id: str, *, limit: int = MAX_CONTENDERS) -> list[tuple[str, str]]:
+    """Return the different (strategy, model) of a run's trajectories, sorted. Each is one step in an index, however many rows it has."""
+    found: list[tuple[str, str]] = []
+    while len(found) < limit:
+        row = store.tuples(
+            "SELECT strategy, model FROM trajectories WHERE run_id = ? AND (strategy, model) > (?, ?) ORDER BY strategy, model LIMIT 1",
+            (run_id, *(found[-1] if found else ("", ""))),
+        )
+        if not row:
+            break
+        found.append(row[0])
+    return found
+
+
+def _is_resumable(row: dict[str, Any], there: set[str]) -> bool:
+    return row["status"] != "finished" and row["id"] not in there
+
+
+def _with_names(store: Store, row: dict[str, Any]) -> dict[str, Any]:
+    """Add the names of a run's strategies and models, and of its solvers: from its manifest, or from its first trajectories (imports)."""
+    met = contenders(store, row["id"])
+    solvers = json.loads(row["manifest"]).get("solvers")
+    if not isinstance(solvers, list):
+        first = "SELECT problem_id FROM trajectories WHERE run_id = ? ORDER BY rowid LIMIT 200"
+        found = store.tuples(f"SELECT DISTINCT p.solver FROM ({first}) t JOIN problems p ON p.id = t.problem_id", (row["id"],))  # noqa: S608 - a constant
+        solvers = [solver for (solver,) in found]
+    strategies, models = (list(dict.fromkeys(names)) for names in zip(*met, strict=True)) if met else ([], [])
+    return {**row, "solvers": list(map(str, solvers)), "strategies": strategies, "models": models}
