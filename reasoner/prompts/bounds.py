@@ -1,23 +1,24 @@
-"""Bounds the work of one rendering: loops, filters, `+` and `~` are counted, and a deadline of processor time stands behind the count.
+"""Bound the work of one rendering: loops, filters, `+` and `~` are counted, and a deadline of processor time stands behind the count.
 
 A template of a user's own is checked before it runs (`reasoner.prompts.templates`), but two nested loops over a long statement, or a filter that
-is applied inside them, can still take hours, and `x ~ x` can double a text until memory ends. Here every loop, filter and
-concatenation of a template asks first: the count is the same on every machine, so what is refused once is refused always; the
-deadline cuts what the count did not foresee.
+is applied inside them, can still take hours, and `x ~ x` can double a text until memory ends. So the environment counts: turns of loops and
+values that are put together, by calls that `CountingCode` has compiled in; `+` by the sandbox's own hook; filters by what wraps them. The count
+is the same on every machine, so what is refused once is refused always; the deadline cuts what the count did not foresee.
 
-    work = Work()
-    template.new_context({"statement": "...", WORK: work})
+    template = CountingEnvironment(filters=["upper"]).from_string("{% block user %}{{ statement|upper }}{% endblock %}")
+    template.new_context({"statement": "...", WORK: Work()})
 
-Knows Jinja2's syntax tree and filters; does not know what a prompt is.
+Knows Jinja2's compiler and filters; does not know what a prompt is.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any
 
-from jinja2 import nodes, pass_context
+from jinja2 import StrictUndefined, Undefined, nodes, pass_context
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -33,7 +34,6 @@ MAX_VALUE = 1 << 22
 WORK = " work"
 """Where a rendering's `Work` stands in its context: no template can write this name."""
 
-_LOOP, _JOIN, _HOLD = " each", " joined", " held"
 _UNIT = 64
 _LOOK_EVERY = 256
 
@@ -65,52 +65,112 @@ class Work:
                 raise BadTemplate(f"a template takes more than {MAX_SECONDS:g} s", hint="loop over less")
 
 
-def counted(env: ImmutableSandboxedEnvironment, tree: nodes.Template) -> nodes.Template:
-    """Make a checked syntax tree count its work; to be compiled by an environment that `prepare` has been given."""
+class CountingCode(CodeGenerator):
+    """Jinja2's compiler, which writes a call that counts wherever a loop turns or a value is put together.
 
-    def visit(node: nodes.Node) -> None:
-        for child in node.iter_child_nodes():
-            visit(child)
-        for name in node.fields:
-            value = getattr(node, name)
-            if isinstance(value, list):
-                setattr(node, name, [_asking_first(item) for item in value])
-            else:
-                setattr(node, name, _asking_first(value))
-        if isinstance(node, nodes.For):
-            node.iter = nodes.Filter(node.iter, _LOOP, [], [], None, None, lineno=node.lineno)
-
-    visit(tree)
-    tree.set_environment(env)
-    return tree
-
-
-def _asking_first(node: Any) -> Any:
-    """Return a node that makes a value out of others in a form that counts; any other as it is."""
-    if isinstance(node, nodes.Concat):
-        return nodes.Filter(nodes.List(node.nodes, lineno=node.lineno), _JOIN, [], [], None, None, lineno=node.lineno)
-    if isinstance(node, (nodes.List, nodes.Dict)) or (isinstance(node, nodes.Tuple) and node.ctx == "load"):
-        return nodes.Filter(node, _HOLD, [], [], None, None, lineno=node.lineno)
-    return node
-
-
-def prepare(env: ImmutableSandboxedEnvironment, filters: frozenset[str]) -> None:
-    """Give an environment the counting filters; those that are not named are taken away.
-
-    Filters that are given the context are never worked out while a template is compiled, so a bomb of constants cannot go off there.
+    `blockvisit` writes the statements of a block, the body of a loop among them.
     """
-    env.filters = {name: _counted_filter(name, env.filters[name]) for name in sorted(filters)} | {_LOOP: _each, _JOIN: _join, _HOLD: _hold}
+
+    _tests: frozenset[nodes.Node] = frozenset()
+    """The tests of loops met so far (`for x in items if test`)."""
+
+    def blockvisit(self, nodes: Iterable[nodes.Node], frame: Frame) -> None:
+        """Count each time a block is entered."""
+        self.writeline("environment.turn(context)")
+        super().blockvisit(nodes, frame)
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802 - Jinja2's name
+        """Count the items that the test of `for x in items if test` passes over, too."""
+        if node.test is not None:
+            self._tests |= {node.test}
+        super().visit_For(node, frame)
+
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        """Write a node; before the test of a loop, a call that counts and says nothing."""
+        if node not in self._tests:
+            return super().visit(node, *args, **kwargs)
+        self.write("environment.turn(context) or (")
+        super().visit(node, *args, **kwargs)
+        self.write(")")
+        return None
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
+        """Let `a ~ b` be joined by the environment."""
+        self._counted("joined", super().visit_List, nodes.List(node.nodes, lineno=node.lineno), frame)
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802
+        """Count what a list holds."""
+        self._counted("held", super().visit_List, node, frame)
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
+        """Count what a dict holds."""
+        self._counted("held", super().visit_Dict, node, frame)
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
+        """Count what a tuple holds, where it is no target of an assignment."""
+        if node.ctx == "load":
+            self._counted("held", super().visit_Tuple, node, frame)
+        else:
+            super().visit_Tuple(node, frame)
+
+    def _counted(self, how: str, write: Callable[[Any, Frame], None], node: nodes.Node, frame: Frame) -> None:
+        self.write(f"environment.{how}(context, ")
+        write(node, frame)
+        self.write(")")
 
 
 class CountingEnvironment(ImmutableSandboxedEnvironment):
-    """A sandbox in which `+` is counted."""
+    """A sandbox that counts, with the named filters and nothing else: no globals, and no functions as values.
 
+    Filters are given the context, so none is worked out while a template is compiled: a bomb of constants cannot go off there.
+    """
+
+    code_generator_class = CountingCode
     intercepted_binops = frozenset(["+"])
+
+    def __init__(self, filters: Iterable[str]) -> None:
+        # autoescape stays off: these are prompts for a model, not HTML; escaping belongs to the viewer.
+        super().__init__(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
+        self.globals.clear()
+        self.filters = {name: _counted_filter(name, self.filters[name]) for name in sorted(filters)}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return an attribute; a method (`text.format_map`) is none, and where a dict has a key of that name (`items`), its value is."""
+        value = super().getattr(obj, attribute)
+        if isinstance(obj, Mapping) and _is_function(value) and attribute in obj:
+            value = obj[attribute]
+        return self.unsafe_undefined(obj, attribute) if _is_function(value) else value
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Return an item; a method is none."""
+        value = super().getitem(obj, argument)
+        return self.unsafe_undefined(obj, str(argument)) if _is_function(value) else value
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Add, having counted the size of both sides."""
         _work(context).charge(_size(left) + _size(right))
         return super().call_binop(context, operator, left, right)
+
+    def turn(self, context: Context) -> None:
+        """Count one turn of a loop, one block or one item passed over."""
+        _work(context).charge(0)
+
+    def held(self, context: Context, value: Any) -> Any:
+        """Count a list, dict or tuple that a template makes, with all it holds."""
+        # Lists of one list twice, nested thirty deep, are short to write and take a billion words to print.
+        _work(context).charge(_deep_size(value))
+        return value
+
+    def joined(self, context: Context, values: list[Any]) -> str:
+        """Join what stands between `~`."""
+        _work(context).charge(_deep_size(values))
+        texts = [str(value) for value in values]
+        _work(context).charge(sum(map(len, texts)))
+        return "".join(texts)
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, Undefined)
 
 
 def _work(context: Context) -> Work:
@@ -122,46 +182,6 @@ def _size(value: Any) -> int:
     if isinstance(value, Sized):
         return len(value)
     return value.bit_length() >> 3 if isinstance(value, int) else 1
-
-
-@pass_context
-def _each(context: Context, value: Any) -> Any:
-    # What is no sequence (an undefined variable, a number) fails in the loop itself, with Jinja2's own message.
-    return _Counted(_work(context), value) if isinstance(value, Sized) else value
-
-
-class _Counted:
-    """A sequence whose every step is charged; it has a length, so `loop.last` and `loop.length` cost what they did."""
-
-    __slots__ = ("_value", "_work")
-
-    def __init__(self, work: Work, value: Any) -> None:
-        self._work = work
-        self._value = value
-
-    def __len__(self) -> int:
-        return len(self._value)
-
-    def __iter__(self) -> Iterator[Any]:
-        charge = self._work.charge
-        for item in self._value:
-            charge(0)
-            yield item
-
-
-@pass_context
-def _join(context: Context, values: list[Any]) -> str:
-    _work(context).charge(_deep_size(values))
-    texts = [str(value) for value in values]
-    _work(context).charge(sum(map(len, texts)))
-    return "".join(texts)
-
-
-@pass_context
-def _hold(context: Context, value: Any) -> Any:
-    # Lists of one list twice, nested thirty deep, are short to write and take a billion words to print.
-    _work(context).charge(_deep_size(value))
-    return value
 
 
 def _counted_filter(name: str, original: Any) -> Any:

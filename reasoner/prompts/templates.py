@@ -24,13 +24,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2 import TemplateError, nodes
 from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reasoner.errors import BadTemplate, MissingAsset, UnknownName
-from reasoner.prompts.bounds import WORK, CountingEnvironment, Work, counted, prepare
+from reasoner.prompts.bounds import WORK, CountingEnvironment, Work
 from reasoner.prompts.places import template_names, template_path
 from reasoner.types import Message, Role
 
@@ -92,6 +92,10 @@ _FORBIDDEN = (
 )
 
 
+_NO_VALUES = frozenset(["range", "loop", "self", "super"])
+"""Names that stand for functions or for parts of the rendering: `range(3)` and `loop.index` are fine, the thing itself is none to print."""
+
+
 class FrontMatter(BaseModel):
     """The head of a template file."""
 
@@ -108,18 +112,8 @@ def _range(*args: int) -> range:
     return made
 
 
-def _environment() -> CountingEnvironment:
-    # autoescape stays off: these are prompts for a model, not HTML; escaping belongs to the viewer.
-    env = CountingEnvironment(
-        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True
-    )
-    env.globals.clear()
-    env.globals["range"] = _range
-    prepare(env, _FILTERS)
-    return env
-
-
-_ENV = _environment()
+_ENV = CountingEnvironment(_FILTERS)
+_ENV.globals["range"] = _range
 
 
 @dataclass(frozen=True)
@@ -176,6 +170,8 @@ class Prompt:
             raise BadTemplate(
                 f"template {self.name} ({self.path}): {error.message}", hint="define it in the front matter and pass it, or remove it"
             ) from error
+        except RecursionError as error:
+            raise BadTemplate(f"template {self.name} ({self.path}) makes values that are nested too deeply", hint="nest less") from error
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise BadTemplate(f"template {self.name} ({self.path}) failed: {error}", hint="correct the template") from error
         return "".join(pieces).strip()
@@ -197,9 +193,12 @@ def load_prompt(name: str, path: Path) -> Prompt:
     head, body, offset = _split(name, path, text.replace("\r\n", "\n"))
     try:
         tree = _ENV.parse(body)
+        _check_tree(name, path, tree, offset)
+        template = _ENV.from_string(tree)
     except TemplateSyntaxError as error:
         raise BadTemplate(f"template {name} ({path}, line {error.lineno + offset}): {error.message}", hint="correct the syntax") from error
-    _check_tree(name, path, tree, offset)
+    except (RecursionError, SyntaxError, MemoryError) as error:  # what Jinja2's reader and Python's say of depth
+        raise BadTemplate(f"template {name} ({path}) is nested too deeply", hint="nest less") from error
     undeclared = find_undeclared_variables(tree) - set(head.variables) - {"range"}
     if undeclared:
         used = min(undeclared)
@@ -208,7 +207,7 @@ def load_prompt(name: str, path: Path) -> Prompt:
             f"template {name} ({path}, line {line}) uses the undefined variable {used!r}",
             hint=f"declared are: {', '.join(head.variables) or 'none'}",
         )
-    return Prompt(name, hashlib.sha256(data).hexdigest(), head.version, head.variables, path, _ENV.from_string(counted(_ENV, tree)))
+    return Prompt(name, hashlib.sha256(data).hexdigest(), head.version, head.variables, path, template)
 
 
 def _split(name: str, path: Path, text: str) -> tuple[FrontMatter, str, int]:
@@ -233,13 +232,21 @@ def _check_tree(name: str, path: Path, tree: nodes.Template, offset: int) -> Non
             f"template {name} ({path}, line {node.lineno + offset}) uses {what}, which templates may not do", hint="see docs/prompts.md"
         )
 
+    asked: set[nodes.Node] = set()
+
     def visit(node: nodes.Node, depth: int) -> None:
         if isinstance(node, _FORBIDDEN):
             raise refuse(node, type(node).__name__.lower())
         if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
             raise refuse(node, f"the filter {node.name!r}")
-        if isinstance(node, nodes.Call) and not (isinstance(node.node, nodes.Name) and node.node.name == "range"):
-            raise refuse(node, "a call")
+        if isinstance(node, nodes.Call):
+            if not (isinstance(node.node, nodes.Name) and node.node.name == "range"):
+                raise refuse(node, "a call")
+            asked.add(node.node)
+        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "loop":
+            asked.add(node.node)
+        if isinstance(node, nodes.Name) and node.name in _NO_VALUES and node not in asked:
+            raise refuse(node, f"{node.name!r} as a value")
         if isinstance(node, nodes.Const) and isinstance(node.value, int) and abs(node.value) > 10**6:
             raise refuse(node, "a number over a million")
         if isinstance(node, nodes.For):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from reasoner.errors import BadTemplate
-from reasoner.prompts import load_prompt
+from reasoner.prompts import bounds, load_prompt
 
 BOMBS = sorted((Path(__file__).parent.parent / "corpus" / "templates").glob("*.jinja"))
 DEADLINE_S = 0.3
@@ -78,11 +78,43 @@ def test_what_is_refused_once_is_refused_always(tmp_path: Path) -> None:
 
 
 def test_no_template_can_name_the_counters(tmp_path: Path) -> None:
-    for name in (" each", "_each", " joined", " held", "each"):
+    for body in (
+        "{{ environment.turn }}",
+        "{{ context }}",
+        "{{ environment.held(context, 1) }}",
+        "{% set environment = 1 %}{{ environment.turn }}",
+    ):
         path = tmp_path / "t.jinja"
-        path.write_text(f"+++\nversion = 1\n+++\n{{% block user %}}{{{{ 'x'|{name} }}}}{{% endblock %}}")
+        path.write_text(f"+++\nversion = 1\n+++\n{{% block user %}}{body}{{% endblock %}}")
         with pytest.raises(BadTemplate):
-            load_prompt("t", path)
+            load_prompt("t", path).render({})
+
+
+def test_every_turn_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exact count, so that a Jinja2 whose compiler no longer asks `CountingCode` is noticed."""
+    made: list[bounds.Work] = []
+
+    class Seen(bounds.Work):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr("reasoner.prompts.templates.Work", Seen)
+    path = tmp_path / "t.jinja"
+    for body, steps in (
+        ("x", 1),  # the block
+        ("{% for i in items %}{% endfor %}", 1 + 10),
+        ("{% for i in items if i > 6 %}{% endfor %}", 1 + 10 + 3),
+        ("{% for i in items %}{% if i == 3 %}y{% endif %}{% endfor %}", 1 + 10 + 1),
+        ("{% for i in items %}{{ loop.index }}{% for j in items %}{% endfor %}{% endfor %}", 1 + 10 + 100),
+        ("{{ 'a' ~ items[0] }}", 1 + 2),
+        ("{{ items[0] + 1 }}", 1 + 1),
+        ("{% set x = [1, (2, 3), {'a': 4}] %}", 1 + 3),
+        ("{{ items|length }}", 1 + 2),
+    ):
+        path.write_text('+++\nversion = 1\nvariables = ["items"]\n+++\n{% block user %}' + body + "{% endblock %}")
+        load_prompt("t", path).render({"items": list(range(10))})
+        assert made[-1].steps == steps, body
 
 
 def test_loops_know_where_they_are(tmp_path: Path) -> None:

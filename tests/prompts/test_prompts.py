@@ -51,6 +51,11 @@ def test_text_given_to_a_template_is_never_a_template(tmp_path: Path) -> None:
         ("{% macro m() %}{{ m() }}{% endmacro %}", "macro"),
         ("{% block user %}{{ 99999999999 }}{% endblock %}", "over a million"),
         ("{% block user %}{{ statement ", "line"),
+        ("{% block user %}{{ range }}{% endblock %}", "'range' as a value"),
+        ("{% block user %}{{ [range]|join }}{% endblock %}", "'range' as a value"),
+        ("{% block user %}{{ self.user }}{% endblock %}", "'self' as a value"),
+        ("{% block user %}{% for i in items %}{{ loop }}{% endfor %}{% endblock %}", "'loop' as a value"),
+        ("{% block user %}{{ " + "[" * 150 + "]" * 150 + " }}{% endblock %}", "nested too deeply"),
     ],
 )
 def test_refused_with_the_place(tmp_path: Path, body: str, what: str) -> None:
@@ -74,6 +79,24 @@ def test_missing_and_undefined_variables(tmp_path: Path) -> None:
         prompt.render({"statement": "s"})
     with pytest.raises(BadTemplate, match="name"):
         prompt.render({"statement": "s", "items": []})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "statement.format_map", "statement.format", "statement['format_map']", "statement.upper ~ ''", "statement.upper|string", "[statement.upper]|join",
+        "items.append", "items[0].keys", "items[0]['keys']",
+    ],
+)  # fmt: skip
+def test_a_method_is_no_value(tmp_path: Path, value: str) -> None:
+    prompt = load_prompt("x/t", write(tmp_path, "{% block user %}{{ " + value + " }}{% endblock %}"))
+    with pytest.raises(BadTemplate, match="is unsafe"):
+        prompt.render({"statement": "s", "items": [{"a": 1}]})
+
+
+def test_a_key_that_is_called_as_a_method_is_reached(tmp_path: Path) -> None:
+    prompt = load_prompt("x/t", write(tmp_path, "{% block user %}{{ items.values }}/{{ items['keys'] }}/{{ items.get }}{% endblock %}"))
+    assert prompt.render({"statement": "s", "items": {"values": 1, "keys": 2, "get": "x"}})[0].content == "1/2/x"
 
 
 def test_output_and_work_are_bounded(tmp_path: Path) -> None:
