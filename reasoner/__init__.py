@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reasoner.solver import Searchable, Solver
     from reasoner.store import Store
     from reasoner.strategies import Strategy
+    from reasoner.tools import Tool, tool
     from reasoner.trajectory import Thought, Trajectory
     from reasoner.types import Answer, Client, Completion, Message, Move, Problem, Request, Sampling, Usage, Verdict
 
@@ -60,6 +61,7 @@ _HOME = {
     "Store": "store",
     "Strategy": "strategies",
     "Thought": "trajectory",
+    "Tool": "tools",
     "Trajectory": "trajectory",
     "Usage": "types",
     "Verdict": "types",
@@ -77,6 +79,7 @@ _HOME = {
     "replay": "api.resume",
     "resume": "api.resume",
     "solve": "api.solve",
+    "tool": "tools",
 }
 
 __all__ = [
@@ -107,6 +110,7 @@ __all__ = [
     "Store",
     "Strategy",
     "Thought",
+    "Tool",
     "Trajectory",
     "Usage",
     "Verdict",
@@ -124,6 +128,7 @@ __all__ = [
     "replay",
     "resume",
     "solve",
+    "tool",
 ]
 
 

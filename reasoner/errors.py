@@ -8,7 +8,8 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  ├─ BadConfig                    a parameter or option has a value it cannot have
 │  ├─ BadInstance                  a problem line does not follow the solver's syntax
 │  ├─ BadTemplate                  a prompt file is missing a variable, is malformed, or does too much
-│  └─ MissingDependency            an extra is not installed (names the install line)
+│  ├─ MissingDependency            an extra is not installed (names the install line)
+│  └─ SandboxMissing               what a model wrote would have to run without its sandbox, and does not (names what to install)
 ├─ ClientError                     the provider or the local engine
 │  ├─ ConnectFailed*               nothing listens there; the request was certainly not processed
 │  ├─ TimedOut*                    no answer in time; the request may have been processed
@@ -25,6 +26,7 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 ├─ ModelOutputError                the model: strategies may recover
 │  ├─ NoAnswerFound
 │  └─ Unparseable
+├─ ToolFailed                      a tool could not do what it was asked; the message goes back to the model as text
 ├─ BudgetExhausted                 not a bug: carries the best answer so far
 │  └─ RunBudgetExhausted           it is the budget of the whole run that is used up
 ├─ DataError                       corpora, prompts, imports
@@ -113,6 +115,10 @@ class MissingDependency(UsageError):
     def __init__(self, what: str, *, extra: str) -> None:
         super().__init__(f"{what} is not installed", hint=f"install it with: pip install 'reasoner-llm[{extra}]'")
         self.extra = extra
+
+
+class SandboxMissing(UsageError):
+    """This machine has no sandbox for what a model wrote, and it is run in nothing else; the hint says what to install."""
 
 
 class ClientError(ReasonerError):
@@ -237,6 +243,13 @@ class NoAnswerFound(ModelOutputError):
 
 class Unparseable(ModelOutputError):
     """There is an answer, but it cannot be read (too long, too deep, not in the grammar)."""
+
+
+class ToolFailed(ReasonerError):
+    """A tool cannot do what it was asked (wrong arguments, no such table, too slow): the message is for the model, which may try again."""
+
+    exit_code = EXIT_WRONG
+    stops_run = False
 
 
 class BudgetExhausted(ReasonerError):

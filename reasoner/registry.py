@@ -1,11 +1,12 @@
-"""From a name to a strategy, a solver, a client or a dataset format.
+"""From a name to a strategy, a solver, a client, a tool or a dataset format.
 
 Three places are looked at, in this order:
 
 1. what a notebook or a script made known: `register(MyStrategy)`;
 2. our own folders: `reasoner/strategies/cot.py` is the strategy `cot`, and nothing else needs to be touched
    (formats are spelt with hyphens: `formats/prompt_completion.py` is `prompt-completion`);
-3. installed packages, by the entry point groups `reasoner.strategies`, `reasoner.solvers`, `reasoner.clients` and `reasoner.formats`
+3. installed packages, by the entry point groups `reasoner.strategies`, `reasoner.solvers`, `reasoner.clients`, `reasoner.tools` and
+   `reasoner.formats`
    (entry point name = registry name, value = the class or factory).
 
 Only what is asked for is imported. Knows names; does not know what a strategy or a solver does.
@@ -27,19 +28,21 @@ from typing import Any, Literal, TypeVar, get_args
 from reasoner.errors import BadConfig, BrokenPlugin, UnknownName
 from reasoner.text import shorten
 
-Kind = Literal["strategy", "solver", "client", "format"]
+Kind = Literal["strategy", "solver", "client", "tool", "format"]
 T = TypeVar("T")
 
 _PACKAGES: dict[Kind, str] = {
     "strategy": "reasoner.strategies",
     "solver": "solvers",
     "client": "reasoner.clients",
+    "tool": "reasoner.tools",
     "format": "reasoner.datasets.formats",
 }
 _GROUPS: dict[Kind, str] = {
     "strategy": "reasoner.strategies",
     "solver": "reasoner.solvers",
     "client": "reasoner.clients",
+    "tool": "reasoner.tools",
     "format": "reasoner.formats",
 }
 _PROMPTS_GROUP = "reasoner.prompts"
@@ -91,7 +94,7 @@ def names(kind: Kind) -> list[str]:
 
 
 def find(kind: Kind, name: str) -> Any:
-    """Return what is known by a name: a Strategy or Solver class, a client factory, a format class.
+    """Return what is known by a name: a Strategy or Solver class, a client factory, a tool factory, a format class.
 
     Raises:
         UnknownName: nothing is; the message lists near names.
@@ -212,6 +215,8 @@ def _load(kind: Kind, point: EntryPoint) -> Any:
 def _defined(kind: Kind, name: str, module: Any) -> Any:
     if kind == "client":
         return module.open_client
+    if kind == "tool":
+        return module.open_tool
     for _, value in inspect.getmembers(module, inspect.isclass):
         if value.__module__ == module.__name__ and _attribute(value, "name") == name:
             return value

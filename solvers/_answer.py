@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 
 from reasoner.errors import Unparseable
+from reasoner.expression import plain_symbols
 from reasoner.text import answer_line, clean, shorten, tail
 from reasoner.types import Verdict
-from solvers._expression import plain_symbols
 
 MAX_ANSWER_CHARS = 4000
 """A longer answer line is not read; the longest right answer of any of our puzzles is well below this."""

@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from reasoner.errors import Unparseable
+from reasoner.expression import Undefined, apply, evaluate
 from reasoner.types import Move
 from solvers import _answer as answers
-from solvers._expression import Undefined, apply, evaluate
 from solvers._rational import Rational, reachable
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from reasoner.errors import Unparseable
+from reasoner.expression import Undefined, evaluate
 from reasoner.solver import Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers
 from solvers import _merging as merging
-from solvers._expression import Undefined, evaluate
 from solvers._instance import Numbers, read
 from solvers._rational import n_ways, rational
 

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from reasoner.errors import BadConfig, MissingDependency, Unparseable
+from reasoner.expression import evaluate
 from reasoner.solver import Solver
 from reasoner.text import MAX_ANSWER_CHARS, clean, tail
 from reasoner.types import Verdict
 from solvers import _answer as answers
 from solvers import _gym_sets as sets
-from solvers._expression import evaluate
 from solvers._record import Record, read
 
 if TYPE_CHECKING:

@@ -59,8 +59,8 @@ def test_reasons_are_short_single_lines() -> None:
 
 
 def test_patterns_that_are_not_run_would_have_changed_nothing() -> None:
+    from reasoner import expression as _expression
     from reasoner.text import tail
-    from solvers import _expression
 
     def plain(line: str) -> str:
         line = answers._ARROW.sub(" -> ", answers._BOXED.sub(r"\1", line))

@@ -8,8 +8,8 @@ from fractions import Fraction
 import pytest
 
 from reasoner.errors import Unparseable
+from reasoner.expression import evaluate
 from solvers import _merging as merging
-from solvers._expression import evaluate
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""The tool `calculator`: exact arithmetic with + - * / and brackets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from reasoner.errors import ToolFailed, Unparseable
+from reasoner.expression import evaluate
+from reasoner.tools._tool import Arguments, Lent, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+
+_DIGITS = 12
+
+
+class Expression(Arguments):
+    """What `calculator` takes."""
+
+    expression: str = Field(description="Numbers with + - * / and brackets, such as (12.5 + 3) * 4 / 7.")
+
+
+class Calculator(Tool):
+    """Work an expression out exactly."""
+
+    name = "calculator"
+    description = "Work out an arithmetic expression exactly. Only + - * / and brackets; no names, powers or functions."
+    timeout_s = 5.0
+    arguments = Expression
+
+    async def call(self, arguments: Mapping[str, Any], lent: Lent | None = None) -> str:  # noqa: ARG002 - the seam's signature
+        """Return the value."""
+        try:
+            return shown(evaluate(str(arguments["expression"])).value)
+        except Unparseable as error:
+            raise ToolFailed(str(error)) from None
+
+
+def shown(value: Fraction) -> str:
+    """Return an exact value as text: an integer or a finite decimal as it is, any other fraction with its first digits."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    if rest == 1 and value.denominator < 10**_DIGITS:
+        digits = 0
+        while (value * 10**digits).denominator != 1:
+            digits += 1
+        whole = f"{abs(int(value * 10**digits)):0{digits + 1}d}"
+        return f"{'-' if value < 0 else ''}{whole[:-digits]}.{whole[-digits:]}"
+    return f"{value} (about {float(value):.{_DIGITS}g})" if abs(value) < 10**300 else str(value)
+
+
+def open_tool(source: str = "") -> Calculator:  # noqa: ARG001 - it needs none
+    """Return the tool."""
+    return Calculator()
