@@ -1,7 +1,7 @@
 r"""From a model's whole text to the one line that is judged, and from findings to a verdict.
 
-Knows the `Answer:` marker and the spellings real models use: Unicode and LaTeX arrows and operators, Markdown emphasis, remarks
-in brackets. Does not know any puzzle.
+Reads the `Answer:` marker in the spellings real models use: Unicode and LaTeX arrows and operators, Markdown emphasis, remarks
+in brackets.
 
     find("so we get\n**Answer:** $9 \\rightarrow 10$.")  ->  "9 -> 10"
 """

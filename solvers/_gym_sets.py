@@ -1,6 +1,6 @@
 """Which data sets of reasoning-gym can be judged, and how: a list made by reading version 0.1.25.
 
-Knows names. A data set that is not named here is refused: its scorer may evaluate the answer, and its answer may not be the only right one.
+A data set that is not named here is refused: its scorer may evaluate the answer, and its answer may not be the only right one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a one-line syntax to an instance, for puzzles whose instance is a few whole numbers.
 
-Knows how to read the numbers and how to say what is wrong with a line; the model that checks the values belongs to the puzzle.
+The puzzle's own model checks the values.
 
     read(Game24, "4 9 10 13")  ->  the instance with a=4, b=9, c=10, d=13
 """

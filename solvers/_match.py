@@ -1,6 +1,6 @@
 """Comparing short answers: SQuAD's normal form, token F1 as HotpotQA has it, plain numbers, and the letter of a choice.
 
-Knows texts. Does not know questions, files or verdicts. Everything here is linear in the text.
+All of it takes time linear in the text.
 
     normal("The  Café, Paris!")  ->  "café paris"
 

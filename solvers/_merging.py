@@ -1,7 +1,6 @@
 """Merging numbers as a search: states, moves in words, and the check of equations a model wrote down.
 
-Knows sorted tuples of exact numbers and one-operation equations. Does not know which numbers a puzzle starts from or what its
-goal is, nor how an answer line is laid out as a whole.
+A state is a sorted tuple of exact numbers, a move an equation with one operation.
 
     moves((4, 9, 10))  ->  [Move("4 + 9 = 13", (10, 13)), Move("9 - 4 = 5", (5, 10)), ...]
 """

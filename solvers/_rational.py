@@ -1,7 +1,6 @@
 """Exact search over merging numbers: take two, put back their sum, difference, product or quotient, until one is left.
 
-Knows rationals as normalised `(numerator, denominator)` pairs, which are several times faster than `Fraction`. Does not know
-moves, texts or puzzles.
+Numbers are normalised `(numerator, denominator)` pairs, several times faster than `Fraction`.
 
     reachable(((4, 1), (9, 1), (10, 1), (13, 1)), (24, 1))  ->  True, by (10 - 4) * (13 - 9)
 """

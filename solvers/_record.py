@@ -1,6 +1,6 @@
 """From a JSON line to an instance and back, for families whose instance is more than a few numbers.
 
-Knows how to read one JSON object and how to say what is wrong with it; the model that checks the values belongs to the family.
+The family's own model checks the values.
 
     read(RoomMap, '{"rooms": ["1", "2"], ...}')  ->  the instance
 """

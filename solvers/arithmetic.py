@@ -1,7 +1,5 @@
 """Arithmetic (3-to-N): merge three numbers into a goal in two steps, each with one of + - * /.
 
-Knows the rules, the levels and how an answer is judged; the wording of the statement stands in `prompts/solvers/arithmetic.jinja`.
-
     "3 4 6 18"  ->  "Answer: 3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18"
 
 Source: arXiv 2310.10686 (Arithmetic Puzzle).

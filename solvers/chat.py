@@ -2,7 +2,7 @@
 
     {"messages": [{"role": "user", "content": "Name a prime above 20."}]}   ->   "Answer: 23"
 
-Knows how a conversation becomes one statement (`prompts/solvers/chat.jinja`) and where a reply's answer stands. Does not know servers.
+`prompts/solvers/chat.jinja` writes the conversation as one statement.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Drop Water: measure an amount with two jugs by filling, emptying and pouring.
 
-Knows the rules, the levels and how an answer is judged; the wording of the statement stands in `prompts/solvers/drop_water.jinja`.
-
     "5 7 2 2"  ->  "Answer: 0/5 0/7 -> 0/5 7/7 -> 5/5 2/7"
 
 Source: arXiv 2310.10686 (Drop Water).

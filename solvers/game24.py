@@ -1,7 +1,5 @@
 """Game of 24: merge four numbers into 24, using each exactly once, with + - * /.
 
-Knows the rules, the levels and how an answer is judged; the wording of the statement stands in `prompts/solvers/game24.jinja`.
-
     "4 9 10 13"  ->  "Answer: (10 - 4) * (13 - 9) = 24"
 
 Source: arXiv 2305.10601 (Game of 24).

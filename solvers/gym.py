@@ -4,7 +4,7 @@
 
 Its scorers are never called: some hand the answer to an evaluator, and most give credit for parts. What is judged here, and how, stands in
 `solvers/_gym_sets.py`: data sets whose answer is the only right one are compared with it, `puzzle24` and `countdown` go to our own
-expression verifier, and the rest is refused with the reason. Knows the package's `create_dataset`; does not know its tasks.
+expression verifier, and the rest is refused with the reason.
 
 Source: https://github.com/open-thought/reasoning-gym (Apache-2.0).
 """

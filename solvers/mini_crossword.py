@@ -1,7 +1,6 @@
 """Mini crossword: fill a 5x5 grid whose five rows and five columns are words, from ten clues.
 
-Knows the frozen puzzles of `corpora/crosswords/`, the three scores and the search over partly filled grids; the wording of the statement
-stands in `prompts/solvers/mini_crossword.jinja`. Does not know how the puzzles were made (`scripts/make_crosswords` does).
+The puzzles are frozen in `corpora/crosswords/`; `scripts/make_crosswords` made them.
 
     {"clues": [...], "solution": "bliss..."}  ->  "Answer: bliss / renal / ovule / nerve / creep"
 

@@ -1,8 +1,5 @@
 """Minimal Grass: factor each of three numbers as x * y in turn, and keep (sum of x) * (sum of y) as small as possible.
 
-Knows the rules, the levels and how an answer is judged; the wording of the statement stands in
-`prompts/solvers/minimal_grass.jinja`.
-
     "12 7 6"  ->  "Answer: 12 = 1 * 12, 7 = 1 * 7, 6 = 1 * 6 -> 3 * 25 = 75"
 
 Source: arXiv 2310.10686 (Minimal Grass Puzzle).

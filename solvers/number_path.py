@@ -1,7 +1,5 @@
 """Number Path: reach a number from another in exactly N steps, each of which doubles or adds one.
 
-Knows the rules, the levels and how an answer is judged; the wording of the statement stands in `prompts/solvers/number_path.jinja`.
-
     "4 9 41"  ->  "Answer: 9 -> 10 -> 20 -> 40 -> 41"
 
 Source: arXiv 2310.10686 (Number Path).

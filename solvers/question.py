@@ -6,8 +6,7 @@ A row has `question` and `answer`, and may have `choices` (the answer is one of 
 `backward`) where a fact is asked both ways. Without a file, the questions of `corpora/questions/sample.jsonl` are asked. Choices are never
 shown in the file's order: a permutation is drawn for every seed and kept in the instance as `order`.
 
-Knows rows, the three ways of judging, and token F1. Does not know confidence (`reasoner.comparison.calibration`) nor sums over pairs
-(`reasoner.comparison.reversal`). `read_rows` reads a file; `solvers/_match.py` compares.
+`solvers/_match.py` compares; `reasoner.comparison.calibration` measures confidence, `reasoner.comparison.reversal` counts over pairs.
 """
 
 from __future__ import annotations

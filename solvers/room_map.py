@@ -1,7 +1,6 @@
 """Room map: plan a walk through rooms from a description of their doors; the graph itself is the judge.
 
-Knows the worlds (`solvers/_worlds.py` draws them), the five kinds of question and the failures a plan can have; the wording of the statement
-stands in `prompts/solvers/room_map.jinja`.
+`solvers/_worlds.py` draws the worlds.
 
     a line of seven rooms, 10 coins at one end and 40 at the other  ->  "Answer: 4 -> 2 -> 7 -> 1"
 

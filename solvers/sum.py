@@ -1,7 +1,6 @@
 """Sum: add two numbers of many digits; a wrong sum is explained by its first wrong digit, counted from the right.
 
-Knows column addition, the levels and how a sum may be written; the wording of the statement stands in `prompts/solvers/sum.jinja`. Does
-not know how a prompt groups its digits: that is a prompt filter's choice, and both spellings are read alike.
+How a prompt groups digits is a prompt filter's choice; both spellings are read alike.
 
     "8302080 3529456"  ->  "Answer: 11831536"
 

@@ -2,9 +2,8 @@
 
     translation:my.heldout.tsv, whose first line names the languages; without a file, the test sentences of the invented languages
 
-Knows directions, how an answer is found in a text, and sentence scores. Does not know corpora, retrieval, or scores over a set
-(`reasoner.translation`). Whether an answer is right is exact match alone, apart from case, blanks, Unicode form, apostrophes and a final
-full stop; the measures stand beside the verdict and decide nothing.
+An answer is right by exact match alone, apart from case, blanks, Unicode form, apostrophes and a final full stop; the measures stand beside the
+verdict and decide nothing. Corpora, retrieval and scores over a set are in `reasoner.translation`.
 """
 
 from __future__ import annotations

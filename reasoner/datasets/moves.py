@@ -2,8 +2,8 @@
 
     path = moves_along(solver, instance, [("10", "9 + 1 = 10"), ("20", "")])   -> [Move("9 + 1 = 10", 10), Move("10 * 2 = 20", 20)]
 
-A step is matched by its operation or by the state it shows; where neither names a legal move, the step is not read as one. That it is
-then wrong is not concluded: it may merely be written in another way. Knows solvers and outlines; knows no trajectory.
+A step is matched by its operation or by the state it shows. A step that names no legal move is unread, not wrong: it may merely be
+written in another way.
 """
 
 from __future__ import annotations

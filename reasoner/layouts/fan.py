@@ -1,18 +1,17 @@
-r"""The fan layout: a search written for a small model to learn, one line per state that is looked into.
+r"""The fan layout: a search written for a small model to learn, one line per expanded state.
 
-    3 9: 18 10                   3 steps are left once one goes on from 9, to 18 or to 10
-    2 18: 36 19                  the way from the start, without the start itself
-    1 18>36: 72x 37              x: a dead end, never looked into
-    0 10>20>40: 80 41!           !: the goal; only where no step is left
-    Goal: 10>20>40>41            its whole way, from which the answer is copied
+    3 9: 18 10                   from 9 to 18 or 10, after which 3 steps are left
+    2 18: 36 19                  the path from the start, without the start itself
+    1 18>36: 72x 37              x: a dead end, never expanded
+    0 10>20>40: 80 41!           !: the goal; only on the last step
+    Goal: 10>20>40>41            its whole path, from which the answer is copied
     Answer: 9 -> 10 -> 20 -> 40 -> 41
 
 Where a state does not tell which move led to it, a word names the move first: `5+9=14,10` leaves 14 and 10. What has to be worked out
 stands there as an equation, one operation after the other: `17,8+20=28-17=11` is what two jugs hold after a pour, `1*6=3,19+6=25*3=75`
 two sums and their product. So each number follows from those right before it.
 
-Knows this layout, written and read by one definition. Does not know any puzzle: a word has no blanks, `>` and `:` in it, and two words
-can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value holds each of them against
+A word has no blanks, `>` and `:` in it, and two words can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value holds each of them against
 the least so far, says which of both is less, and marks it where it is new (`...=121~123=121!`); what follows the `~` is no part of the state.
 Lines of older versions are read too: those of version 2 (`2/4 9>18: 36 19`) tell which step of how many and repeat the start in every way,
 version 3 had fewer equations, version 4 nothing after a `~`.

@@ -1,9 +1,9 @@
 """Writers of answers and of chains of steps: `direct`, and `cot` in each of its layouts.
 
-    1: 9 -> 10 (9 + 1 = 10)
-    Answer: 9 -> 10
+1: 9 -> 10 (9 + 1 = 10)
+Answer: 9 -> 10
 
-Knows the layouts the prompts ask for; knows no particular puzzle.
+A family without a search space gets its answer without steps.
 """
 
 from __future__ import annotations

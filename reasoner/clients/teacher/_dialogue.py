@@ -2,7 +2,7 @@
 
     {"thought": "Your last response is complete and correct.", "stop": true}
 
-Knows the fields the prompts ask for, and judges a response by the exact verifier; knows no particular puzzle.
+A response is judged by the exact verifier.
 """
 
 from __future__ import annotations

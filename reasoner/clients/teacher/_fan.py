@@ -4,10 +4,9 @@
     2 10: 20 11
     2 6: 12 7            and so on, until one state reaches the goal
 
-The other writers show the solution among a few moves that are drawn; whoever learns from them has to guess which. Here nothing is
-drawn and nothing is left to guess: each state that is not written yet is written once, in the order of `moves`, and the search goes on
-until the goal is met. In the last step each is written that was not written in an earlier one: nothing is looked into after it, so nobody
-has to remember the others. Knows the layout and what a family says of it (`reasoner.solver.FanLayout`); knows no particular puzzle.
+The other writers show the solution among a few moves drawn at random, which a model cannot learn to predict. This search is exhaustive and
+deterministic: each new state is written once, in the order of `moves`, until the goal is met. The last level leaves out only the states of
+earlier levels: none of its own is expanded, so duplicates within it do no harm. `reasoner.solver.FanLayout` says how a family's states are written.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from reasoner.solver import Searchable
 
 MAX_STATES = 120
-"""A search that shows more is given up, and says so: it would be longer than what a small model can learn. Most of `game24` is."""
+"""States after which a search is given up, and says so: a longer one is more than a small model can learn. Most of `game24` is given up."""
 
 GAVE_UP = "No line reached the goal."
 
@@ -73,7 +72,7 @@ class _Fan:
         return self.layout.place(self.task.instance, state)
 
     def expand(self, path: tuple[str, ...], moves: tuple[AnyMove, ...], state: Any) -> tuple[list[Any], tuple[AnyMove, ...] | None]:
-        """Write a state's line; return what is to be looked into after it, and the moves to the goal if it was met."""
+        """Write a state's line; return the states to expand next, and the moves to the goal if it was met."""
         instance, solver, layout, words, further = self.task.instance, self.solver, self.layout, [], []
         reached: tuple[AnyMove, ...] | None = None
         last = len(path) + 1 == self.depth

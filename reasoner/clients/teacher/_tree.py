@@ -3,9 +3,8 @@
     1: 9 -> 18 (9 * 2 = 18)
     2: 9 -> 10 (9 + 1 = 10)
 
-A state is rated by what can exactly be reached from it in the moves that a shortest solution has left: `sure`, `impossible`, and `likely` where
-that would take too long to find out. Knows the layouts the prompts ask for; finds the state again by replaying the steps that the
-request names. Knows no particular puzzle.
+A state is rated by an exact search over the moves that a shortest solution has left: `sure`, `impossible`, and `likely` where the search grows too
+large. The state is found again by replaying the steps that the request names.
 """
 
 from __future__ import annotations
