@@ -10,19 +10,21 @@ Knows numbers only; no clock (seconds are those the calls themselves took), no p
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from reasoner.errors import BadConfig, BudgetExhausted
-from reasoner.types import Request, Usage
+from reasoner.types import Completion, Request, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PROMPT_OVERHEAD_TOKENS = 64
 MESSAGE_OVERHEAD_TOKENS = 16
+BYTES_A_TOKEN = 4
+"""What an estimate takes a token for, where an answer is longer than anything that was reserved."""
 
 
 class Limits(BaseModel):
@@ -100,10 +102,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """The worst case of one call: tokens, and dollars (None when the price is unknown)."""
+    """The worst case of one call: tokens, and dollars (None when the price is unknown); `prompt_tokens` of the tokens are the prompt's."""
 
     tokens: int
     cost: float | None = 0.0
+    prompt_tokens: int = 0
 
 
 def worst_case(request: Request, price: Price | None, *, free: bool) -> Reserve:
@@ -119,7 +122,7 @@ def worst_case(request: Request, price: Price | None, *, free: bool) -> Reserve:
     completion = request.sampling.numbers.max_tokens
     # A price the user gives counts even where the endpoint is taken for free (a server on this machine may pass calls on).
     cost = price.cost(prompt_tokens=prompt, completion_tokens=completion) if price else 0.0 if free else None
-    return Reserve(prompt + completion, cost)
+    return Reserve(prompt + completion, cost, prompt)
 
 
 def _bytes(text: str) -> int:
@@ -197,6 +200,18 @@ class Budget:
             raise BudgetExhausted(
                 f"the next call may bring the trajectory to ${sum(known):.4f}, over its budget of ${limit:.4f}", hint="raise --max-cost"
             )
+
+
+def counted(completion: Completion, reserve: Reserve) -> Usage:
+    """Return a completion's usage with what was reserved in the place of counts that nobody told, so that budgets hold."""
+    usage = completion.usage
+    if not usage.estimated:
+        return usage
+    seen = -(-_bytes(completion.text + completion.reasoning) // BYTES_A_TOKEN)
+    return replace(
+        usage, prompt_tokens=usage.prompt_tokens or reserve.prompt_tokens,
+        completion_tokens=usage.completion_tokens or max(reserve.tokens - reserve.prompt_tokens, seen),
+    )  # fmt: skip
 
 
 def unpriced(model: str) -> BadConfig:

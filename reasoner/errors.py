@@ -20,6 +20,7 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  │  ├─ KeyRefused                401, 403: no further call is sent with that key
 │  │  └─ QuotaExhausted            402, no quota, a spend limit: the run stops, and can be gone on with
 │  ├─ BadResponse*                 success status, senseless body
+│  │  └─ UnreadableAnswer          an answer that was paid for, and whose text cannot be read: another would be no better
 │  ├─ ContextTooLong               prompt and answer do not fit in the model's context (carries both numbers)
 │  ├─ EngineLost                   the local engine died three times on the same request
 │  └─ OutcomeUnknown               a call was under way when its process ended, and may have been billed (--on-unknown)
@@ -160,16 +161,20 @@ class RateLimited(ClientError):
 class ServerFailed(ClientError):
     """The server failed (5xx and kin), or the connection to it broke.
 
-    `overload` says that it named too much load as the reason (503, 529), so that it had not begun and fewer calls at once may help.
+    `overload` says that it named too much load as the reason (503, 529), so that it had not begun and fewer calls at once may help;
+    `loading` that it is not up yet: it reads its model, and will be.
     """
 
     retryable = True
 
-    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None, overload: bool = False) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after_s: float | None = None, overload: bool = False, loading: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
+        self.loading = loading
         self.retry_after_s = retry_after_s
         self.overload = overload
-        self.unknown_outcome = not overload
+        self.unknown_outcome = not (overload or loading)
 
 
 class StreamCut(ClientError):
@@ -205,6 +210,12 @@ class BadResponse(ClientError):
     """A success status with a body that makes no sense."""
 
     retryable = True
+
+
+class UnreadableAnswer(BadResponse):
+    """An answer in the right form whose text is none. It may have been billed, and asking again would bring the same."""
+
+    retryable = False
 
 
 class ContextTooLong(ClientError):

@@ -141,6 +141,10 @@ class Sampling:
         set_ones = {name: value for name in SamplingNumbers._fields if (value := getattr(self, name)) is not None}
         return DEFAULT_NUMBERS._replace(**set_ones)
 
+    def set_fields(self) -> frozenset[str]:
+        """Return the names of what is set."""
+        return frozenset(name for name in self.as_dict() if name != "stop" or self.stop)
+
     def filled(self) -> Sampling:
         """Return the sampling with every number set."""
         return replace(self, **self.numbers._asdict())
@@ -195,6 +199,8 @@ class Request:
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: str = ""
     """`auto`, `none`, `required` or `tool:NAME`; empty leaves it to the provider."""
+    by_user: frozenset[str] | None = field(default=None, compare=False)
+    """The fields of `sampling` that the user set, as against the strategy; None where nobody tells them apart. It changes nothing that is asked."""
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
     about: About | None = field(default=None, compare=False, repr=False)
@@ -336,8 +342,8 @@ class Client(Protocol):
 
     `name` is what tables and rows call the model (`local`, `openai:gpt-x`, `teacher`); `fingerprint` names exactly what
     answers (weights hash, template, options), so that a run is never silently continued with another model; `paid` says
-    whether calls cost money; `concurrency` is how many calls may be under way at once. What a client may have besides is declared in `Paced`
-    and `Adapted`.
+    whether calls cost money; `concurrency` is how many calls may be under way at once. What a client may have besides is declared in `Paced`,
+    `Selective` and `Adapted`.
     """
 
     name: str
@@ -363,6 +369,23 @@ class Paced(Protocol):
     @property
     def pacing(self) -> Pacing:
         """How its calls are to be spaced."""
+        ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A client that is sent only what is set; others are given every number (`DEFAULT_NUMBERS`)."""
+
+    def sampling(self, wanted: Sampling, *, bounded: bool) -> Sampling:
+        """Return a sampling as it is sent: without what the model refuses, with a bound of the completion where `bounded` asks for one."""
+        ...
+
+    def check(self, wanted: Sampling) -> None:
+        """Refuse what the user set and this model cannot be sent.
+
+        Raises:
+            BadConfig: it names the field.
+        """
         ...
 
 

@@ -15,12 +15,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from reasoner.budget import Budget, Price, Reserve, Spent, spent_on, worst_case
+from reasoner.budget import Budget, Price, Reserve, Spent, counted, spent_on, worst_case
 from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
 from reasoner.store.interning import stored
-from reasoner.types import Client, Completion, Request, ToolCall
+from reasoner.types import Client, Completion, Request, Sampling, Selective, ToolCall
 
 if TYPE_CHECKING:
     import random
@@ -104,6 +104,8 @@ class Caller:
         self.limiter = limiter
         self.budget = budget
         self.committed = journal.load()
+        self._selective = client if isinstance(client, Selective) else None
+        self._bounded = budget.limits.tokens is not None or budget.limits.cost is not None or journal.bounded()
         self.taken = 0
         self.made = 0
         self._lost = journal.lost()
@@ -114,6 +116,15 @@ class Caller:
         self._on_unknown = on_unknown or UnknownPolicy()
         self._earlier = earlier
         self._silence = silence
+
+    def check(self, wanted: Sampling) -> None:
+        """Refuse what the user set and the model cannot be sent; raises `BadConfig` then."""
+        if self._selective is not None:
+            self._selective.check(wanted)
+
+    def sampling_of(self, wanted: Sampling) -> Sampling:
+        """Return a sampling as the model is sent it: only what is set, or every number, as the client declares."""
+        return wanted.filled() if self._selective is None else self._selective.sampling(wanted, bounded=False)
 
     def replay(self, kept: Kept) -> Completion:
         """Take a committed answer; its usage counts against the budget as it did when it was made."""
@@ -154,6 +165,10 @@ class Caller:
 
     async def _ask(self, intent: Intent, add: Add) -> Thought:
         free = not self.client.paid
+        if self._bounded and self._selective is not None:
+            # The bound is no part of the question, so it changes no key: a run that gets its budget later goes on with its answers.
+            bound = self._selective.sampling(intent.request.sampling, bounded=True)
+            intent = replace(intent, request=replace(intent.request, sampling=bound))
         reserve = worst_case(intent.request, self._price, free=free)
         intent = replace(intent, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost)
         with self.budget.reserve(reserve) as held:
@@ -172,7 +187,7 @@ class Caller:
             except asyncio.CancelledError:
                 await asyncio.shield(attempt.close("cancelled", "failed" if attempt.started is None else "unknown"))
                 raise
-            completion = self._settled(raw, seconds=attempt.seconds, free=free)
+            completion = self._settled(replace(raw, usage=counted(raw, reserve)), seconds=attempt.seconds, free=free)
             held.settle(spent_on(completion.usage, completion.seconds))
             self.made += 1
             thought, rows = add(completion)

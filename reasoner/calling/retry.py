@@ -56,6 +56,9 @@ class RetryPolicy(BaseModel):
     max_wait_s: float = Field(default=8.0, ge=0)
     max_retry_after_s: float = Field(default=120.0, ge=0)
     """A server that asks for a longer wait than this is not asked again."""
+    loading_wait_s: float = Field(default=2.0, ge=0)
+    loading_for_s: float = Field(default=60.0, ge=0)
+    """A server that says it is loading its model, and not for how long, is asked again every `loading_wait_s` for so long; no attempt counts."""
     deadline_s: float = Field(default=900.0, gt=0)
     """No wait is begun that would end later than this after the first attempt, in seconds."""
 
@@ -142,6 +145,10 @@ def classify(
         return Degrade("only a shorter request would help")
     if not error.retryable:
         return Fail("asking again would not help")
+    if isinstance(error, ServerFailed) and error.loading:
+        if elapsed_s + policy.loading_wait_s > policy.loading_for_s:
+            return Fail(f"the server has been loading its model for {elapsed_s:.0f} s")
+        return Retry(policy.loading_wait_s)
     kinds = {BadResponse: policy.bad_response_retries, StreamCut: policy.stream_cut_retries}
     bound = next((n for kind, n in kinds.items() if isinstance(error, kind)), policy.attempts)
     if attempt >= policy.attempts or (of_kind or attempt) > bound:
@@ -175,6 +182,7 @@ class _Course:
         self._kinds: Counter[type[ReasonerError]] = Counter()
         self._began_s = clock()
         self._after_s = 0.0
+        self._loads = 0
         self.attempts = 0
         self.reason = ""
         self.previous: ReasonerError | None = None
@@ -184,15 +192,17 @@ class _Course:
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, ReasonerError):
             return False  # a result, a cancellation, or a fault of the program: none of them is ours to hold
-        self._kinds[type(error)] += 1
+        loading = isinstance(error, ServerFailed) and error.loading
+        self._loads += loading
+        self._kinds[type(error)] += not loading
         decision = classify(
-            error, self.attempts, self._policy, of_kind=self._kinds[type(error)], jitter=self._rng.random(),
+            error, self.attempts - self._loads, self._policy, of_kind=self._kinds[type(error)], jitter=self._rng.random(),
             elapsed_s=self._clock() - self._began_s, budget_left=self._budget is None or self._budget.left,
         )  # fmt: skip
         if not isinstance(decision, Retry):
             self.reason = decision.reason
             return False
-        if self._budget is not None:
+        if self._budget is not None and not loading:
             self._budget.spend()
         self._after_s, self.previous = decision.after_s, error
         if self._on_retry is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.budget import Limits
 from reasoner.translation.library import open_corpus
-from reasoner.types import Adapted, Problem, Sampling, digest
+from reasoner.types import Adapted, Problem, Sampling, Selective, digest
 from reasoner.version import __version__
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Plan:
             **({"adapters": adapters} if adapters else {}),
             "seed": self.seed,
             "samples": self.samples,
-            "sampling": self.sampling.filled().as_dict(),
+            "sampling": (self.sampling if any(isinstance(c, Selective) for c in clients) else self.sampling.filled()).as_dict(),
             "limits": self.limits.model_dump(mode="json"),
             "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in families},
             **({"corpora": {name: open_corpus(name).fingerprint for name in corpora}} if corpora else {}),

@@ -81,7 +81,9 @@ class Session:
         self._seed = seed
         self._caller = caller
         self._prompts = prompts
-        self._sampling = (sampling or Sampling()).filled()
+        self._sampling = sampling or Sampling()
+        self._by_user = self._sampling.set_fields()
+        caller.check(self._sampling)
         self._numbers = numbers
         self._lookups = lookups or Lookups()
         self._oracle = oracle
@@ -172,7 +174,8 @@ class Session:
                 raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
             request = Request(
                 messages=messages,
-                sampling=replace(self._sampling, **dict(sampling)) if sampling else self._sampling,
+                sampling=self._caller.sampling_of(replace(self._sampling, **dict(sampling)) if sampling else self._sampling),
+                by_user=self._by_user,
                 seed=int(digest(self._seed, path)[:8], 16) & 0x7FFFFFFF,
                 constraint=Constraint.schema(schema) if schema is not None else None,
                 about=About(self.problem, template, state, variables),

@@ -13,6 +13,7 @@ Knows rows; does not know a client or a strategy.
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -141,6 +142,12 @@ class Journal:
             (self._trajectory_id,),
         )
         return {row[0]: Kept(completion_of(row[2:]), row[1]) for row in rows}
+
+    def bounded(self) -> bool:
+        """Tell whether the run has a budget of tokens or money, so that no call may be without a bound."""
+        row = self._store.row("SELECT limits FROM runs WHERE id = ?", (self._run_id,))
+        limits = json.loads(row["limits"] or "{}") if row else {}
+        return limits.get("tokens") is not None or limits.get("cost") is not None
 
     def lost(self) -> dict[str, Lost]:
         """Return the calls that may have been processed and gave no answer, by key."""

@@ -23,6 +23,7 @@ from reasoner.errors import (
     Refused,
     ServerFailed,
     TimedOut,
+    UnreadableAnswer,
     UsageError,
 )
 from reasoner.types import About, Completion, Constraint, Message, Problem, Request, Sampling, Usage
@@ -55,10 +56,9 @@ def test_a_plain_request_and_its_answer(fault_server: FaultServer, monkeypatch: 
     assert (sent.method, sent.path) == ("POST", "/v1/messages")
     assert sent.json == {
         "model": "some-model",
-        "max_tokens": 1024,
+        "max_tokens": 4096,
         "system": "be brief",
         "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}, {"role": "user", "content": "r"}],
-        "temperature": 0.0,
     }
     assert (sent.headers["x-api-key"], sent.headers["anthropic-version"]) == (CANARY, VERSION)
     assert "authorization" not in sent.headers
@@ -96,8 +96,8 @@ async def test_a_schema_goes_out_as_the_one_tool_and_what_was_applied_is_what_ca
     assert (prose.text, prose.constraint_applied) == ("Sure! It is 1.", "none")
     unasked = await ask("anthropic", message('{"a": 1}'))
     assert unasked.constraint_applied == "none"
-    with pytest.raises(BadResponse, match="without content"):
-        await ask("anthropic", tool)  # a tool nobody offered
+    called = await ask("anthropic", tool)  # a tool nobody offered
+    assert (called.text, called.finish_reason, called.tool_calls[0].name) == ("", "tool_calls", "answer")
     await asyncio.to_thread(send, fault_server, Fault(tool), request=ASKED)
     sent = fault_server.received[0].json
     assert [t["name"] for t in sent["tools"]] == ["answer"]
@@ -141,7 +141,7 @@ def test_other_ways_to_ask_for_a_schema(fault_server: FaultServer) -> None:
         ("model_context_window_exceeded", "length"),
         ("refusal", "content_filter"),
         ("pause_turn", "truncated"),
-        ("tool_use", "truncated"),
+        ("tool_use", "tool_calls"),
         ("something_new", "truncated"),
         (None, "truncated"),
     ],
@@ -178,10 +178,10 @@ ERRORS: list[tuple[int, bytes, type[ClientError]]] = [
     (200, b"<html>", BadResponse),
     (200, message(content=None), BadResponse),
     (200, message(content="text"), BadResponse),
-    (200, message(content=[], stop_reason="tool_use"), BadResponse),
+    (200, message(content=[], stop_reason="tool_use", usage={}), BadResponse),
+    (200, message(content=[{"type": "text", "text": 7}]), UnreadableAnswer),
     (200, message("", usage={"input_tokens": 5, "output_tokens": 0}), BadResponse),
     (200, message(content=[], usage={}), BadResponse),
-    (200, message(usage={"input_tokens": -1}), BadResponse),
 ]
 
 
@@ -207,7 +207,7 @@ async def test_a_key_in_a_server_s_words_never_shows(monkeypatch: pytest.MonkeyP
     for streamed, body in ((False, message(f"your key is {CANARY}")), (True, stream(anthropic_events(f"your key is {CANARY}")))):
         assert (await ask("anthropic", body, streamed=streamed)).text == "your key is [redacted]"
     with pytest.raises(ClientError) as caught:
-        await ask("anthropic", stream(anthropic_events(f"{CANARY} is your key, and more"))[:-40], streamed=True)
+        await ask("anthropic", stream(anthropic_events(f"{CANARY} is your key, and more"))[:-250], streamed=True)
     assert CANARY not in repr(caught.value.__dict__)
     with pytest.raises(KeyRefused) as refused:
         await ask("anthropic", shaped("authentication_error", f"bad key {CANARY}"), status=401)

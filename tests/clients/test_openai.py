@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import traceback
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -43,10 +43,7 @@ def test_a_plain_request_and_its_answer(fault_server: FaultServer) -> None:
     assert sent.json == {
         "model": "some-model",
         "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "wörds \ud800 “quoted”"}],
-        "max_tokens": 1024,
         "seed": 7,
-        "temperature": 0.0,
-        "top_p": 1.0,
     }
     assert "authorization" not in sent.headers
     assert "idempotency-key" not in sent.headers
@@ -65,17 +62,16 @@ def test_sampling_seed_and_stop_are_sent_and_extras_only_when_set(fault_server: 
 
 
 def test_the_profile_renames_and_leaves_out() -> None:
-    assert profile_of("openai", "o3-mini", "127.0.0.1").max_tokens == "max_tokens"
+    assert profile_of("openai", "o3-mini-of-mine", "127.0.0.1").max_tokens == "max_tokens"
+
+    wanted = replace(REQUEST, sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=9, stop=("x",)))
 
     def body(model: str) -> dict[str, Any]:
-        made: dict[str, Any] = json.loads(
-            OpenAIDialect().body(REQUEST, model=model, profile=profile_of("openai", model, "api.openai.com"), stream=False)
-        )
-        return made
+        return OpenAIDialect().body(wanted, model=model, profile=profile_of("openai", model, "api.openai.com"), stream=False)
 
-    assert body("o3-mini")["max_completion_tokens"] == 1024
-    assert not {"max_tokens", "temperature", "top_p"} & set(body("o3-mini"))
-    assert "temperature" in body("gpt-4o")
+    assert body("o3-mini")["max_completion_tokens"] == 9
+    assert not {"max_tokens", "temperature", "top_p", "stop"} & set(body("o3-mini"))
+    assert {"temperature", "stop"} <= set(body("gpt-4o"))
 
 
 def test_the_idempotency_key_is_sent_and_about_is_not(fault_server: FaultServer) -> None:
@@ -158,8 +154,8 @@ def test_a_refusal_and_an_answer_used_up_by_thinking_are_no_complete_answers(fau
     assert (completion.text, completion.finish_reason) == ("", "length")
 
 
-def test_usage_missing_is_zero_and_cached_tokens_are_read(fault_server: FaultServer) -> None:
-    assert ask(fault_server, Fault(chat(usage=None))).usage == Usage(0, 0, 0, None)
+def test_usage_missing_is_left_open_and_cached_tokens_are_read(fault_server: FaultServer) -> None:
+    assert ask(fault_server, Fault(chat(usage=None))).usage == Usage(0, 0, 0, None, estimated=True)
     details = {"prompt_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 8}}
     assert ask(fault_server, Fault(chat(usage=details))).usage == Usage(12, 3, 8, None)
 
@@ -248,9 +244,8 @@ ECHO = f"bad key {CANARY}, I said {CANARY}"
         Fault(error_body(CANARY[:9] + "\x00" + CANARY[9:]), 400),
         Fault(error_body(ECHO)),
         Fault(ECHO.encode()),
-        Fault(chat(choices=[{"message": {"content": [CANARY]}}])),
-        Fault(chat(choices=[{"message": {"content": None}, "finish_reason": CANARY}])),
-        Fault(chat(usage={"prompt_tokens": CANARY})),
+        Fault(chat(choices=[{"message": {"content": {"text": CANARY}}}])),
+        Fault(chat(choices=[{"message": {"content": None}, "finish_reason": CANARY}], usage={"prompt_tokens": CANARY})),
         Fault(raw=f"HTTP/1.1 {CANARY}\r\n\r\n".encode()),
         Fault(raw=b""),
         Fault(delay_s=30),

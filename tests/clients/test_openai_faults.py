@@ -31,8 +31,9 @@ from reasoner.errors import (
     Refused,
     ServerFailed,
     TimedOut,
+    UnreadableAnswer,
 )
-from reasoner.types import Completion, Constraint, Message, Request
+from reasoner.types import Completion, Constraint, Message, Request, Usage
 
 REQUEST = Request((Message("user", "a question"),))
 QUOTA = error_body("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota")
@@ -177,7 +178,7 @@ def _with(path: str, value: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-NO_COUNTS: list[Any] = ["12", -1, 1.5, True, None, float("nan"), float("inf"), 10**30, []]
+NO_COUNTS: list[Any] = ["twelve", -1, True, None, 0, float("nan"), float("inf"), 10**30, []]
 SENSELESS = [
     b"",
     b" ",
@@ -187,7 +188,6 @@ SENSELESS = [
     b"7",
     b'"text"',
     b"<!doctype html><title>Welcome</title>",
-    b"data: {}\n\n",
     b"\xff\xfe",
     chat()[:-1],
     chat() + b"}",
@@ -195,24 +195,35 @@ SENSELESS = [
     error_body("something", code=429),
     chat(error={"message": "overloaded"}),
     chat(error="overloaded"),
-    chat(None),
+    chat(None, usage={"prompt_tokens": 12, "completion_tokens": 0}),
+    chat(None, usage=None),
     chat(choices=[]),
     chat(choices=None),
     chat(choices={}),
     chat(choices=["hi"]),
     chat(choices=[{"finish_reason": "stop"}]),
     chat(choices=[{"message": None, "finish_reason": "stop"}]),
-    chat(choices=[{"message": {"content": None, "tool_calls": []}, "finish_reason": "tool_calls"}]),
+    chat(choices=[{"message": {"content": None, "tool_calls": []}, "finish_reason": "tool_calls"}], usage=None),
+]
+NO_TEXT = [
     chat(choices=[{"message": {"content": 7}, "finish_reason": "stop"}]),
-    chat(choices=[{"message": {"content": ["hi"]}, "finish_reason": "stop"}]),
-    chat(choices=[{"message": {"content": "hi"}, "finish_reason": 7}]),
-    chat(model=7),
+    chat(choices=[{"message": {"content": [7]}, "finish_reason": "stop"}]),
+    chat(choices=[{"message": {"content": [{"type": "text", "text": 7}]}, "finish_reason": "stop"}]),
+]
+PAID = [
+    (chat(choices=[{"message": {"content": ["hi"]}, "finish_reason": "stop"}]), "hi", "stop"),
+    (chat(choices=[{"message": {"content": "hi"}, "finish_reason": 7}]), "hi", "truncated"),
+    (chat(None), "", "stop"),
+    (chat(model=7), "hi", "stop"),
+    (chat().replace(b'"hi"', b'"\\ud800"'), "?", "stop"),
+    (b"\xef\xbb\xbf" + chat(), "hi", "stop"),
+]
+NO_USAGE = [
+    chat(usage=None),
     chat(usage="many"),
     chat(usage=[1]),
-    *(_with("usage.prompt_tokens", value) for value in NO_COUNTS),
-    _with("usage.completion_tokens", float("nan")),
-    _with("usage.prompt_tokens_details", {"cached_tokens": "all"}),
-    chat().replace(b'"hi"', b'"\\ud800"'),
+    *(chat(usage={"prompt_tokens": value, "completion_tokens": 3}) for value in NO_COUNTS),
+    *(chat(usage={"prompt_tokens": 12, "completion_tokens": value}) for value in NO_COUNTS),
 ]
 
 
@@ -221,6 +232,44 @@ def test_a_senseless_success_is_a_bad_response(fault_server: FaultServer, body: 
     error = fails(fault_server, Fault(body))
     assert type(error) is BadResponse
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("body", NO_TEXT)
+def test_a_paid_answer_whose_text_is_none_is_not_asked_again(fault_server: FaultServer, body: bytes) -> None:
+    error = fails(fault_server, Fault(body))
+    assert type(error) is UnreadableAnswer
+    assert isinstance(classify(error, 1, RetryPolicy()), Fail)
+
+
+@pytest.mark.parametrize(("body", "text", "finish"), PAID)
+def test_a_paid_answer_is_kept_for_its_text_and_its_end(fault_server: FaultServer, body: bytes, text: str, finish: str) -> None:
+    made = ask(fault_server, Fault(body))
+    assert (made.text, made.finish_reason) == (text, finish)
+
+
+@pytest.mark.parametrize("body", NO_USAGE)
+def test_usage_that_cannot_be_read_is_marked(fault_server: FaultServer, body: bytes) -> None:
+    made = ask(fault_server, Fault(body))
+    assert made.text == "hi"
+    assert made.usage.estimated
+
+
+@pytest.mark.parametrize("value", NO_COUNTS)
+def test_a_total_tells_the_part_that_cannot_be_read(fault_server: FaultServer, value: Any) -> None:
+    for name in ("prompt_tokens", "completion_tokens"):
+        assert ask(fault_server, Fault(_with(f"usage.{name}", value))).usage == Usage(12, 3)
+
+
+def test_what_a_total_holds_beyond_its_parts_was_thought(fault_server: FaultServer) -> None:
+    usage = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 115}
+    assert ask(fault_server, Fault(chat(usage=usage))).usage == Usage(12, 103, reasoning_tokens=100)
+    apart = {"prompt_tokens": 12, "completion_tokens": 3, "completion_tokens_details": {"reasoning_tokens": 50}}
+    assert ask(fault_server, Fault(chat(usage=apart))).usage == Usage(12, 53, reasoning_tokens=50)
+
+
+def test_usage_that_can_be_read_is_not(fault_server: FaultServer) -> None:
+    floats = {"prompt_tokens": 12.0, "completion_tokens": "3", "prompt_tokens_details": {"cached_tokens": "all"}}
+    assert ask(fault_server, Fault(chat(usage=floats))).usage == Usage(12, 3)
 
 
 def test_a_number_json_does_not_have_is_no_fault_where_nobody_reads_it(fault_server: FaultServer) -> None:
@@ -302,7 +351,7 @@ def test_silence_and_drip_end_at_the_total_deadline(fault_server: FaultServer, f
 )
 def test_a_body_over_the_bound_is_cut(fault_server: FaultServer, body: bytes, headers: dict[str, str]) -> None:
     error = fails(fault_server, Fault(body, headers=headers))
-    assert type(error) is BadResponse
+    assert type(error) is UnreadableAnswer
     assert str(MAX_BODY_BYTES) in str(error)
 
 

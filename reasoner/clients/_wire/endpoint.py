@@ -64,6 +64,7 @@ _CONTEXT_WORDING = re.compile(
 )
 _WINDOW = re.compile(r"(?:maximum context length is|context (?:size|window)[^0-9]{0,20}|tokens >) ?(\d{1,9})", re.IGNORECASE)
 _PROMPT = re.compile(r"\((\d{1,9}) in the messages|prompt (?:has|contains|is)[^0-9]{0,20}(\d{1,9})", re.IGNORECASE)
+_LOADING = re.compile(r"\b(?:loading|load the model|warming|starting|initiali[sz]ing|not ready)", re.IGNORECASE)
 # What an error that comes inside a success is called, and the status it would have had.
 _STATUS_OF = {
     "rate_limit_error": 429,
@@ -135,6 +136,8 @@ class Endpoint:
             return RateLimited(says + asks, hint="lower --concurrency or wait", retry_after_s=wait)
         if status == 408:
             return TimedOut(says, hint="the server gave up waiting; try again")
+        if status == 503 and wait is None and _LOADING.search(message):
+            return ServerFailed(says, hint="it still reads its model; wait for it", loading=True)
         if status in {409, 425} or status >= 500:
             return ServerFailed(
                 says + asks, hint="the fault is the server's; try again later", retry_after_s=wait, overload=status in {503, 529}

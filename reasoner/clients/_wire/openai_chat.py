@@ -1,31 +1,40 @@
 """The wire format of an OpenAI-compatible endpoint: writing requests, reading answers whole or streamed.
 
-Knows bytes and fields. Does not open connections, read settings or wait; `_remote` does. Whose fault a status is, `_endpoint` knows.
+Knows bytes and fields. Does not open connections, read settings or wait; `remote` does. Whose fault a status is, `endpoint` knows.
 
-    {"model": "m", "messages": [...], "max_tokens": 64, "seed": 7, "temperature": 0.0, "top_p": 1.0}
+    {"model": "m", "messages": [...], "seed": 7}
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, FiniteFloat, StrictStr, TypeAdapter, ValidationError
-
+from reasoner.clients._wire import thinking
 from reasoner.clients._wire.dialect import (
-    Count,
-    Wire,
-    applied,
-    bad_fields,
-    json_bytes,
+    Reading,
+    extra_body,
     json_event,
+    merged,
     messages_of,
+    no_answer,
     read_reply,
     schema_of,
+    sent,
     went_on,
 )
-from reasoner.errors import BadResponse
-from reasoner.types import Completion, FinishReason, Request, Usage
+from reasoner.clients._wire.openai_turns import (
+    FORM,
+    CallPieces,
+    joined_details,
+    read_content,
+    read_message,
+    read_thought,
+    tool_fields,
+    turn,
+)
+from reasoner.clients._wire.said import Counts, Said, completion_of, count, mapping, objects, words
+from reasoner.types import Completion, Request
 
 if TYPE_CHECKING:
     from reasoner.clients._wire.endpoint import Endpoint
@@ -35,7 +44,8 @@ if TYPE_CHECKING:
 MAX_SEED = 2**31
 """Seeds are sent modulo this: some servers hold them in 32 bits, and JSON numbers lose digits above 2**53."""
 
-_FINISH: dict[str | None, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
+_NEUTRAL = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
+"""Not in the official interface, but in that of most other servers: not sent where they would change nothing."""
 
 
 class OpenAIDialect:
@@ -45,36 +55,34 @@ class OpenAIDialect:
         """Return the header that carries the key; none where there is no key."""
         return {"Authorization": f"Bearer {key}"} if key else {}
 
-    def body(self, request: Request, *, model: str, profile: Profile, stream: bool) -> bytes:
-        """Write the JSON body of a request.
+    def body(self, request: Request, *, model: str, profile: Profile, stream: bool) -> dict[str, Any]:
+        """Return the body of a request: what is set, and a seed.
 
         Raises:
-            BadConfig: it holds what this model cannot be asked for, or a number JSON cannot carry.
+            BadConfig: it holds what this model cannot be asked for.
         """
-        sampling = request.sampling.numbers
-        system = "developer" if profile.system == "developer" else "system"
-        body: dict[str, Any] = {
-            "model": model,
-            "messages": [{"role": system if m.role == "system" else m.role, "content": m.content} for m in messages_of(request, profile)],
-            profile.max_tokens: sampling.max_tokens,
-        }
+        sampling = sent(request.sampling, profile, bounded=False)
+        body: dict[str, Any] = {"model": model, "messages": [turn(message, profile) for message in messages_of(request, profile)]}
+        if sampling.max_tokens is not None:
+            body[profile.max_tokens] = sampling.max_tokens
         if profile.seed:
             body["seed"] = request.seed % MAX_SEED
-        if profile.sampling:
-            body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
-        if request.sampling.logprobs and profile.logprobs:
+        for name in ("temperature", "top_p", "top_k", "min_p", "repeat_penalty"):
+            value = getattr(sampling, name)
+            if value is not None and value != _NEUTRAL.get(name):
+                body[name] = value
+        if sampling.logprobs:
             body["logprobs"] = True
-        if request.sampling.stop:
-            body["stop"] = list(request.sampling.stop)
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
         if profile.reasoning_effort:
             body["reasoning_effort"] = profile.reasoning_effort
-        # Not in the official interface, but in that of most other servers: sent only when asked for.
-        extra = {"top_k": (sampling.top_k, 0), "min_p": (sampling.min_p, 0.0), "repeat_penalty": (sampling.repeat_penalty, 1.0)}
-        body |= {name: value for name, (value, default) in extra.items() if value != default}
+        body |= thinking.fields(sampling.thinking, profile, max_tokens=sampling.max_tokens)
         if stream:
             body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if profile.stream_usage else {})
+        body |= tool_fields(request)
         body |= _schema_fields(schema_of(request, profile), profile)
-        return json_bytes(body)
+        return merged(body, extra_body(sampling.extra_body))
 
     def completion(self, endpoint: Endpoint, request: Request, body: bytes, *, seconds: float, profile: Profile) -> Completion:
         """Read a success body.
@@ -83,8 +91,17 @@ class OpenAIDialect:
             BadResponse: it is not one whole chat completion.
             ClientError: it says itself what is wrong (no quota left, too many requests).
         """
-        reply = read_reply(endpoint, body, _Reply)
-        return _completion(endpoint, request, reply, profile, seconds=seconds)
+        reply = read_reply(endpoint, body)
+        choices = reply.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise no_answer(endpoint, "it has no choice with a message")
+        said = read_message(endpoint, choice["message"])
+        said.finish = words(choice.get("finish_reason")) or None
+        said.counts = read_usage(reply.get("usage"))
+        said.model = words(reply.get("model"))
+        said.tokens = read_tokens(choice.get("logprobs")) if request.sampling.logprobs else []
+        return completion_of(endpoint, request, profile, said, form=FORM, seconds=seconds)
 
     def reading(self, endpoint: Endpoint, request: Request, *, profile: Profile) -> OpenAIReading:
         """Begin to read a streamed answer."""
@@ -105,99 +122,24 @@ def _schema_fields(schema: Any, profile: Profile) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}}
 
 
-class _Function(Wire):
-    arguments: StrictStr = ""
-
-
-class _Call(Wire):
-    function: _Function = _Function()
-
-
-class _Message(Wire):
-    content: StrictStr | None = None
-    refusal: StrictStr | None = None
-    tool_calls: Any = None  # read only where a tool stands for the schema
-
-
-_CALLS = TypeAdapter(list[_Call])
-
-
-class _PartChoice(Wire):
-    index: Count = 0
-    delta: _Message | None = None
-    logprobs: Any = None
-    finish_reason: StrictStr | None = None
-
-
-class _Part(Wire):
-    choices: list[_PartChoice]
-
-
-class _Token(Wire):
-    logprob: FiniteFloat
-
-
-class _Logprobs(Wire):
-    content: list[_Token]
-
-
-class _Choice(Wire):
-    message: _Message
-    logprobs: Any = None  # read only where it was asked for: what nobody reads can be no fault
-    finish_reason: StrictStr | None = None
-
-
-class _PromptDetails(Wire):
-    cached_tokens: Count | None = None
-
-
-class _Usage(Wire):
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
-    prompt_tokens_details: _PromptDetails | None = None
-
-
-class _Rest(Wire):
-    usage: _Usage | None = None
-    model: StrictStr | None = None
-
-
-class _Reply(Wire):
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
-    model: StrictStr | None = None
-
-
-class OpenAIReading:
+class OpenAIReading(Reading):
     """One streamed answer: the deltas of choice 0, its finish_reason, the usage at the end, and `[DONE]`."""
 
+    form = FORM
+
     def __init__(self, endpoint: Endpoint, request: Request, profile: Profile) -> None:
-        self._endpoint = endpoint
-        self._request = request
-        self._profile = profile
-        self._texts: list[str] = []
-        self._refusals: list[str] = []
-        self._tokens: list[_Token] = []
-        self._finish: str | None = None
-        self._usage: _Usage | None = None
+        super().__init__(endpoint, request, profile)
+        self._calls = CallPieces()
+        self._details: list[dict[str, Any]] = []
+        self._tokens: list[tuple[str, float]] = []
+        self._counts = Counts()
         self._model = ""
-        self._spoke = False
-        self._done = False
+        self._refused = False
 
     @property
-    def whole(self) -> bool:
-        """Whether finish_reason and the end have come."""
-        return self._finish is not None and self._done
-
-    @property
-    def ended(self) -> bool:
-        """Whether the end was announced."""
-        return self._done
-
-    @property
-    def text(self) -> str:
-        """What has come of the answer."""
-        return "".join(self._texts)
+    def begun(self) -> bool:
+        """Whether anything of an answer has come."""
+        return super().begun or bool(self._details or self._calls.calls())
 
     def take(self, event: Event) -> None:
         """Take one event.
@@ -206,95 +148,60 @@ class OpenAIReading:
             ClientError: it is no part of a chat completion, or reports a fault.
         """
         if event.data.strip() == b"[DONE]":
-            self._done = True
+            self.done = True
             return
-        value = json_event(self._endpoint, event.data, begun=bool(self._texts))
-        try:
-            rest, part = _Rest.model_validate(value), _Part.model_validate(value)
-        except ValidationError as error:
-            raise bad_fields(self._endpoint, error) from error
-        self._usage = rest.usage or self._usage
-        self._model = rest.model or self._model
-        for choice in part.choices:
-            if choice.index == 0:
-                self._add(choice)
+        value = json_event(self, event.data)
+        if isinstance(value.get("usage"), dict):
+            self._counts = read_usage(value["usage"])
+        self._model = words(value.get("model")) or self._model
+        for choice in objects(value.get("choices")):
+            if not count(choice.get("index", 0)):  # one that cannot be read is taken for the first
+                self._add(choice, mapping(choice.get("delta")) or mapping(choice.get("message")))
 
-    def _add(self, choice: _PartChoice) -> None:
-        delta = choice.delta or _Message()
-        tool = _arguments(delta, self._request, self._profile)
-        self._spoke = self._spoke or delta.content is not None or tool is not None
-        pieces = [piece for piece in (delta.content, tool) if piece]
-        if pieces and self._finish is not None:
-            raise went_on(self._endpoint)
-        self._texts += pieces
-        self._refusals += [delta.refusal] if delta.refusal else []
-        self._finish = choice.finish_reason or self._finish
-        if self._request.sampling.logprobs:
-            self._tokens += _tokens(choice.logprobs)
+    def _add(self, choice: dict[str, Any], delta: dict[str, Any]) -> None:
+        text, inside, is_refused = read_content(self.endpoint, delta.get("content"))
+        thought = inside or read_thought(delta)
+        called = self._calls.add(delta.get("tool_calls"))
+        if self.finish is not None and (text or thought or called):
+            raise went_on(self.endpoint)
+        self.texts += [text] if text else []
+        self.thoughts += [thought] if thought else []
+        self._details += objects(delta.get("reasoning_details"))
+        self._refused = self._refused or is_refused or bool(words(delta.get("refusal")))
+        self.finish = words(choice.get("finish_reason")) or self.finish
+        if self.request.sampling.logprobs:
+            self._tokens += read_tokens(choice.get("logprobs"))
 
-    def closed(self) -> None:
-        """Hear that the response has come to an orderly end, which some servers have instead of `[DONE]`."""
-        self._done = self._done or not self._profile.stream_done
-
-    def completion(self, *, seconds: float) -> Completion:
-        """Return the answer, once it is whole."""
-        message = _Message(content=self.text if self._spoke else None, refusal="".join(self._refusals) or None)
-        choice = _Choice(message=message, finish_reason=self._finish)
-        reply = _Reply(choices=[choice], usage=self._usage, model=self._model or None)
-        made = _completion(self._endpoint, self._request, reply, self._profile, seconds=seconds)
-        return replace(made, mean_logprob=_mean(self._tokens))
-
-    def usage(self) -> Usage:
-        """Return the usage as far as the server has told it."""
-        return _usage(self._usage or _Usage())
+    def said(self) -> Said:
+        """Return what has come."""
+        return Said(
+            text="".join(self.texts), reasoning="".join(self.thoughts), tool_calls=self._calls.calls(), opaque=joined_details(self._details),
+            refused=self._refused, counts=self._counts, model=self._model, tokens=self._tokens,
+        )  # fmt: skip
 
 
-def _completion(endpoint: Endpoint, request: Request, reply: _Reply, profile: Profile, *, seconds: float) -> Completion:
-    choice = reply.choices[0]
-    text, finish_reason = choice.message.content, choice.finish_reason
-    if profile.schema_by == "tool" and request.constraint is not None:
-        text = _arguments(choice.message, request, profile) or text
-        finish_reason = "stop" if finish_reason == "tool_calls" else finish_reason
-    finish = "content_filter" if choice.message.refusal else _FINISH.get(finish_reason, "truncated")
-    if text is None and finish not in {"length", "content_filter"}:
-        raise BadResponse(
-            f"{endpoint.url} answered without content (finish_reason {endpoint.said(str(choice.finish_reason), 40)})",
-            hint="the model may have called a tool instead of answering",
-        )
-    text = endpoint.redacted(text or "")
-    return Completion(
-        text=text,
-        finish_reason=finish,
-        usage=_usage(reply.usage or _Usage()),
-        model=endpoint.said(reply.model or "", 200) or endpoint.model,
-        constraint_applied=applied(request, text, profile, whole=finish == "stop"),
-        seconds=seconds,
-        mean_logprob=_mean(_tokens(choice.logprobs)) if request.sampling.logprobs else None,
-    )
+def read_usage(value: Any) -> Counts:
+    """Read the counts of an answer. What a total holds beyond its parts was thought, or was not told apart: it is completion."""
+    usage = mapping(value)
+    prompt, completion = count(usage.get("prompt_tokens")) or None, count(usage.get("completion_tokens"))
+    total, cached = count(usage.get("total_tokens")), count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")) or count(usage.get("reasoning_tokens"))
+    if prompt is not None and total is not None and total > prompt + (completion or 0):
+        reasoning = reasoning or (total - prompt - completion if completion else None)
+        completion = total - prompt
+    elif prompt is None and total is not None and completion is not None and total > completion:
+        prompt = total - completion
+    if completion is not None and reasoning is not None and reasoning > completion:
+        completion += reasoning  # counted apart
+    return Counts(prompt, completion, cached if cached is not None else count(usage.get("prompt_cache_hit_tokens")), reasoning)
 
 
-def _arguments(message: _Message, request: Request, profile: Profile) -> str | None:
-    """Return the arguments of the tool that stands for the schema; None where there is no such tool or it was not called."""
-    if profile.schema_by != "tool" or request.constraint is None or not message.tool_calls:
-        return None
-    try:
-        return "".join(call.function.arguments for call in _CALLS.validate_python(message.tool_calls))
-    except ValidationError:
-        return None
-
-
-def _tokens(logprobs: Any) -> list[_Token]:
-    """Return the tokens' log-probabilities; none where the server sent none that can be read (some ignore the parameter)."""
-    try:
-        return _Logprobs.model_validate(logprobs).content
-    except ValidationError:
+def read_tokens(logprobs: Any) -> list[tuple[str, float]]:
+    """Return the tokens with their log-probabilities; none where the server sent none that can be read (some ignore the parameter)."""
+    found = mapping(logprobs).get("content")
+    if not isinstance(found, list):
         return []
-
-
-def _mean(tokens: list[_Token]) -> float | None:
-    return sum(token.logprob for token in tokens) / len(tokens) if tokens else None
-
-
-def _usage(usage: _Usage) -> Usage:
-    cached = (usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None) or 0
-    return Usage(usage.prompt_tokens, usage.completion_tokens, min(cached, usage.prompt_tokens), None)
+    tokens = [(words(mapping(each).get("token")), mapping(each).get("logprob")) for each in found]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) for _, value in tokens):
+        return []
+    return [(token, float(value)) for token, value in tokens if value is not None]

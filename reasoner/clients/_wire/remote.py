@@ -14,26 +14,30 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import httpx
 from pydantic import SecretStr
 
-from reasoner.clients._wire.dialect import cut
+from reasoner.clients._wire import thinking
+from reasoner.clients._wire.dialect import cut, extra_body, json_bytes, refused, sent
 from reasoner.clients._wire.endpoint import MAX_BODY_BYTES, Endpoint
+from reasoner.clients._wire.objections import BOUNDS, flag_of, objection, renames, without
 from reasoner.clients._wire.profiles import overridden, profile_of
+from reasoner.clients._wire.said import loads
 from reasoner.clients._wire.sse import EventReader, StreamTooLarge
 from reasoner.clients._wire.transport import Response, Transport, address, open_transport
-from reasoner.errors import BadConfig, BadResponse, ClientError, ServerFailed, TimedOut, UsageError
+from reasoner.errors import BadConfig, BadResponse, ClientError, Refused, ServerFailed, TimedOut, UnreadableAnswer, UsageError
 from reasoner.redaction import is_variable_name, remember
 from reasoner.text import clean, shorten
-from reasoner.types import Completion, Pacing, Request, digest
+from reasoner.types import Completion, Pacing, Request, Sampling, digest
 
 if TYPE_CHECKING:
     from reasoner.clients import ClientOptions
     from reasoner.clients._wire.dialect import Dialect, Reading
     from reasoner.clients._wire.profiles import Dialect as DialectName
+    from reasoner.clients._wire.sse import Event
 
 DEFAULT_CONCURRENCY = 8
 CONNECT_TIMEOUT_S = 10.0
@@ -58,12 +62,24 @@ class _Key(httpx.Auth):
         yield request
 
 
+class _Objected(Exception):
+    """A 400 or 422: the error it stands for, and its body."""
+
+    def __init__(self, error: ClientError, body: bytes) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.body = body
+
+
+_INSTEAD = {name: f"sent as {other!r} from now on" for name, other in BOUNDS.items()}
+
+
 class RemoteClient:
     """One model at one endpoint; made by `open_client`. Usable from any event loop, one pool for each."""
 
     def __init__(self, scheme: DialectName, dialect: Dialect, endpoint: Endpoint, options: ClientOptions) -> None:
         self.name = f"{scheme}:{endpoint.model}"
-        self.profile = overridden(profile_of(scheme, endpoint.model, endpoint.host), options.profile)
+        self.profile = overridden(profile_of(scheme, endpoint.model, endpoint.host, httpx.URL(endpoint.base_url).port), options.profile)
         changed = f"#{self.profile.model_dump_json(exclude_defaults=True, by_alias=True)}" if options.profile else ""
         self.fingerprint = f"{self.name}@{endpoint.base_url}{changed}"
         self.paid = not is_loopback(endpoint.host)
@@ -78,6 +94,9 @@ class RemoteClient:
         self._timeout_s = options.timeout_s
         self._idle_s = options.idle_timeout_s
         self._stream = options.stream
+        self._bounded = scheme == "anthropic"  # whose format wants a bound
+        self._unwanted: list[str] = []
+        self.notes: list[str] = []
         self._address = address(self._url)
         self._host = {"Host": self._url.netloc.decode("ascii")}
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Transport | httpx.AsyncClient] = WeakKeyDictionary()
@@ -85,10 +104,62 @@ class RemoteClient:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.fingerprint!r})"
 
+    def sampling(self, wanted: Sampling, *, bounded: bool) -> Sampling:
+        """Return a sampling as it is sent: without what this model's generation refuses. `bounded` says that there is a budget to keep."""
+        return sent(wanted, self.profile, bounded=bounded or self._bounded)
+
+    def check(self, wanted: Sampling) -> None:
+        """Refuse what was set and cannot be sent.
+
+        Raises:
+            BadConfig: this model's generation refuses it, or it cannot be told how much to think.
+        """
+        if name := refused(wanted, self.profile):
+            raise BadConfig(
+                f"{self.name} takes no {name}, and {getattr(wanted, name)!r} was set",
+                hint=f"leave --{name.replace('_', '-')} out, or say that the model does with --profile",
+            )
+        thinking.fields(wanted.thinking, self.profile, max_tokens=wanted.max_tokens)
+        extra_body(wanted.extra_body)
+
     async def complete(self, request: Request) -> Completion:
-        """Ask once; see `reasoner.errors` and docs/remote-models.md for which error stands for what."""
+        """Ask once; see `reasoner.errors` and docs/remote-models.md for which error stands for what.
+
+        A server that objects to a field which nobody asked for is asked once more without it, and never sent it again.
+        """
+        asked = self._dialect.body(request, model=self._endpoint.model, profile=self.profile, stream=self._stream)
+        for name in self._unwanted:
+            asked = without(asked, name, by_user=request.by_user) or asked
+        try:
+            return await self._ask(request, asked)
+        except _Objected as objected:
+            name = objection(objected.body, asked)
+            less = (
+                without(asked, name, by_user=request.by_user)
+                if name not in BOUNDS or (not self._bounded and renames(objected.body, name))
+                else None
+            )
+            if less is None or less == asked:
+                raise self._explained(objected.error, name, request) from None
+        try:
+            answer = await self._ask(request, less)
+        except _Objected as objected:
+            raise self._explained(objected.error, objection(objected.body, less), request) from None
+        if name not in self._unwanted:  # of several calls under way the first has said it
+            self._unwanted.append(name)
+            self.notes.append(f"{self.name} refused {name!r}, which is sent by default: it is {_INSTEAD.get(name, 'left out from now on')}")
+        return answer
+
+    def _explained(self, error: ClientError, name: str, request: Request) -> ClientError:
+        flag = flag_of(name, extra_body(request.sampling.extra_body))
+        if flag and not error.hint.startswith("the server at"):  # which says more
+            spelt = f"leave {flag} out" if flag.startswith("--") else f"the strategy sets {flag!r}"
+            error.hint = f"it does not take {name!r}: {spelt}, or say what this model can do with --profile"
+        return error
+
+    async def _ask(self, request: Request, asked: dict[str, Any]) -> Completion:
         endpoint = self._endpoint
-        body = self._dialect.body(request, model=endpoint.model, profile=self.profile, stream=self._stream)
+        body = json_bytes(asked)
         accepts = "text/event-stream, application/json" if self._stream else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accepts, "Accept-Encoding": "identity"}
         if request.key:
@@ -102,39 +173,65 @@ class RemoteClient:
                 asyncio.timeout(self._timeout_s),
                 self._sent(body, headers) as response,
             ):
-                if self._stream and response.is_success and _is_stream(response):
+                if response.is_success and _is_stream(response):
                     await self._follow(response, reading)
-                    if reading.whole:
-                        return reading.completion(seconds=time.perf_counter() - started_s)
-                    raise self._cut(request, reading, "ended", started_s)
+                    return self._read_to_its_end(reading, started_s)
                 data = await _read(response)
+            if response.is_success and data.lstrip().startswith((b"data:", b"event:")):  # a stream that does not say it is one
+                self._replay(data, reading)
+                return self._read_to_its_end(reading, started_s)
+        except UnreadableAnswer:
+            raise
         except BadResponse as error:
-            if reading.text:
-                raise self._cut(request, reading, "made no sense", started_s) from error
+            if reading.begun:
+                raise self._cut(reading, "made no sense", started_s) from error
             raise
         except TimeoutError as error:
-            if reading.text:
-                raise self._cut(request, reading, f"was not at its end within {self._timeout_s:g} s", started_s) from error
+            if reading.finish is not None:
+                return reading.completion(seconds=time.perf_counter() - started_s)
+            if reading.begun:
+                raise self._cut(reading, f"was not at its end within {self._timeout_s:g} s", started_s) from error
             message = f"{endpoint.url} gave no whole answer within {self._timeout_s:g} s"
             raise TimedOut(message, hint="raise --timeout or lower max_tokens") from error
         except httpx.TransportError as error:
             # The cause quotes what it could not read, and a server that echoes the key would thereby put it into a traceback.
             cause = None if endpoint.holds_key(error) else error
-            if reading.text:
-                raise self._cut(request, reading, "broke off", started_s) from cause
+            if reading.finish is not None:  # all of the answer had come, and how it ended; what is missing are counts at most
+                return reading.completion(seconds=time.perf_counter() - started_s)
+            if reading.begun:
+                raise self._cut(reading, "broke off", started_s) from cause
             raise endpoint.broken(error) from cause
         if not response.is_success:
-            raise endpoint.fault(response.status_code, response.headers, data, schema=request.constraint is not None)
+            fault = endpoint.fault(response.status_code, response.headers, data, schema=request.constraint is not None)
+            raise _Objected(fault, data) if type(fault) is Refused and response.status_code in {400, 422} else fault
         if len(data) > MAX_BODY_BYTES:
-            raise BadResponse(f"{endpoint.url} answered with more than {MAX_BODY_BYTES} bytes", hint="lower max_tokens")
+            raise UnreadableAnswer(f"{endpoint.url} answered with more than {MAX_BODY_BYTES} bytes", hint="lower max_tokens")
         seconds = time.perf_counter() - started_s
         return self._dialect.completion(endpoint, request, data, seconds=seconds, profile=self.profile)
+
+    def _read_to_its_end(self, reading: Reading, started_s: float) -> Completion:
+        if not reading.whole:
+            raise self._cut(reading, "ended", started_s)
+        return reading.completion(seconds=time.perf_counter() - started_s)
+
+    def _replay(self, data: bytes, reading: Reading) -> None:
+        events = EventReader()
+        for event in (*self._fed(events, data), events.rest()):
+            if event is not None and not reading.done and (event.data.strip() == b"[DONE]" or _is_whole(event.data)):
+                reading.take(event)
+        reading.closed()
+
+    def _fed(self, events: EventReader, piece: bytes) -> list[Event]:
+        try:
+            return events.feed(piece)
+        except StreamTooLarge as error:
+            raise BadResponse(f"{self._endpoint.url} sent {error}", hint="lower max_tokens") from error
 
     async def _follow(self, response: _Answer, reading: Reading) -> None:
         """Read a stream to its end, to the end of the response, or until nothing has come for the idle timeout."""
         events = EventReader()
         pieces = aiter(_unpacked(response))
-        while not reading.ended:
+        while not reading.done:
             try:
                 async with asyncio.timeout(self._idle_s):
                     piece = await anext(pieces, None)
@@ -143,23 +240,21 @@ class RemoteClient:
             except zlib.error as error:
                 raise BadResponse(f"{self._endpoint.url} sent a stream that cannot be unpacked", hint="try again") from error
             if piece is None:
+                if (last := events.rest()) is not None and _is_whole(last.data):
+                    reading.take(last)
                 reading.closed()
                 return
-            try:
-                completed = events.feed(piece)
-            except StreamTooLarge as error:
-                raise BadResponse(f"{self._endpoint.url} sent {error}", hint="lower max_tokens") from error
-            for event in completed:
-                if not reading.ended:
+            for event in self._fed(events, piece):
+                if not reading.done:
                     reading.take(event)
         with contextlib.suppress(TimeoutError, httpx.TransportError):
             async with asyncio.timeout(DRAIN_S):
                 await anext(pieces, None)
 
-    def _cut(self, request: Request, reading: Reading, how: str, started_s: float) -> ClientError:
+    def _cut(self, reading: Reading, how: str, started_s: float) -> ClientError:
         """Return the error for a stream that is not whole: with what had come of the answer, if anything had."""
-        if reading.text:
-            return cut(self._endpoint, request, reading, how, seconds=time.perf_counter() - started_s)
+        if reading.begun:
+            return cut(reading, how, seconds=time.perf_counter() - started_s)
         hint = "the request may have been processed; try again"
         return ServerFailed(f"the stream from {self._endpoint.where} {how} before anything of an answer had come", hint=hint)
 
@@ -202,6 +297,16 @@ class RemoteClient:
                 trust_env=True,
             )
         return self._pools[loop]
+
+
+def _is_whole(data: bytes) -> bool:
+    """Tell whether an event that no blank line ended is whole all the same: the end of a stream, or an object to its last brace."""
+    if data.strip() == b"[DONE]":
+        return True
+    try:
+        return isinstance(loads(data), dict)
+    except ValueError:
+        return False
 
 
 def _is_stream(response: _Answer) -> bool:

@@ -6,7 +6,8 @@ Knows lines and events as the standard defines them. Does not know what an event
     events.feed(b'data: {"a": 1}\n\ndata: [DO')  -> [Event("", b'{"a": 1}')]
     events.feed(b"NE]\n\n")                       -> [Event("", b"[DONE]")]
 
-An event that no blank line ends never happened: that is what tells a cut stream from a whole one.
+An event that no blank line ends is not given out: that is what tells a cut stream from a whole one. `rest` returns it, for who can tell
+that it is whole all the same.
 """
 
 from __future__ import annotations
@@ -65,6 +66,14 @@ class EventReader:
         self._line += rest
         self._check()
         return events
+
+    def rest(self) -> Event | None:
+        """Return the event that the end of the response left without its blank line, None where there is none."""
+        last = self._take(bytes(self._line)) if self._line else None
+        event = last or (Event(self._name, b"\n".join(self._data)) if self._data else None)
+        self._line.clear()
+        self._data = []
+        return event
 
     def _check(self) -> None:
         if len(self._line) > MAX_LINE_BYTES:
