@@ -8,14 +8,27 @@ def main() -> None:
     """Run the command line; the entry point `reasoner`."""
     import sys  # noqa: PLC0415 - keeps `import reasoner.cli` light
 
-    from reasoner.cli.app import app  # noqa: PLC0415
-    from reasoner.cli.output import guard_streams, usage_error  # noqa: PLC0415
+    from reasoner.cli.ending import EXIT_INTERRUPTED, end_at_once, end_like_ctrl_c, fill_standard_files  # noqa: PLC0415
 
-    guard_streams()
     try:
-        code = app(standalone_mode=False)
-    except Exception as error:
-        code = usage_error(error)
-        if code is None:
-            raise  # a fault of ours: the traceback goes through the guarded stream
-    sys.exit(code or 0)
+        fill_standard_files()
+        end_like_ctrl_c()
+        from reasoner.cli.output import finish, guard_streams, say, told  # noqa: PLC0415
+
+        guard_streams()
+        try:
+            from reasoner.cli.app import app  # noqa: PLC0415
+
+            code = app(standalone_mode=False) or 0
+        except Exception as error:
+            known = told(error)
+            if known is None:
+                raise  # a fault of ours: the traceback goes through the guarded stream
+            code = known
+        code = finish(code)
+    except KeyboardInterrupt:
+        end_at_once(EXIT_INTERRUPTED)
+        code = EXIT_INTERRUPTED
+        if "reasoner.cli.output" in sys.modules:
+            say("interrupted")
+    sys.exit(code)

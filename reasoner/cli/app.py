@@ -9,7 +9,7 @@ import typer
 from reasoner.cli import bench, browse, compare, corpus, doctor, export, listing, rerun, serve, solve, translate, tune, view
 from reasoner.version import __version__
 
-EPILOG = "Exit codes: 0 solved or done, 1 answered wrong or not at all, 2 usage, 3 provider, 4 database, 130 interrupted."
+EPILOG = "Exit codes: 0 solved or done, 1 answered wrong or not at all, 2 usage, 3 provider, 4 database, 5 output, 130 interrupted."
 
 app = typer.Typer(
     name="reasoner",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reasoner.cli import options as o
-from reasoner.cli.output import EXIT_INTERRUPTED, err, guarded, out, percent, print_json, safe, say
+from reasoner.cli.ending import EXIT_INTERRUPTED
+from reasoner.cli.output import err, guarded, out, percent, print_json, safe, say
 from reasoner.comparison import wilson
 
 if TYPE_CHECKING:

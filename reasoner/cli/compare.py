@@ -9,7 +9,8 @@ import typer
 
 from reasoner.cli import options as o
 from reasoner.cli.bench import NARROW, Watch
-from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, safe, say
+from reasoner.cli.ending import EXIT_INTERRUPTED
+from reasoner.cli.output import guarded, out, print_json, safe, say
 from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ out, and the two standard streams are guarded besides (`guard_streams`), for tra
 from __future__ import annotations
 
 import functools
+import io
 import json
-import os
 import re
-import signal
 import sys
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -19,7 +18,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from reasoner.errors import ReasonerError
+from reasoner.cli.ending import EXIT_INTERRUPTED, EXIT_OUTPUT, end_at_once, silence
+from reasoner.errors import EXIT_USAGE, ReasonerError
 from reasoner.redaction import redact
 from reasoner.text import clean, shorten
 
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-EXIT_INTERRUPTED = 130
+
+class OutputFailed(ReasonerError):
+    """Standard output takes nothing: it is closed, or what it leads to is full."""
+
+    exit_code = EXIT_OUTPUT
 
 
 def shown(text: str) -> str:
@@ -44,9 +48,21 @@ class _Console(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(clean(segment.text), segment.style)
 
+    def on_broken_pipe(self) -> None:
+        """Leave it to whoever ends the command."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+def is_terminal(stream: Any) -> bool:
+    """Tell whether a stream is a terminal; one that is closed is none."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError, OSError):
+        return False
+
 
 # A pipe or a file has no width; tables written there are not squeezed into 80 columns.
-out = _Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+out = _Console(highlight=False, width=None if is_terminal(sys.stdout) else 160)
 err = _Console(stderr=True, highlight=False)
 
 _OURS = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
@@ -54,11 +70,19 @@ _OURS = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 
 
 class _Guarded:
-    """A text stream that lets no key through, and no control character but those of the consoles, and these only to a terminal."""
+    """A text stream that lets no key through, and no control character but those of the consoles, and these only to a terminal.
 
-    def __init__(self, stream: Any) -> None:
+    What its encoding does not have is written as an escape. One that cannot be written is told of once, where it is standard output;
+    standard error is left in silence, since there is nowhere to tell it.
+    """
+
+    def __init__(self, stream: Any, *, must: bool = True) -> None:
         self._stream = stream
-        self._terminal = bool(stream.isatty())
+        self._must = must
+        self._lost = False
+        self._terminal = is_terminal(stream)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
         text = redact(text)
@@ -69,16 +93,48 @@ class _Guarded:
             text = pieces[0] + "".join(a + b for a, b in zip(ours, pieces[1:], strict=True))
         else:
             text = clean(text)
-        self._stream.write(text)
+        self._try(lambda: self._stream.write(text))
         return len(text)
 
     def unguarded(self, text: str) -> None:
         """Write data that goes into a pipe or a file and is not to be changed on its way."""
-        self._stream.write(text)
+        self._try(lambda: self._stream.write(text))
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
+
+    def flush(self) -> None:
+        self._try(self._flush)
+
+    def _flush(self) -> None:
+        self._stream.flush()  # looked up only where there is a stream
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def _try(self, work: Callable[[], Any]) -> None:
+        if self._lost:
+            return
+        if self._stream is None:
+            self._lost = True
+            if self._must:
+                raise OutputFailed("standard output is closed", hint="redirect it to a file or to /dev/null")
+            return
+        try:
+            work()
+        except BrokenPipeError:
+            if self._must:
+                raise
+            silence(self._stream)
+        except (OSError, ValueError) as error:
+            self._lost = True
+            silence(self._stream)
+            if self._must:
+                why = getattr(error, "strerror", None) or str(error)
+                raise OutputFailed(
+                    f"standard output cannot be written: {why}", hint="what the command did is done; 'reasoner show' shows it"
+                ) from error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -89,10 +145,40 @@ def guard_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, _Guarded):
-            setattr(sys, name, _Guarded(stream))
+            setattr(sys, name, _Guarded(stream, must=name == "stdout"))
 
 
-def usage_error(error: Exception) -> int | None:
+def told(error: BaseException) -> int | None:
+    """Say in one line what went wrong and return the exit code; None where the error is none that a command may end with."""
+    if isinstance(error, ReasonerError):
+        say(f"error: {error}")
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        say("interrupted")
+        return EXIT_INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has gone (`| head`); the interpreter's last flush must be quiet.
+        silence(sys.stdout)
+        return 0
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        say(f"error: {place}{error.strerror or error}; the system refused it")
+        return EXIT_USAGE
+    return usage_error(error)
+
+
+def finish(code: int) -> int:
+    """Write what is still to be written and return the exit code; further signals end the process at once with it."""
+    end_at_once(code)
+    try:
+        sys.stdout.flush()
+    except (OutputFailed, BrokenPipeError) as error:
+        code = told(error) or code
+    sys.stderr.flush()
+    return code
+
+
+def usage_error(error: BaseException) -> int | None:
     """Say in one line what is wrong with a command line and return the exit code; None when the error is of another kind."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
@@ -139,7 +225,7 @@ def one_line(text: str, *, style: str = "") -> Text:
 
 def asking() -> Callable[[str], bool] | None:
     """Return what asks the person at the terminal a yes-or-no question; None where there is nobody to ask."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return None
     return lambda question: typer.confirm(clean(question), default=False, err=True)
 
@@ -154,33 +240,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        _end_like_ctrl_c()
         try:
             return command(*args, **kwargs)
-        except ReasonerError as error:
-            say(f"error: {error}")
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as interrupt:
-            say("interrupted")
-            raise typer.Exit(EXIT_INTERRUPTED) from interrupt
-        except BrokenPipeError as error:
-            # Whoever read our output has gone (`| head`); point stdout elsewhere so that the interpreter's last flush is quiet.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from error
+        except (ReasonerError, KeyboardInterrupt, OSError) as error:
+            raise typer.Exit(told(error) or 0) from error
 
     return run
-
-
-def _end_like_ctrl_c() -> None:
-    """Let SIGTERM end a run the way Ctrl-C does: resumably, with the clients closed."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell starts background jobs with SIGINT ignored, but a running event loop ends in good order only by one that is handled.
-        # It is held back instead, until a SIGTERM lets it through.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def terminate(*_: object) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        os.kill(os.getpid(), signal.SIGINT)
-
-    signal.signal(signal.SIGTERM, terminate)

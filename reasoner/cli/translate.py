@@ -11,7 +11,8 @@ from reasoner.cli import fragments
 from reasoner.cli import options as o
 from reasoner.cli.bench import Watch
 from reasoner.cli.corpus import K, Ranking, Window, checked_ranking
-from reasoner.cli.output import EXIT_INTERRUPTED, guarded, out, print_json, put, say
+from reasoner.cli.ending import EXIT_INTERRUPTED
+from reasoner.cli.output import guarded, out, print_json, put, say
 from reasoner.errors import BadConfig, DataError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reasoner.cli import options as o
-from reasoner.cli.output import EXIT_INTERRUPTED, guarded, print_json, say
+from reasoner.cli.ending import EXIT_INTERRUPTED
+from reasoner.cli.output import guarded, print_json, say
 
 if TYPE_CHECKING:
     from reasoner.tune.options import Estimate, Progress, Report
