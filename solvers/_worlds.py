@@ -1,6 +1,6 @@
 """Worlds of rooms for `room_map`: lines, trees and clusters, the names of their rooms, and the changes a question is about.
 
-draw(rng, "line", "value")  ->  {"doors": ..., "start": "4", "rewards": (("1", 10), ("6", 40))}
+    draw(rng, "line", "value")  ->  {"doors": ..., "start": "4", "rewards": (("1", 10), ("6", 40))}
 
 All randomness comes from the `rng` that is passed.
 """

@@ -11,8 +11,9 @@ Where a state does not tell which move led to it, a word names the move first: `
 stands there as an equation, one operation after the other: `17,8+20=28-17=11` is what two jugs hold after a pour, `1*6=3,19+6=25*3=75`
 two sums and their product. So each number follows from those right before it.
 
-A word has no blanks, `>` and `:` in it, and two words can stand for the same state. Where several words carry a `!`, the last counts: a search for the least value holds each of them against
-the least so far, says which of both is less, and marks it where it is new (`...=121~123=121!`); what follows the `~` is no part of the state.
+A word has no blanks, `>` and `:` in it, and two words can stand for the same state. Where several words carry a `!`, the last counts:
+a search for the least value holds each of them against the least so far, says which of both is less, and marks it
+where it is new (`...=121~123=121!`); what follows the `~` is no part of the state.
 Lines of older versions are read too: those of version 2 (`2/4 9>18: 36 19`) tell which step of how many and repeat the start in every way,
 version 3 had fewer equations, version 4 nothing after a `~`.
 Reading takes time linear in the text, is bounded, and never raises on any text.

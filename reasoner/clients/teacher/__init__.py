@@ -17,7 +17,8 @@
     Answer: 3 -> 6 -> 7 -> 8
 
 It reads `request.about` instead of the prompt, and has a writer for each template it can answer (`WRITERS`). It is no language model: what it
-answers says nothing about any model's skill. Deterministic: the same request, the same text. Tokens are counted as words between white space, and `max_tokens` cuts at that many words.
+answers says nothing about any model's skill. Deterministic: the same request, the same text. Tokens are counted as words between white
+space, and `max_tokens` cuts at that many words.
 """
 
 from __future__ import annotations

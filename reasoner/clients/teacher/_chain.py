@@ -1,7 +1,7 @@
 """Writers of answers and of chains of steps: `direct`, and `cot` in each of its layouts.
 
-1: 9 -> 10 (9 + 1 = 10)
-Answer: 9 -> 10
+    1: 9 -> 10 (9 + 1 = 10)
+    Answer: 9 -> 10
 
 A family without a search space gets its answer without steps.
 """

@@ -1,8 +1,8 @@
 """Writers of whole searches (`ats`): breadth first and depth first, in the layout of `reasoner.layouts.outline`.
 
-1: 9 -> 10 (9 + 1 = 10)
-1.1: 9 -> 10 -> 20 (10 * 2 = 20)
-Goal: 1.1
+    1: 9 -> 10 (9 + 1 = 10)
+    1.1: 9 -> 10 -> 20 (10 * 2 = 20)
+    Goal: 1.1
 
 Every line is a legal move, and every mark on it is true of the search.
 """

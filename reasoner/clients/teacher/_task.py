@@ -1,6 +1,6 @@
 """What a writer is given: the problem, its exact solution, what the request is about; and what can be reached from a state.
 
-task.answer  ->  "Answer: 9 -> 10 -> 20"
+    task.answer  ->  "Answer: 9 -> 10 -> 20"
 
 Writers are functions of a `Task` alone, drawing from its seeded `rng`.
 """
