@@ -61,17 +61,17 @@ class Loaded:
 
 
 def register(thing: T) -> T:
-    """Make a strategy or solver known by its `name` in this process, and return it; a class, or an instance of one.
+    """Make a strategy, solver or format known by its `name` in this process, and return it; a class, or an instance of one.
 
     A class that is defined anew under the same name (a notebook cell run again) takes the place of the earlier one. Works as a decorator.
 
     Raises:
-        BadConfig: it is no strategy or solver, has no usable name, lacks methods, or its name is that of something else.
+        BadConfig: it is none of these, has no usable name, lacks methods, or its name is that of something else.
     """
     cls = thing if inspect.isclass(thing) else type(thing)
     kind, name = _kind_of(cls), _attribute(cls, "name")
-    if kind not in {"strategy", "solver"}:
-        raise BadConfig(f"{cls.__name__} is no strategy and no solver", hint="derive it from reasoner.Strategy or reasoner.Solver")
+    if kind is None:
+        raise BadConfig(f"{cls.__name__} is no strategy, solver or format", hint="derive it from reasoner.Strategy or reasoner.Solver")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BadConfig(
             f"{cls.__name__} has the name {shorten(repr(name), 80)}, which cannot be registered",
@@ -207,7 +207,7 @@ def _load(kind: Kind, point: EntryPoint) -> Any:
             f"the {kind} {point.name} of the package {package} cannot be loaded: {type(error).__name__}: {shorten(str(error), 200)}",
             hint=f"update or uninstall {package.partition(' ')[0]}",
         ) from error
-    if kind in {"strategy", "solver"} and (not inspect.isclass(thing) or _kind_of(thing) != kind):
+    if kind != "client" and (not inspect.isclass(thing) or _kind_of(thing) != kind):
         raise BrokenPlugin(f"the entry point {point.name} of the package {package} is no {kind} class ({point.value})", hint="correct it")
     return thing
 

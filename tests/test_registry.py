@@ -144,8 +144,8 @@ def test_what_cannot_be_registered() -> None:
         (Unfinished, "lacks format, generate, parse, right_answer, statement_variables, verify"),
         (Odd, "two words:x=1.*cannot be registered"),
         (Nameless, "name None"),
-        (int, "int is no strategy and no solver"),
-        (7, "int is no strategy and no solver"),
+        (int, "int is no strategy, solver or format"),
+        (7, "int is no strategy, solver or format"),
     ):
         with pytest.raises(BadConfig, match=what):
             registry.register(thing)
@@ -175,6 +175,9 @@ PLUGIN = {
             async def run(self, session):
                 thought = await session.ask("echo/ask")
                 return session.offer(thought.text, thought)
+
+        class Bare:
+            """A format as it was written for version 0.1."""
 
         class Far(Echo):
             name = "far"
@@ -212,6 +215,9 @@ PLUGIN = {
         far = echo_pack:Far
         broken = broken_pack:Broken
         no_class = echo_pack:__doc__
+
+        [reasoner.formats]
+        bare = echo_pack:Bare
 
         [reasoner.prompts]
         far = echo_pack.templates
@@ -276,6 +282,7 @@ def test_a_package_that_raises_is_named_and_left_out_of_listings(site: Path) -> 
     assert [fault.split(":")[0] for fault in listed["broken"]] == [
         "the strategy broken of the package echo-pack 1.0 cannot be loaded",
         "the entry point no_class of the package echo-pack 1.0 is no strategy class (echo_pack",
+        "the entry point bare of the package echo-pack 1.0 is no format class (echo_pack",
     ]
     assert "RuntimeError: no such luck; update or uninstall echo-pack" in listed["broken"][0]
     plain = run(site, "-m", "reasoner", "list")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from reasoner.datasets.formats import Format
     from reasoner.datasets.records import Kind
     from reasoner.store import Store
 
@@ -231,10 +232,8 @@ def _family(name: str, line: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _format(name: str) -> Any:
-    made = registry.find("format", name)()
-    if not hasattr(made, "read"):
-        raise UsageError(f"rows of format {name} cannot be read back", hint="name another with --format")
+def _format(name: str) -> Format:
+    made: Format = registry.find("format", name)()
     return made
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Format(ABC):
     """How records are written for one kind of trainer."""
 
+    registered_as: ClassVar[Literal["format"]] = "format"
     name: ClassVar[str]
     summary: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]]
