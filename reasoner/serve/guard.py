@@ -1,6 +1,7 @@
 """The guard in front of everything: Host, Origin, token, method's content type, body size, and the headers every answer carries.
 
-Checked in this order, before a body is used (a short one of a refused request is taken in and thrown away): Host against an allowlist (a page of another site whose name was pointed here must get nothing),
+Checked in this order, before a body is used (a short one of a refused request is taken in and thrown away): one length (a request with two is how
+others are smuggled past a proxy) and no websocket, Host against an allowlist (a page of another site whose name was pointed here must get nothing),
 Origin (only the server's own), the token, the content type, the size. Knows headers; does not know what is served.
 """
 
@@ -12,6 +13,8 @@ import hmac
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect
 
 from reasoner.serve.faults import Fault, error_body
 
@@ -27,6 +30,9 @@ CSP = (
 DISCARDED_BYTES = 64 * 1024
 DISCARD_S = 1.0
 """How much of a refused request's body is taken in, and for how long."""
+
+CLOSING = frozenset({"ambiguous_length", "no_websockets"})
+"""Faults after which nothing on the connection can be trusted to be a request: it is closed."""
 
 _EVERY_ANSWER = [
     (b"x-content-type-options", b"nosniff"),
@@ -60,14 +66,20 @@ class Guard:
 
         fault = self._fault(scope)
         if fault is not None:
-            await _discard(scope, receive)
+            if fault.code not in CLOSING:
+                await _discard(scope, receive)
             await refuse(scope["path"], fault, headed)
             return
         bounded = _Bounded(receive, self._settings.max_body_bytes)
-        await self._app(scope, bounded, headed)
+        with contextlib.suppress(ClientDisconnect):  # nobody is there to be answered
+            await self._app(scope, bounded, headed)
 
     def _fault(self, scope: Scope) -> Fault | None:
         headers = _Headers(scope)
+        if headers.count("content-length") and headers.count("transfer-encoding"):
+            return Fault(400, "invalid_request", "Content-Length and Transfer-Encoding contradict each other", code="ambiguous_length")
+        if headers.count("upgrade") and "websocket" in headers.one("upgrade").lower():
+            return Fault(400, "invalid_request", "there are no websockets here", code="no_websockets")
         if not self._host_is_known(headers):
             return Fault(403, "permission", "the Host header names no host this server answers for", code="host_not_allowed")
         if not _origin_is_own(headers):
@@ -177,7 +189,7 @@ async def refuse(path: str, fault: Fault, send: Send) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if fault.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if fault.status in {413, 415}:
+    if fault.status in {413, 415} or fault.code in CLOSING:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": fault.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import resource
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MIN_TOKEN_CHARS = 16
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+OTHER_FILES = 256
+"""Files this process may need besides its connections: the database, models, calls to servers."""
 
 
 def require() -> None:
@@ -69,15 +74,24 @@ def _is_any(host: str) -> bool:
         return False
 
 
+def config_for(app: Any, settings: Settings, *, host: str, port: int) -> Any:
+    """Return uvicorn's configuration: HTTP/1.1 alone, with deadlines and bounds for connections."""
+    import uvicorn  # noqa: PLC0415 - an extra
+
+    from reasoner.serve.connections import Connections, protocol_of  # noqa: PLC0415
+
+    return uvicorn.Config(
+        app, host=host, port=port, log_level="error", access_log=False, lifespan="on", server_header=False, date_header=False,
+        timeout_graceful_shutdown=int(settings.drain_s), h11_max_incomplete_event_size=64 * 1024, proxy_headers=False,
+        http=protocol_of(Connections(settings)), ws="none", backlog=BACKLOG,
+    )  # fmt: skip
+
+
 def listen(app: Any, *, host: str, port: int, settings: Settings, ready: Callable[[int], None] | None = None) -> None:
     """Serve until a signal says stop; returns when everything is closed. `ready` is told the port (the chosen one where `port` is 0)."""
     import uvicorn  # noqa: PLC0415
 
-    config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, lifespan="on", server_header=False, date_header=False,
-        timeout_graceful_shutdown=int(settings.drain_s), h11_max_incomplete_event_size=64 * 1024, proxy_headers=False,
-        limit_concurrency=settings.max_requests * 16, backlog=256,
-    )  # fmt: skip
+    _allow_files(settings.max_connections + OTHER_FILES)
 
     class _Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
@@ -91,6 +105,14 @@ def listen(app: Any, *, host: str, port: int, settings: Settings, ready: Callabl
             super().handle_exit(sig, frame)
 
     try:
-        _Server(config).run()
+        _Server(config_for(app, settings, host=host, port=port)).run()
     except KeyboardInterrupt:  # uvicorn raises the signal again when it has stopped
         return
+
+
+def _allow_files(n: int) -> None:
+    """Let this process have so many files open, where the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = n if hard == resource.RLIM_INFINITY else min(n, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -28,6 +28,18 @@ class Settings:
     """Most tokens of one completion."""
     max_calls: int = 500
     """Most calls one request may make."""
+    max_connections: int = 512
+    """Connections at once; past that the one that has waited longest without a request under way is closed for a new one."""
+    max_per_address: int = 256
+    """Connections of one address at once, the same way."""
+    first_byte_s: float = 10.0
+    """Within which whoever connects has to send something."""
+    headers_s: float = 10.0
+    """Within which the headers of a request have to be there, from their first byte on."""
+    body_s: float = 60.0
+    """Within which the body has to be there, from the headers on."""
+    write_s: float = 60.0
+    """For how long whoever asked may not take in what is answered."""
     drain_s: float = 20.0
     """How long requests under way may go on when the server is stopped; then they are parked."""
 

@@ -63,6 +63,12 @@ ROWS = (
         "tests/clients/test_malformed.py tests/clients/test_streams.py",
         {"REASONER_MALFORMED": "10000"},
     ),
+    Row(
+        "idle",
+        "idle and slow connections leave a client that asks under a second",
+        "tests/chaos/test_idle_sockets.py tests/serve/test_connections.py",
+        {"REASONER_IDLE": "1000"},
+    ),
     Row("limits", "a server's limit is found and kept to", "tests/calling/test_pacing.py tests/calling/test_retry_table.py"),
 )
 

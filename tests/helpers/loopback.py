@@ -9,14 +9,18 @@ from typing import Any, Self
 
 import uvicorn
 
+from reasoner.serve.server import config_for
+from reasoner.serve.settings import Settings
+
 TOKEN = "a-token-of-the-tests"
 
 
 class Loopback:
     """`with Loopback(app) as server: httpx.get(server.url + ...)`."""
 
-    def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="on", timeout_graceful_shutdown=2)
+    def __init__(self, app: Any, *, settings: Settings | None = None) -> None:
+        """`settings` bound the connections; they need not be those of the application."""
+        config = config_for(app, settings or Settings(TOKEN, drain_s=2), host="127.0.0.1", port=0)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
