@@ -18,9 +18,12 @@ from pydantic import BaseModel
 
 import reasoner
 from reasoner import registry
-from reasoner.errors import BadConfig, BrokenPlugin, UnknownName
+from reasoner.clients.scripted import ScriptedClient
+from reasoner.errors import BadConfig, BrokenPlugin, MissingAsset, UnknownName
 from reasoner.prompts import Prompts
 from reasoner.runs.problems import problem_from_line
+from reasoner.runs.strategy_spec import parse_strategies
+from reasoner.serve.model_names import ModelNames
 from reasoner.session import Session
 from reasoner.solver import Solver
 from reasoner.strategies import Strategy
@@ -242,56 +245,66 @@ def run(site: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *args], cwd=site.parent, env=env, capture_output=True, text=True, check=False)
 
 
-def test_a_packages_prompts_are_found_without_an_option(site: Path) -> None:
-    (site.parent / "replies.jsonl").write_text('"Answer: (10 - 4) * (13 - 9) = 24"\n', encoding="utf-8")
+@pytest.fixture
+def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same packages, on the path of this process."""
+    monkeypatch.syspath_prepend(str(site))
+    registry.forget()
+    yield site
+    for name in ("echo_pack", "broken_pack"):
+        sys.modules.pop(name, None)
+
+
+def test_prompts_stand_beside_the_module_or_where_an_entry_point_says(installed: Path) -> None:
+    db = installed.parent / "t.db"
     for strategy, opening in (("echo", "From the pack: "), ("far", "From afar: ")):
-        db = site.parent / f"{strategy}.db"
-        done = run(
-            site, "-m", "reasoner", "solve", "game24", "4 9 10 13", "--strategy", strategy, "--model", "scripted:replies.jsonl", "--db", str(db), "--json"
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        with reasoner.Store.open(db) as store:
-            (row,) = store.rows("SELECT template_hash, role FROM call_details")
-            (manifest,) = store.rows("SELECT manifest FROM runs")
-            messages = [r["content"] for r in store.rows("SELECT content FROM messages")]
-        assert any(text.startswith(opening) for text in messages)
-        assert row["role"] == f"{strategy}/ask"
-        assert json.loads(manifest["manifest"])["prompts"][strategy] not in {None, Prompts().fingerprint("nobody/")}
+        client = ScriptedClient(["Answer: (10 - 4) * (13 - 9) = 24"])
+        result = reasoner.solve("game24", "4 9 10 13", strategy=strategy, model=client, db=db)
+        assert result.correct
+        assert client.requests[0].messages[-1].content.startswith(opening)
+    with reasoner.Store.open(db) as store:
+        manifests = [json.loads(row["manifest"]) for row in store.rows("SELECT manifest FROM runs ORDER BY rowid")]
+    nothing = Prompts().fingerprint("nobody/")
+    hashes = [manifest["prompts"][strategy] for manifest, strategy in zip(manifests, ("echo", "far"), strict=True)]
+    assert len({*hashes, nothing}) == 3
 
 
-def test_a_changed_prompt_of_a_package_is_another_fingerprint(site: Path) -> None:
-    code = (
-        "from reasoner.prompts import Prompts; p = Prompts(); print(p.fingerprint('echo/'), p.fingerprint('far/'), p.fingerprint('cot/'))"
-    )
-    before = run(site, "-c", code).stdout.split()
-    assert before[2] == Prompts().fingerprint("cot/")  # a package cannot change what ships
-    assert len(set(before)) == 3
-    path = site / "echo_pack/prompts/echo/ask.jinja"
+def test_a_changed_prompt_of_a_package_is_another_fingerprint(installed: Path) -> None:
+    prompts = Prompts()
+    before = [prompts.fingerprint(name) for name in ("echo/", "far/", "cot/")]
+    assert "echo_pack" not in str(prompts.get("cot/answer").path)  # a package cannot change what ships
+    path = installed / "echo_pack/prompts/echo/ask.jinja"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    after = run(site, "-c", code).stdout.split()
+    after = [prompts.fingerprint(name) for name in ("echo/", "far/", "cot/")]
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, True, True]
+    registry.forget()
+    assert before[2] == Prompts().fingerprint("cot/")
 
 
-def test_a_package_that_raises_is_named_and_left_out_of_listings(site: Path) -> None:
-    done = run(site, "-m", "reasoner", "list", "--json")
-    assert done.returncode == 0, done.stderr
-    listed = json.loads(done.stdout)
-    names = [strategy["name"] for strategy in listed["strategies"]]
-    assert {"echo", "far", "cot"} <= set(names)
-    assert not {"broken", "no_class"} & set(names)
-    assert [fault.split(":")[0] for fault in listed["broken"]] == [
-        "the strategy broken of the package echo-pack 1.0 cannot be loaded",
-        "the entry point no_class of the package echo-pack 1.0 is no strategy class (echo_pack",
-        "the entry point bare of the package echo-pack 1.0 is no format class (echo_pack",
+def test_a_package_that_raises_is_named_and_left_out_of_listings(installed: Path) -> None:
+    strategies, formats = registry.load_all("strategy"), registry.load_all("format")
+    assert {"echo", "far", "cot"} <= set(strategies.things)
+    assert not {"broken", "no_class"} & set(strategies.things)
+    told = [str(fault) for fault in (*strategies.broken, *formats.broken)]
+    assert told == [
+        "the strategy broken of the package echo-pack 1.0 cannot be loaded: RuntimeError: no such luck; update or uninstall echo-pack",
+        "the entry point no_class of the package echo-pack 1.0 is no strategy class (echo_pack:__doc__); correct it",
+        "the entry point bare of the package echo-pack 1.0 is no format class (echo_pack:Bare); correct it",
     ]
-    assert "RuntimeError: no such luck; update or uninstall echo-pack" in listed["broken"][0]
+    with pytest.raises(BrokenPlugin, match="no such luck"):
+        parse_strategies("broken")
+    assert {"echo/scripted", "far/scripted"} <= set(ModelNames([ScriptedClient([])]).names())
+
+
+def test_the_command_line_names_what_it_leaves_out(site: Path) -> None:
+    listed = run(site, "-m", "reasoner", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert [fault.split(" of the")[0] for fault in json.loads(listed.stdout)["broken"]] == [
+        "the strategy broken", "the entry point no_class", "the entry point bare"
+    ]  # fmt: skip
     plain = run(site, "-m", "reasoner", "list")
     assert plain.returncode == 0
     assert "left out: the strategy broken of the package echo-pack 1.0" in plain.stderr
-    asked = run(site, "-m", "reasoner", "solve", "game24", "4 9 10 13", "--strategy", "broken", "--model", "teacher")
-    assert asked.returncode == 2
-    assert "Traceback" not in asked.stderr
-    assert "the strategy broken of the package echo-pack 1.0 cannot be loaded: RuntimeError: no such luck" in asked.stderr
 
 
 def test_a_prompts_package_that_is_not_there_is_named(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,6 +334,13 @@ print("solvers/colours" in Prompts().names())
         env = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run([sys.executable, *how], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert done.stdout == "What colour is red?\nTrue\n", done.stderr
+
+
+def test_a_template_that_was_not_brought_along_is_said_with_its_place() -> None:
+    registry.register(Twice)
+    wanted = Path(__file__).parent / "prompts" / "twice" / "ask.jinja"
+    with pytest.raises(MissingAsset, match=rf"the template twice/ask is not there; write it to {wanted}, or"):
+        Prompts().get("twice/ask")
 
 
 def test_a_registered_solver_is_drawn_by_name() -> None:

@@ -40,6 +40,12 @@ def template_path(name: str, *, override: Path | None) -> Path | None:
     return None
 
 
+def own_path(name: str) -> Path | None:
+    """Return where the package or script that owns a template would have it beside its module; None for all other templates."""
+    home = registry.home(*_owner(name))
+    return None if home is None else (home / "prompts" / name).with_suffix(SUFFIX)
+
+
 def template_names(prefix: str = "", *, override: Path | None) -> list[str]:
     """Return the names of all templates that begin with a prefix, sorted.
 

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reasoner.errors import BadTemplate, MissingAsset, UnknownName
 from reasoner.prompts.bounds import WORK, CountingEnvironment, Work
-from reasoner.prompts.places import template_names, template_path
+from reasoner.prompts.places import own_path, template_names, template_path
 from reasoner.types import Message, Role
 
 if TYPE_CHECKING:
@@ -279,11 +279,14 @@ class Prompts:
 
         Raises:
             UnknownName: there is no such template.
+            MissingAsset: a package or script did not bring the template of its strategy or solver along.
             BadTemplate: it cannot be used.
             BrokenPlugin: the package it belongs to cannot be loaded.
         """
         if name not in self._loaded:
             path = template_path(name, override=self.override)
+            if path is None and (own := own_path(name)) is not None:
+                raise MissingAsset(f"the template {name} is not there", hint=f"write it to {own}, or to a folder for --prompts")
             if path is None:
                 raise UnknownName("template", name, self.names())
             self._loaded[name] = load_prompt(name, path)
