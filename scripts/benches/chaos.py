@@ -64,6 +64,19 @@ ROWS = (
         {"REASONER_MALFORMED": "10000"},
     ),
     Row(
+        "gone",
+        "a database that is taken away stops the paying, and nothing committed is lost",
+        "tests/chaos/test_file_gone.py",
+        {"REASONER_GONE": "200"},
+    ),
+    Row(
+        "containers",
+        "who cannot be seen is not taken for dead",
+        "tests/chaos/test_containers.py",
+        {"REASONER_NAMESPACES": "100", "REASONER_HOSTNAMES": "20"},
+    ),
+    Row("hangup", "SIGHUP parks a run", "tests/chaos/test_hangup.py", {"REASONER_HANGUPS": "100"}),
+    Row(
         "idle",
         "idle and slow connections leave a client that asks under a second",
         "tests/chaos/test_idle_sockets.py tests/serve/test_connections.py",

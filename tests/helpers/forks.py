@@ -104,13 +104,13 @@ class Child:
 
 
 class Forks:
-    """One server process; closed at the end of the `with`."""
+    """One server process; closed at the end of the `with`. `prefix` is a command that starts it elsewhere: in a namespace of its own, say."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: Sequence[str] = ()) -> None:
         self._numbers = itertools.count()
         self._folder = tempfile.TemporaryDirectory()
         self._server = subprocess.Popen(
-            [sys.executable, "-c", _SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=plain_environment()
+            [*prefix, sys.executable, "-c", _SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=plain_environment()
         )
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == "ready\n"
