@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from reasoner.errors import BadConfig
+from reasoner.text import plain_answer
 from reasoner.types import S
 
 if TYPE_CHECKING:
@@ -110,13 +111,25 @@ class Solver(ABC, Generic[I]):
     def statement_variables(self, instance: I) -> Mapping[str, Any]:
         """Return the variables of `prompts/solvers/<name>.jinja` for this instance."""
 
-    def canonical_answer(self, instance: I, line: str) -> str:  # noqa: ARG002 - for those that override it
-        """Return one text for all spellings of the same answer, so that samples can be counted without a verdict.
+    def canonical_answer(self, instance: I, text: str) -> str | None:  # noqa: ARG002 - for those that override it
+        """Return one text for all spellings of the answer in a text, so that samples can be counted without a verdict; None where there is none.
 
-        `line` is the answer line in plain notation (see `reasoner.text.plain_answer`). It must not tell right answers from wrong
-        ones: two wrong answers that differ stay different. Never raises on any text.
+        It must not tell right answers from wrong ones: two wrong answers that differ stay different. Never raises on any text.
         """
-        return line
+        return plain_answer(text)
+
+    def same_answer(self, instance: I, one: str, other: str) -> bool:
+        """Tell whether two texts answer alike, where equality is no matter of spelling; `canonical_answer` has told them apart already."""
+        del instance, one, other
+        return False
+
+    def remarks(self) -> Sequence[str]:
+        """Return what a user should know of what the problems were read from, a line each: rows that are left out."""
+        return ()
+
+    def worked(self, kind: str) -> Sequence[tuple[I, str]] | None:  # noqa: ARG002 - for those that override it
+        """Return worked examples as (instance, answer text) where this family has its own; None where those of `corpora/shots` are meant."""
+        return None
 
     @abstractmethod
     def verify(self, instance: I, text: str) -> Verdict:

@@ -296,14 +296,23 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verifier says. `score` is in [0, 1] and 1.0 exactly when `correct`; `unparsed` when no answer could be read."""
+    """What a verifier says. `score` is in [0, 1] and 1.0 exactly when `correct`; `unparsed` when no answer could be read.
 
-    correct: bool
+    `correct` is None for what was not judged: there is nothing to judge by, or whoever judges did not come to an end.
+    """
+
+    correct: bool | None
     score: float
     reason: str
     unparsed: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Measures beside the score: chrF++ of a translation, coverage of its source. None of them decides."""
+    grader: str = ""
+    """What compared, `number` or `math`; empty for a family with a verifier of its own."""
+    reader: str = ""
+    """What found the answer in the text, `boxed` or `answer_line`."""
+    judged_by: str = ""
+    """The models that judged, where a judge did: such a verdict is no exact one and is never counted among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,102 +1,43 @@
-"""Question: a JSONL file of the user's own, judged by number, by exact match or by choice.
+"""Question: a file of the user's own, read as it is published, judged by the grader that suits its golds or the one that is named.
 
-    question:mine.jsonl, one row:  {"question": "Which of these is a fruit?", "answer": "fig", "choices": ["fig", "fog", "fad"]}
+    question:gsm8k-test.jsonl        question:dev.csv?map=question=problem,answer=solution&grader=math
 
-A row has `question` and `answer`, and may have `choices` (the answer is one of them), `context`, and `pair` with `direction` (`forward`,
-`backward`) where a fact is asked both ways. Without a file, the questions of `corpora/questions/sample.jsonl` are asked. Choices are never
-shown in the file's order: a permutation is drawn for every seed and kept in the instance as `order`.
+JSON Lines, JSON, CSV, TSV, XML and Parquet are read, also packed; the layouts of published sets are known by their columns. Without a file,
+the questions of `corpora/questions/sample.jsonl` are asked. Choices are never shown in the file's order: a permutation is drawn for every
+seed and kept in the instance as `order`. Columns that are not used stay with the problem as `meta`.
 
-`solvers/_match.py` compares; `reasoner.comparison.calibration` measures confidence, `reasoner.comparison.reversal` counts over pairs.
+Knows how a question is shown, found and judged. Does not know files (`_question_rows`), layouts (`_question_layouts`), options
+(`_question_source`), nor how an answer is found and compared (`reasoner.grading`).
 """
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
-
-from pydantic import Field, field_validator, model_validator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reasoner.assets import asset_dir
-from reasoner.errors import BadConfig, CorruptRecord, MissingAsset, Unparseable
+from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
+from reasoner.files import complaint, read_lines
+from reasoner.files.faults import Fault
+from reasoner.grading import grader, read
+from reasoner.grading.graders import unjudged, unread
+from reasoner.grading.graders.math_ import Math
+from reasoner.grading.trust import trusted
 from reasoner.solver import Solver
-from reasoner.types import Verdict, digest
-from solvers import _answer as answers
-from solvers import _match as match
-from solvers._record import Record, load, read, why
+from solvers import _record
+from solvers._question import LETTERS, Kind, Question
+from solvers._question_rows import Reading, read_questions
+from solvers._question_source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    from reasoner.types import Verdict
+
 SAMPLE = "sample.jsonl"
-
-Kind = Literal["choices", "number", "text"]
-
-
-class Question(Record):
-    """One question. `order[k]` is the place in `choices` of what is shown as the k-th letter."""
-
-    question: str = Field(min_length=1, max_length=20_000)
-    answer: str = Field(min_length=1, max_length=1_000)
-    choices: tuple[str, ...] = Field(default=(), max_length=len(LETTERS))
-    order: tuple[int, ...] = ()
-    context: str = Field(default="", max_length=100_000)
-    pair: str = ""
-    direction: Literal["", "forward", "backward"] = ""
-
-    @field_validator("answer", "pair", mode="before")
-    @classmethod
-    def _numbers_are_texts(cls, value: object) -> object:
-        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _order_is_drawn(cls, row: object) -> object:
-        """Shuffle the choices of a row that names no order, by a hash of the row: nothing is ever asked in the file's order by habit."""
-        if not isinstance(row, dict) or row.get("order") or not isinstance(row.get("choices"), list | tuple):
-            return row
-        order = list(range(len(row["choices"])))
-        random.Random(int(digest("question", str(row.get("question")), *map(str, row["choices"])), 16)).shuffle(order)
-        return {**row, "order": order}
-
-    @model_validator(mode="after")
-    def _can_be_judged(self) -> Question:
-        if not match.normal(self.answer) or not self.answer.isprintable():
-            raise ValueError("the answer has to be one line with a letter or a digit")
-        if bool(self.pair) != bool(self.direction):
-            raise ValueError("pair and direction (forward or backward) go together")
-        if not self.choices:
-            if self.order:
-                raise ValueError("an order without choices")
-            return self
-        texts = [match.normal(choice) for choice in self.choices]
-        if len(texts) < 2 or len(set(texts)) < len(texts) or not all(texts):
-            raise ValueError("at least two choices are needed, no two of them alike and none empty")
-        if any(len(text) == 1 and text.upper() in LETTERS for text in texts):
-            raise ValueError("a choice that is a single letter cannot be told from the letter of a choice")
-        if self.answer not in self.choices:
-            raise ValueError("the answer is none of the choices (it has to be written as the choice is, not as a letter or place)")
-        if sorted(self.order) != list(range(len(self.choices))):
-            raise ValueError(f"the order {list(self.order)} is no permutation of {len(self.choices)} choices")
-        return self
-
-    @property
-    def kind(self) -> Kind:
-        """How it is judged."""
-        return "choices" if self.choices else "number" if match.number(self.answer) is not None else "text"
-
-    @property
-    def shown(self) -> list[str]:
-        """The choices in the order they are shown."""
-        return [self.choices[place] for place in self.order]
-
-    @property
-    def letter(self) -> str:
-        """The letter of the right choice."""
-        return LETTERS[self.shown.index(self.answer)]
-
-
+HAZARDS = "hazards.jsonl"
 _KINDS: dict[int, Kind | None] = {1: None, 2: "choices", 3: "number", 4: "text"}
 
 
@@ -104,35 +45,55 @@ class QuestionSolver(Solver[Question]):
     """Questions with known answers; there is nothing to search."""
 
     name = "question"
-    summary = "questions from a JSONL file of your own (question:FILE): exact match, numbers, multiple choice"
+    summary = "questions from a file of your own or a published set (question:FILE), judged by the grader that suits"
     syntax = '{"question": "...", "answer": "...", "choices": [...], "context": "...", "pair": "...", "direction": "forward"}, the last four optional'
     Instance = Question
     levels: ClassVar[Mapping[int, str]] = {
         1: "all rows",
         2: "rows with choices",
         3: "rows without choices whose answer is a number",
-        4: "the other rows: exact match",
+        4: "the other rows",
     }
     default_level = 1
 
-    def __init__(self, source: str = "") -> None:
+    def __init__(self, source: str = "", options: Source | None = None) -> None:
         self.source = source
-        self._rows: list[Question] | None = None
+        self._options = options or Source(None)
+        self._reading: Reading | None = None
+        self._solutions: tuple[tuple[Question, str], ...] | None = None
 
     @classmethod
     def open(cls, source: str) -> Self:
         """Ask the questions of a file. It is read when the first of them is asked for.
 
         Raises:
-            BadConfig: the path is empty.
+            BadConfig: the path is empty, or an option behind its question mark cannot be used.
         """
-        if not source.strip():
-            raise BadConfig("question: names no file", hint="write question:FILE.jsonl, or question for the sample questions")
-        return cls(source)
+        return cls(source, Source.read(source))
+
+    def reading(self) -> Reading:
+        """Read the file once.
+
+        Raises:
+            MissingAsset, BadConfig, CorruptRecord: see `solvers._question_rows.read_questions`.
+            MissingDependency: a gold needs math-verify, and it is not installed.
+        """
+        if self._reading is None:
+            questions = asset_dir("corpora") / "questions"
+            sample = HAZARDS if self._options.recipe is not None and self._options.recipe.name == "hazards" else SAMPLE
+            made = read_questions(self._options, self._options.path or questions / sample)
+            if any(row.question.grading == "math" for row in made.rows):
+                Math.ready()
+            self._reading = made
+        return self._reading
+
+    def remarks(self) -> Sequence[str]:
+        """Say which rows of the file are left out."""
+        return [remark] if (remark := self.reading().remark()) else []
 
     def parse(self, line: str) -> Question:
         """Read one row; without an `order` the choices are shuffled by a hash of the row."""
-        return read(self, Question, line)
+        return _record.read(self, Question, line)
 
     def format(self, instance: Question) -> str:
         """Write the row, its `order` included."""
@@ -143,15 +104,17 @@ class QuestionSolver(Solver[Question]):
         return (instance.question, instance.context, instance.answer, frozenset(instance.choices))
 
     def listed(self, level: int) -> Sequence[Question]:
-        """Return the rows of the file that a level asks for.
+        """Return the rows of the file that a level asks for. See `reading` for what is raised."""
+        return [row.question for row in self.reading().rows if _KINDS[level] in {None, row.question.kind}]
 
-        Raises:
-            MissingAsset: the file is not there.
-            CorruptRecord: rows of it cannot be used; the first is named and all are counted.
-        """
-        if self._rows is None:
-            self._rows = read_rows(Path(self.source) if self.source else asset_dir("corpora") / "questions" / SAMPLE)
-        return [row for row in self._rows if _KINDS[level] in {None, row.kind}]
+    def worked(self, kind: str) -> Sequence[tuple[Question, str]] | None:  # noqa: ARG002 - a file has one kind
+        """Return the questions of `shots_from` with their worked solutions; where a row has none, its right answer."""
+        if self._options.shots_from is None:
+            return None
+        if self._solutions is None:
+            rows = read_questions(replace(self._options, strict=False), self._options.shots_from).rows
+            self._solutions = tuple((row.question, row.solution or self.right_answer(row.question)) for row in rows)
+        return self._solutions
 
     def vary(self, instance: Question, rng: random.Random) -> Question:
         """Shuffle the choices."""
@@ -171,73 +134,83 @@ class QuestionSolver(Solver[Question]):
         return self.vary(rng.choice(rows), rng)
 
     def statement_variables(self, instance: Question) -> Mapping[str, Any]:
-        """Return `question`, `context`, the lettered `choices` as they are shown, and what is `wanted`."""
+        """Return `question`, `context`, the lettered `choices` as they are shown, and what is `wanted`: nothing for a whole text."""
         lettered = [[LETTERS[k], text] for k, text in enumerate(instance.shown)]
         wanted = {
             "choices": "the letter of the right choice",
             "number": "the number alone",
             "text": "the answer in as few words as possible",
         }
-        return {"question": instance.question, "context": instance.context, "choices": lettered, "wanted": wanted[instance.kind]}
+        whole = reader_of(instance) == "whole"
+        return {
+            "question": instance.question, "context": instance.context, "choices": lettered, "wanted": "" if whole else wanted[instance.kind]
+        }  # fmt: skip
 
     def verify(self, instance: Question, text: str) -> Verdict:
-        """Judge by choice, by value or by exact match. Token F1 is told in the reason and earns nothing."""
-        try:
-            given = answers.find(text)
-        except Unparseable as error:
-            return answers.unread(error.message)
-        if instance.kind == "choices":
-            return _verify_choice(instance, given)
-        if instance.kind == "number":
-            value = match.number(given)
-            if value is None:
-                return answers.unread(f"{answers.shown(given)} is no number")
-            right = value == match.number(instance.answer)
-            return answers.right("the number is right") if right else answers.wrong(f"{answers.shown(given)} is not the number")
-        if match.normal(given) == match.normal(instance.answer):
-            return answers.right("exact match")
-        return answers.wrong(f"no exact match, F1 {match.f1(given, instance.answer):.2f}: {answers.shown(given)}")
+        """Find the answer with the question's reader, and let its grader judge. Exact match and F1 are measured beside the verdict."""
+        spec = instance.grading
+        if spec.startswith("judge:"):
+            return replace(unjudged("a judge has not said anything yet"), grader=spec)
+        if not trusted(spec):
+            return replace(unjudged(f"{spec[:80]} runs code and was not named by you: give --grader"), grader=spec)
+        found = read(reader_of(instance), text)
+        if found is None:
+            return replace(
+                unread("no line 'Answer: ...' was found" if not instance.reader else f"{instance.reader} found no answer"), grader=spec
+            )
+        return replace(grader(spec).judge(found.text, instance.golds, choices=instance.shown), grader=spec, reader=found.by)
+
+    def canonical_answer(self, instance: Question, text: str) -> str | None:
+        """Return one text for all spellings of the answer: its letter, its value, its notation, its words."""
+        found = read(reader_of(instance), text)
+        if found is None:
+            return None
+        return grader(_comparing(instance)).canonical(found.text, instance.golds, choices=instance.shown) or None
+
+    def same_answer(self, instance: Question, one: str, other: str) -> bool:
+        """Tell whether two texts answer alike where their canonical forms differ: mathematical equality."""
+        judge = grader(_comparing(instance))
+        a, b = read(reader_of(instance), one), read(reader_of(instance), other)
+        return a is not None and b is not None and judge.same(a.text, b.text, instance.golds, choices=instance.shown)
 
     def right_answer(self, instance: Question) -> str:
         """Return the letter of the right choice, or the answer."""
         return f"Answer: {instance.letter if instance.choices else instance.answer}"
 
 
-def _verify_choice(instance: Question, given: str) -> Verdict:
-    letter, said = match.choice(given)
-    place = LETTERS.find(letter) if letter else -1
-    texts = [match.normal(text) for text in instance.shown]
-    by_text = texts.index(match.normal(said)) if match.normal(said) in texts else -1
-    if letter and place >= len(texts):
-        return answers.wrong(f"there is no choice {letter}")
-    if letter and by_text >= 0 and by_text != place:
-        return answers.wrong(f"the letter {letter} and the words behind it name two choices")
-    if not letter and by_text < 0:
-        return answers.unread(f"{answers.shown(given)} is neither a letter nor a choice")
-    chosen = LETTERS[place if letter else by_text]
-    return answers.right(f"{chosen} is right") if chosen == instance.letter else answers.wrong(f"{chosen} is not right")
+def reader_of(instance: Question) -> str:
+    """Return the reader that finds the answer to a question: the one that is named, else the one that suits its grader."""
+    if instance.reader:
+        return instance.reader
+    if instance.grading.startswith("judge:"):
+        return "whole"
+    return grader(instance.grading).reader if trusted(instance.grading) else "auto"
+
+
+def _comparing(instance: Question) -> str:
+    """Return the grader that tells which answers are alike: where a judge or foreign code judges, the one that suits the golds."""
+    spec = instance.grading
+    return "exact" if spec.startswith("judge:") or not trusted(spec) else spec
 
 
 def read_rows(path: Path) -> list[Question]:
-    """Read a JSONL file of questions; blank lines are skipped.
+    """Read a JSON Lines file whose rows are questions just as this family writes them.
 
     Raises:
         MissingAsset: the file cannot be read.
         CorruptRecord: rows of it cannot be used; the first is named and all are counted.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingAsset(f"the questions {path} cannot be read: {error}", hint="write question:FILE.jsonl") from error
+    lines, damaged = read_lines(path, hint="write question:FILE")
     rows: list[Question] = []
-    bad: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    faults = list(damaged)
+    for line in lines:
         try:
-            rows.append(Question.model_validate(load(line)))
+            rows.append(Question.model_validate(_record.load(line.text)))
         except ValueError as error:
-            bad.append((number, why(error)))
-    if bad:
-        raise CorruptRecord(path, bad[0][0], f"{bad[0][1]} ({len(bad)} of {len(rows) + len(bad)} rows cannot be used)")
+            faults.append(Fault(line.number, 0, _record.why(error)))
+    if faults:
+        raise complaint(path, faults, len(rows) + len(faults))
     return rows
+
+
+__all__ = ["CorruptRecord", "MissingAsset", "Question", "QuestionSolver", "read_rows"]

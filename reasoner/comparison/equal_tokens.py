@@ -1,7 +1,7 @@
 """Accuracy at equal tokens: what two strategies do when the cheaper one may spend what the dearer one spent.
 
 On each problem the budget is the tokens of the dearer one's first answer. The cheaper one gets as many of its recorded samples, first
-to last, as fit into that budget, and answers by plurality (the most frequent answer text, the earliest of equals): what self-
+to last, as fit into that budget, and answers by plurality (the most frequent answer, however it is spelt, the earliest of equals): what self-
 consistency does with the same tokens. Nothing is extrapolated: where a further sample would have fitted and none was recorded, there
 is no figure, and `samples_needed` says about how many samples there would have to be.
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reasoner.comparison.statistics import wilson
-from reasoner.text import answer_line
+from reasoner.text import plain_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,15 +111,14 @@ def missing_samples(samples: Sequence[Trial], budget: int) -> int:
 
 
 def plurality(samples: Sequence[Trial]) -> Trial:
-    """Return the trial whose answer text is most frequent, the earliest of equals; one without an answer counts only when all are."""
+    """Return the trial whose answer is most frequent, the earliest of equals; one without an answer counts only when all are."""
     answered = [trial for trial in samples if trial.answer is not None and not trial.unparsed]
     if not answered:
         return samples[0]
-    votes = Counter(_text(trial) for trial in answered)
-    return max(answered, key=lambda trial: votes[_text(trial)])
+    votes = Counter(_vote(trial) for trial in answered)
+    return max(answered, key=lambda trial: votes[_vote(trial)])
 
 
-def _text(trial: Trial) -> str:
-    """Return what a vote goes by: the answer line where the text has one, white space and case set aside."""
-    text = trial.answer or ""
-    return " ".join((answer_line(text) or text).split()).casefold()
+def _vote(trial: Trial) -> str | None:
+    """Return what a vote goes by: the answer however it is spelt, where its family tells, else its plain notation."""
+    return trial.answer_key or plain_answer(trial.answer or "") or trial.answer

@@ -12,11 +12,18 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from reasoner import registry
 from reasoner.budget import Spent
+from reasoner.errors import ReasonerError
+from reasoner.grading.groups import grouped
 from reasoner.store.queries import lost_calls, problem_of, trajectories
 from reasoner.store.run_queries import plan_row
+from reasoner.text import plain_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,6 +53,8 @@ class Trial:
     spent: Spent
     unknown_calls: int
     """Calls whose outcome was lost (a kill, a timeout): they may have been processed and billed, and are in no sum."""
+    answer_key: str | None = None
+    """The one spelling of its answer among those to its problem, what a vote goes by; None where no solver tells."""
 
     @property
     def place(self) -> tuple[str, int]:
@@ -114,13 +123,16 @@ def read_trials(store: Store, run_id: str, *, problems: Iterable[Problem] = ()) 
     labels = model_labels((row["model"], row["model_fingerprint"]) for row in _in_order(rows, manifest))
     unknown = lost_calls(store, run_id)
     known = {problem.id: problem for problem in problems}
-    made = [_trial(row, labels, known, unknown.get(row["id"], 0)) for row in _in_order(finished, manifest)]
+    keys = _answer_keys(finished)
+    made = [_trial(row, labels, known, unknown.get(row["id"], 0), keys.get(row["id"])) for row in _in_order(finished, manifest)]
     planned = _planned(manifest, len(rows))
     taken = _complete(made, n_contenders=_contenders(manifest, made))
     return Trials(run_id, run["command"], int(manifest.get("samples", 1)), taken, len(made) - len(taken), max(0, planned - len(made)))
 
 
-def _trial(row: Mapping[str, Any], labels: Mapping[tuple[str, str], str], known: Mapping[str, Problem], unknown: int) -> Trial:
+def _trial(
+    row: Mapping[str, Any], labels: Mapping[tuple[str, str], str], known: Mapping[str, Problem], unknown: int, key: str | None
+) -> Trial:
     problem = known.get(row["problem_id"]) or problem_of(dict(row))
     return Trial(
         solver=problem.solver,
@@ -137,7 +149,28 @@ def _trial(row: Mapping[str, Any], labels: Mapping[tuple[str, str], str], known:
         answer=row["answer"],
         spent=Spent(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"], row["seconds"], row["cost"]),
         unknown_calls=unknown,
+        answer_key=key,
     )
+
+
+def _answer_keys(rows: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Return the spelling of each trajectory's answer, one for all that answer alike on the same problem."""
+    by_problem: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["answer"] is not None:
+            by_problem[row["problem_id"]].append(row)
+    found: dict[str, str | None] = {}
+    for group in by_problem.values():
+        texts = [str(row["answer"]) for row in group]
+        try:
+            solver = registry.solver(group[0]["solver"])
+            instance = solver.Instance.model_validate_json(group[0]["instance"])
+        except (ReasonerError, ValidationError):  # a family that is not installed any more, or of another version
+            keys = [plain_answer(text) for text in texts]
+        else:
+            keys = grouped(texts, partial(solver.canonical_answer, instance), partial(solver.same_answer, instance))
+        found |= dict(zip((row["id"] for row in group), keys, strict=True))
+    return found
 
 
 def _in_order(rows: Iterable[Mapping[str, Any]], manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -84,7 +84,7 @@ class Moves:
 
     def verifies(self, path: Sequence[Move[Any]]) -> bool:
         """Tell whether the verifier finds the answer of a path correct."""
-        return bool(path) and self.solver.verify(self.instance, self.solver.answer(self.instance, path)).correct
+        return bool(path) and bool(self.solver.verify(self.instance, self.solver.answer(self.instance, path)).correct)
 
     def is_over(self, path: Sequence[Move[Any]]) -> bool:
         """Tell whether a path has come to an end: no legal move goes on."""

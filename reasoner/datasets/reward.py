@@ -26,5 +26,5 @@ def verified(completions: Sequence[Any], solver: Sequence[str], instance: Sequen
     for completion, name, line in zip(completions, solver, instance, strict=True):
         text = completion if isinstance(completion, str) else str(completion[-1].get("content") or "") if completion else ""
         judge = registry.solver(name)
-        rewards.append(float(judge.verify(judge.parse(line), text).correct))
+        rewards.append(float(bool(judge.verify(judge.parse(line), text).correct)))
     return rewards

@@ -128,4 +128,4 @@ def _depth_first(lines: list[_Line], moves: Moves) -> list[str]:
 def _reads_back(text: str, lines: list[_Line], goal: _Line, moves: Moves) -> bool:
     read = parse(text)
     same = [(entry.label, entry.chain) for entry in read.entries] == [(line.label, line.shown) for line in lines]
-    return same and read.goal == goal.label and moves.solver.verify(moves.instance, text).correct
+    return same and read.goal == goal.label and bool(moves.solver.verify(moves.instance, text).correct)

@@ -205,7 +205,7 @@ class Judge:
 
     def _verify(self, solver: Solver[Any], problem_id: str, instance: Any, answer: str) -> bool:
         """Ask the verifier, and remember what it said."""
-        correct = solver.verify(instance, answer).correct
+        correct = bool(solver.verify(instance, answer).correct)
         if len(answer) <= MAX_REMEMBERED_CHARS:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()

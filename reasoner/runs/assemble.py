@@ -100,7 +100,8 @@ def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any,
 
     return Lookups(
         shots=shots,
-        canonical=lambda line: solver.canonical_answer(instance, line),
+        canonical=lambda text: solver.canonical_answer(instance, text),
+        same=lambda one, other: solver.same_answer(instance, one, other),
         verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
         corpora=open_corpus,
     )

@@ -7,7 +7,7 @@ solver (a test checks it). The question is rendered when it is used, so an overr
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -67,10 +67,17 @@ def demonstrations(solver: Solver[Any], kind: str, n: int, *, exclude: Any, prom
     """
     if n == 0:
         return []
+    if (worked := solver.worked(kind)) is not None:
+        found = [
+            Demonstration(statement(solver, instance, prompts), answer)
+            for instance, answer in worked
+            if solver.canonical(instance) != solver.canonical(exclude)
+        ][:n]
+        return found if len(found) == n else _too_few(solver, kind, n, len(found))
     path = asset_dir("corpora") / "shots" / f"{solver.name}.jsonl"
     if not path.is_file():
         raise MissingAsset(f"there are no worked examples for {solver.name} (looked for {path})", hint="use shots=0")
-    found: list[Demonstration] = []
+    found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             row = json.loads(line)
@@ -84,6 +91,8 @@ def demonstrations(solver: Solver[Any], kind: str, n: int, *, exclude: Any, prom
             found.append(Demonstration(statement(solver, instance, prompts), answer))
         if len(found) == n:
             return found
-    raise BadConfig(
-        f"{n} worked examples of kind {kind!r} were asked for and {solver.name} has {len(found)}", hint=f"use shots={len(found)}"
-    )
+    return _too_few(solver, kind, n, len(found))
+
+
+def _too_few(solver: Solver[Any], kind: str, n: int, n_found: int) -> NoReturn:
+    raise BadConfig(f"{n} worked examples of kind {kind!r} were asked for and {solver.title} has {n_found}", hint=f"use shots={n_found}")

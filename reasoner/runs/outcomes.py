@@ -48,8 +48,8 @@ class Outcome:
 
     @property
     def correct(self) -> bool:
-        """Whether a verifier found the answer correct."""
-        return self.verdict is not None and self.verdict.correct
+        """Whether the verifier, or the judge that `verdict.judged_by` names, found the answer correct."""
+        return self.verdict is not None and bool(self.verdict.correct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,13 @@ def spent_of(row: Mapping[str, Any]) -> Spent:
 def stored_outcome(store: Store, row: Mapping[str, Any], *, graph: bool = False) -> Outcome:
     """Read what came of a trajectory that has ended from its row (`queries.trajectory_row`), with its graph where that is wanted."""
     verdict = None
-    if row["correct"] is not None:
+    if row["score"] is not None:
         metrics = json.loads(row["metrics"] or "{}")
-        verdict = Verdict(bool(row["correct"]), row["score"], row["reason"], unparsed=bool(row["unparsed"]), metrics=metrics)
+        correct = None if row["correct"] is None else bool(row["correct"])
+        verdict = Verdict(
+            correct, row["score"], row["reason"], unparsed=bool(row["unparsed"]), metrics=metrics, grader=row["grader"],
+            reader=row["reader"], judged_by=row["judged_by"],
+        )  # fmt: skip
     return Outcome(
         trajectory_id=row["id"], run_id=row["run_id"], problem=problem_of(dict(row)), strategy=row["strategy"], model=row["model"],
         sample=row["sample"], status=row["status"], answer=row["answer"], verdict=verdict, spent=spent_of(row), dag_hash=row["dag_hash"],

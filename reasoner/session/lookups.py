@@ -23,8 +23,10 @@ class Lookups:
 
     shots: Callable[[str, str, int, str], list[Demonstration]] | None = None
     """(kind, template, n, source) -> n worked examples, never the problem itself."""
-    canonical: Callable[[str], str] | None = None
-    """The one spelling of an answer line."""
+    canonical: Callable[[str], str | None] | None = None
+    """The one spelling of a text's answer, None where it has none."""
+    same: Callable[[str, str], bool] | None = None
+    """Whether two texts answer alike that are spelt differently."""
     verify: Callable[[str], Verdict] | None = None
     """The verifier, for strategies that say that they are an upper bound."""
     corpora: Callable[[str], Corpus] | None = None

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
+from reasoner.grading.groups import grouped
 from reasoner.session.context_fit import less, with_history
 from reasoner.session.digit_grouping import NumberFormat, group, ungroup
 from reasoner.session.gather import together
@@ -260,8 +261,15 @@ class Session:
 
     def canonical_answer(self, text: str) -> str | None:
         """Return the one spelling of a text's answer, None where it has none; equal exactly when two texts answer alike. No verdict."""
-        line = plain_answer(self._plain(text))
-        return line if line is None or self._lookups.canonical is None else self._lookups.canonical(line)
+        plain = self._plain(text)
+        return plain_answer(plain) if self._lookups.canonical is None else self._lookups.canonical(plain)
+
+    def answer_groups(self, texts: Sequence[str]) -> list[str | None]:
+        """Return for each text the one spelling of its answer, the same for texts that answer alike; None where one has no answer.
+
+        Unlike `canonical_answer` it also joins answers that are equal without being spelt alike, under the spelling that is met first.
+        """
+        return grouped([self._plain(text) for text in texts], self._lookups.canonical or plain_answer, self._lookups.same)
 
     def oracle(self, text: str, thought: Thought) -> Verdict:
         """Ask the verifier about an answer, and record that it was asked. For strategies that declare themselves an upper bound.

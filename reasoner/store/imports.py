@@ -76,8 +76,19 @@ def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bo
     if read.verdict is not None:
         v = read.verdict
         c.execute(
-            "INSERT INTO verdicts (trajectory_id, correct, score, reason, unparsed, created) VALUES (?, ?, ?, ?, ?, ?)",
-            (read.id, int(v.correct), v.score, v.reason, int(v.unparsed), now()),
+            "INSERT INTO verdicts (trajectory_id, correct, score, reason, unparsed, grader, reader, judged_by, created)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                read.id,
+                None if v.correct is None else int(v.correct),
+                v.score,
+                v.reason,
+                int(v.unparsed),
+                v.grader,
+                v.reader,
+                v.judged_by,
+                now(),
+            ),
         )
     calls = {call.key: _put_call(c, read.id, call) for call in read.calls}
     if read.thoughts:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from reasoner.store.database import Store
 
 _TRAJECTORY = """
-SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed, v.metrics
+SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed, v.metrics, v.grader,
+       v.reader, v.judged_by
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 """
 _LISTED = """

@@ -213,16 +213,21 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
     if closing.verdict is not None:
         v = closing.verdict
         c.execute(
-            "INSERT INTO verdicts (trajectory_id, correct, score, reason, unparsed, metrics, created) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO verdicts (trajectory_id, correct, score, reason, unparsed, metrics, grader, reader, judged_by, created)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (trajectory_id) DO UPDATE SET correct = excluded.correct, score = excluded.score, reason = excluded.reason,"
-            " unparsed = excluded.unparsed, metrics = excluded.metrics, created = excluded.created",
+            " unparsed = excluded.unparsed, metrics = excluded.metrics, grader = excluded.grader, reader = excluded.reader,"
+            " judged_by = excluded.judged_by, created = excluded.created",
             (
                 trajectory_id,
-                int(v.correct),
+                None if v.correct is None else int(v.correct),
                 v.score,
                 v.reason,
                 int(v.unparsed),
                 canonical_json(dict(v.metrics)) if v.metrics else None,
+                v.grader,
+                v.reader,
+                v.judged_by,
                 now(),
             ),
         )

@@ -101,7 +101,7 @@ ShotSource = Literal["corpora", "store"]
 class ShotParams(Strategy.Params):
     """Parameters of strategies that can show worked examples."""
 
-    shots: int = Field(default=0, ge=0, le=4, description="worked examples shown before the problem")
+    shots: int = Field(default=0, ge=0, le=64, description="worked examples shown before the problem")
     shots_from: ShotSource = Field(default="corpora", description="corpora (shipped), or store (verified answers of earlier runs)")
 
 

@@ -4,7 +4,7 @@
     sample 2: ... Answer: 9 -> 18 -> 19
     sample 3: ... Answer: 9→10→20.             2 of 3 answer alike: that answer is given, with the text of the first that gave it
 
-Knows when two texts answer alike (`session.canonical_answer`), never which is right: a vote among wrong answers is lost. That one of the
+Knows when two texts answer alike (`session.answer_groups`), never which is right: a vote among wrong answers is lost. That one of the
 n may be right is pass@n, another figure, and is not reported here.
 
 Source: Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language Models", arXiv 2203.11171.
@@ -66,8 +66,9 @@ class SelfConsistency(Strategy):
 def _count(session: Session, branches: Sequence[Branch]) -> dict[str, list[Branch]]:
     """Group the branches by answer, in the order in which the answers were first met; those without a readable one vote for nothing."""
     groups: dict[str, list[Branch]] = {}
-    for branch in branches:
-        key = session.canonical_answer(branch.answer.text) if branch.answer is not None else None
+    given = [branch for branch in branches if branch.answer is not None]
+    keys = session.answer_groups([branch.answer.text for branch in given if branch.answer is not None])
+    for branch, key in zip(given, keys, strict=True):
         if key is not None:
             groups.setdefault(key, []).append(branch)
     return groups

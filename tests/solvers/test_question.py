@@ -14,10 +14,10 @@ import pytest
 
 import reasoner
 from reasoner import registry
-from reasoner.errors import BadConfig, BadInstance, CorruptRecord, MissingAsset
+from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
+from reasoner.grading.graders.squad import f1
 from reasoner.runs.problems import draw
 from reasoner.types import Completion, Request
-from solvers import _match as match
 from solvers.question import Question, QuestionSolver, read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -142,21 +142,31 @@ def test_unread_choices(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "right"), [("1234.5", True), ("$1,234.50", True), ("2469/2", True), ("1234.5 %", True), ("1234", False), ("-1234.5", False)]
+    ("said", "right"),
+    [
+        ("1234.5", True),
+        ("$1,234.50", True),
+        ("2469/2", True),
+        ("1234.5 %", True),
+        ("1234.5 apples", True),
+        ("1.2345e3", True),
+        ("١٢٣٤.٥", True),
+        ("1234", False),
+        ("-1234.5", False),
+        ("1.5/2", False),
+    ],
 )
 def test_numbers_are_compared_by_value(said: str, right: bool) -> None:
     verdict = SOLVER.verify(NUMBER, f"Answer: {said}")
     assert (verdict.correct, verdict.unparsed) == (right, False)
 
 
-@pytest.mark.parametrize(
-    "said", ["about 1234.5", "1234.5 apples", "1234.5 or 7", "1/0", "1.5/2", "12,34.5", "1e3", "٣", "nan", "inf", "9" * 100]
-)
+@pytest.mark.parametrize("said", ["about 1234.5", "1234.5 and a half", "1234.5 or 7", "1/0", "12,34.5", "1e999", "nan", "inf", "9" * 1000])
 def test_unread_numbers(said: str) -> None:
     assert SOLVER.verify(NUMBER, f"Answer: {said}").unparsed
 
 
-@pytest.mark.parametrize("said", ["The Ames brothers", "ames brothers", "the  AMES, brothers!", "Ames Brothers."])
+@pytest.mark.parametrize("said", ["The Ames brothers", "ames brothers", "the  AMES brothers!", "Ames Brothers."])
 def test_exact_match_is_after_normalising(said: str) -> None:
     assert SOLVER.verify(ABACUS, f"Answer: {said}").correct
 
@@ -186,7 +196,7 @@ def test_f1_is_told_and_earns_nothing() -> None:
     ],
 )
 def test_f1_as_hotpotqa_has_it(given: str, right: str, expected: float) -> None:
-    assert match.f1(given, right) == pytest.approx(expected)
+    assert f1(given, right) == pytest.approx(expected)
 
 
 def test_levels_are_kinds_of_rows() -> None:
@@ -196,35 +206,46 @@ def test_levels_are_kinds_of_rows() -> None:
     assert len(SOLVER.listed(1)) == sum(len(SOLVER.listed(level)) for level in (2, 3, 4))
 
 
-@pytest.mark.parametrize(
-    ("row", "why"),
-    [
-        ("not json", "Expecting value"),
-        ("[1]", "no JSON object"),
-        ({"question": "?"}, "answer = "),
-        ({"question": "?", "answer": "fig", "choices": ["fig"]}, "at least two choices"),
-        ({"question": "?", "answer": "A", "choices": ["fig", "fog"]}, "none of the choices"),
-        ({"question": "?", "answer": "fig", "choices": ["fig", "The fig"]}, "no two of them alike"),
-        ({"question": "?", "answer": "B", "choices": ["A", "B"]}, "single letter"),
-        ({"question": "?", "answer": "fig", "choices": ["fig", "fog"], "order": [0, 0]}, "no permutation"),
-        ({"question": "?", "answer": "!!!"}, "one line with a letter or a digit"),
-        ({"question": "?", "answer": "two\nlines"}, "one line"),
-        ({"question": "?", "answer": "fig", "choice": ["fig"]}, "choice = "),
-        ({"question": "?", "answer": "fig", "pair": "p1"}, "go together"),
-        ({"question": "?", "answer": True}, "answer = True"),
-    ],
-)
-def test_a_bad_row_is_named_and_all_are_counted(tmp_path: Path, row: Any, why: str) -> None:
+BAD_ROWS: list[tuple[Any, str]] = [
+    ("not json", "Expecting value"),
+    ("[1]", "no JSON object"),
+    ({"question": "?"}, "it has no answer"),
+    ({"question": "?", "answer": "fig", "choices": ["fig"]}, "at least two choices"),
+    ({"question": "?", "answer": "pear", "choices": ["fig", "fog"]}, "none of the 2 choices"),
+    ({"question": "?", "answer": "fig", "choices": ["fig", "Fig."]}, "all choices are the same"),
+    ({"question": "?", "answer": "fig", "choices": ["fig", ""]}, "none of them empty"),
+    ({"question": "?", "answer": "fig", "choices": ["fig", "fog"], "order": [0, 0]}, "no permutation"),
+    ({"question": "?", "answer": "a\x07b"}, "control characters"),
+    ({"question": "?", "answer": "fig", "pair": "p1"}, "go together"),
+    ({"question": "?", "answer": "fig", "grader": "exakt"}, "unknown grader 'exakt'"),
+    ({"question": "?", "answer": "fig", "grader": "number"}, "the gold 'fig' is no number"),
+    ({"question": "?", "answer": "fig", "grader": "python:evil.py:f"}, "which runs code"),
+    ({"question": "?", "answer": "fig", "reader": "regex:("}, "cannot be used"),
+    ({"answer": "fig"}, "question is missing"),
+]
+
+
+@pytest.mark.parametrize(("row", "why"), BAD_ROWS)
+def test_a_bad_row_is_told_and_left_out(tmp_path: Path, row: Any, why: str) -> None:
     good = {"question": "How many?", "answer": 3}
-    path = write(tmp_path / "mine.jsonl", [good, "", row, good, "{}"])
+    other = {"question": "How much?", "answer": 4}
+    path = write(tmp_path / "mine.jsonl", [good, "", row, other, "{}"])
+    solver = registry.solver(f"question:{path}")
+    assert [each.answer for each in solver.listed(1)] == ["3", "4"]
+    (remark,) = solver.remarks()
+    assert remark.startswith(f"{path}: 2 of 4 rows cannot be used and are left out; line 3")
+    assert why in remark
     with pytest.raises(CorruptRecord) as caught:
-        registry.solver(f"question:{path}").listed(1)
+        registry.solver(f"question:{path}?strict=1").listed(1)
     assert (caught.value.line, caught.value.path) == (3, str(path))
     assert why in caught.value.message
     assert "2 of 4 rows cannot be used" in caught.value.message
-    if isinstance(row, dict):
-        with pytest.raises(BadInstance):
-            SOLVER.parse(json.dumps(row))
+
+
+def test_a_file_without_a_usable_row_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.jsonl", ['{"question": "?", "answer": ""}', "x"])
+    with pytest.raises(CorruptRecord, match="2 of 2 rows cannot be used"):
+        registry.solver(f"question:{path}").listed(1)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -232,7 +253,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(MissingAsset, match=r"none\.jsonl"):
         solver.listed(1)
     (tmp_path / "bytes.jsonl").write_bytes(b"\xff\xfe")
-    with pytest.raises(MissingAsset, match=r"bytes\.jsonl"):
+    with pytest.raises(CorruptRecord, match="the file has no row"):
         registry.solver(f"question:{tmp_path / 'bytes.jsonl'}").listed(1)
     with pytest.raises(BadConfig, match="names no file"):
         registry.solver("question:")

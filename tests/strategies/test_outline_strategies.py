@@ -157,7 +157,7 @@ def test_shots_stand_between_system_and_problem(tmp_path: Path, strategy: str, k
     assert (("Goal: " in messages[1].content), ("Step 1" in messages[1].content)) == (kind.startswith("ats"), kind == "ats-bfs")
 
 
-@pytest.mark.parametrize("strategy", ["direct:shots=5", "cot:shots=-1", "ats:order=best", "direct:order=bfs"])
+@pytest.mark.parametrize("strategy", ["direct:shots=65", "cot:shots=-1", "ats:order=best", "direct:order=bfs"])
 def test_parameters_out_of_range_are_refused(tmp_path: Path, strategy: str) -> None:
     with pytest.raises(BadConfig, match=strategy.split(":", maxsplit=1)[0]):
         api.solve("number_path", "2 9 20", strategy=strategy, model=ScriptedClient([]), db=tmp_path / "t.db")

@@ -21,6 +21,7 @@ from reasoner.store.migrations import (
     m040_parts,
     m050_totals,
     m060_application_id,
+    m070_judged,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ STEPS = {
         m040_parts,
         m050_totals,
         m060_application_id,
+        m070_judged,
     )
 }
 """All migrations by name, in order."""

@@ -1,0 +1,120 @@
+"""One question: what is asked, its golds, its choices and their order, how it is read and judged, and the columns its file had besides.
+
+Problems that older versions stored have the first seven fields only; they are read as they are, and judged as golds of their kind are now.
+Fields that came later are written only where they hold something, so that a problem without them keeps its identity.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+
+from reasoner.errors import BadConfig
+from reasoner.grading import check_reader, grader, suited
+from reasoner.grading.graders.exact import normal
+from reasoner.types import digest
+from solvers._record import Record
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+Kind = Literal["choices", "number", "text"]
+
+_LATER = ("aliases", "grader", "reader", "meta")
+
+
+class Question(Record):
+    """One question. `order[k]` is the place in `choices` of what is shown as the k-th letter; `answer` and `aliases` are its golds."""
+
+    question: str = Field(min_length=1, max_length=100_000)
+    answer: str = Field(min_length=1, max_length=20_000)
+    choices: tuple[str, ...] = Field(default=(), max_length=len(LETTERS))
+    order: tuple[int, ...] = ()
+    context: str = Field(default="", max_length=1_000_000)
+    pair: str = ""
+    direction: Literal["", "forward", "backward"] = ""
+    aliases: tuple[str, ...] = Field(default=(), max_length=1000)
+    grader: str = Field(default="", max_length=500)
+    reader: str = Field(default="", max_length=1100)
+    meta: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("answer", "pair", mode="before")
+    @classmethod
+    def _numbers_are_texts(cls, value: object) -> object:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _order_is_drawn(cls, row: object) -> object:
+        """Shuffle the choices of a row that names no order, by a hash of the row: nothing is ever asked in the file's order by habit."""
+        if not isinstance(row, dict) or row.get("order") or not isinstance(row.get("choices"), list | tuple):
+            return row
+        order = list(range(len(row["choices"])))
+        random.Random(int(digest("question", str(row.get("question")), *map(str, row["choices"])), 16)).shuffle(order)
+        return {**row, "order": order}
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Question:
+        for gold in (self.answer, *self.aliases):
+            if not normal(gold) or any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in gold):
+                raise ValueError("the answer has to be a text without control characters")
+        if bool(self.pair) != bool(self.direction):
+            raise ValueError("pair and direction (forward or backward) go together")
+        self._check_grading()
+        if not self.choices:
+            if self.order:
+                raise ValueError("an order without choices")
+            return self
+        if len(self.choices) < 2 or not all(choice.strip() for choice in self.choices):
+            raise ValueError("at least two choices are needed, none of them empty")
+        if len({normal(choice) for choice in self.choices}) < 2:
+            raise ValueError("all choices are the same")
+        if self.answer not in self.choices:
+            raise ValueError("the answer is none of the choices")
+        if sorted(self.order) != list(range(len(self.choices))):
+            raise ValueError(f"the order {list(self.order)} is no permutation of {len(self.choices)} choices")
+        return self
+
+    def _check_grading(self) -> None:
+        """Refuse a reader or grader that there is not, and golds that the grader cannot compare with."""
+        try:
+            if self.reader:
+                check_reader(self.reader)
+            named = self.grader and not self.grader.startswith(("judge:", "python:"))
+            fault = grader(self.grader).check(self.golds) if named else ""
+        except BadConfig as error:
+            raise ValueError(error.message) from error
+        if fault:
+            raise ValueError(fault)
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        made: dict[str, Any] = write(self)
+        return {name: value for name, value in made.items() if name not in _LATER or value}
+
+    @property
+    def golds(self) -> tuple[str, ...]:
+        """What an answer is compared with: the letter of the right choice, or all golds."""
+        return (self.letter,) if self.choices else (self.answer, *self.aliases)
+
+    @property
+    def grading(self) -> str:
+        """The grader that judges it: the one that is named, else the one that suits its golds."""
+        return self.grader or suited((self.answer, *self.aliases), choices=bool(self.choices))
+
+    @property
+    def kind(self) -> Kind:
+        """How it is asked."""
+        return "choices" if self.choices else "number" if self.grading.startswith("number") else "text"
+
+    @property
+    def shown(self) -> list[str]:
+        """The choices in the order they are shown."""
+        return [self.choices[place] for place in self.order]
+
+    @property
+    def letter(self) -> str:
+        """The letter of the right choice."""
+        return LETTERS[self.shown.index(self.answer)]

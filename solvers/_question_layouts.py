@@ -1,0 +1,361 @@
+r"""The layouts in which question sets are published, known by their columns: from a row of a file to the fields of a question.
+
+    layout_of([{"question": "...", "answer": "9 * 2 = <<9*2=18>>18\n#### 18"}, ...])  ->  GSM8K
+    GSM8K.fields(row)  ->  {"question": "...", "golds": ["18"], "solution": "9 * 2 = 18\nAnswer: 18", "used": {"question", "answer"}}
+
+Knows columns and how golds are written in them; does not know files, graders or prompts. Column names are looked up without regard to case.
+A row that does not fit its layout raises a ValueError that says why.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from reasoner.grading import read
+from reasoner.grading.quantity import quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_CALCULATOR = re.compile(r"<<[^<>\n]{0,400}>>")
+_OPTION = re.compile(r"^\s*\(([A-Z])\)\s*(\S.*)$")
+_LETTERED = re.compile(r"^\s*\(?([A-Za-z])\s?[).:]\s*(.+)$", re.DOTALL)
+
+
+@dataclass(slots=True)
+class Fields:
+    """What a row says. `golds` are aliases of one answer; with `choices`, `right` is the place of the right one."""
+
+    question: str
+    golds: list[str] = field(default_factory=list)
+    choices: list[str] = field(default_factory=list)
+    right: int | None = None
+    context: str = ""
+    solution: str = ""
+    grader: str = ""
+    reader: str = ""
+    pair: str = ""
+    direction: str = ""
+    order: list[int] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+
+class Row:
+    """A row whose columns are found without regard to case, and which remembers what was asked for."""
+
+    def __init__(self, values: Mapping[str, Any], columns: Mapping[str, str] | None = None) -> None:
+        self.values = values
+        self._names = {name.strip().lower(): name for name in values}
+        self._columns = columns or {}
+        self.used: set[str] = set()
+
+    def name(self, column: str) -> str | None:
+        """Return how the file writes a column, or what it is mapped to; None where it has none."""
+        return self._names.get(self._columns.get(column, column).strip().lower())
+
+    def get(self, *columns: str) -> Any:
+        """Return the value of the first of these columns that is there and is not null."""
+        for column in columns:
+            name = self.name(column)
+            if name is not None and self.values[name] is not None:
+                self.used.add(name)
+                return self.values[name]
+        return None
+
+    def text(self, *columns: str) -> str:
+        """Return a value as text; empty where there is none."""
+        return text_of(self.get(*columns))
+
+    def need(self, *columns: str) -> str:
+        """Return a value as text.
+
+        Raises:
+            ValueError: it is missing or empty.
+        """
+        found = self.text(*columns)
+        if not found:
+            raise ValueError(f"the column {columns[0]} is missing or empty")
+        return found
+
+
+def text_of(value: Any) -> str:
+    """Write a value as text: numbers as they are, truth as Yes and No."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
+        return str(int(value))
+    return (
+        value.strip() if isinstance(value, str) else str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
+    )
+
+
+def golds_of(value: Any) -> list[str]:
+    """Return the golds a value holds: a text, a number, a list of aliases, or an object with `value` and `aliases`."""
+    if isinstance(value, dict):
+        found = [value.get("value"), *(value.get("aliases") or []), *(value.get("normalized_aliases") or []), *(value.get("text") or [])]
+        return list(dict.fromkeys(text for each in found if (text := text_of(each))))
+    if isinstance(value, list):
+        return list(dict.fromkeys(text for each in value if (text := text_of(each))))
+    text = text_of(value)
+    return [text] if text else []
+
+
+def choices_of(value: Any) -> tuple[list[str], list[str]]:
+    """Return choices and their labels: from a list, a list of `A) text`, an object of lists or of letters, or a JSON text of one of these."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = [part for part in value.splitlines() if part.strip()]
+    if isinstance(value, dict):
+        texts = value.get("text") or value.get("texts")
+        if isinstance(texts, list):
+            return [text_of(each) for each in texts], [text_of(each) for each in value.get("label", [])]
+        return [text_of(each) for each in value.values()], [str(key) for key in value]
+    if not isinstance(value, list):
+        return [], []
+    if value and all(isinstance(each, dict) for each in value):
+        return [text_of(each.get("text")) for each in value], [text_of(each.get("label")) for each in value]
+    texts = [text_of(each) for each in value]
+    lettered = [_LETTERED.match(text) for text in texts]
+    if len(texts) > 1 and all(each is not None and each[1].upper() == LETTERS[at] for at, each in enumerate(lettered)):
+        return [each[2].strip() for each in lettered if each is not None], []
+    return texts, []
+
+
+def place_of(answer: Any, choices: Sequence[str], labels: Sequence[str] = (), *, letter_first: bool = False) -> int:
+    """Return which choice an answer names: by its text, its label, its letter or its place counted from 0.
+
+    Raises:
+        ValueError: it names none.
+    """
+    if isinstance(answer, list) and len(answer) == 1:
+        answer = answer[0]
+    text = text_of(answer)
+    inner = text.strip("()[]. ") if len(text) <= 4 else text
+    by_label = list(labels).index(inner) if inner in labels else None
+    by_letter = LETTERS.index(inner.upper()) if len(inner) == 1 and inner.isalpha() and inner.upper() in LETTERS[: len(choices)] else None
+    by_text = list(choices).index(text) if text in choices else None
+    is_index = isinstance(answer, int) and not isinstance(answer, bool)
+    by_index = int(text) if text.isdigit() and len(text) < 3 and int(text) < len(choices) else None
+    order = [by_label, by_index if is_index else None]
+    order += [by_letter, by_text] if letter_first else [by_text, by_letter]
+    for found in [*order, by_index]:
+        if found is not None:
+            return found
+    raise ValueError(f"the answer {text[:60]!r} is none of the {len(choices)} choices, by text, letter or place")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One published layout: its name, the columns it is known by (`a|b`: one of both), and how a row is read."""
+
+    name: str
+    columns: tuple[str, ...]
+    read: Callable[[Row], Fields]
+
+    def fits(self, columns: Iterable[str]) -> bool:
+        """Tell whether a file has the columns."""
+        there = {column.strip().lower() for column in columns}
+        return all(any(one in there for one in each.split("|")) for each in self.columns)
+
+    def fields(self, row: Row) -> Fields:
+        """Read a row.
+
+        Raises:
+            ValueError: it does not fit.
+        """
+        made = self.read(row)
+        made.used = row.used
+        if made.choices and made.right is None:
+            raise ValueError("it has choices and names none of them as right")
+        if not made.choices and not made.golds and not made.grader.startswith("judge"):
+            raise ValueError("it has no answer")
+        return made
+
+
+def worked(text: str) -> tuple[str, str]:
+    """Cut a worked solution at `####`: the solution as a model is shown it, calculator marks removed, and the gold; empty where there is none."""
+    before, mark, gold = text.rpartition("####")
+    gold = gold.strip().splitlines()[0].strip() if mark and gold.strip() else ""
+    return (f"{_CALCULATOR.sub('', before).strip()}\nAnswer: {gold}", gold) if gold else ("", "")
+
+
+def _own(row: Row) -> Fields:
+    question = row.need("question")
+    choices, labels = choices_of(row.get("choices"))
+    answer = row.get("answer")
+    made = Fields(question, context=_context(row.get("context")), pair=row.text("pair"), direction=row.text("direction"))
+    made.grader, made.reader, made.solution = row.text("grader"), row.text("reader"), row.text("solution", "rationale")
+    if choices:
+        made.choices, made.right = choices, place_of(answer, choices, labels)
+        order = row.get("order")
+        made.order = [int(place) for place in order] if isinstance(order, list) else []
+        return made
+    solution, gold = worked(answer) if isinstance(answer, str) and "####" in answer else ("", "")
+    made.golds = [gold] if gold else golds_of(answer)
+    made.solution = solution or made.solution
+    aliases = row.get("aliases")
+    made.golds = list(dict.fromkeys([*made.golds, *golds_of(aliases)]))
+    return made
+
+
+def _svamp(row: Row) -> Fields:
+    return Fields(f"{row.need('body')} {row.need('question')}".strip(), golds_of(row.get("answer")))
+
+
+def _math(row: Row) -> Fields:
+    solution = row.text("solution")
+    gold = row.text("answer", "final_answer")
+    if not gold and solution:
+        found = read("boxed", solution)
+        gold = found.text if found else ""
+    shown = f"{solution}\nAnswer: {gold}" if solution and gold else ""
+    number = quantity(gold) is not None
+    return Fields(row.need("problem"), [gold] if gold else [], solution=shown, grader="" if number or not gold else "math")
+
+
+def _olympiad(row: Row) -> Fields:
+    value = row.get("final_answer")
+    golds = golds_of(value)
+    unit = row.text("unit")
+    gold = ", ".join(each.strip("$") for each in golds)
+    if unit and len(golds) == 1 and quantity(golds[0]) is not None and quantity(f"{golds[0]} {unit}") is not None:
+        gold = f"{golds[0]} {unit}"
+    row.text("answer_type")
+    plain = quantity(gold) is not None
+    return Fields(
+        row.need("question", "problem"), [gold] if gold else [], grader="" if plain else "math", solution=_joined(row.get("solution"))
+    )
+
+
+def _joined(value: Any) -> str:
+    return "\n".join(text_of(each) for each in value) if isinstance(value, list) else text_of(value)
+
+
+def _bbh(row: Row) -> Fields:
+    question, target = row.need("input"), row.need("target")
+    lines = question.splitlines()
+    found = [(at, option) for at, line in enumerate(lines) if (option := _OPTION.match(line))]
+    letters = [option[1] for _, option in found]
+    if len(target) == 3 and target[0] == "(" and target[2] == ")" and letters == list(LETTERS[: len(letters)]) and target[1] in letters:
+        kept = [line for at, line in enumerate(lines) if at not in {place for place, _ in found} and line.strip() != "Options:"]
+        return Fields("\n".join(kept).strip(), choices=[option[2].strip() for _, option in found], right=letters.index(target[1]))
+    return Fields(question, [target, target[1]] if len(target) == 3 and target[0] == "(" else [target])
+
+
+def _choices(row: Row) -> Fields:
+    choices, labels = choices_of(row.get("choices", "options", "endings"))
+    answer = row.get("answerkey", "correct", "label", "answer", "answer_index", "gold")
+    letter_first = row.name("answerkey") is not None or row.name("correct") is not None
+    question = row.text("question", "ctx", "problem") or f"{row.text('ctx_a')} {row.text('ctx_b')}".strip()
+    if not question:
+        raise ValueError("the column question is missing or empty")
+    return Fields(
+        question, choices=choices, right=place_of(answer, choices, labels, letter_first=letter_first),
+        context=_context(row.get("passage", "context")), solution=row.text("rationale", "solution"),
+    )  # fmt: skip
+
+
+def _mmlu_columns(row: Row) -> Fields:
+    choices = [row.text(letter) for letter in "abcdefghij" if row.text(letter)]
+    return Fields(row.need("question"), choices=choices, right=place_of(row.get("answer", "correct", "target"), choices, letter_first=True))
+
+
+def _headless(row: Row) -> Fields:
+    cells = [row.text(str(at)) for at in range(1, len(row.values) + 1)]
+    return Fields(cells[0], choices=cells[1:-1], right=place_of(cells[-1], cells[1:-1], letter_first=True))
+
+
+def _gpqa(row: Row) -> Fields:
+    wrong = [text for at in range(1, 8) if (text := row.text(f"incorrect answer {at}"))]
+    return Fields(row.need("question"), choices=[row.need("correct answer"), *wrong], right=0, solution=row.text("explanation"))
+
+
+def _truthful_mc(row: Row) -> Fields:
+    targets = row.get("mc1_targets", "mc2_targets")
+    if isinstance(targets, str):
+        targets = json.loads(targets)
+    choices = [text_of(each) for each in targets["choices"]]
+    return Fields(row.need("question"), choices=choices, right=[int(each) for each in targets["labels"]].index(1))
+
+
+def _truthful(row: Row) -> Fields:
+    best = row.need("best answer", "best_answer")
+    others = row.get("correct answers", "correct_answers")
+    listed = others.split(";") if isinstance(others, str) else others or []
+    return Fields(row.need("question"), list(dict.fromkeys([best, *(text_of(each) for each in listed if text_of(each))])))
+
+
+def _ifeval(row: Row) -> Fields:
+    names, values = row.get("instruction_id_list"), row.get("kwargs")
+    if not isinstance(names, list) or not isinstance(values, list) or len(names) != len(values):
+        raise ValueError("instruction_id_list and kwargs are no lists of the same length")
+    rules = [{"id": name, **{k: v for k, v in (each or {}).items() if v is not None}} for name, each in zip(names, values, strict=True)]
+    return Fields(row.need("prompt"), [json.dumps(rules, ensure_ascii=False)], grader="rules")
+
+
+def _turns(row: Row) -> Fields:
+    turns = row.get("turns", "prompt")
+    if not isinstance(turns, list) or not turns or not text_of(turns[0]):
+        raise ValueError("turns is no list of texts")
+    return Fields(text_of(turns[0]), golds_of(row.get("reference"))[:1], grader="judge:")
+
+
+def _input(row: Row) -> Fields:
+    return Fields(row.need("input", "prompt", "question"), golds_of(row.get("target", "output", "answer", "answers", "ideal")))
+
+
+def _context(value: Any) -> str:
+    """Write a context: a text, or paragraphs as HotpotQA has them, (title, sentences) or lists of both."""
+    if isinstance(value, dict) and isinstance(value.get("title"), list):
+        value = list(zip(value["title"], value.get("sentences", []), strict=False))
+    if isinstance(value, list):
+        parts = []
+        for each in value:
+            if isinstance(each, list | tuple) and len(each) == 2 and isinstance(each[1], list):
+                parts.append(f"{text_of(each[0])}: {''.join(map(str, each[1])).strip()}")
+            else:
+                parts.append(text_of(each))
+        return "\n".join(parts)
+    return text_of(value)
+
+
+LAYOUTS: tuple[Layout, ...] = (
+    Layout("IFEval", ("prompt", "instruction_id_list"), _ifeval),
+    Layout("GPQA", ("question", "correct answer", "incorrect answer 1"), _gpqa),
+    Layout("TruthfulQA, multiple choice", ("question", "mc1_targets|mc2_targets"), _truthful_mc),
+    Layout("TruthfulQA, generation", ("question", "best answer|best_answer"), _truthful),
+    Layout("MT-Bench", ("turns",), _turns),
+    Layout("SVAMP or ASDiv", ("body", "question", "answer"), _svamp),
+    Layout("OlympiadBench", ("question|problem", "final_answer", "answer_type|unit|is_multiple_answer"), _olympiad),
+    Layout("MATH", ("problem", "solution|answer|final_answer"), _math),
+    Layout("AQuA or SAT", ("question", "options", "correct|answer"), _choices),
+    Layout("ARC", ("question", "choices", "answerkey"), _choices),
+    Layout("HellaSwag", ("ctx|ctx_a", "endings", "label"), _choices),
+    Layout("MMLU, a column for each choice", ("question", "a", "b", "answer|correct|target"), _mmlu_columns),
+    Layout("MMLU without a head", ("1", "2", "3", "4", "5"), _headless),
+    Layout("questions with answers", ("question", "answer"), _own),
+    Layout("OlympiadBench", ("question|problem", "final_answer"), _olympiad),
+    Layout("BIG-Bench Hard", ("input", "target"), _bbh),
+    Layout("questions with answers", ("question|input|prompt", "answers|output|target|ideal"), _input),
+)
+MAPPED = Layout("as --map says", ("question",), _own)
+NAMES = frozenset(one for layout in LAYOUTS for each in layout.columns for one in each.split("|") if not one.isdigit())
+
+
+def layout_of(rows: Sequence[Mapping[str, Any]]) -> Layout | None:
+    """Return the first layout that fits the columns that most rows have; None where none does."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        for name in row:
+            counts[name] = counts.get(name, 0) + 1
+    common = [name for name, n in counts.items() if 2 * n >= len(rows)]
+    return next((layout for layout in LAYOUTS if layout.fits(common)), None)
