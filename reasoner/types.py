@@ -1,7 +1,5 @@
 """The values that travel through the program, and the seam to a model.
 
-Knows what a request, a completion, a problem and a verdict are. Does not know any provider, strategy, puzzle or database.
-
     Request(messages=(Message("user", "4 9 10 13"),), sampling=Sampling(max_tokens=64), seed=7)
     -> Completion(text="Answer: (10 - 4) * (13 - 9) = 24", finish_reason="stop", usage=Usage(12, 14), model="local")
 """
@@ -197,10 +195,9 @@ class Request:
     seed: int = 0
     constraint: Constraint | None = None
     tools: tuple[ToolSpec, ...] = ()
-    tool_choice: str = ""
-    """`auto`, `none`, `required` or `tool:NAME`; empty leaves it to the provider."""
+    tool_choice: str = ""  # auto, none, required or tool:NAME; empty leaves it to the provider
     by_user: frozenset[str] | None = field(default=None, compare=False)
-    """The fields of `sampling` that the user set, as against the strategy; None where nobody tells them apart. It changes nothing that is asked."""
+    """The fields of `sampling` that the user set, not the strategy; None where nobody tells them apart. It changes nothing that is asked."""
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
     about: About | None = field(default=None, compare=False, repr=False)
@@ -254,8 +251,7 @@ class Completion:
     model: str = ""
     constraint_applied: ConstraintApplied = "none"
     seconds: float = 0.0
-    mean_logprob: float | None = None
-    """The mean natural log-probability of the tokens of the text, where `Sampling.logprobs` asked for it and the client can tell."""
+    mean_logprob: float | None = None  # of the tokens of the text, natural, where `Sampling.logprobs` asked and the client can tell
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     opaque: str = ""
@@ -272,10 +268,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One instance of one solver. `instance` is the canonical JSON of the solver's instance model."""
+    """One instance of one solver, the name it was opened by (`question:mine.jsonl`); `instance` is the canonical JSON of its instance model."""
 
     solver: str
-    """The name the solver was opened by (`game24`, `question:mine.jsonl`)."""
     instance: str
     line: str
     level: int | None = None
@@ -296,9 +291,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verifier says. `score` is in [0, 1] and 1.0 exactly when `correct`; `unparsed` when no answer could be read.
+    """What a verifier says. `score` is in [0, 1] and 1.0 exactly when `correct` (None: not judged); `unparsed`: no answer could be read.
 
-    `correct` is None for what was not judged: there is nothing to judge by, or whoever judges did not come to an end.
+    `metrics` decide nothing. `grader` compared, `reader` found the answer, `judged_by` are the models that judged where no exact verifier did.
     """
 
     correct: bool | None
@@ -306,13 +301,9 @@ class Verdict:
     reason: str
     unparsed: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Measures beside the score: chrF++ of a translation, coverage of its source. None of them decides."""
     grader: str = ""
-    """What compared, `number` or `math`; empty for a family with a verifier of its own."""
     reader: str = ""
-    """What found the answer in the text, `boxed` or `answer_line`."""
     judged_by: str = ""
-    """The models that judged, where a judge did: such a verdict is no exact one and is never counted among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,16 +324,17 @@ class Demonstration:
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How a client's calls are to be spaced; the run sees to it. The defaults are those of a client that says nothing."""
+    """How a client's calls are to be spaced; the run sees to it. The defaults are those of a client that says nothing.
+
+    `rpm` requests and `tpm` tokens, prompt and completion together, in any 60 seconds at most; `adaptive`: find out how many calls at once
+    the server bears, `concurrency` is then the most that are tried.
+    """
 
     adaptive: bool = False
-    """Find out how many calls at once the server bears; `concurrency` is then the most that are tried."""
     rpm: int | None = None
-    """Requests in any 60 seconds at most."""
     tpm: int | None = None
-    """Tokens, prompt and completion together, in any 60 seconds at most."""
     account: int | None = None
-    """The same for clients that use the same key; no call is sent with a key that was refused. None: there is no key."""
+    """The same for clients that use one key; no call is sent with a key that was refused. None: there is no key."""
 
 
 @runtime_checkable

@@ -21,14 +21,23 @@ _KEPT = "trajectory_id, correct, score, reason, unparsed, created, metrics"
 
 
 def apply(db: Database) -> None:
-    """Make the table anew."""
-    views = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view' AND sql LIKE '%verdicts%'").fetchall()
-    indexes = db.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'verdicts' AND sql IS NOT NULL").fetchall()
-    for name, _ in views:
-        db.execute(f"DROP VIEW [{name}]")
+    """Make the table anew. In the totals of a run (`m050_totals`) only exact verdicts count, and so do they in the leaderboard."""
+    about = db.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') AND sql LIKE '%verdicts%'"
+        " UNION ALL SELECT type, name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'verdicts' AND sql IS NOT NULL"
+    ).fetchall()
+    for kind, name, _ in about:
+        db.execute(f"DROP {kind} [{name}]")
     db.execute(_TABLE)
     db.execute(f"INSERT INTO judged_verdicts ({_KEPT}) SELECT {_KEPT} FROM verdicts")  # noqa: S608 - fixed names
     db.execute("DROP TABLE verdicts")
     db.execute("ALTER TABLE judged_verdicts RENAME TO verdicts")
-    for (sql,) in [*indexes, *((sql,) for _, sql in views)]:
-        db.execute(sql)
+    for kind, _, sql in about:
+        db.execute(sql if kind == "index" else exact_only(sql))
+
+
+def exact_only(sql: str) -> str:
+    """Return a statement over verdicts that leaves out what models judged."""
+    for row in ("old", "new", "v"):
+        sql = sql.replace(f"{row}.correct", f"iif({row}.judged_by = '', {row}.correct, NULL)")
+    return sql.replace("count(correct)", "count(iif(judged_by = '', correct, NULL))").replace("total(correct)", "total(iif(judged_by = '', correct, 0))")
