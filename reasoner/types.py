@@ -1,7 +1,7 @@
 """The values that travel through the program, and the seam to a model.
 
-    Request(messages=(Message("user", "4 9 10 13"),), sampling=Sampling(max_tokens=64), seed=7)
-    -> Completion(text="Answer: (10 - 4) * (13 - 9) = 24", finish_reason="stop", usage=Usage(12, 14), model="local")
+Request(messages=(Message("user", "4 9 10 13"),), sampling=Sampling(max_tokens=64), seed=7)
+-> Completion(text="Answer: (10 - 4) * (13 - 9) = 24", finish_reason="stop", usage=Usage(12, 14), model="local")
 """
 
 from __future__ import annotations

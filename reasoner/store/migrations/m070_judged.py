@@ -40,4 +40,6 @@ def exact_only(sql: str) -> str:
     """Return a statement over verdicts that leaves out what models judged."""
     for row in ("old", "new", "v"):
         sql = sql.replace(f"{row}.correct", f"iif({row}.judged_by = '', {row}.correct, NULL)")
-    return sql.replace("count(correct)", "count(iif(judged_by = '', correct, NULL))").replace("total(correct)", "total(iif(judged_by = '', correct, 0))")
+    return sql.replace("count(correct)", "count(iif(judged_by = '', correct, NULL))").replace(
+        "total(correct)", "total(iif(judged_by = '', correct, 0))"
+    )
