@@ -1,16 +1,15 @@
-"""The steps of a search as a tree, and what its branches came to: the ground every label stands on.
+"""The steps of a search as a tree, with the outcome of each branch; labels are derived from it.
 
     tree = StepTree(dag, solver, instance, answer="Answer: 9 -> 10 -> 20", answer_thought="3f...")
     [(tree.text(node), tree.good(node)) for node in tree.nodes]      -> [("1: 9 -> 10 (9 + 1 = 10)", True), ("2: 9 -> 18 ...", None)]
 
-Goes by what a trajectory says (states, statuses, replies and their parts), not by strategies' names. A step is a part of a reply, or a
-whole reply that was not taken apart; a reply without a state, children or answer (a judge's remark) is none. The outcome of a branch
-is known when its last step
+A step is a part of a reply, or a whole reply that was not split into parts; a reply without a state, children or answer (a judge's remark) is
+none. States, statuses and parts decide, whatever the strategy is called. The outcome of a branch is known when its last step
 
 - is, or holds, an answer: the verifier judges it, now;
 - is reached by legal moves (see `moves`) and is a goal (the verifier judges the answer of the path), or has no legal move left.
 
-Any other branch was left unfinished: its outcome is unknown (None), and nothing is concluded from it.
+Any other branch is unfinished: its outcome is unknown (None).
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@ is the same on every machine, so what is refused once is refused always; the dea
 
     template = CountingEnvironment(filters=["upper"]).from_string("{% block user %}{{ statement|upper }}{% endblock %}")
     template.new_context({"statement": "...", WORK: Work()})
-
-Knows Jinja2's compiler and filters; does not know what a prompt is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Inner strategies: one run inside another's session, or n of them at once; what became of the branches that were not chosen.
+"""Inner strategies: one run inside another's session, or n of them at once.
 
-Knows sessions and answers; does not know which strategy works inside, nor how a choice is made.
+Branches that are not chosen are marked pruned.
 
     branches = await sample(session, inner, role="self_consistency/branch", n=5, sampling={"temperature": 0.7})
 """

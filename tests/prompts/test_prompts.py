@@ -135,6 +135,15 @@ def test_names_never_leave_the_folder(name: str) -> None:
         Prompts().get(name)
 
 
+def test_a_file_outside_the_folder_is_not_reached(tmp_path: Path) -> None:
+    outside = write(tmp_path, "{% block user %}hi{% endblock %}")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("../t", "cot/../../t", str(outside.with_suffix("")), f"/{outside.with_suffix('')}"):
+        with pytest.raises(UnknownName):
+            Prompts(mine).get(name)
+
+
 def test_every_shipped_template_loads() -> None:
     prompts = Prompts()
     assert len(prompts.names()) >= 8
