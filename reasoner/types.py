@@ -72,28 +72,18 @@ class Message:
 
     def parts(self) -> dict[str, Any]:
         """Return what the message holds besides its role and text, as JSON-ready values; empty for most."""
-        calls = [[call.id, call.name, call.arguments] for call in self.tool_calls]
         found = {
-            "reasoning": self.reasoning,
-            "tool_calls": calls,
-            "opaque": self.opaque,
-            "tool_call_id": self.tool_call_id,
-            "images": list(self.images),
-        }
+            "reasoning": self.reasoning, "tool_calls": [[call.id, call.name, call.arguments] for call in self.tool_calls],
+            "opaque": self.opaque, "tool_call_id": self.tool_call_id, "images": list(self.images),
+        }  # fmt: skip
         return {name: value for name, value in found.items() if value}
 
     @classmethod
     def of_parts(cls, role: Role, content: str, parts: Mapping[str, Any]) -> Message:
         """Return the message that `parts` was called on."""
-        return cls(
-            role,
-            content,
-            reasoning=parts.get("reasoning", ""),
-            tool_calls=tuple(ToolCall(*call) for call in parts.get("tool_calls", ())),
-            opaque=parts.get("opaque", ""),
-            tool_call_id=parts.get("tool_call_id", ""),
-            images=tuple(parts.get("images", ())),
-        )
+        calls = tuple(ToolCall(*call) for call in parts.get("tool_calls", ()))
+        texts = {name: parts.get(name, "") for name in ("reasoning", "opaque", "tool_call_id")}
+        return cls(role, content, tool_calls=calls, images=tuple(parts.get("images", ())), **texts)
 
 
 class SamplingNumbers(NamedTuple):
@@ -150,12 +140,8 @@ class Sampling:
     def as_dict(self) -> dict[str, Any]:
         """Return what is set as JSON-ready values. What was added later is there only when it is used: call keys stay what they were."""
         numbers = {name: value for name in SamplingNumbers._fields if (value := getattr(self, name)) is not None}
-        later = {
-            "logprobs": self.logprobs,
-            "logit_bias": [list(pair) for pair in self.logit_bias],
-            "thinking": self.thinking,
-            "extra_body": self.extra_body,
-        }
+        bias = [list(pair) for pair in self.logit_bias]
+        later = {"logprobs": self.logprobs, "logit_bias": bias, "thinking": self.thinking, "extra_body": self.extra_body}
         return {**numbers, "stop": list(self.stop), **{name: value for name, value in later.items() if value}}
 
 
@@ -259,7 +245,12 @@ class Completion:
     @property
     def inside_thought(self) -> bool:
         """Whether the token limit ended it before it had begun to answer."""
-        return self.finish_reason == "length" and bool(self.reasoning or self.opaque) and not self.text and not self.tool_calls
+        return (
+            self.finish_reason == "length"
+            and bool(self.reasoning or self.opaque or self.usage.reasoning_tokens)
+            and not self.text
+            and not self.tool_calls
+        )
 
     def message(self) -> Message:
         """Return it as the turn of a conversation that goes on."""

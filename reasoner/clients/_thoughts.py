@@ -36,7 +36,7 @@ _AT_START = re.compile("|".join(map(re.escape, PAIRS)))
 _TAGS = {opening: re.compile(rf"(?P<opening>{re.escape(opening)})|{re.escape(closing)}") for opening, closing in PAIRS.items()}
 _ANY_END = re.compile("|".join(map(re.escape, PAIRS.values())))
 _OPENING = {closing: opening for opening, closing in PAIRS.items()}
-_QUOTES = "`'\"“”‘’"
+_QUOTED = {"``", "''", '""', "“”", "‘’"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,7 @@ def _of_pair(text: str, opening: str) -> Split:
 
 
 def _is_mention(text: str, tag: re.Match[str]) -> bool:
-    before, after = text[tag.start() - 1 : tag.start()] if tag.start() else "", text[tag.end() : tag.end() + 1]
-    return bool(before) and bool(after) and before in _QUOTES and after in _QUOTES
+    return text[max(0, tag.start() - 1) : tag.start()] + text[tag.end() : tag.end() + 1] in _QUOTED
 
 
 def _ends_a_line(text: str, tag: re.Match[str]) -> bool:

@@ -235,20 +235,26 @@ class AnthropicReading(Reading):
                 self._model = words(message.get("model"))
                 self.finish = words(message.get("stop_reason")) or self.finish
             case "content_block_start":
-                self._open(count(value.get("index")) or 0, mapping(value.get("content_block")))
+                self._open(self._at(value.get("index")), mapping(value.get("content_block")))
             case "content_block_delta":
-                self._add(count(value.get("index")) or 0, mapping(value.get("delta")))
+                self._add(self._at(value.get("index")), mapping(value.get("delta")))
             case "message_delta":
                 self._usage |= {name: told for name, told in mapping(value.get("usage")).items() if count(told) is not None}
                 self.finish = words(mapping(value.get("delta")).get("stop_reason")) or self.finish
             case "message_stop":
-                self.done = True
+                self.done = self.finish is not None  # one that comes before the reason is no end
+
+    def _at(self, index: Any) -> int:
+        """Return the block an event is about; where that cannot be read, the last one that was opened."""
+        return index if type(index) is int and index >= 0 else max(self._blocks, default=0)
 
     def _open(self, index: int, block: dict[str, Any]) -> None:
         if self.finish is not None:
             raise went_on(self.endpoint)
         self._blocks[index] = block
         self._pieces[index] = {}
+        if block.get("type") == "text" and not isinstance(block.get("text", ""), str):
+            raise unreadable(self.endpoint, "the text of a block", block["text"])
         for name in ("text", "thinking"):
             if isinstance(block.get(name), str) and block[name]:
                 self._piece(index, name, block[name])

@@ -135,6 +135,7 @@ class OpenAIReading(Reading):
         self._counts = Counts()
         self._model = ""
         self._refused = False
+        self._thought_by = ""
 
     @property
     def begun(self) -> bool:
@@ -160,7 +161,10 @@ class OpenAIReading(Reading):
 
     def _add(self, choice: dict[str, Any], delta: dict[str, Any]) -> None:
         text, inside, is_refused = read_content(self.endpoint, delta.get("content"))
-        thought = inside or read_thought(delta)
+        name, thought = ("content", inside) if inside else read_thought(delta)
+        if thought:
+            self._thought_by = self._thought_by or name
+            thought = thought if name == self._thought_by else ""  # the same once more, under another name
         called = self._calls.add(delta.get("tool_calls"))
         if self.finish is not None and (text or thought or called):
             raise went_on(self.endpoint)

@@ -97,10 +97,11 @@ def _thought_of(value: Any) -> str:
     return words(value) if isinstance(value, str) else "".join(words(part.get("text")) for part in objects(value))
 
 
-def read_thought(message: dict[str, Any]) -> str:
-    """Return the thought beside a message's content."""
-    found = next((message[name] for name in THOUGHTS if isinstance(message.get(name), str) and message[name]), "")
-    return found or "".join(words(d.get("text")) or words(d.get("summary")) for d in objects(message.get("reasoning_details")))
+def read_thought(message: dict[str, Any]) -> tuple[str, str]:
+    """Return (name of the field, thought) beside a message's content."""
+    found = next(((name, message[name]) for name in THOUGHTS if isinstance(message.get(name), str) and message[name]), None)
+    details = objects(message.get("reasoning_details"))
+    return found or ("reasoning_details", "".join(words(each.get("text")) or words(each.get("summary")) for each in details))
 
 
 def read_calls(value: Any) -> list[ToolCall]:
@@ -129,7 +130,7 @@ def read_message(endpoint: Endpoint, message: dict[str, Any]) -> Said:
     if not calls and isinstance(message.get("function_call"), dict):
         calls = read_calls([{"function": message["function_call"]}])
     return Said(
-        text=text, reasoning=inside or read_thought(message), tool_calls=calls, opaque=objects(message.get("reasoning_details")),
+        text=text, reasoning=inside or read_thought(message)[1], tool_calls=calls, opaque=objects(message.get("reasoning_details")),
         refused=is_refused or bool(words(message.get("refusal"))),
     )  # fmt: skip
 
