@@ -1,4 +1,4 @@
-"""What a puzzle shows of an answer beside its text, as plain values; a page makes a picture of them.
+"""What a puzzle shows of an answer beside its text, and who speaks in a strategy's dialogue, as plain values; a page makes a picture of them.
 
     Chain("The path to 20", (Stop("9"), Stop("10", by="+ 1"), Stop("20", by="× 2", marked=True)))
 
@@ -62,3 +62,11 @@ class Grid:
 
 
 Drawing = Vessels | Chain | Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks in a dialogue; `leads` tells the one that asks from those that answer."""
+
+    who: str
+    leads: bool = False

@@ -1,9 +1,9 @@
 """Drawings of what strategies did beside the tree: a puzzle's answer, a dialogue, fragments on their sentence, a chart.
 
-    drawing(row) -> {"kind": "vessels", "title": drawn.title, "states": [...]}
+    drawing(row) -> {"kind": "vessels", "title": "The jugs, wanted: 2 litres", "states": [...]}
 
 Each returns plain values for a page, or None where there is nothing to draw. What of an answer is drawn, its solver says (`Solver.drawing`);
-here it gets its places. Texts come from models: bounded, never trusted.
+here it gets its places; whose words a dialogue is made of, its strategy says (`Strategy.voices`). Texts come from models: bounded, never trusted.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from reasoner.errors import UsageError
 from reasoner.text import answer_line, clean, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reasoner.comparison.standings import Standing
-    from reasoner.drawing import Drawing
+    from reasoner.drawing import Drawing, Voice
     from reasoner.solver import Solver
+    from reasoner.strategies import Strategy
     from reasoner.trajectory import Trajectory
 
 MAX_STATES = 40
@@ -87,25 +88,32 @@ def _grid(drawn: Grid) -> dict[str, Any]:
 
 
 def dialogue(dag: Trajectory) -> list[dict[str, str]]:
-    """Return what guide and responder said, in order; empty where there was no dialogue."""
-    names = {"iot/guide": "Guide", "iot/respond": "Responder", "iot/think": "Responder", "iot/final": "Answer", "iot/branch": "Responder"}
+    """Return what the voices of a strategy said, in order (`Strategy.voices`); empty where there was no dialogue."""
     said = []
+    voices: dict[str, Mapping[str, Voice]] = {}
     for thought in dag.thoughts():
-        if thought.role not in names:
+        strategy, _, role = thought.role.partition("/")
+        if strategy not in voices:
+            voices[strategy] = _voices(strategy)
+        voice = voices[strategy].get(role)
+        if voice is None:
             continue
         state = dag.mark_of(thought).state
         fields = state if isinstance(state, dict) else {}
         text = fields.get("thought") or fields.get("response") or thought.text
         ends = " (ends the dialogue)" if fields.get("stop") or fields.get("done") else ""
-        said.append(
-            {
-                "who": names[thought.role] + ends,
-                "side": "guide" if thought.role == "iot/guide" else "responder",
-                "text": str(text),
-                "id": thought.id,
-            }
-        )
+        side = "guide" if voice.leads else "responder"
+        said.append({"who": voice.who + ends, "side": side, "text": str(text), "id": thought.id})
     return said
+
+
+def _voices(strategy: str) -> Mapping[str, Voice]:
+    """Return who speaks in a strategy's thoughts, by role; nobody where it is not installed."""
+    try:
+        found: type[Strategy] = registry.find("strategy", strategy)
+    except UsageError:
+        return {}
+    return found.voices
 
 
 def fragments(row: dict[str, Any], dag: Trajectory) -> dict[str, Any] | None:

@@ -26,6 +26,9 @@ from reasoner.session.digit_grouping import NumberFormat
 from reasoner.types import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reasoner.drawing import Voice
     from reasoner.session import Session
     from reasoner.types import Answer
 
@@ -49,6 +52,9 @@ class Strategy(ABC):
     """The inner strategy where none is written; empty: none at all."""
     solvers: ClassVar[tuple[str, ...]] = ()
     """The problem families it works on; empty: all."""
+
+    voices: ClassVar[Mapping[str, Voice]] = {}
+    """Whose words the thoughts of a dialogue are, by role without the strategy's name (`guide`); the viewer shows them in turn. Empty: no dialogue."""
 
     class Params(BaseModel):
         """The parameters; a strategy that has some of its own extends this with fields that each carry a description and a default."""

@@ -19,10 +19,11 @@ Source: Radha et al., "Iteration of Thought", arXiv 2409.12618. Written anew; th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from reasoner.drawing import Voice
 from reasoner.errors import BudgetExhausted
 from reasoner.strategies import Strategy
 from reasoner.strategies._branches import open_branch
@@ -30,6 +31,8 @@ from reasoner.strategies._structured import as_flag, as_text, read_object
 from reasoner.text import excerpt, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reasoner.session import Session
     from reasoner.trajectory import Thought
     from reasoner.types import Answer
@@ -73,6 +76,13 @@ class IterationOfThought(Strategy):
     name = "iot"
     summary = "a guide and a responder alternate: until one says it is done (autonomous), or N rounds (guided)"
     takes_inner = True
+    voices: ClassVar[Mapping[str, Voice]] = {
+        "guide": Voice("Guide", leads=True),
+        "respond": Voice("Responder"),
+        "think": Voice("Responder"),
+        "branch": Voice("Responder"),
+        "final": Voice("Answer"),
+    }
 
     class Params(Strategy.Params):
         """Parameters of `iot`."""

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from reasoner import registry
-from reasoner.drawing import Cell, Chain, Drawing, Grid, Stop, Vessel, Vessels
-from reasoner.serve.drawings import MAX_STATES, drawing
+from reasoner.drawing import Cell, Chain, Drawing, Grid, Stop, Vessel, Vessels, Voice
+from reasoner.serve.drawings import MAX_STATES, dialogue, drawing
 from reasoner.serve.viewer import environment
+from reasoner.trajectory import Trajectory
 
 
 def row(solver: str, line: str, answer: str | None) -> dict[str, Any]:
@@ -76,6 +77,22 @@ def test_a_solver_that_is_gone_and_an_instance_of_another_version_are_left_out()
     assert drawing(known) is not None
     assert drawing(known | {"solver": "no_such_family"}) is None
     assert drawing(known | {"instance": '{"steps": "many"}'}) is None
+
+
+def test_a_strategy_says_whose_words_a_dialogue_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    dag = Trajectory("t", root_text="statement")
+    first = dag.add(dag.root, role="iot/guide", ordinal=0, text="raw")
+    dag.mark(first, state={"thought": "Go on.", "stop": False})
+    second = dag.add(first, role="iot/respond", ordinal=0, text="Answer: 3")
+    dag.mark(second, state={"response": "Three.", "done": True})
+    dag.add(second, role="gone/guide", ordinal=0, text="of a strategy that is not installed")
+    dag.add(second, role="cot/answer", ordinal=0, text="of one without voices")
+    assert [(turn["who"], turn["side"], turn["text"]) for turn in dialogue(dag)] == [
+        ("Guide", "guide", "Go on."),
+        ("Responder (ends the dialogue)", "responder", "Three."),
+    ]
+    monkeypatch.setattr(registry.find("strategy", "cot"), "voices", {"answer": Voice("Thinker")})
+    assert dialogue(dag)[-1]["who"] == "Thinker"
 
 
 def test_what_a_solver_of_ones_own_draws_is_bounded_and_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
