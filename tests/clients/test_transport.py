@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from reasoner.clients._wire.transport import MAX_WAITING_BYTES, Response, Transport, address, open_transport
+from reasoner.clients._wire.transport import MAX_WAITING_BYTES, Response, Transport, address
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -68,7 +68,7 @@ async def serving(behave: Behave, *, max_connections: int = 1) -> AsyncIterator[
     server = Server(behave)
     listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/x"
-    transport = open_transport(max_connections=max_connections, trust_env=False)
+    transport = Transport(max_connections=max_connections)
     assert transport is not None
     try:
         yield server, transport, Asking(transport)
@@ -278,14 +278,3 @@ async def test_a_large_answer_is_held_up_and_read_whole() -> None:
         wire = next(iter(transport._busy))._connection._network_stream  # type: ignore[union-attr]
         assert len(wire._in) < len(body) // 2, "the server was not held up"
         assert len(b"".join([piece async for piece in response.aiter_raw()])) == len(body)
-
-
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
-def test_proxies_stay_with_httpx(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for scheme in ("http", "https", "all"):
-        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
-        monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
-    assert open_transport(max_connections=1, trust_env=True) is not None
-    monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert open_transport(max_connections=1, trust_env=True) is None
-    assert open_transport(max_connections=1, trust_env=False) is not None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import time
 import zlib
@@ -25,9 +24,10 @@ from reasoner.clients._wire.dialect import cut, extra_body, json_bytes, refused,
 from reasoner.clients._wire.endpoint import MAX_BODY_BYTES, Endpoint
 from reasoner.clients._wire.objections import BOUNDS, flag_of, objection, renames, without
 from reasoner.clients._wire.profiles import overridden, profile_of
+from reasoner.clients._wire.proxies import is_loopback, proxy_for
 from reasoner.clients._wire.said import loads
 from reasoner.clients._wire.sse import EventReader, StreamTooLarge
-from reasoner.clients._wire.transport import Response, Transport, address, open_transport
+from reasoner.clients._wire.transport import Response, Transport, address
 from reasoner.errors import BadConfig, BadResponse, ClientError, Refused, ServerFailed, TimedOut, UnreadableAnswer, UsageError
 from reasoner.redaction import is_variable_name, remember
 from reasoner.text import clean, shorten
@@ -97,6 +97,8 @@ class RemoteClient:
         self._bounded = scheme == "anthropic"  # whose format wants a bound
         self._unwanted: list[str] = []
         self.notes: list[str] = []
+        # Proxies are for the way out, not for a server on this machine.
+        self._proxy = proxy_for(self._url) if self.paid else None
         self._address = address(self._url)
         self._host = {"Host": self._url.netloc.decode("ascii")}
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Transport | httpx.AsyncClient] = WeakKeyDictionary()
@@ -287,14 +289,17 @@ class RemoteClient:
     def _pool(self) -> Transport | httpx.AsyncClient:
         loop = asyncio.get_running_loop()
         if loop not in self._pools:
-            # Proxies are for the way out, not for a server on this machine.
-            transport = open_transport(max_connections=self.concurrency, trust_env=self.paid)
-            self._pools[loop] = transport or httpx.AsyncClient(
+            if self._proxy is None:
+                self._pools[loop] = Transport(max_connections=self.concurrency, trust_env=self.paid)
+                return self._pools[loop]
+            self._pools[loop] = httpx.AsyncClient(
                 auth=_Key(self._dialect, self._endpoint.key),
                 timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
                 limits=httpx.Limits(max_connections=self.concurrency),
                 follow_redirects=False,
-                trust_env=True,
+                proxy=self._proxy,
+                verify=httpx.create_ssl_context(trust_env=True),
+                trust_env=False,
             )
         return self._pools[loop]
 
@@ -339,14 +344,6 @@ async def _read(response: _Answer) -> bytes:
     except zlib.error:
         data.clear()
     return bytes(data)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def checked_url(text: str, source: str, key_env: str) -> httpx.URL:

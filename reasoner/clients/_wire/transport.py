@@ -4,17 +4,16 @@ httpx's own pool looks at every connection it has whenever a request comes or go
 at once it costs more than everything else in a call. Here a request takes the connection that came free last and gives it back, and what
 goes over plain TCP is read and written by asyncio itself. Errors are httpx's; TLS, chunks, and what a broken answer is, are httpcore's.
 
-    transport = open_transport(max_connections=64, trust_env=False)
+    transport = Transport(max_connections=64)
     response = await transport.post(address(url), [(b"Host", b"localhost"), ...], body, connect_timeout_s=10)
 
-Knows connections; knows no dialect, no key and no retry. Proxies stay with httpx: where the environment names one there is no transport of
-ours.
+Knows connections; knows no dialect, no key and no retry. Proxies stay with httpx: where one leads to the server (`proxies`) there is no transport
+of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-import urllib.request
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -29,13 +28,6 @@ KEEPALIVE_S = 5.0
 """An idle connection is used again for so long, as httpx does."""
 MAX_WAITING_BYTES = 1 << 18
 """What the server may send ahead of the reader before it is held up."""
-
-
-def open_transport(*, max_connections: int, trust_env: bool) -> Transport | None:
-    """Return the transport for a client, None where the environment names a proxy and `trust_env` says to follow it."""
-    if trust_env and any(urllib.request.getproxies().get(scheme) for scheme in ("http", "https", "all")):
-        return None
-    return Transport(max_connections=max_connections, trust_env=trust_env)
 
 
 def address(url: httpx.URL) -> httpcore.URL:
