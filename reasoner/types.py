@@ -11,12 +11,14 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from reasoner.constraint import Constraint as Constraint  # noqa: PLC0414 - read from here like the other values
+from reasoner.constraint import ConstraintApplied as ConstraintApplied  # noqa: PLC0414
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "truncated", "tool_calls"]
-ConstraintApplied = Literal["grammar", "json_schema", "prompt", "none"]
 ThoughtStatus = Literal["open", "kept", "pruned", "final"]
 
 S = TypeVar("S", bound="Hashable")  # a search state of a solver
@@ -146,19 +148,6 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
-    """What the output must conform to: a JSON schema (as JSON text, in its own order) or a GBNF grammar."""
-
-    kind: Literal["json_schema", "grammar"]
-    value: str
-
-    @classmethod
-    def schema(cls, schema: Mapping[str, Any]) -> Constraint:
-        """Return the constraint for a JSON schema. The order of properties is kept: a model writes them in that order."""
-        return cls("json_schema", json.dumps(schema, separators=(",", ":"), ensure_ascii=True, allow_nan=False))
-
-
-@dataclass(frozen=True, slots=True)
 class About:
     """What a request is about. In-process clients (the teacher) may read it; no provider is ever sent it."""
 
@@ -199,7 +188,7 @@ class Request:
                 "messages": [[m.role, m.content, *([parts] if (parts := m.parts()) else [])] for m in self.messages],
                 "sampling": self.sampling.as_dict(),
                 "seed": self.seed,
-                "constraint": [self.constraint.kind, self.constraint.value] if self.constraint else None,
+                "constraint": self.constraint.as_list() if self.constraint else None,
                 **({"tools": tools} if tools else {}),
                 **({"tool_choice": self.tool_choice} if self.tool_choice else {}),
             }

@@ -341,7 +341,7 @@ class Journal:
 
 def constraint_text(request: Request) -> str | None:
     """Return a request's constraint as rows hold it."""
-    return canonical_json([request.constraint.kind, request.constraint.value]) if request.constraint else None
+    return canonical_json(request.constraint.as_list()) if request.constraint else None
 
 
 def _answer(c: Connection, completion: Completion) -> dict[str, Any]:

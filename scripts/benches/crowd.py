@@ -20,8 +20,8 @@ from _report import report
 
 from reasoner.clients.llamacpp import bundled_model
 from reasoner.clients.llamacpp.cores import physical_cores
+from reasoner.clients.llamacpp.worker.decoder import Slice
 from reasoner.clients.llamacpp.worker.model import Model
-from reasoner.clients.llamacpp.worker.scheduler import Slice
 
 ROUNDS = 5
 SEQUENCES, READ, STEPS = 8, 40, 60

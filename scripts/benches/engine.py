@@ -162,8 +162,8 @@ def run_server(model: str, threads: int, run: int) -> dict[str, Any]:
 
 def run_ideal(model: str, threads: int, run: int) -> dict[str, Any]:
     """Measure bare llama.cpp: reading a root, and decoding at the width of each level."""
+    from reasoner.clients.llamacpp.worker.decoder import Slice  # noqa: PLC0415
     from reasoner.clients.llamacpp.worker.model import Model  # noqa: PLC0415 - native code
-    from reasoner.clients.llamacpp.worker.scheduler import Slice  # noqa: PLC0415
 
     made = Model.load({"path": model, "n_ctx": N_CTX, "threads": threads})
     made.warm_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -20,7 +21,6 @@ import pytest
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient, bundled_model
-from reasoner.clients.llamacpp.worker.constraint import schema_to_grammar
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong
 from reasoner.types import Completion, Constraint, Message, Request, Sampling
@@ -208,7 +208,7 @@ def test_each_sampling_option_is_applied(exact: LlamaCppClient) -> None:
 def test_a_schema_gives_valid_json(client: LlamaCppClient) -> None:
     wanted = [request("Describe a person.", s, Constraint.schema(SCHEMA), temperature=1.0, max_tokens=120) for s in range(3)]
     for reply in ask(client, *wanted):
-        assert (reply.constraint_applied, reply.finish_reason) == ("grammar", "stop")
+        assert (reply.constraint_applied, reply.finish_reason) == ("json_schema", "stop")
         value = json.loads(reply.text)  # a string in it may hold no raw line end
         assert set(value) == {"age", "name"}
         assert isinstance(value["age"], int)
@@ -226,35 +226,78 @@ SCHEMAS: list[object] = [
     {"$ref": "#"},
     {"type": "unheard-of"},
     {"type": "string", "pattern": "^("},
-    {"type": "string", "pattern": "no anchors"},
-    {"type": "string", "pattern": "^.+$"},
-    {"type": "string", "pattern": "^[^a]+$"},
-    {"type": "array", "items": {"type": "integer"}, "maxItems": 10**9},
     {"type": "string", "maxLength": 10**12},
-    {"type": "string", "minLength": 10**9},
+    {"type": "string", "pattern": "^(a{1000}){1000}$", "minLength": 10**6},
+    {"type": "array", "items": {"not": {}}},
     {"properties": 7},
     [],
     "text",
     None,
+    False,
 ]
-GRAMMARS = ["root ::= (", "root ::= nothing", 'start ::= "a"', 'root ::= root "a"', "root ::= " + "(" * 60_000, 'root ::= ("a"{999}){999}']
-GRAMMARS += ['root ::= ("")*', "", "root ::= [", 'root ::= "\\', "root ::= (((((", '::= "a"', 'root ::= "a"{2000000000}']
+REGEXES = ["(", "a{2,1}", "(?=a)", "(a)\\1", "[z-a]", "\\p{Unheard}", "(?P<n", "*"]
+LARKS = ["", "start", "start: x", "start: (", 'start: "a', "start: <|unheard_of|>", "start: /(/", 'start: %json {"not": {}}', 'begin: "a"']
+LARKS += ['start: %json {"x-guidance": {"lenient": true}, "not": {"type": "null"}}']
+GRAMMARS = ["root ::= (", "root ::= nothing", 'start ::= "a"', "root ::= root", "root ::= " + "(" * 60_000, 'root ::= ("a"{999}){999}']
+GRAMMARS += ["", "root ::= [", 'root ::= "\\', "root ::= (((((", '::= "a"', 'root ::= "a"{2000000000}']
 
 
 def test_constraints_that_cannot_be_compiled_are_refused_and_the_worker_lives(client: LlamaCppClient) -> None:
     ask(client, request("Hi"))
     pid = client.worker_pid
     constraints = [Constraint("json_schema", json.dumps(s)) for s in SCHEMAS] + [Constraint("grammar", g) for g in GRAMMARS]
+    constraints += [*map(Constraint.regex, REGEXES), *map(Constraint.lark, LARKS)]
     for constraint in constraints:
-        with pytest.raises(BadConfig, match=r"schema|grammar"):
+        with pytest.raises(BadConfig, match=r"schema|grammar|expression"):
             ask(client, request("Hi", constraint=constraint))
     assert ask(client, request("Hi"))[0].constraint_applied == "none"
     assert client.worker_pid == pid
 
 
-def test_a_remote_schema_is_never_fetched_even_without_asserts() -> None:
-    with pytest.raises(BadConfig, match="points outside of the schema"):
-        schema_to_grammar('{"properties": {"a": [{"$ref": "https://example.com/x"}]}}')
+def test_every_kind_of_constraint_binds_and_is_named(client: LlamaCppClient) -> None:
+    wanted = {
+        "regex": Constraint.regex("[A-F]{3}-[0-9]{2}"),
+        "lark": Constraint.lark('start: "<" WORD ("," WORD)* ">"\nWORD: /[a-z]{2,4}/'),
+        "json_schema": Constraint.schema({"const": 'say "hi"\\\n😀'}),
+        "grammar": Constraint("grammar", 'root ::= [a-z]+ "z"'),
+    }
+    for sampling in ({}, {"temperature": 1.0}, {"temperature": 1.0, "top_k": 5, "top_p": 0.9}):
+        replies = dict(
+            zip(wanted, ask(client, *(request("Go on.", 3, c, max_tokens=60, **sampling) for c in wanted.values())), strict=True)
+        )
+        assert {kind: reply.constraint_applied for kind, reply in replies.items()} == {kind: kind for kind in wanted}
+        assert re.fullmatch("[A-F]{3}-[0-9]{2}", replies["regex"].text)
+        assert re.match("<[a-z]{2,4}(,[a-z]{2,4})*", replies["lark"].text)
+        assert json.loads(replies["json_schema"].text) == 'say "hi"\\\n😀'
+        assert replies["grammar"].finish_reason == "length" or re.fullmatch("[a-z]+z", replies["grammar"].text)
+
+
+def test_forced_tokens_are_taken_without_the_model(client: LlamaCppClient) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a_rather_long_name_of_a_property_which_is_known": {"type": "boolean"}},
+        "required": ["a_rather_long_name_of_a_property_which_is_known"],
+        "additionalProperties": False,
+    }
+    before = asyncio.run(client.info())
+    plain, measured = ask(
+        client,
+        request("True or false?", constraint=Constraint.schema(schema), max_tokens=60),
+        request("True or false?", constraint=Constraint.schema(schema), max_tokens=60, logprobs=True),
+    )
+    after = asyncio.run(client.info())
+    assert json.loads(plain.text) == json.loads(measured.text)  # the model is asked for each token where logprobs are wanted
+    assert after["forced_tokens"] - before["forced_tokens"] >= 5
+    assert plain.usage.completion_tokens == measured.usage.completion_tokens
+
+
+def test_a_limit_and_a_stop_string_hold_among_forced_tokens(client: LlamaCppClient) -> None:
+    forced = Constraint.regex("(first|last) the quick brown fox jumps over the lazy dog")
+    (cut,) = ask(client, request("Go.", constraint=forced, max_tokens=4))
+    assert (cut.finish_reason, cut.usage.completion_tokens) == ("length", 4)
+    (stopped,) = ask(client, request("Go.", constraint=forced, max_tokens=40, stop=("brown f",)))
+    assert stopped.finish_reason == "stop"
+    assert stopped.text.endswith("the quick ")
 
 
 def test_a_prompt_too_long_is_refused_with_both_numbers(client: LlamaCppClient) -> None:

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasoner.clients.llamacpp.worker.decoder import OutOfCells, Slice
 from reasoner.clients.llamacpp.worker.prefix_tree import PrefixTree
-from reasoner.clients.llamacpp.worker.scheduler import OutOfCells, Scheduler, Slice
+from reasoner.clients.llamacpp.worker.scheduler import Scheduler
 
 END = 0
 N_VOCAB = 50

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from reasoner.clients.llamacpp import bundled_model
+from reasoner.clients.llamacpp.worker.decoder import Slice
 from reasoner.clients.llamacpp.worker.model import Model
-from reasoner.clients.llamacpp.worker.scheduler import Slice
 from reasoner.clients.llamacpp.worker.thread_count import RETRY_MOST_S, ThreadCount
 
 

@@ -179,7 +179,10 @@ def schema_of(request: Request, profile: Profile) -> Any:
     if request.constraint is None:
         return None
     if request.constraint.kind != "json_schema":
-        raise BadConfig("a grammar cannot be sent to a remote model", hint="use a JSON schema, or a local model")
+        raise BadConfig(
+            f"a constraint of the kind {request.constraint.kind} cannot be sent to a remote model",
+            hint="use a JSON schema, or a local model",
+        )
     if profile.schema_by == "none":
         raise BadConfig(
             "the profile of this model says that it takes no JSON schema", hint="ask without one, or with --profile schema=prompt"

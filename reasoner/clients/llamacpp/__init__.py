@@ -151,13 +151,15 @@ class LlamaCppClient:
         """
         started = time.perf_counter()
         _check_sampling(request.sampling)
+        if request.constraint is not None and importlib.util.find_spec("llguidance") is None:
+            raise MissingDependency("llguidance", extra="local")
         job: dict[str, Any] = {
             "op": "complete",
             "messages": [[m.role, m.content] for m in request.messages],
             "sampling": request.sampling.filled().as_dict(),
             "seed": request.seed,
             "discard_cache": request.discard_cache,
-            "constraint": [request.constraint.kind, request.constraint.value] if request.constraint else None,
+            "constraint": request.constraint.as_list() if request.constraint else None,
         }
         reply = await self._ask(job)
         return Completion(

@@ -1,99 +1,113 @@
-"""From a constraint to a grammar that llama.cpp can be given: schemas converted, grammars checked, both in bounds.
+"""From a constraint to the grammar that llguidance is given, or to a refusal that says why it cannot be kept.
 
-Knows JSON schemas and GBNF. Does not compile anything: `reasoner.clients.llamacpp.worker.sampler` does, and has the last word.
+Knows the four kinds of constraints; knows no tokens and no requests. `reasoner.clients.llamacpp.worker.masks` makes masks of the grammar.
 
-    grammar_of(["json_schema", '{"type": "boolean"}']) -> 'root ::= ("true" | "false") space ...'
+    grammar_of("json_schema", '{"type": "boolean"}') -> '{"grammars": [{"json_schema": {"type": "boolean"}, ...}]}'
+    grammar_of("json_schema", '{"properties": {"a": {"not": {}}}}') -> BadConfig: ... at #/properties/a: 'not' cannot be kept ...
 """
 
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Callable
 from typing import Any
 
-from llama_cpp.llama_grammar import json_schema_to_gbnf
+from llguidance import LLMatcher, LLParserLimits, regex_to_lark
 
 from reasoner.clients.llamacpp.worker.bounds import Overrun, bounded
-from reasoner.clients.llamacpp.worker.grammar import MAX_DEPTH, check_grammar
+from reasoner.clients.llamacpp.worker.gbnf import gbnf_to_lark
+from reasoner.clients.llamacpp.worker.json_schema import Unserved, first_fault, needs_unicode_escapes, plain_schema
 from reasoner.errors import BadConfig
 from reasoner.text import clean, shorten
 
-MAX_SCHEMA_BYTES = 64 * 1024
-MAX_SCHEMA_DEPTH = 250
-"""Parentheses in a grammar that comes from a schema: `maxItems` and `maxLength` nest once per item."""
-CONSTRAINT_CPU_S = 2.0
-CONSTRAINT_MEMORY_BYTES = 256 << 20
-# What llama-cpp-python's converter raises on schemas it cannot take. RecursionError is a RuntimeError.
-_SCHEMA_FAULTS = (AssertionError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+MAX_BYTES = 256 * 1024
+CPU_S = 2.0
+MEMORY_BYTES = 256 << 20
+MAX_BLANKS = 64
+"""Blanks and line ends in a row outside of strings; a model that is stuck would write them until its limit."""
+LIMITS = LLParserLimits(max_lexer_states=50_000, step_max_items=1_000_000, verbose_errors=False)
+"""How much a mask may take before its request is refused: about 100 MB and 50 ms. Grammars of single characters need many items."""
 
-# The converter lets a string hold raw line ends, which is not JSON.
-_LOOSE_CHAR = r'char ::= [^"\\] |'
-_CHAR = r'char ::= [^"\\\x7F\x00-\x1F] |'
-_UNBOUNDED_PATTERN = re.compile(r'(?<!\\)\.|\[\^|["/]|\\[\\DSWdsw]')
-"""What a `pattern` may not hold: it would match quotes and line ends, or is a class the converter does not know."""
-
-
-def grammar_of(constraint: list[str] | None) -> str | None:
-    """Return the checked grammar of a constraint (`[kind, value]`), None where there is none.
-
-    Raises:
-        BadConfig: it cannot be used. There is no falling back to an answer without it.
-    """
-    if constraint is None:
-        return None
-    kind, value = constraint
-    if kind == "grammar":
-        _check(value, MAX_DEPTH)
-        return value
-    grammar = schema_to_grammar(value)
-    try:
-        _check(grammar, MAX_SCHEMA_DEPTH)
-    except BadConfig as error:
-        raise BadConfig(f"the JSON schema cannot be used as a grammar: {error.message}", hint="lower its maxItems and maxLength") from error
-    return grammar
+_ESCAPES = 'nrbtf\\"'
+_NAMES = {"json_schema": "JSON schema", "regex": "regular expression", "lark": "Lark grammar", "grammar": "grammar"}
+_HINT = "see docs/local-models.md for what a constraint may hold"
+_SCHEMA_HINT = "leave this part out of the schema and check it afterwards, or say it by what docs/local-models.md lists"
 
 
-def schema_to_grammar(schema: str) -> str:
-    """Return the grammar of a JSON schema, as llama-cpp-python's converter writes it.
+def grammar_of(kind: str, value: str) -> str:
+    """Return the grammar of a constraint.
 
     Raises:
-        BadConfig: it cannot be compiled. There is no falling back to "any JSON".
+        BadConfig: it cannot be kept; the message names the place.
     """
-    if len(schema) > MAX_SCHEMA_BYTES:
-        raise BadConfig(f"the JSON schema has {len(schema)} characters, at most {MAX_SCHEMA_BYTES} are accepted", hint="make it smaller")
+    name = _NAMES[kind]
+    if (n_bytes := len(value.encode("utf-8", "replace"))) > MAX_BYTES:
+        raise BadConfig(f"the {name} has {n_bytes} bytes, at most {MAX_BYTES} are accepted", hint="make it smaller")
     try:
-        with bounded(cpu_s=CONSTRAINT_CPU_S, memory_bytes=CONSTRAINT_MEMORY_BYTES):
-            _check_schema(json.loads(schema))
-            grammar: str = json_schema_to_gbnf(schema).replace(_LOOSE_CHAR, _CHAR)
-    except Overrun as error:
-        raise BadConfig(f"the JSON schema takes more than {CONSTRAINT_CPU_S:g} s to compile", hint="make it simpler") from error
-    except _SCHEMA_FAULTS as error:
-        reason = shorten(clean(str(error)), 200) or type(error).__name__
-        raise BadConfig(
-            f"the JSON schema cannot be compiled to a grammar: {reason}", hint="use only what docs/local-models.md lists"
-        ) from error
-    return grammar
+        with bounded(cpu_s=CPU_S, memory_bytes=MEMORY_BYTES):
+            return _written(kind, value)
+    except (Overrun, MemoryError, RecursionError) as error:
+        raise BadConfig(f"the {name} is too involved to be read", hint="make it simpler") from error
 
 
-def _check(grammar: str, max_depth: int) -> None:
+def check_grammar(grammar: str, tokenizer: Any, *, kind: str, value: str) -> None:
+    """Refuse a grammar that llguidance does not take, or would take in part.
+
+    Raises:
+        BadConfig: the message names the place in the schema, or what llguidance says.
+    """
+    is_error, messages = LLMatcher.validate_grammar_with_warnings(grammar, tokenizer, limits=LIMITS)
+    if not is_error and not messages:
+        return
+    if kind != "json_schema":
+        raise refusal(kind, messages[0])
+    fault = first_fault(plain_schema(value), lambda schema: _fault_of(schema, tokenizer))
+    raise BadConfig(f"the JSON schema cannot be kept as a constraint {fault}", hint=_SCHEMA_HINT)
+
+
+def refusal(kind: str, reason: str) -> BadConfig:
+    """Return the error that says why a constraint cannot be kept, in one line."""
+    told = shorten(" ".join(clean(reason.partition("\n<")[0]).split()), 200)
+    where = " at #" if kind == "json_schema" else ""
+    return BadConfig(f"the {_NAMES[kind]} cannot be kept as a constraint{where}: {told}", hint=_SCHEMA_HINT if where else _HINT)
+
+
+def _written(kind: str, value: str) -> str:
+    writers: dict[str, Callable[[str], str]] = {
+        "json_schema": _schema_grammar,
+        "regex": lambda pattern: LLMatcher.grammar_from_regex(regex_to_lark(pattern, use_ascii="")),
+        "lark": LLMatcher.grammar_from_lark,
+        "grammar": lambda text: LLMatcher.grammar_from_lark(gbnf_to_lark(text)),
+    }
+    return writers[kind](value)
+
+
+def _schema_grammar(text: str) -> str:
     try:
-        with bounded(cpu_s=CONSTRAINT_CPU_S, memory_bytes=CONSTRAINT_MEMORY_BYTES):
-            check_grammar(grammar, max_depth=max_depth)
-    except (Overrun, MemoryError) as error:
-        raise BadConfig("the grammar is too involved to be checked", hint="make it simpler") from error
+        return _compiled(plain_schema(text))
+    except Unserved as fault:
+        raise BadConfig(f"the JSON schema cannot be kept as a constraint {fault}", hint=_SCHEMA_HINT) from fault
+    except ValueError as error:
+        raise refusal("json_schema", str(error)) from error
 
 
-def _check_schema(value: Any) -> None:
-    # The converter guards its fetching of remote schemas by an assert alone, which `python -O` drops.
-    if isinstance(value, dict):
-        ref = value.get("$ref")
-        if isinstance(ref, str) and not ref.startswith("#/"):
-            raise ValueError(f"the $ref {shorten(ref, 80)!r} points outside of the schema")
-        pattern = value.get("pattern")
-        if isinstance(pattern, str) and _UNBOUNDED_PATTERN.search(pattern):
-            raise ValueError(f"the pattern {shorten(pattern, 80)!r} may match what a JSON string cannot hold")
-        for inner in value.values():
-            _check_schema(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_schema(inner)
+def _compiled(schema: dict[str, Any]) -> str:
+    return LLMatcher.grammar_from_json_schema(
+        json.dumps(schema, allow_nan=False),
+        overrides={
+            "lenient": False,
+            "coerce_one_of": False,
+            "item_separator": ",",
+            "key_separator": ":",
+            "whitespace_pattern": rf"[\x20\x0A\x0D\x09]{{1,{MAX_BLANKS}}}",
+            "json_allowed_escapes": _ESCAPES + ("u" if needs_unicode_escapes(schema) else ""),
+        },
+    )
+
+
+def _fault_of(schema: dict[str, Any], tokenizer: Any) -> str:
+    try:
+        is_error, messages = LLMatcher.validate_grammar_with_warnings(_compiled(schema), tokenizer, limits=LIMITS)
+    except ValueError as error:
+        return str(error)
+    return messages[0] if is_error or messages else ""

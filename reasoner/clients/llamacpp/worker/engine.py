@@ -1,7 +1,7 @@
 """The engine in the worker process: many requests over one model, advancing together.
 
-Puts the parts together: `vocabulary` (messages to tokens), `constraint` and `sampler` (what may be drawn), `scheduler` and `prefix_tree`
-(who is decoded when, from which cached prefix), `model` (llama.cpp). Does not know processes, pipes or restarts.
+Puts the parts together: `vocabulary` (messages to tokens), `masks` and `sampler` (what may be drawn), `scheduler` and `prefix_tree` (who is
+decoded when, from which cached prefix), `model` (llama.cpp). Does not know processes, pipes or restarts.
 
     engine = Engine.load({"path": "model.gguf", "n_ctx": 4096, "threads": 2, ...})
     engine.submit({"id": 1, "messages": [["user", "Hi"]], "sampling": {...}, "seed": 7, "constraint": None})
@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import codecs
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llama_cpp
 
-from reasoner.clients.llamacpp.worker.constraint import grammar_of
 from reasoner.clients.llamacpp.worker.measure import measure
 from reasoner.clients.llamacpp.worker.model import N_BATCH, Model
 from reasoner.clients.llamacpp.worker.sampler import Sampler, logprob_of
@@ -26,6 +25,9 @@ from reasoner.clients.llamacpp.worker.scheduler import Scheduler
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 from reasoner.errors import BadConfig
 from reasoner.types import Message
+
+if TYPE_CHECKING:
+    from reasoner.clients.llamacpp.worker.masks import Masks, Matcher
 
 SLOW_STEP_S = 20.0
 """A step that takes longer halves how much of a prompt the next one takes: a step is the time between two signs of life."""
@@ -41,6 +43,7 @@ class Engine:
         self._answers: dict[int, _Answer] = {}
         self._exact = exact
         self._step_s = 0.0
+        self._masks: Masks | None = None
         self.scheduler = Scheduler(
             decoder=model,
             n_sequences=model.n_sequences,
@@ -75,15 +78,25 @@ class Engine:
 
         Raises:
             BadTemplate: the chat template cannot be rendered.
-            BadConfig: the constraint cannot be compiled, or the sampling is not possible.
+            BadConfig: the constraint cannot be kept, or the sampling is not possible.
             ContextTooLong: the prompt leaves no room for a single token.
         """
-        grammar = grammar_of(job["constraint"])
         prompt = self._vocabulary.tokens_of([Message(role, content) for role, content in job["messages"]])
-        sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], grammar=grammar)
-        answer = _Answer(job, prompt, sampler, self._model, self._vocabulary, constrained=grammar is not None)
+        matcher = self._matcher_of(job["constraint"])
+        sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], matcher=matcher)
+        answer = _Answer(job, prompt, sampler, self._model, self._vocabulary)
         self._answers[job["id"]] = answer
         self.scheduler.add(answer)
+
+    def _matcher_of(self, constraint: list[str] | None) -> Matcher | None:
+        if constraint is None:
+            return None
+        if self._masks is None:
+            # The tokenizer takes up to a second; most models are never asked with a constraint.
+            from reasoner.clients.llamacpp.worker.masks import Masks  # noqa: PLC0415
+
+            self._masks = Masks(self._vocabulary, threads=self._model.threads)
+        return self._masks.matcher(constraint[0], constraint[1])
 
     def cancel(self, number: int) -> bool:
         """Drop a request and free what it holds; False when there is none of that number."""
@@ -129,6 +142,8 @@ class Engine:
             "evaluated_prompt_tokens": counts.prompt_tokens,
             "cached_prompt_tokens": counts.cached_tokens,
             "drawn_tokens": counts.drawn_tokens,
+            "forced_tokens": counts.forced_tokens,
+            "mask_s": self._masks.seconds if self._masks is not None else 0.0,
             "steps": counts.steps,
             "step_s": self._step_s,
             "native_s": self._model.native_s,
@@ -152,9 +167,7 @@ class Engine:
 class _Answer:
     """One request under way: what the scheduler advances, and the text that grows."""
 
-    def __init__(
-        self, job: dict[str, Any], prompt: list[int], sampler: Sampler, model: Model, vocabulary: Vocabulary, *, constrained: bool
-    ) -> None:
+    def __init__(self, job: dict[str, Any], prompt: list[int], sampler: Sampler, model: Model, vocabulary: Vocabulary) -> None:
         sampling = job["sampling"]
         self.number: int = job["id"]
         self.prompt = prompt
@@ -166,16 +179,24 @@ class _Answer:
         self._sampler = sampler
         self._model = model
         self._vocabulary = vocabulary
-        self._constrained = constrained
+        self._applied = job["constraint"][0] if job["constraint"] else "none"
         self._stops: list[str] = sampling["stop"]
         self._longest_stop = max((len(stop) for stop in self._stops), default=0)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._text = ""
         self._finish_reason = ""
+        self._error: BadConfig | None = None
         self._logprobs: list[float] | None = [] if sampling.get("logprobs") else None
 
     def take(self, row: int) -> bool:
-        """Draw the next token; True when the answer is complete."""
+        """Draw the next token and take those that must follow it; True when the answer is complete."""
+        try:
+            return self._take(row)
+        except BadConfig as error:
+            self._error = error
+            return True
+
+    def _take(self, row: int) -> bool:
         started = time.perf_counter()
         token = self._sampler.draw(self._model.context, row)
         self._model.native_s += time.perf_counter() - started
@@ -183,6 +204,16 @@ class _Answer:
             return self._end("stop")
         if self._logprobs is not None:
             self._logprobs.append(logprob_of(self._model.context, row, self._vocabulary.n_tokens, token))
+            return self._add(token)
+        if self._add(token):
+            return True
+        for forced in self._sampler.forced():
+            self._sampler.accept(forced)
+            if self._add(forced):
+                return True
+        return False
+
+    def _add(self, token: int) -> bool:
         self.written.append(token)
         seen = max(0, len(self._text) - self._longest_stop + 1)
         self._text += self._decoder.decode(self._vocabulary.bytes_of(token))
@@ -191,6 +222,8 @@ class _Answer:
             self._text = self._text[: min(found)]
             self._finish_reason = "stop"
             return True
+        if self._sampler.complete:
+            return self._end("stop")
         return self._end("length") if len(self.written) >= self.max_tokens else False
 
     def _end(self, reason: str) -> bool:
@@ -199,7 +232,9 @@ class _Answer:
         return True
 
     def reply(self) -> dict[str, Any]:
-        """Return the finished answer as the parent is told it."""
+        """Return the finished answer, or what kept it from being finished, as the parent is told it."""
+        if self._error is not None:
+            return {"event": "error", "kind": "BadConfig", "message": self._error.message, "hint": self._error.hint}
         mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
         return {
             "text": self._text,
@@ -207,7 +242,7 @@ class _Answer:
             "prompt_tokens": len(self.prompt),
             "cached_tokens": self.n_cached,
             "completion_tokens": len(self.written),
-            "constraint_applied": "grammar" if self._constrained else "none",
+            "constraint_applied": self._applied,
             "mean_logprob": mean,
         }
 

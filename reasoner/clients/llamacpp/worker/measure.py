@@ -11,8 +11,8 @@ import statistics
 import time
 from typing import Any
 
+from reasoner.clients.llamacpp.worker.decoder import Slice
 from reasoner.clients.llamacpp.worker.model import Model
-from reasoner.clients.llamacpp.worker.scheduler import Slice
 
 READ_TOKENS = 256
 WRITE_STEPS = 9

@@ -16,7 +16,7 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
-from reasoner.clients.llamacpp.worker.scheduler import OutOfCells, Slice
+from reasoner.clients.llamacpp.worker.decoder import OutOfCells, Slice
 from reasoner.clients.llamacpp.worker.thread_count import ThreadCount
 from reasoner.errors import BadConfig
 

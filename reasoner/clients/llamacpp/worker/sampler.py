@@ -1,16 +1,17 @@
-"""How the next token is drawn: one chain of llama.cpp's samplers per request, with its own seed, and its grammar apart.
+"""How the next token is drawn: one chain of llama.cpp's samplers per request, with its own seed, over the tokens its constraint allows.
 
-A grammar is asked about the token that was drawn, and only where it refuses are all tokens put before it and one of them drawn anew: the
-same distribution as filtering first, at a small part of the price. Knows llama.cpp's samplers; does not know sequences or batches.
+As a rule the chain sees the allowed tokens only. Where a mask may be expensive (a grammar) and the chain cuts nothing off, the token that was
+drawn is looked at instead, and one of the allowed ones is drawn where it is refused: the same distribution, at a small part of the price.
+Knows llama.cpp's samplers; does not know sequences or batches.
 
-    with closing(Sampler(vocabulary, sampling, seed=7, grammar=None)) as sampler:
+    with closing(Sampler(vocabulary, sampling, seed=7, matcher=None)) as sampler:
         token = sampler.draw(context, row)
 """
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llama_cpp
 import numpy as np
@@ -18,6 +19,9 @@ import numpy as np
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 from reasoner.errors import BadConfig
 from reasoner.types import digest
+
+if TYPE_CHECKING:
+    from reasoner.clients.llamacpp.worker.masks import Matcher
 
 PENALTY_LAST_N = 64
 
@@ -27,39 +31,64 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 class Sampler:
     """Draws the tokens of one request."""
 
-    def __init__(self, vocabulary: Vocabulary, sampling: dict[str, Any], *, seed: int, grammar: str | None) -> None:
+    def __init__(self, vocabulary: Vocabulary, sampling: dict[str, Any], *, seed: int, matcher: Matcher | None) -> None:
         self._vocabulary = vocabulary
+        self._matcher = matcher
+        cuts = sampling["temperature"] > 0 and (sampling["top_k"] > 0 or sampling["top_p"] < 1 or sampling["min_p"] > 0)
+        self._looks_first = matcher is not None and matcher.kind in {"lark", "grammar"} and not cuts
+        if matcher is not None:
+            matcher.wants_masks = not self._looks_first
         self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        self._grammar: Any = None
         try:
-            if grammar is not None:
-                self._grammar = _compiled(vocabulary, grammar)
             self._fill(sampling, seed)
         except BaseException:
             self.close()
             raise
 
     def draw(self, context: Any, row: int) -> int:
-        """Return the next token from the logits of a row of the last batch, and let the samplers take note of it."""
-        if self._grammar is None:
+        """Return the next token from the logits of a row of the last batch, and let the samplers take note of it.
+
+        Raises:
+            BadConfig: the constraint has become too large to follow.
+        """
+        if self._matcher is None:
             token: int = llama_cpp.llama_sampler_sample(self._chain, context, row)
             return token
-        candidates = _Candidates(logits_of(context, row, self._vocabulary.n_tokens))
-        drawn = candidates.draw(self._chain)
-        if not candidates.allows(self._grammar, drawn):
-            again = _Candidates(logits_of(context, row, self._vocabulary.n_tokens))
-            again.apply(self._grammar)
-            drawn = again.draw(self._chain)
-        llama_cpp.llama_sampler_accept(self._grammar, drawn)
-        llama_cpp.llama_sampler_accept(self._chain, drawn)
+        logits = logits_of(context, row, self._vocabulary.n_tokens)
+        drawn = self._draw_allowed(logits, self._matcher)
+        self.accept(drawn)
         return drawn
+
+    def accept(self, token: int) -> None:
+        """Let the samplers and the constraint take note of a token."""
+        llama_cpp.llama_sampler_accept(self._chain, token)
+        if self._matcher is not None and not self._vocabulary.ends(token):
+            self._matcher.take(token)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the constraint lets nothing follow but the end of the answer."""
+        return self._matcher is not None and self._matcher.complete
+
+    def forced(self) -> list[int]:
+        """Return the tokens that must come next because the constraint leaves no choice; they are still to be accepted."""
+        return self._matcher.forced() if self._matcher is not None else []
 
     def close(self) -> None:
         """Free the chain. Safe to call twice."""
-        for sampler in (self._chain, self._grammar):
-            if sampler is not None:
-                llama_cpp.llama_sampler_free(sampler)
-        self._chain = self._grammar = None
+        if self._chain is not None:
+            llama_cpp.llama_sampler_free(self._chain)
+        self._chain = None
+        if self._matcher is not None:
+            self._matcher.close()
+
+    def _draw_allowed(self, logits: Any, matcher: Matcher) -> int:
+        if self._looks_first:
+            drawn = _draw(self._chain, np.arange(len(logits), dtype=np.int32), logits)
+            if matcher.allows(drawn):
+                return drawn
+        allowed = matcher.allowed()
+        return int(allowed[0]) if len(allowed) == 1 else _draw(self._chain, allowed, logits[allowed])
 
     def _fill(self, sampling: dict[str, Any], seed: int) -> None:
         def add(sampler: Any) -> None:
@@ -83,28 +112,13 @@ class Sampler:
         add(llama_cpp.llama_sampler_init_dist(seed_32(seed)))
 
 
-class _Candidates:
-    """All tokens with their logits, as llama.cpp's samplers take them."""
-
-    def __init__(self, logits: Any) -> None:
-        self._data = np.empty(len(logits), dtype=_CANDIDATE)
-        self._data["id"] = np.arange(len(logits), dtype=np.int32)
-        self._data["logit"] = logits
-        self._array = _array_over(self._data)
-
-    def apply(self, sampler: Any) -> None:
-        llama_cpp.llama_sampler_apply(sampler, ctypes.byref(self._array))
-
-    def draw(self, chain: Any) -> int:
-        self.apply(chain)
-        return int(self._data["id"][self._array.selected])
-
-    def allows(self, grammar: Any, token: int) -> bool:
-        one = np.zeros(1, dtype=_CANDIDATE)
-        one["id"], one["logit"] = token, 1.0
-        array = _array_over(one)
-        llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
-        return bool(np.isfinite(one["logit"][0]))
+def _draw(chain: Any, ids: Any, logits: Any) -> int:
+    """Return the token a chain chooses among some, given with their logits."""
+    data = np.empty(len(ids), dtype=_CANDIDATE)
+    data["id"], data["logit"] = ids, logits
+    array = _array_over(data)
+    llama_cpp.llama_sampler_apply(chain, ctypes.byref(array))
+    return int(data["id"][array.selected])
 
 
 def logits_of(context: Any, row: int, n_vocab: int) -> Any:
@@ -123,14 +137,6 @@ def seed_32(seed: int) -> int:
     """Return a seed llama.cpp can hold."""
     # 2**32 - 1 itself means "draw a seed" to llama.cpp; what does not fit is hashed, not cut, so that neighbours stay apart.
     return seed if 0 <= seed < 2**32 - 1 else int(digest("seed", str(seed))[:16], 16) % (2**32 - 1)
-
-
-def _compiled(vocabulary: Vocabulary, grammar: str) -> Any:
-    compiled = llama_cpp.llama_sampler_init_grammar(vocabulary.handle, grammar.encode("utf-8", "replace"), b"root")
-    # The library adds what it gets unlooked at; a NULL in the chain is a crash at the first token.
-    if not compiled:
-        raise BadConfig("the grammar cannot be used: llama.cpp does not accept it", hint="see docs/local-models.md")
-    return compiled
 
 
 def _array_over(data: Any) -> Any:

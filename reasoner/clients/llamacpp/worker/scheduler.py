@@ -12,11 +12,10 @@ Knows tasks, sequences and the prefix tree; asks a `Decoder` to decode and each 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from reasoner.clients.llamacpp.worker.prefix_tree import Cells, Node, PrefixTree
+from reasoner.clients.llamacpp.worker.decoder import Decoder, OutOfCells, Slice, Task
+from reasoner.clients.llamacpp.worker.prefix_tree import Node, PrefixTree
 
 HEADROOM_TOKENS = 64
 """Cells a task must find free for its answer before it is let in; more it gets as it needs them."""
@@ -26,57 +25,6 @@ LOOK_EVERY_TOKENS = 64
 SHARED_BATCH = 128
 """Tokens of a step in which several tasks take part. Every token of a batch looks at the cells of all others in it, so what is gained by
 larger batches is lost again; a lone task reads as much at once as the model takes."""
-
-
-class OutOfCells(Exception):
-    """The decoder has no room for a batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Tokens of one sequence to be decoded: they take the positions from `start` on. Logits are wanted of the last one, or of none."""
-
-    seq: int
-    start: int
-    tokens: Sequence[int]
-    wants_logits: bool
-
-
-class Decoder(Cells, Protocol):
-    """What the scheduler needs of a model."""
-
-    n_cells: int
-    shares_prefixes: bool
-
-    def decode(self, slices: Sequence[Slice]) -> list[int | None]:
-        """Put a batch through; return the row of each slice's logits, None where none were wanted.
-
-        Raises:
-            OutOfCells: there is no room; nothing was changed.
-        """
-
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Let a sequence begin with the first tokens of another."""
-
-    def clear(self) -> None:
-        """Drop all sequences."""
-
-
-class Task(Protocol):
-    """One request as the scheduler sees it."""
-
-    prompt: list[int]
-    max_tokens: int
-    written: list[int]
-    alone: bool
-    """Whether nothing else may run beside it: it is suspected of having brought a worker down."""
-    discard_cache: bool
-    """Whether nobody will continue its answer: nothing of it is kept that no other request shares."""
-    n_cached: int
-    """How much of its prompt was found in the cache; set when it is let in."""
-
-    def take(self, row: int) -> bool:
-        """Draw the next token from a row of logits, append it to `written`, and tell whether the answer is complete."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +37,11 @@ class _Place:
     n_read: int
     n_shared: int
     pinned: Node | None
+    n_given: int = field(init=False)
+    """How many tokens it came with; those after them it wrote here."""
+
+    def __post_init__(self) -> None:
+        self.n_given = len(self.tokens)
 
     @property
     def n_left(self) -> int:
@@ -96,8 +49,8 @@ class _Place:
 
     @property
     def reads_prompt(self) -> bool:
-        """Whether more than the last drawn token is still to be read."""
-        return self.n_left > 1 or not self.task.written
+        """Whether more than the last drawn token is still to be read of what it came with."""
+        return self.n_read < self.n_given and (self.n_left > 1 or not self.task.written)
 
 
 @dataclass(slots=True)
@@ -107,6 +60,7 @@ class Counts:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     drawn_tokens: int = 0
+    forced_tokens: int = 0
     steps: int = 0
     preempted: int = 0
 
@@ -179,11 +133,14 @@ class Scheduler:
 
     def _draw(self, place: _Place, row: int) -> bool:
         """Let a task draw its next token; True when it is complete by that."""
+        n_before = len(place.task.written)
+        complete = place.task.take(row)
         self.counts.drawn_tokens += 1
-        if place.task.take(row):
+        self.counts.forced_tokens += max(0, len(place.task.written) - n_before - 1)
+        if complete:
             self._finish(place)
             return True
-        place.tokens.append(place.task.written[-1])
+        place.tokens += place.task.written[n_before:]
         return False
 
     def _enter_twins(self, first: _Place) -> list[_Place]:
