@@ -4,9 +4,9 @@ Three places are looked at, in this order:
 
 1. what a notebook or a script made known: `register(MyStrategy)`;
 2. our own folders: `reasoner/strategies/cot.py` is the strategy `cot`, and nothing else needs to be touched
-   (formats are spelt with hyphens: `formats/prompt_completion.py` is `prompt-completion`);
-3. installed packages, by the entry point groups `reasoner.strategies`, `reasoner.solvers`, `reasoner.clients`, `reasoner.tools` and
-   `reasoner.formats`
+   (formats and importers are spelt with hyphens: `formats/prompt_completion.py` is `prompt-completion`);
+3. installed packages, by the entry point groups `reasoner.strategies`, `reasoner.solvers`, `reasoner.clients`, `reasoner.tools`,
+   `reasoner.formats` and `reasoner.importers`
    (entry point name = registry name, value = the class or factory).
 
 Only what is asked for is imported. Knows names; does not know what a strategy or a solver does.
@@ -28,7 +28,7 @@ from typing import Any, Literal, TypeVar, get_args
 from reasoner.errors import BadConfig, BrokenPlugin, UnknownName
 from reasoner.text import shorten
 
-Kind = Literal["strategy", "solver", "client", "tool", "format"]
+Kind = Literal["strategy", "solver", "client", "tool", "format", "importer"]
 T = TypeVar("T")
 
 _PACKAGES: dict[Kind, str] = {
@@ -37,6 +37,7 @@ _PACKAGES: dict[Kind, str] = {
     "client": "reasoner.clients",
     "tool": "reasoner.tools",
     "format": "reasoner.datasets.formats",
+    "importer": "reasoner.datasets.imports",
 }
 _GROUPS: dict[Kind, str] = {
     "strategy": "reasoner.strategies",
@@ -44,6 +45,7 @@ _GROUPS: dict[Kind, str] = {
     "client": "reasoner.clients",
     "tool": "reasoner.tools",
     "format": "reasoner.formats",
+    "importer": "reasoner.importers",
 }
 _PROMPTS_GROUP = "reasoner.prompts"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,79}")
@@ -94,7 +96,7 @@ def names(kind: Kind) -> list[str]:
 
 
 def find(kind: Kind, name: str) -> Any:
-    """Return what is known by a name: a Strategy or Solver class, a client factory, a tool factory, a format class.
+    """Return what is known by a name: a Strategy or Solver class, a client factory, a tool factory, a format or importer class.
 
     Raises:
         UnknownName: nothing is; the message lists near names.
@@ -177,7 +179,7 @@ def forget() -> None:
 def _scan(kind: Kind) -> frozenset[str]:
     package = importlib.import_module(_PACKAGES[kind])
     found = (m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
-    return frozenset(name.replace("_", "-") if kind == "format" else name for name in found)
+    return frozenset(name.replace("_", "-") if kind in {"format", "importer"} else name for name in found)
 
 
 @cache

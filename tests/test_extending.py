@@ -18,6 +18,7 @@ from reasoner import registry
 from reasoner.calling.limiter import limiters_for
 from reasoner.clients import ClientOptions, open_client
 from reasoner.datasets.export import export
+from reasoner.datasets.imports import read_path
 from reasoner.errors import BadConfig
 from reasoner.store import Store
 from reasoner.strategies import Strategy
@@ -30,13 +31,14 @@ PACKAGES = {
     "solvers": "solvers",
     "reasoner/clients": "reasoner.clients",
     "reasoner/datasets/formats": "reasoner.datasets.formats",
+    "reasoner/datasets/imports": "reasoner.datasets.imports",
 }
 
 
 @pytest.fixture
 def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Add the files of the page to their packages, as if they stood in the checkout."""
-    assert len(FILES) == 6
+    assert len(FILES) == 7
     for name, code in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +108,15 @@ def test_a_puzzle_passes_the_contract(added: Path) -> None:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\d+ passed", done.stdout)
+
+
+def test_a_kind_of_log(added: Path) -> None:
+    (added / "in.jsonl").write_text('{"ask": "q", "say": "a", "tokens": 7}\n{"ask": "q", "say": "", "tokens": 0}\n')
+    with Store.open(added / "t.db") as store:
+        found = read_path(store, added / "in.jsonl")
+        assert (found.taken, found.kinds, found.skipped) == (1, {"paper-log": 1}, {"there is no answer": 1})
+        assert store.tuples("SELECT answer, completion_tokens FROM trajectories") == [("a", 7)]
+    assert "paper-log" in registry.names("importer")
 
 
 def test_a_format(added: Path) -> None:

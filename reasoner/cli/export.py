@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reasoner.cli import options as o
-from reasoner.cli.output import guarded, out, print_json, safe, say
+from reasoner.cli.output import err, guarded, out, print_json, safe, say
 from reasoner.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reasoner.datasets.select import Tally
 
 PREVIEW_ROWS = 5
@@ -24,7 +28,8 @@ def register(app: typer.Typer) -> None:
         "  reasoner export prm steps.jsonl --dry-run"
     )(export)
     app.command(
-        "import", epilog="Examples:\n\n  reasoner import train.jsonl --db other.db\n\n  reasoner import chats.jsonl --format openai-sft"
+        "import",
+        epilog="Examples:\n\n  reasoner import train.jsonl --db other.db\n\n  reasoner import logs/\n\n  reasoner import rows.csv --map prompt=question,reply=answer",
     )(import_)
     app.command(epilog="Example:\n\n  reasoner trace train.jsonl:12")(trace)
 
@@ -49,7 +54,9 @@ def export(
     since: Annotated[str, _option("--since", "Made on or after this date (UTC).")] = "",
     until: Annotated[str, _option("--until", "Made before this date (UTC).")] = "",
     records: Annotated[str, _option("--records", "Kind of record, where the format has several: conversation, pair, label, steps.")] = "",
-    thinking: Annotated[str, typer.Option("--thinking", help="What stands before the answer line: none, tags (<think>), field.")] = "none",
+    thinking: Annotated[
+        str, typer.Option("--thinking", help="Where thoughts stand: none (as they are), tags (<think>), field, reasoning_content, drop.")
+    ] = "none",
     ratings: Annotated[bool, typer.Option("--ratings", help="Add the verdict's score and reason as columns.")] = False,
     context: Annotated[bool, typer.Option("--context", help="Add a column that says what a preference was decided by.")] = False,
     labels_from: Annotated[str, typer.Option("--labels-from", help="Preferences and labels from trajectories, trees, or both.")] = "both",
@@ -147,24 +154,61 @@ def _preview(rows: list[dict[str, Any]]) -> None:
 @guarded
 def import_(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSON lines: an export of ours, OpenAI messages, or ATIF.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE|FOLDER|-", help="A log, a folder of logs, or - for standard input; what it is is found.", show_default=False
+        ),
     ],
     db: o.Db = None,
-    format_name: Annotated[str, _option("--format", "What the rows are; told from their columns otherwise.")] = "",
+    format_name: Annotated[str, _option("--format", "What the rows are, see 'reasoner list'; found from what they hold otherwise.")] = "",
+    columns: Annotated[str, _option("--map", "Columns of rows of no known kind: prompt=question,reply=model_output.")] = "",
+    root: Annotated[str, _option("--root", "Place of the list of rows in a JSON object: data.items.")] = "",
+    solver: Annotated[str, _option("--solver", "Family of the rows' problems; answers are then verified (--map problem=COLUMN).")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the first row that cannot be used.")] = False,
     json: o.Json = False,
 ) -> None:
-    """Read a file of rows into the database; answers are verified where the solver is known."""
-    from reasoner.datasets.ingest import read_file  # noqa: PLC0415
+    """Read logs of other tools, or rows of ours, into the database; what cannot be used is counted, the rest goes in."""
+    from reasoner.datasets.imports import read_path  # noqa: PLC0415
     from reasoner.store import Store  # noqa: PLC0415
 
-    with Store.open(db) as store:
-        found = read_file(store, path, format_name=format_name, command=o.command_line())
+    with ExitStack() as stack:
+        place = _spooled(stack) if str(path) == "-" else path
+        store = stack.enter_context(Store.open(db))
+        found = read_path(
+            store, place, kind=format_name, columns=columns, root=root, solver=solver, strict=strict, command=o.command_line(),
+            progress=_counting("rows read") if sys.stderr.isatty() else None,
+        )  # fmt: skip
     if json:
-        print_json({"path": str(path), "rows": found.rows, "taken": found.taken, "skipped": found.skipped})
+        facts = {name: getattr(found, name) for name in ("rows", "taken", "verified", "skipped", "places", "kinds", "bad_usage")}
+        print_json({"path": str(path), **facts})
         return
-    say(f"{path}: {found.taken} of {found.rows} rows imported")
+    kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(found.kinds.items()))
+    say(f"{path}: {found.taken} trajectories from {found.rows} rows{f' ({kinds})' if kinds else ''}, {found.verified} of them verified")
     for reason, count in found.skipped.items():
-        say(f"  skipped {count}: {reason}")
+        where = found.places.get(reason)
+        say(f"  skipped {count}: {reason}{f'; first {where}' if where else ''}")
+    if found.bad_usage:
+        say(f"  {found.bad_usage} counts of tokens, seconds or dollars cannot be right and were left out")
+
+
+def _spooled(stack: ExitStack) -> Path:
+    """Return a file with what standard input holds: it is read more than once."""
+    from shutil import copyfileobj  # noqa: PLC0415
+    from tempfile import TemporaryDirectory  # noqa: PLC0415
+
+    place = Path(stack.enter_context(TemporaryDirectory(prefix="reasoner-"))) / "standard-input"
+    with place.open("wb") as file:
+        copyfileobj(sys.stdin.buffer, file)
+    return place
+
+
+def _counting(what: str) -> Callable[[int], None]:
+    """Return what writes a count over itself on a terminal."""
+
+    def tell(n: int) -> None:
+        err.print(f"{n:,} {what}", end="\r")
+
+    return tell
 
 
 @guarded

@@ -58,7 +58,7 @@ class _Job:
         own = format_.lineage
         self.lineage = own if own == "inside" else options.lineage or own
         self.quota: dict[tuple[str, str], int] | None = None
-        if options.thinking == "field" and not format_.thinking_field:
+        if options.thinking in {"field", "reasoning_content"} and not format_.thinking_field:
             raise BadConfig(f"{format_.name} has no field for thinking", hint="use --thinking tags")
         if own != "column" and (options.ratings or options.context or options.lineage == "column"):
             raise BadConfig(f"{format_.name} allows no column of ours", hint="leave --ratings, --context and --lineage column out")
@@ -123,7 +123,7 @@ class _Job:
         """Yield (record, part, row) of all that passes."""
         used: Counter[tuple[str, str, str]] = Counter()
         taken: Counter[tuple[Any, ...]] = Counter()
-        with Hygiene(self.options, tally) as hygiene:
+        with Hygiene(self.options, tally, fields=self.format.thinking_field) as hygiene:
             for record in records(self.store, self.kind, self.filters, self.options, tally):
                 if not hygiene.passes(record):
                     continue

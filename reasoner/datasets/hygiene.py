@@ -33,8 +33,10 @@ CONTAMINATED = "it shares a run of words with the evaluation files"
 class Hygiene:
     """The state of one pass: what was seen, what was counted."""
 
-    def __init__(self, options: Options, tally: Tally) -> None:
+    def __init__(self, options: Options, tally: Tally, *, fields: bool = False) -> None:
         self._options = options
+        self._fields = fields
+        """Whether messages may have a field for their thought."""
         self._tally = tally
         self._seen = Seen()
         self._near = NearDuplicates(options.near_duplicates) if options.near_duplicates is not None else None
@@ -62,8 +64,7 @@ class Hygiene:
         if self._near is not None and written and not self._near.add("\n".join(written)):
             self._tally.leave_out(NEAR)
             return False
-        if self._options.thinking != "none":
-            thinking.apply(record, self._options.thinking)
+        thinking.apply(record, self._options.thinking, fields=self._fields)
         return True
 
     def is_first(self, whole: str, more: str = "") -> bool:

@@ -13,12 +13,12 @@ from reasoner.errors import BadConfig
 if TYPE_CHECKING:
     from pathlib import Path
 
-Thinking = Literal["none", "tags", "field"]
+Thinking = Literal["none", "tags", "field", "reasoning_content", "drop"]
 LabelSource = Literal["both", "trajectories", "trees"]
 LineageIn = Literal["", "column", "sidecar", "none"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "thinking": ("none", "tags", "field"),
+    "thinking": ("none", "tags", "field", "reasoning_content", "drop"),
     "labels_from": ("both", "trajectories", "trees"),
     "search_to_text": ("", "bfs", "dfs"),
     "secrets": ("drop", "redact", "keep"),
@@ -35,7 +35,9 @@ class Options:
     records: str = ""
     """Which kind of record, where a format takes several (`pair` for `llama-factory`); empty: the format's first."""
     thinking: Thinking = "none"
-    """Divide each reply at its answer line: `tags` writes what comes before between <think> and </think>, `field` into a key `thinking`."""
+    """Where thoughts stand. What a model thought apart: in tags (`tags`), a key `thinking` (`field`) or `reasoning_content` of the message, or
+    left out (`drop`); `none` is `reasoning_content` where the format has fields, tags otherwise. `tags` and `field` also divide a reply
+    without a thought of its own at its answer line."""
     ratings: bool = False
     """Add the verdict's score and reason as columns."""
     context: bool = False

@@ -4,17 +4,17 @@
     Pair          one prompt, a better and a worse completion   Prompt      a prompt and what verifies an answer to it
     Label         one completion, good or not                  Document    a whole trajectory, call for call
 
-Knows no store, no solver and no file format. `origin` is what splits, balance and cards count by; `lineage` says where the row came
-from; `columns` are further columns of the row (ratings, context).
+`origin` is what splits, balance and cards count by; `lineage` says where the row came from; `columns` are further columns of the row
+(ratings, context).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from reasoner.types import Message
+from reasoner.types import Message, ToolCall, ToolSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,15 +45,27 @@ class Record:
 
 @dataclass(slots=True)
 class Conversation(Record):
-    """The messages of one call, and its reply. `thinking` is set where the reply was divided into thinking and answer."""
+    """The messages of one call, and its reply. `thinking` is what was thought before it, or a part of it that was divided off."""
 
     messages: tuple[Message, ...]
     reply: str
     thinking: str = ""
+    thinking_key: str = "thinking"
+    """What a message calls its thought: `thinking` or `reasoning_content`."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
 
-    def turns(self) -> list[dict[str, str]]:
+    def turns(self) -> list[dict[str, Any]]:
         """Return all messages, the reply last, as TRL and OpenAI write them."""
-        return [*asked(self.messages), said(self.reply, self.thinking)]
+        return [*asked(self.messages, self.thinking_key), self.said()]
+
+    def said(self) -> dict[str, Any]:
+        """Return the reply as a message."""
+        return said(self.reply, self.thinking, self.thinking_key, self.tool_calls)
+
+    def offered(self) -> dict[str, Any]:
+        """Return the column of the tools the model was offered, empty where it was offered none."""
+        return {"tools": [tool_row(tool) for tool in self.tools]} if self.tools else {}
 
 
 @dataclass(slots=True)
@@ -65,6 +77,7 @@ class Pair(Record):
     rejected: str
     chosen_thinking: str = ""
     rejected_thinking: str = ""
+    thinking_key: str = "thinking"
 
 
 @dataclass(slots=True)
@@ -75,6 +88,7 @@ class Label(Record):
     completion: str
     label: bool
     thinking: str = ""
+    thinking_key: str = "thinking"
 
 
 @dataclass(slots=True)
@@ -104,21 +118,56 @@ class Document(Record):
     thoughts: list[dict[str, Any]]
 
 
-def asked(messages: tuple[Message, ...]) -> list[dict[str, str]]:
-    """Return messages as dictionaries of role and content."""
-    return [{"role": m.role, "content": m.content} for m in messages]
+def asked(messages: tuple[Message, ...], thinking_key: str = "reasoning_content") -> list[dict[str, Any]]:
+    """Return messages as TRL and OpenAI write them: role and content, and what else a message holds where it holds it."""
+    return [_message_row(m, thinking_key) if m.parts() else {"role": m.role, "content": m.content} for m in messages]
 
 
-def said(text: str, thinking: str = "") -> dict[str, str]:
-    """Return an assistant's message; `thinking` is a key of its own where there is any."""
-    return {"role": "assistant", "content": text} | ({"thinking": thinking} if thinking else {})
+def _message_row(message: Message, thinking_key: str) -> dict[str, Any]:
+    content: Any = message.content
+    if message.images:
+        content = [
+            *({"type": "image_url", "image_url": {"url": image}} for image in message.images),
+            *([{"type": "text", "text": content}] if content else []),
+        ]
+    row: dict[str, Any] = {"role": message.role, "content": content}
+    if message.reasoning:
+        row[thinking_key] = message.reasoning
+    if message.tool_calls:
+        row["tool_calls"] = list(map(_call_row, message.tool_calls))
+    if message.tool_call_id:
+        row["tool_call_id"] = message.tool_call_id
+    return row
+
+
+def said(text: str, thinking: str = "", thinking_key: str = "thinking", tool_calls: tuple[ToolCall, ...] = ()) -> dict[str, Any]:
+    """Return an assistant's message; a thought and calls of tools have keys of their own where there are any."""
+    row: dict[str, Any] = {"role": "assistant", "content": text}
+    if thinking:
+        row[thinking_key] = thinking
+    if tool_calls:
+        row["tool_calls"] = list(map(_call_row, tool_calls))
+    return row
+
+
+def _call_row(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def tool_row(tool: ToolSpec) -> dict[str, Any]:
+    """Return a tool as OpenAI and TRL write it."""
+    try:
+        parameters = json.loads(tool.parameters)
+    except ValueError:
+        parameters = {}
+    return {"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": parameters}}
 
 
 def texts(record: Record) -> tuple[str, ...]:
     """Return the texts a trainer would see that a model wrote: what duplicates and scans are about."""
     match record:
         case Conversation():
-            return (record.thinking, record.reply)
+            return (record.thinking, record.reply, *(call.arguments for call in record.tool_calls))
         case Pair():
             return (record.chosen_thinking, record.chosen, record.rejected_thinking, record.rejected)
         case Label():
@@ -126,7 +175,9 @@ def texts(record: Record) -> tuple[str, ...]:
         case Steps():
             return tuple(record.completions)
         case Document():
-            return tuple(str(call["reply"]) for call in record.calls)
+            return tuple(
+                text for call in record.calls for text in (str(call["reply"]), *([call["reasoning"]] if call.get("reasoning") else []))
+            )
         case _:
             return ()
 
@@ -135,13 +186,19 @@ def prompt_texts(record: Record) -> tuple[str, ...]:
     """Return the texts a trainer would see that were put to a model."""
     match record:
         case Conversation() | Pair() | Label() | Prompt():
-            return tuple(m.content for m in record.messages)
+            return tuple(text for m in record.messages for text in _texts_of(m))
         case Steps():
             return (record.prompt,)
         case Document():
-            return tuple({m.content: None for call in record.calls for m in call["messages"]})
+            return tuple({text: None for call in record.calls for m in call["messages"] for text in _texts_of(m)})
         case _:
             return ()
+
+
+def _texts_of(message: Message) -> tuple[str, ...]:
+    if not message.parts():
+        return (message.content,)
+    return (message.content, *([message.reasoning] if message.reasoning else []), *(call.arguments for call in message.tool_calls))
 
 
 _BY_KIND: dict[str, type[Record]] = {"pair": Pair, "label": Label, "steps": Steps, "prompt": Prompt}
@@ -152,7 +209,7 @@ def to_json(record: Record, kind: Kind) -> str:
     made = {f.name: getattr(record, f.name) for f in fields(record)}
     made["origin"] = [getattr(record.origin, f.name) for f in fields(Origin)]
     if "messages" in made:
-        made["messages"] = [[m.role, m.content] for m in made["messages"]]
+        made["messages"] = [[m.role, m.content, *([parts] if (parts := m.parts()) else [])] for m in made["messages"]]
     return json.dumps({"kind": kind, **made})
 
 
@@ -163,16 +220,23 @@ def from_json(text: str) -> Record:
     solver, family, level, models, strategies = made["origin"]
     made["origin"] = Origin(solver, family, level, tuple(models), tuple(strategies))
     if "messages" in made:
-        made["messages"] = tuple(Message(role, content) for role, content in made["messages"])
+        made["messages"] = tuple(Message.of_parts(role, content, *(parts or [{}])) for role, content, *parts in made["messages"])
     return cls(**made)
 
 
 def map_texts(record: Record, change: Callable[[str], str]) -> None:
     """Change every text of a record that a trainer would see, in place."""
+
+    def changed(m: Message) -> Message:
+        calls = tuple(ToolCall(call.id, call.name, change(call.arguments)) for call in m.tool_calls)
+        return replace(m, content=change(m.content), reasoning=change(m.reasoning) if m.reasoning else "", tool_calls=calls)
+
     if isinstance(record, Document):
         for call in record.calls:
-            call["messages"] = tuple(Message(m.role, change(m.content)) for m in call["messages"])
+            call["messages"] = tuple(map(changed, call["messages"]))
             call["reply"] = change(call["reply"])
+            if call.get("reasoning"):
+                call["reasoning"] = change(call["reasoning"])
         for thought in record.thoughts:
             for name in ("text", "content", "operation"):
                 thought[name] = change(thought[name]) if isinstance(thought[name], str) else thought[name]
@@ -182,7 +246,9 @@ def map_texts(record: Record, change: Callable[[str], str]) -> None:
         record.completions = [change(text) for text in record.completions]
         return
     if isinstance(record, (Conversation, Pair, Label, Prompt)):
-        record.messages = tuple(Message(m.role, change(m.content)) for m in record.messages)
-    for name in ("reply", "chosen", "rejected", "completion"):
-        if hasattr(record, name):
+        record.messages = tuple(map(changed, record.messages))
+    if isinstance(record, Conversation):
+        record.tool_calls = tuple(ToolCall(call.id, call.name, change(call.arguments)) for call in record.tool_calls)
+    for name in ("reply", "chosen", "rejected", "completion", "thinking", "chosen_thinking", "rejected_thinking"):
+        if getattr(record, name, None):
             setattr(record, name, change(getattr(record, name)))

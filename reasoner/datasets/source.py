@@ -17,6 +17,7 @@ from reasoner.datasets.tree import StepTree
 from reasoner.errors import UnknownName
 from reasoner.prompts import Prompts
 from reasoner.store import reading
+from reasoner.store.interning import tools_of
 from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.types import Message
 
@@ -92,7 +93,11 @@ class Source:
         lineage = self.judge.lineage(row)
         if self.options.search_to_text:
             lineage.setdefault("written_as", None)  # one shape a file
-        return Conversation(judged.origin, lineage, self.contexts.of(row), row.reply or "", columns=self._columns(judged))
+        turn, messages = row.turn, self.contexts.of(row)
+        return Conversation(
+            judged.origin, _with_thought(lineage, turn, messages), messages, turn.content, turn.reasoning, tool_calls=turn.tool_calls,
+            tools=tools_of(row.tools), columns=self._columns(judged),
+        )  # fmt: skip
 
     def _written(self, judged: Judged) -> Conversation | None:
         order: Order = "bfs" if self.options.search_to_text == "bfs" else "dfs"
@@ -147,11 +152,10 @@ class Source:
         for judged in self._rows(both=True):
             row = judged.row
             if self.options.labels_from != "trees" and row.correct is not None and self._single(judged):
-                lineage = self.judge.lineage(row)
+                messages = self.contexts.of(row)
+                lineage = _with_thought({**self.judge.lineage(row), "thought": None}, row.turn, messages)
                 columns = self._columns(judged) | self._context(row.solver)
-                yield Label(
-                    judged.origin, {**lineage, "thought": None}, self.contexts.of(row), row.reply or "", bool(row.correct), columns=columns
-                )
+                yield Label(judged.origin, lineage, messages, row.reply or "", bool(row.correct), row.reasoning or "", columns=columns)
             if self.options.labels_from != "trajectories" and row.correct:
                 tree = self._tree(judged)
                 if tree is not None:
@@ -201,7 +205,9 @@ class Source:
     def _pair(self, better: Judged, worse: Judged) -> Pair:
         good, bad = better.row, worse.row
         origin = Origin(good.solver, better.origin.family, good.level, _both(good.model, bad.model), _both(good.strategy, bad.strategy))
-        lineage = self.judge.lineage(good) | {"rejected": self.judge.lineage(bad), "chosen_thought": None, "rejected_thought": None}
+        messages = self.contexts.of(good)
+        lineage = _with_thought(self.judge.lineage(good), good.turn, messages)
+        lineage |= {"rejected": _with_thought(self.judge.lineage(bad), bad.turn, ()), "chosen_thought": None, "rejected_thought": None}
         columns: dict[str, Any] = self._context(good.solver)
         if self.options.ratings:
             columns |= {
@@ -210,7 +216,8 @@ class Source:
                 "chosen_reason": good.reason,
                 "rejected_reason": bad.reason,
             }
-        return Pair(origin, lineage, self.contexts.of(good), good.reply or "", bad.reply or "", columns=columns)
+        thoughts = good.reasoning or "", bad.reasoning or ""
+        return Pair(origin, lineage, messages, good.reply or "", bad.reply or "", *thoughts, columns=columns)
 
     def _sibling_pairs(self, judged: Judged) -> Iterator[Pair]:
         tree = self._tree(judged)
@@ -274,3 +281,8 @@ class Source:
 
 def _both(one: str, other: str) -> tuple[str, ...]:
     return (one,) if one == other else (one, other)
+
+
+def _with_thought(lineage: dict[str, Any], turn: Message, messages: tuple[Message, ...]) -> dict[str, Any]:
+    """Say in a lineage that a row holds thoughts a model told apart, so that an import does not take them for a part of the text."""
+    return {**lineage, "reasoning": True} if turn.reasoning or any(m.reasoning for m in messages) else lineage

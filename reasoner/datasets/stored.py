@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from reasoner.datasets.select import Filters, Judge, Tally
     from reasoner.store import Store
 
+NOT_JUDGED = "no verifier can judge it (--verdict any takes it as the file says)"
+
 
 def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Judge) -> Iterator[Record]:
     """Yield the stored records of a kind, in the order they were imported."""
@@ -28,15 +30,20 @@ def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Jud
     for state, instance in reading.imported_records(store, where, kind):
         tally.seen += 1
         record = from_json(json.loads(state)["record"])
-        why = _stands(record, instance, judge)
+        why = _stands(record, instance, judge, any_verdict=filters.verdict == "any")
         if why:
             tally.leave_out(why)
         else:
             yield record
 
 
-def _stands(record: Record, instance_json: str, judge: Judge) -> str:
-    """Verify what a record says, where it says it of whole answers; return why it no longer stands."""
+def _stands(record: Record, instance_json: str, judge: Judge, *, any_verdict: bool) -> str:
+    """Verify what a record says, where it says it of whole answers; return why it no longer stands.
+
+    What a file says of problems of no known solver cannot be verified; it is given out where unjudged rows are asked for.
+    """
+    if record.origin.solver == "imported":
+        return "" if any_verdict else NOT_JUDGED
     whole = not any(record.lineage.get(name) for name in ("thought", "thoughts", "chosen_thought"))
     if not whole or not isinstance(record, (Pair, Label)):
         return ""

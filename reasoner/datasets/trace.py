@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoner.datasets.export import sidecar
-from reasoner.datasets.ingest import lineage_of
+from reasoner.datasets.imports.own_export import lineage_of
 from reasoner.errors import BadConfig, CorruptRecord, DataError
 
 

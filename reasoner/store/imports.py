@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reasoner.store.interning import intern_context, intern_message, intern_settings, packed, tools_text
+from reasoner.store.interning import extend_context, intern_context, intern_message, intern_settings, packed, tools_text
 from reasoner.store.times import now
+from reasoner.text import storable
 from reasoner.types import Message, Problem, ToolSpec, Verdict, canonical_json, digest
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bo
                 now(),
             ),
         )
-    calls = {call.key: _put_call(c, read.id, call) for call in read.calls}
+    contexts = _Contexts(c)
+    calls = {call.key: _put_call(c, read.id, call, contexts) for call in read.calls}
     if read.thoughts:
         _put_thoughts(c, read.id, read.thoughts, calls)
     else:
@@ -98,11 +100,32 @@ def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bo
     return True
 
 
-def _put_call(c: Connection, trajectory_id: str, call: ReadCall) -> tuple[int, int]:
+class _Contexts:
+    """Conversations of one trajectory; what the one before began with too is not looked up again."""
+
+    def __init__(self, c: Connection) -> None:
+        self._c = c
+        self._messages: tuple[Message, ...] = ()
+        self._ids: list[int] = []
+
+    def of(self, messages: tuple[Message, ...]) -> int:
+        """Return the id of a conversation, storing what of it is new."""
+        n = next(
+            (n for n, both in enumerate(zip(self._messages, messages, strict=False)) if both[0] is not both[1]),
+            min(len(self._messages), len(messages)),
+        )
+        self._ids = self._ids[:n]
+        for depth, message in enumerate(messages[n:], start=n):
+            self._ids.append(extend_context(self._c, self._ids[-1] if self._ids else None, message, depth))
+        self._messages = messages
+        return self._ids[-1] if self._ids else intern_context(self._c, messages)
+
+
+def _put_call(c: Connection, trajectory_id: str, call: ReadCall, contexts: _Contexts) -> tuple[int, int]:
     reply_id = intern_message(c, Message.of_parts("assistant", call.reply, call.parts))
     columns: dict[str, Any] = {
         "key_bytes": packed(call.key), "attempt": 0, "trajectory_id": trajectory_id, "state": "done", "parent_thought": "", "role": "imported",
-        "ordinal": 0, "context_id": intern_context(c, call.messages), "seed": 0, "epoch": 1,
+        "ordinal": 0, "context_id": contexts.of(call.messages), "seed": 0, "epoch": 1,
         "reply_id": reply_id, "finish_reason": "stop", "created": now(), "finished": now(), "model": "", "prompt_tokens": 0,
         "completion_tokens": 0, "cached_tokens": 0, "seconds": 0.0,
     }  # fmt: skip
@@ -115,10 +138,12 @@ def _put_call(c: Connection, trajectory_id: str, call: ReadCall) -> tuple[int, i
 
 
 def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[int, int]]) -> None:
-    """Insert a root, and one thought per call below it, the last of which holds the answer."""
+    """Insert a root, and below it one thought per call, each under the one before; the last holds the answer."""
     note = None if read.note is None else canonical_json(read.note)
-    root = digest(read.id, "root")[:16]
-    first = read.calls[0].messages[-1].content if read.calls else read.problem.line
+    asked = read.calls[0].messages if read.calls else ()
+    first = storable(next((m.content for m in reversed(asked) if m.role == "user"), asked[-1].content if asked else read.problem.line))
+    path = digest("root", first)  # ids as `Trajectory` makes them
+    root = digest(read.id, path)[:16]
     message = intern_message(c, Message("user", first))
     base = {"trajectory_id": read.id, "label": "", "operation": "", "score": None}
     _insert(
@@ -127,21 +152,26 @@ def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[in
         base
         | {"id": root, "position": 0, "ordinal": 0, "role": "problem", "message_id": message, "state": note, "status": "open", "depth": 0},
     )
-    for n, (key, (call_id, reply_id)) in enumerate(calls.items()):
-        thought = digest(read.id, key)[:16]
+    parent = root
+    for n, (call_id, reply_id) in enumerate(calls.values(), start=1):
+        path = digest(path, "imported", "0")
+        thought = digest(read.id, path)[:16]
+        status = "final" if n == len(calls) else "kept"
         row = {
             "id": thought,
             "call_id": call_id,
-            "position": n + 1,
-            "ordinal": n,
+            "position": n,
+            "ordinal": 0,
             "role": "imported",
             "message_id": reply_id,
-            "status": "final",
-            "depth": 1,
+            "status": status,
+            "depth": n,
         }
         _insert(c, "thoughts", base | row)
-        c.execute("INSERT INTO thought_edges (parent, child) VALUES (?, ?)", (root, thought))
-        c.execute("UPDATE trajectories SET answer_thought = ? WHERE id = ?", (thought, read.id))
+        c.execute("INSERT INTO thought_edges (parent, child) VALUES (?, ?)", (parent, thought))
+        parent = thought
+    if calls:
+        c.execute("UPDATE trajectories SET answer_thought = ? WHERE id = ?", (parent, read.id))
 
 
 def _put_thoughts(c: Connection, trajectory_id: str, thoughts: Sequence[Mapping[str, Any]], calls: Mapping[str, tuple[int, int]]) -> None:

@@ -100,17 +100,19 @@ def intern_context(c: Connection, messages: Sequence[Message]) -> int:
     """
     context: int | None = None
     for depth, message in enumerate(messages):
-        message_id = intern_message(c, message)
-        where = (context or 0, message_id)
-        found = c.execute("SELECT id FROM contexts WHERE coalesce(parent_id, 0) = ? AND message_id = ?", where).fetchone()
-        if found is None:
-            cursor = c.execute("INSERT INTO contexts (parent_id, message_id, depth) VALUES (?, ?, ?)", (context, message_id, depth))
-            context = int(cursor.lastrowid)
-        else:
-            context = int(found[0])
+        context = extend_context(c, context, message, depth)
     if context is None:
         raise StoreError("a request without messages cannot be recorded", hint="the template needs a user block with text in it")
     return context
+
+
+def extend_context(c: Connection, parent: int | None, message: Message, depth: int) -> int:
+    """Return the id of a conversation with one more message, storing what of it is new."""
+    message_id = intern_message(c, message)
+    found = c.execute("SELECT id FROM contexts WHERE coalesce(parent_id, 0) = ? AND message_id = ?", (parent or 0, message_id)).fetchone()
+    if found is None:
+        return int(c.execute("INSERT INTO contexts (parent_id, message_id, depth) VALUES (?, ?, ?)", (parent, message_id, depth)).lastrowid)
+    return int(found[0])
 
 
 def tools_text(tools: Sequence[ToolSpec], choice: str) -> str | None:
@@ -118,6 +120,11 @@ def tools_text(tools: Sequence[ToolSpec], choice: str) -> str | None:
     if not tools and not choice:
         return None
     return canonical_json({"choice": choice, "tools": [[tool.name, tool.description, tool.parameters] for tool in tools]})
+
+
+def tools_of(text: str | None) -> tuple[ToolSpec, ...]:
+    """Return the tools in what `tools_text` wrote."""
+    return tuple(ToolSpec(*tool) for tool in json.loads(text)["tools"]) if text else ()
 
 
 def intern_settings(c: Connection, *, template_hash: str, sampling: str, constraint: str | None, tools: str | None = None) -> int:

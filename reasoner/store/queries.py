@@ -142,9 +142,10 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
         )
     }
     dag = Trajectory(trajectory_id, root_text=rows[0]["content"])
-    thoughts: dict[str, Thought] = {dag.root.id: dag.root}
+    # By the ids of the rows: what an earlier version imported has ids of another making.
+    thoughts: dict[str, Thought] = {rows[0]["id"]: dag.root}
     for row in rows:
-        if row["id"] != dag.root.id:
+        if row["id"] not in thoughts:
             thoughts[row["id"]] = dag.add(
                 thoughts[parents[row["id"]]], role=row["role"], ordinal=row["ordinal"], text=row["content"], operation=row["operation"],
                 label=row["label"], finish_reason=row["finish"] or "", mean_logprob=row["logprob"], call=row["call_key"], reasoning=row["reasoning"] or "",

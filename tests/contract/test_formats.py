@@ -13,7 +13,7 @@ import pytest
 import reasoner
 from reasoner import registry
 from reasoner.datasets.export import export, sidecar
-from reasoner.datasets.ingest import read_file
+from reasoner.datasets.imports import read_path
 from reasoner.datasets.options import Options
 from reasoner.errors import BadConfig
 from reasoner.solver import Searchable
@@ -88,10 +88,10 @@ def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: 
     (tmp_path / "again").mkdir()
     before = export(store, name, tmp_path / "out.jsonl", options=options)
     with Store.open(tmp_path / "other.db") as other:
-        found = read_file(other, tmp_path / "out.jsonl")
+        found = read_path(other, tmp_path / "out.jsonl")
         assert (found.rows, found.taken) == (before.taken, before.taken)
         after = export(other, name, tmp_path / "again" / "out.jsonl", options=options)
-        assert read_file(other, tmp_path / "out.jsonl").taken == 0, "what is there is not taken twice"
+        assert read_path(other, tmp_path / "out.jsonl").taken == 0, "what is there is not taken twice"
     assert after.left_out == {}
     for path in sorted(tmp_path.glob("*.jsonl")):
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()

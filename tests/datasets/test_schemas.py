@@ -285,13 +285,13 @@ def test_a_file_of_that_name_that_is_something_else_is_not_overwritten(store: St
 
 
 def test_messages_that_do_not_alternate_are_left_out_of_formats_that_need_it(tmp_path: Path) -> None:
-    from reasoner.datasets.ingest import read_file
+    from reasoner.datasets.imports import read_path
     from reasoner.datasets.select import Filters
 
     messages = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]
     (tmp_path / "in.jsonl").write_text(json.dumps({"messages": messages}) + "\n")
     with Store.open(tmp_path / "t.db") as opened:
-        read_file(opened, tmp_path / "in.jsonl")
+        read_path(opened, tmp_path / "in.jsonl")
         for name in ("sharegpt", "alpaca", "llama-factory"):
             tally = export(opened, name, tmp_path / "out.jsonl", Filters(verdict="any"))
             assert tally.left_out == {f"its messages cannot be written as {name}": 1}

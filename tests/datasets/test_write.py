@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import reasoner
 from reasoner.datasets import write
 from reasoner.datasets.export import export
-from reasoner.datasets.ingest import read_file
+from reasoner.datasets.imports import read_path
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters
 from reasoner.datasets.write import JsonLines, open_rows
@@ -49,7 +49,7 @@ def test_twenty_thousand_rows_of_hostile_text_come_back(tmp_path: Path) -> None:
         rows.append({"messages": [{"role": role, "content": text} for role, text in texts]})
     assert write.write_jsonl(path, rows) == 20_000
     with Store.open(tmp_path / "t.db") as store:
-        assert read_file(store, path, format_name="openai-sft").taken == 20_000
+        assert read_path(store, path, kind="openai-sft").taken == 20_000
         tally = export(store, "openai-sft", tmp_path / "out.jsonl", Filters(verdict="any"), Options(secrets="keep", special_tokens="keep"))
     assert (tally.taken, tally.left_out) == (20_000, {})
     data = (tmp_path / "out.jsonl").read_bytes()

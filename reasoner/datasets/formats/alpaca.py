@@ -23,7 +23,7 @@ class Alpaca(Format):
     def row(self, record: Conversation) -> dict[str, Any] | None:
         """Return the last question as the instruction; None where user and assistant do not alternate."""
         parts = _turns.alternate(record.messages)
-        if parts is None:
+        if parts is None or record.tool_calls:
             return None
         system, turns = parts
         texts = [m.content for m in turns]
@@ -38,4 +38,4 @@ class Alpaca(Format):
         for one, other in row.get("history") or []:
             found += [Message("user", str(one)), Message("assistant", str(other))]
         found.append(Message("user", "\n".join(part for part in (row["instruction"], row.get("input")) if part)))
-        return {"messages": tuple(found), "reply": row["output"]}
+        return {"messages": tuple(found), "reply": Message("assistant", row["output"])}

@@ -11,10 +11,15 @@ Source: https://harborframework.com/docs/trajectory-format
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from reasoner.datasets.formats import Format
 from reasoner.datasets.records import Document, Kind
+from reasoner.store.interning import message_of
+from reasoner.types import canonical_json
+
+if TYPE_CHECKING:
+    from reasoner.types import Message
 
 VERSION = "ATIF-v1.7"
 CALL_FIELDS = (
@@ -25,7 +30,9 @@ CALL_FIELDS = (
 THOUGHT_FIELDS = ("id", "position", "ordinal", "role", "label", "operation", "state", "score", "status", "depth", "call")
 PROBLEM_FIELDS = ("problem_id", "solver", "instance", "line", "level")
 END_FIELDS = ("status", "answer", "answer_thought", "error", "error_kind", "dag_hash", "calls", "seconds", "created", "finished")
-SOURCES = {"system": "system", "user": "user", "assistant": "agent"}
+LATER_FIELDS = ("reasoning_tokens", "usage_estimated", "tools")
+"""The same, where they say something: most calls have none of them."""
+SOURCES = {"system": "system", "user": "user", "assistant": "agent", "tool": "user"}
 
 
 class Atif(Format):
@@ -76,10 +83,9 @@ def _steps(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for call in calls:
         context: list[int] = []
         for message in call["messages"]:
-            place = (message.role, message.content)
+            place = (message.role, canonical_json([message.content, message.parts()]))
             if place not in known:
-                given = {"extra": {"given": True}} if message.role == "assistant" else {}
-                known[place] = add(SOURCES[message.role], message.content, **given)
+                known[place] = add(SOURCES[message.role], message.content, **_given(message))
             context.append(known[place])
         metrics = {
             "prompt_tokens": call["prompt_tokens"],
@@ -88,10 +94,47 @@ def _steps(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         if call["cost"] is not None:
             metrics["cost_usd"] = call["cost"]
-        extra = {"call": call["key"], "context": context, **{name: call[name] for name in CALL_FIELDS}}
-        at = add("agent", call["reply"], timestamp=call["finished"], model_name=call["model"], metrics=metrics, extra=extra)
-        known.setdefault(("assistant", call["reply"]), at)
+        turn = message_of("assistant", call["reply"], call["parts"], call["reasoning"])
+        extra = {"call": call["key"], "context": context, **{name: call[name] for name in CALL_FIELDS}, **_parts(turn)}
+        extra |= {name: call[name] for name in LATER_FIELDS if call[name]}
+        at = add(
+            "agent", call["reply"], **_fields(turn), timestamp=call["finished"], model_name=call["model"], metrics=metrics, extra=extra
+        )
+        known.setdefault(("assistant", canonical_json([turn.content, turn.parts()])), at)
     return steps
+
+
+def _given(message: Message) -> dict[str, Any]:
+    """Return what a step of a message that was put to the model has besides its text."""
+    if message.role == "tool":
+        return {"extra": {"role": "tool", **_parts(message)}}
+    extra = {**({"given": True} if message.role == "assistant" else {}), **_parts(message)}
+    return {**_fields(message), **({"extra": extra} if extra else {})}
+
+
+def _parts(message: Message) -> dict[str, Any]:
+    """Return a message's parts as they are, for reading back; ATIF's own fields hold calls of tools in another form."""
+    parts = message.parts()
+    return {"parts": parts} if parts else {}
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    """Return the thought and the calls of tools of an agent's step, as ATIF has them."""
+    made: dict[str, Any] = {"reasoning_content": message.reasoning} if message.reasoning else {}
+    if message.tool_calls:
+        made["tool_calls"] = [
+            {"tool_call_id": call.id, "function_name": call.name, "arguments": _arguments(call.arguments)} for call in message.tool_calls
+        ]
+    return made
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """Return arguments as an object; what a model wrote may be none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else {"text": text}
 
 
 def _thought(row: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Axolotl(Format):
             return {"prompt": record.prompt, "completions": record.completions, "labels": record.labels}
         if isinstance(record, Pair):
             return {"messages": asked(record.messages), "chosen": said(record.chosen), "rejected": said(record.rejected)}
-        return {"messages": record.turns()}
+        return {"messages": record.turns(), **record.offered()}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row; its columns tell its kind."""
@@ -41,4 +41,4 @@ class Axolotl(Format):
                 "chosen": _turns.reply(row["chosen"]),
                 "rejected": _turns.reply(row["rejected"]),
             }
-        return _turns.conversation(row["messages"])
+        return _turns.conversation(row["messages"], row.get("tools"))

@@ -22,9 +22,9 @@ class Dpo(Format):
     def row(self, record: Pair) -> dict[str, Any]:
         """Return prompt, chosen and rejected as message lists, all three of one shape."""
         return {
-            "prompt": asked(record.messages),
-            "chosen": [said(record.chosen, record.chosen_thinking)],
-            "rejected": [said(record.rejected, record.rejected_thinking)],
+            "prompt": asked(record.messages, record.thinking_key),
+            "chosen": [said(record.chosen, record.chosen_thinking, record.thinking_key)],
+            "rejected": [said(record.rejected, record.rejected_thinking, record.thinking_key)],
         }
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class Kto(Format):
 
     def row(self, record: Label) -> dict[str, Any]:
         """Return prompt, completion and label."""
-        return {"prompt": asked(record.messages), "completion": [said(record.completion, record.thinking)], "label": record.label}
+        said_ = said(record.completion, record.thinking, record.thinking_key)
+        return {"prompt": asked(record.messages, record.thinking_key), "completion": [said_], "label": record.label}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -29,7 +29,7 @@ class LlamaFactory(Format):
     def row(self, record: Conversation | Pair | Label) -> dict[str, Any] | None:
         """Return the row of the record's kind; None where user and assistant do not alternate."""
         parts = _turns.alternate(record.messages)
-        if parts is None:
+        if parts is None or (isinstance(record, Conversation) and record.tool_calls):
             return None
         system, turns = parts
         if isinstance(record, Pair):
@@ -43,7 +43,7 @@ class LlamaFactory(Format):
         """Read a row; its columns tell its kind."""
         found = _turns.from_sharegpt(row["conversations"], row.get("system"))
         if "chosen" in row:
-            return {"messages": found, "chosen": str(row["chosen"]["value"]), "rejected": str(row["rejected"]["value"])}
+            return {"messages": found, **{side: Message("assistant", str(row[side]["value"])) for side in ("chosen", "rejected")}}
         made = _turns.conversation([{"role": m.role, "content": m.content} for m in found])
         return {"messages": made["messages"], "completion": made["reply"], "label": bool(row["kto_tag"])} if "kto_tag" in row else made
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from reasoner.datasets.formats import Format, _turns
-from reasoner.datasets.records import Conversation, Kind, asked, said
+from reasoner.datasets.records import Conversation, Kind, asked
 
 
 class PromptCompletion(Format):
@@ -21,8 +21,12 @@ class PromptCompletion(Format):
 
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return prompt and completion as message lists."""
-        return {"prompt": asked(record.messages), "completion": [said(record.reply, record.thinking)]}
+        return {"prompt": asked(record.messages, record.thinking_key), "completion": [record.said()], **record.offered()}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""
-        return {"messages": _turns.messages(row["prompt"]), "reply": _turns.reply(row["completion"])}
+        return {
+            "messages": _turns.messages(row["prompt"]),
+            "reply": _turns.reply(row["completion"]),
+            "tools": _turns.tools(row.get("tools")),
+        }

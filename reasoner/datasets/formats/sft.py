@@ -22,8 +22,8 @@ class Sft(Format):
 
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return messages ending with the assistant's reply."""
-        return {"messages": record.turns()}
+        return {"messages": record.turns(), **record.offered()}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""
-        return _turns.conversation(row["messages"])
+        return _turns.conversation(row["messages"], row.get("tools"))

@@ -22,7 +22,7 @@ class ShareGpt(Format):
     def row(self, record: Conversation) -> dict[str, Any] | None:
         """Return the conversation; None where user and assistant do not alternate."""
         parts = _turns.alternate(record.messages)
-        if parts is None:
+        if parts is None or record.tool_calls:
             return None
         system, turns = parts
         return {"conversations": _turns.sharegpt([*turns, Message("assistant", record.reply)]), "system": system}

@@ -1,8 +1,9 @@
-"""Import: files of other origin are kept as they are, damaged ones are refused at their line, and nothing a file says is believed."""
+"""Import: files of other origin are kept as they are, what cannot be used is counted, and nothing a file says is believed."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from reasoner.datasets.export import export
-from reasoner.datasets.ingest import read_file
+from reasoner.datasets.imports import read_path
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters
 from reasoner.datasets.trace import origins, parse_place
@@ -18,8 +19,8 @@ from reasoner.errors import BadConfig, CorruptRecord, DataError
 from reasoner.runs.runner import Outcome
 from reasoner.session import Session
 from reasoner.store import Store
-from reasoner.store.queries import load_trajectory
-from reasoner.types import Answer
+from reasoner.store.queries import load_trajectory, prompt_of
+from reasoner.types import Answer, ToolCall
 
 
 def lines(path: Path, *rows: Any) -> Path:
@@ -35,7 +36,7 @@ def talk(*texts: str) -> dict[str, Any]:
 def test_conversations_of_other_origin(tmp_path: Path) -> None:
     path = lines(tmp_path / "in.jsonl", talk("be brief", "hello", "hi"), talk("be brief", "one", "two", "three", "four"))
     with Store.open(tmp_path / "t.db") as store:
-        found = read_file(store, path, format_name="openai-sft", command="reasoner import in.jsonl")
+        found = read_path(store, path, kind="openai-sft", command="reasoner import in.jsonl")
         assert (found.rows, found.taken) == (2, 2)
         assert export(store, "openai-sft", tmp_path / "out.jsonl").taken == 0, "nothing verified them"
         assert export(store, "openai-sft", tmp_path / "out.jsonl", Filters(verdict="any")).taken == 2
@@ -54,7 +55,7 @@ def test_the_columns_tell_the_format(tmp_path: Path) -> None:
     ]
     for number, row in enumerate(rows):
         with Store.open(tmp_path / f"{number}.db") as store:
-            assert read_file(store, lines(tmp_path / "in.jsonl", row)).taken == 1
+            assert read_path(store, lines(tmp_path / "in.jsonl", row)).taken == 1
             (made,) = store.rows("SELECT answer FROM trajectories")
             assert made == {"answer": "a"}
 
@@ -64,41 +65,45 @@ def test_the_columns_tell_the_format(tmp_path: Path) -> None:
     [
         ("{", "no JSON"),
         ("[1]", "no JSON object"),
-        ("[" * 100_000, "no JSON"),
-        ('{"a": 1}', "no known format"),
+        ("[" * 100_000, "no JSON|nests too deep"),
+        ('{"a": 1}', "no known kind"),
         ('{"messages": []}', "no list of messages"),
-        ('{"messages": [{"role": "user", "content": "q"}]}', "end with an assistant"),
-        ('{"messages": [{"role": "tool", "content": "q"}, {"role": "assistant", "content": "a"}]}', "role 'tool'"),
-        ('{"messages": [{"role": "user", "content": [1]}, {"role": "assistant", "content": "a"}]}', "is no text"),
-        ('{"messages": 7}', "no list of messages"),
-        ('{"conversations": [{"from": "alien", "value": "q"}]}', "cannot be read"),
+        ('{"messages": [{"role": "user", "content": "q"}]}', "no reply"),
+        ('{"messages": [{"role": "alien", "content": "q"}, {"role": "assistant", "content": "a"}]}', "role that is not known"),
+        ('{"messages": [{"role": "user", "content": [1]}, {"role": "assistant", "content": "a"}]}', "neither text nor an object"),
+        ('{"messages": [7]}', "is no object"),
+        ('{"conversations": [{"from": "alien", "value": "q"}]}', "role that is not known"),
         ('{"prompt": "q", "completions": ["a"], "labels": []}', "one length"),
-        ('{"prompt": "q", "completions": ["a"], "labels": [true]}', "no lineage"),
         ('{"schema_version": "ATIF-v9", "steps": []}', "not known"),
         ('{"schema_version": "ATIF-v1.4", "steps": [{"source": "robot"}], "agent": {}}', "no list of steps"),
         ('{"schema_version": "ATIF-v1.4", "steps": [], "agent": {}}', "no step"),
         (
             '{"schema_version": "ATIF-v1.4", "agent": {"name": "reasoner"}, "extra": {"problem": 1, "end": 1, "thoughts": 1}, "steps": []}',
-            "no row",
+            "does not hold what reasoner writes",
         ),
+        ('{"messages": [], "lineage": {"trajectory": "x"}}', "no list of messages"),
     ],
 )
-def test_damaged_lines_are_named(tmp_path: Path, line: str, why: str) -> None:
+def test_damaged_lines_are_counted_and_refused_where_that_is_asked(tmp_path: Path, line: str, why: str) -> None:
     path = tmp_path / "in.jsonl"
-    path.write_text(f"{line}\n")
-    with Store.open(tmp_path / "t.db") as store, pytest.raises(CorruptRecord, match=f"line 1.*{why}"):
-        read_file(store, path)
-
-
-def test_what_stood_before_a_damaged_line_is_kept_and_the_rest_can_follow(tmp_path: Path) -> None:
-    path = tmp_path / "in.jsonl"
-    path.write_text(json.dumps(talk("s", "q", "a")) + "\n{broken\n")
+    path.write_text(f"{json.dumps(talk('s', 'q', 'a'))}\n{line}\n{json.dumps(talk('s', 'q', 'b'))}\n")
     with Store.open(tmp_path / "t.db") as store:
-        with pytest.raises(CorruptRecord, match="line 2"):
-            read_file(store, path)
-        assert store.rows("SELECT count(*) AS n FROM trajectories") == [{"n": 1}]
-        with pytest.raises(DataError, match="cannot read"):
-            read_file(store, tmp_path / "none.jsonl")
+        found = read_path(store, path)
+        assert (found.rows, found.taken, sum(found.skipped.values())) == (3, 2, 1)
+        ((reason, place),) = found.places.items()
+        assert re.search(why, reason)
+        assert place == "in.jsonl, line 2"
+        with pytest.raises(CorruptRecord, match=f"line 2.*(?:{why})"):
+            read_path(store, path, strict=True)
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "t.db") as store:
+        with pytest.raises(DataError, match="no file or folder"):
+            read_path(store, tmp_path / "none.jsonl")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(DataError, match="holds no file of data"):
+            read_path(store, tmp_path / "empty")
 
 
 def said(search: Callable[..., Outcome], text: str) -> Outcome:
@@ -121,9 +126,9 @@ def test_a_forged_verdict_is_not_believed(search: Callable[..., Outcome], tmp_pa
         path.write_text(path.read_text().replace("9 -> 10 -> 20", "9 -> 18 -> 99"))
     with Store.open(tmp_path / "u.db") as store:
         for name in ("a", "s"):
-            read_file(store, tmp_path / f"{name}.jsonl")
+            read_path(store, tmp_path / f"{name}.jsonl")
             assert store.rows("SELECT correct FROM verdicts") == [{"correct": 0}]
-        read_file(store, tmp_path / "k.jsonl")
+        read_path(store, tmp_path / "k.jsonl")
         tally = export(store, "kto", tmp_path / "o.jsonl", Filters(solver="number_path"), Options(labels_from="trajectories"))
     assert tally.left_out["it no longer verifies"] == 1
 
@@ -134,7 +139,7 @@ def test_an_atif_document_of_ours_is_the_same_trajectory(search: Callable[..., O
         export(store, "atif", tmp_path / "a.jsonl")
         before = load_trajectory(store, outcome.trajectory_id)
     with Store.open(tmp_path / "u.db") as store:
-        read_file(store, tmp_path / "a.jsonl")
+        read_path(store, tmp_path / "a.jsonl")
         after = load_trajectory(store, outcome.trajectory_id)
         (row,) = store.rows("SELECT dag_hash FROM trajectories")
     assert before.hash() == after.hash() == outcome.dag_hash == row["dag_hash"]
@@ -159,16 +164,18 @@ ATIF = {
 
 def test_atif_of_another_tool_becomes_a_chain_of_calls(tmp_path: Path) -> None:
     with Store.open(tmp_path / "t.db") as store:
-        assert read_file(store, lines(tmp_path / "in.jsonl", ATIF)).taken == 1
+        assert read_path(store, lines(tmp_path / "in.jsonl", ATIF)).taken == 1
         calls = store.rows("SELECT c.prompt_tokens, m.content FROM calls c JOIN messages m ON m.id = c.reply_id ORDER BY c.id")
         assert [call["prompt_tokens"] for call in calls] == [9, 0]
-        assert calls[0]["content"].startswith("hm\nI look.\n")
-        assert '"function_name": "ls"' in calls[0]["content"]
-        assert '"a b"' in calls[0]["content"]
+        assert calls[0]["content"] == "I look."
+        first = prompt_of(store, store.rows("SELECT max(context_id) AS n FROM calls")[0]["n"])[2]
+        assert (first.reasoning, first.tool_calls) == ("hm", (ToolCall("c", "ls", "{}"),))
         tally = export(store, "sft", tmp_path / "out.jsonl", Filters(verdict="any"))
         assert tally.counts["model"] == {"m": 1}
     (row,) = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [m["role"] for m in row["messages"]] == ["system", "user", "assistant", "user", "assistant"]
+    assert [m["role"] for m in row["messages"]] == ["system", "user", "assistant", "tool", "user", "assistant"]
+    assert row["messages"][2]["tool_calls"] == [{"id": "c", "type": "function", "function": {"name": "ls", "arguments": "{}"}}]
+    assert row["messages"][3] == {"role": "tool", "content": "a b", "tool_call_id": "c"}
     assert row["messages"][-1]["content"] == "a and b"
 
 
@@ -219,7 +226,7 @@ def test_searches_of_several_calls_come_back(search: Callable[..., Outcome], tmp
         tally = export(store, name, tmp_path / "o.jsonl", options=options)
         assert tally.taken > 0
     with Store.open(tmp_path / "u.db") as store:
-        assert read_file(store, tmp_path / "o.jsonl").taken == tally.taken
+        assert read_path(store, tmp_path / "o.jsonl").taken == tally.taken
         if name == "atif":
             assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
         export(store, name, tmp_path / "again" / "o.jsonl", options=Options() if name == "sft" else options)
