@@ -14,7 +14,6 @@ Every verdict is the solver's. The table grows in DIR/table.md, the figures behi
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import math
 import random
@@ -24,8 +23,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from reasoner import registry
-from reasoner.api.solve import Setup, execute
+from reasoner import registry, run
 from reasoner.clients import ClientOptions
 from reasoner.comparison import wilson
 from reasoner.datasets.export import export
@@ -125,14 +123,14 @@ class Loop:
         """Let the teacher write a file of rows for each method: of the same problems, those that all these methods can write down."""
         strategies = [spec for method in files for spec in parse_strategies(METHODS[method])]
         with tempfile.TemporaryDirectory() as scratch:
-            tried = asyncio.run(execute(drawn, strategies, ["teacher"], Setup(db=Path(scratch) / "t.db")))
-        failed = {outcome.problem.id for outcome in tried.outcomes if not outcome.correct}
+            tried = run(drawn, strategies, "teacher", db=Path(scratch) / "t.db")
+        failed = {outcome.problem.id for outcome in tried.results if not outcome.correct}
         kept = [problem for problem in drawn if problem.id not in failed]
         db = self.folder / "teacher.db"
-        run = asyncio.run(execute(kept, strategies, ["teacher"], Setup(db=db))).run_id
+        run_id = run(kept, strategies, "teacher", db=db).run_id
         with Store.open(db) as store:
             for method, file in files.items():
-                export(store, "prompt-completion", file, Filters(run=run, strategy=METHODS[method]))
+                export(store, "prompt-completion", file, Filters(run=run_id, strategy=METHODS[method]))
 
     def tuned(self, name: str, data: Path, *, method: str, seed: int, tokens: int = 0, start: Path | None = None) -> Path:
         """Train one adapter, or take the one that is there."""
@@ -171,18 +169,18 @@ class Loop:
     def asked(self, name: str, problems: list[Problem], strategy: str, adapter: Path | None, *, samples: int = 1, heat: float = 0.0) -> Any:
         """Ask a model about problems; answers that are in the store already are not asked for again."""
         self.check_time()
-        setup = Setup(
-            db=self.folder / "answers.db", samples=samples, sampling=Sampling(temperature=heat, max_tokens=self.chosen.answer_tokens),
+        report = run(
+            problems, strategy, "local", db=self.folder / "answers.db", samples=samples,
+            sampling=Sampling(temperature=heat, max_tokens=self.chosen.answer_tokens),
             options=ClientOptions(adapter=adapter, threads=self.chosen.threads),
         )  # fmt: skip
-        report = asyncio.run(execute(problems, parse_strategies(strategy), ["local"], setup))
         if samples == 1:
             self.results[name] = [
                 {
                     "problem": o.problem.line, "solver": o.problem.solver, "level": o.problem.level, "correct": o.correct,
-                    "tokens": o.spent.completion_tokens, "answer": o.answer,
+                    "tokens": o.spent.completion_tokens, "answer": o.text,
                 }
-                for o in report.outcomes
+                for o in report.results
             ]  # fmt: skip
             self.save()
         return report
@@ -243,7 +241,7 @@ class Loop:
         with Store.open(self.folder / "answers.db") as store:
             export(store, "prompt-completion", own, Filters(run=report.run_id, verdict="correct"))
         n_own = sum(1 for _ in own.open(encoding="utf-8"))
-        print(f"second turn: {n_own} right answers of {len(report.outcomes)}", flush=True)
+        print(f"second turn: {n_own} right answers of {len(report.results)}", flush=True)
         if not n_own:
             return
         before = self.folder / "joint.bfs.jsonl"

@@ -15,15 +15,25 @@ from typing import TYPE_CHECKING, Any
 from reasoner.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from reasoner.api.resume import Replayed, afork, aresume, fork, replay, resume
-    from reasoner.api.solve import Bench, Setup, abench, acompare, asolve, bench, compare, compare_run, solve
+    from reasoner.api.bench import Bench, abench, arun, bench, run
+    from reasoner.api.compare import acompare, compare, compare_run
+    from reasoner.api.replay import Replayed, areplay, replay
+    from reasoner.api.resume import afork, aresume, fork, resume
+    from reasoner.api.settings import RunSettings
+    from reasoner.api.solve import aask, ask, asolve, solve
+    from reasoner.api.translate import Translated, atranslate, translate
     from reasoner.budget import Budget, Limits, Price
     from reasoner.clients import ClientOptions, open_client
     from reasoner.comparison.comparison import Comparison
     from reasoner.errors import ReasonerError
     from reasoner.prompts import Prompts
     from reasoner.registry import register
-    from reasoner.runs.runner import Outcome, Report, Runner
+    from reasoner.runs.events import Note, Started, ThoughtAdded, TrajectoryClosed
+    from reasoner.runs.options import RunOptions
+    from reasoner.runs.plan import Plan
+    from reasoner.runs.pool import ModelPool
+    from reasoner.runs.results import Report, Result
+    from reasoner.runs.runner import Run, open_run
     from reasoner.session import Session
     from reasoner.solver import Searchable, Solver
     from reasoner.store import Store
@@ -35,7 +45,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Answer": "types",
-    "Bench": "api.solve",
+    "Bench": "api.bench",
     "Budget": "budget",
     "Client": "types",
     "ClientOptions": "clients",
@@ -43,43 +53,59 @@ _HOME = {
     "Completion": "types",
     "Limits": "budget",
     "Message": "types",
+    "ModelPool": "runs.pool",
     "Move": "types",
-    "Outcome": "runs.outcomes",
+    "Note": "runs.events",
+    "Plan": "runs.plan",
     "Price": "budget",
     "Problem": "types",
     "Prompts": "prompts",
     "ReasonerError": "errors",
-    "Replayed": "api.resume",
-    "Report": "runs.outcomes",
+    "Replayed": "api.replay",
+    "Report": "runs.results",
     "Request": "types",
-    "Runner": "runs.runner",
+    "Result": "runs.results",
+    "Run": "runs.runner",
+    "RunOptions": "runs.options",
+    "RunSettings": "api.settings",
     "Sampling": "types",
     "Searchable": "solver",
     "Session": "session",
-    "Setup": "api.solve",
     "Solver": "solver",
+    "Started": "runs.events",
     "Store": "store",
     "Strategy": "strategies",
     "Thought": "trajectory",
+    "ThoughtAdded": "runs.events",
     "Tool": "tools",
     "Trajectory": "trajectory",
+    "TrajectoryClosed": "runs.events",
+    "Translated": "api.translate",
     "Usage": "types",
     "Verdict": "types",
-    "abench": "api.solve",
-    "acompare": "api.solve",
+    "aask": "api.solve",
+    "abench": "api.bench",
+    "acompare": "api.compare",
     "afork": "api.resume",
+    "areplay": "api.replay",
     "aresume": "api.resume",
+    "arun": "api.bench",
+    "ask": "api.solve",
     "asolve": "api.solve",
-    "bench": "api.solve",
-    "compare": "api.solve",
-    "compare_run": "api.solve",
+    "atranslate": "api.translate",
+    "bench": "api.bench",
+    "compare": "api.compare",
+    "compare_run": "api.compare",
     "fork": "api.resume",
     "open_client": "clients",
+    "open_run": "runs.runner",
     "register": "registry",
-    "replay": "api.resume",
+    "replay": "api.replay",
     "resume": "api.resume",
+    "run": "api.bench",
     "solve": "api.solve",
     "tool": "tools",
+    "translate": "api.translate",
 }
 
 __all__ = [
@@ -92,8 +118,10 @@ __all__ = [
     "Completion",
     "Limits",
     "Message",
+    "ModelPool",
     "Move",
-    "Outcome",
+    "Note",
+    "Plan",
     "Price",
     "Problem",
     "Prompts",
@@ -101,34 +129,48 @@ __all__ = [
     "Replayed",
     "Report",
     "Request",
-    "Runner",
+    "Result",
+    "Run",
+    "RunOptions",
+    "RunSettings",
     "Sampling",
     "Searchable",
     "Session",
-    "Setup",
     "Solver",
+    "Started",
     "Store",
     "Strategy",
     "Thought",
+    "ThoughtAdded",
     "Tool",
     "Trajectory",
+    "TrajectoryClosed",
+    "Translated",
     "Usage",
     "Verdict",
+    "aask",
     "abench",
     "acompare",
     "afork",
+    "areplay",
     "aresume",
+    "arun",
+    "ask",
     "asolve",
+    "atranslate",
     "bench",
     "compare",
     "compare_run",
     "fork",
     "open_client",
+    "open_run",
     "register",
     "replay",
     "resume",
+    "run",
     "solve",
     "tool",
+    "translate",
 ]
 
 

@@ -175,15 +175,15 @@ class Budget:
         calls = self.spent.calls + len(self.held) + 1
         tokens = self.spent.tokens + sum(h.reserve.tokens for h in self.held) + reserve.tokens
         if limits.calls is not None and calls > limits.calls:
-            raise BudgetExhausted(f"the budget of {limits.calls} calls is used up", hint="raise --max-calls")
+            raise BudgetExhausted(f"the budget of {limits.calls} calls is used up", hint="raise `max_calls`")
         if limits.tokens is not None and tokens > limits.tokens:
             raise BudgetExhausted(
                 f"the next call may bring the trajectory to {tokens} tokens, over its budget of {limits.tokens}",
-                hint="raise --max-total-tokens or lower --max-tokens",
+                hint="raise `max_total_tokens` or lower `max_tokens`",
             )
         if limits.seconds is not None and self.spent.seconds >= limits.seconds:
             raise BudgetExhausted(
-                f"the budget of {limits.seconds:g} s is used up ({self.spent.seconds:.1f} s spent)", hint="raise --max-seconds"
+                f"the budget of {limits.seconds:g} s is used up ({self.spent.seconds:.1f} s spent)", hint="raise `max_seconds`"
             )
         if limits.cost is not None:
             self._check_cost(limits.cost, reserve)
@@ -198,7 +198,7 @@ class Budget:
             raise unpriced("this model")
         if sum(known) > limit:
             raise BudgetExhausted(
-                f"the next call may bring the trajectory to ${sum(known):.4f}, over its budget of ${limit:.4f}", hint="raise --max-cost"
+                f"the next call may bring the trajectory to ${sum(known):.4f}, over its budget of ${limit:.4f}", hint="raise `max_cost`"
             )
 
 
@@ -218,7 +218,7 @@ def unpriced(model: str) -> BadConfig:
     """Return the error for a money budget over calls whose price nobody knows."""
     return BadConfig(
         f"a money budget is set but the price of {model} is unknown",
-        hint="name it in --prices FILE, or let its calls count as free with --allow-unpriced",
+        hint="name it in `prices` FILE, or let its calls count as free with `allow_unpriced`",
     )
 
 

@@ -23,7 +23,7 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  │  └─ UnreadableAnswer          an answer that was paid for, and whose text cannot be read: another would be no better
 │  ├─ ContextTooLong               prompt and answer do not fit in the model's context (carries both numbers)
 │  ├─ EngineLost                   the local engine died three times on the same request
-│  └─ OutcomeUnknown               a call was under way when its process ended, and may have been billed (--on-unknown)
+│  └─ OutcomeUnknown               a call was under way when its process ended, and may have been billed (`on_unknown`)
 ├─ ModelOutputError                the model: strategies may recover
 │  ├─ NoAnswerFound
 │  └─ Unparseable
@@ -49,6 +49,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pydantic import ValidationError
 
     from reasoner.types import Answer, Completion
 
@@ -100,6 +102,51 @@ class BrokenPlugin(UsageError):
 
 class BadConfig(UsageError):
     """A parameter has a value it cannot have."""
+
+
+def what_is_wrong(error: ValidationError) -> tuple[str, object, str]:
+    """Return (field, value, what is wrong with it) of the first fault that pydantic found, in plain words.
+
+    >>> from pydantic import TypeAdapter
+    >>> try: TypeAdapter(int).validate_python("many")
+    ... except ValueError as error: what_is_wrong(error)
+    ('', 'many', 'it is no whole number')
+    """
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    words = _FAULTS.get(first["type"])
+    if words is None:
+        text = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        words = text[:1].lower() + text[1:].replace("{", "(").replace("}", ")")
+    context = {name: value for name, value in first.get("ctx", {}).items() if name != "error"}
+    return where, first["input"], words.format(**context) if context else words
+
+
+_FAULTS = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such field",
+    "int_parsing": "it is no whole number",
+    "int_type": "it is no whole number",
+    "int_from_float": "it is no whole number",
+    "float_parsing": "it is no number",
+    "float_type": "it is no number",
+    "finite_number": "it is no finite number",
+    "bool_parsing": "it is neither true nor false",
+    "bool_type": "it is neither true nor false",
+    "string_type": "it is no text",
+    "path_type": "it is no path",
+    "list_type": "it is no list",
+    "tuple_type": "it is no list",
+    "dict_type": "it is no table of names and values",
+    "literal_error": "it is one of {expected}",
+    "enum": "it is one of {expected}",
+    "greater_than": "it is greater than {gt}",
+    "greater_than_equal": "it is at least {ge}",
+    "less_than": "it is less than {lt}",
+    "less_than_equal": "it is at most {le}",
+    "json_invalid": "it is no JSON: {error}",
+}
+"""Pydantic's kinds of faults, said as a rule about the value."""
 
 
 class BadInstance(UsageError):

@@ -131,6 +131,10 @@ class Solver(ABC, Generic[I]):
         """Return worked examples as (instance, answer text) where this family has its own; None where those of `corpora/shots` are meant."""
         return None
 
+    def output_schema(self, instance: I) -> Mapping[str, Any] | None:  # noqa: ARG002 - for those that override it
+        """Return the JSON schema that the answer is to conform to; None where any text will do."""
+        return None
+
     @abstractmethod
     def verify(self, instance: I, text: str) -> Verdict:
         """Judge an answer text exactly: the whole sequence of moves, not only its end. Never raises on any text."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,6 +69,11 @@ class ChatSolver(Solver[Chat]):
         system = "\n\n".join(turn.content for turn in before if turn.role == "system")
         turns = [{"role": turn.role, "content": turn.content} for turn in before if turn.role != "system"]
         return {"system": system, "turns": turns, "last": last.content}
+
+    def output_schema(self, instance: Chat) -> Mapping[str, Any] | None:
+        """Return the schema the client asked for."""
+        schema: Mapping[str, Any] | None = json.loads(instance.output_schema) if instance.output_schema else None
+        return schema
 
     def verify(self, instance: Chat, text: str) -> Verdict:  # noqa: ARG002 - nothing is judged
         """Say that nothing is judged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
@@ -17,12 +18,12 @@ from fault_server import Fault, FaultServer, chat, error_body
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoner.api import solve as api
+import reasoner
 from reasoner.calling.retry import RetryPolicy
 from reasoner.clients import ClientOptions
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import ContextTooLong, KeyRefused, QuotaExhausted, StreamCut
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.session.context_fit import less
 from reasoner.store import Store
 from reasoner.types import Completion, Message, Request, Usage
@@ -48,12 +49,12 @@ class Narrow(ScriptedClient):
         return self._reply
 
 
-def solve(db: Path, strategy: str, client: Any, **setup: Any) -> Outcome:
-    return api.solve("number_path", "2 9 20", strategy=strategy, model=client, db=db, retry=QUICK, **setup)
+def solve(db: Path, strategy: str, client: Any, **setup: Any) -> Result:
+    return reasoner.solve("number_path", "2 9 20", strategy=strategy, model=client, db=db, retry=QUICK, **setup)
 
 
 def calls(db: Path) -> list[tuple[str, str, str]]:
-    with sqlite3.connect(db) as connection:
+    with contextlib.closing(sqlite3.connect(db)) as connection:
         return connection.execute("SELECT state, finish_reason, error FROM calls ORDER BY id").fetchall()
 
 
@@ -70,7 +71,7 @@ def test_a_dialogue_that_outgrows_the_context_goes_on_with_its_newer_half_and_re
     assert too_long[0] > 1
     assert too_long[0] // 2 in shown
     again = Narrow(DIALOGUE, 2600)
-    replayed = solve(db, "iot:max_rounds=6,output=prompt", again, replay=True)
+    replayed = solve(db, "iot:max_rounds=6,output=prompt", again, mode="recheck")
     assert again.requests == []
     assert replayed.dag_hash == outcome.dag_hash
 
@@ -190,7 +191,7 @@ def test_after_a_refused_key_nothing_more_is_sent_with_it(
     fault_server.script(*[fault] * 40)
     options = ClientOptions(base_url=fault_server.url, concurrency=2)
     with pytest.raises(kind):
-        api.bench(
+        reasoner.bench(
             "number_path", strategy="best_of_n(direct):n=6", model="openai:m", n=8, db=tmp_path / "t.db", options=options, retry=QUICK
         )
     assert len(fault_server.received) <= 2, "only those under way when the answer came"

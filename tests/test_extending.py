@@ -15,11 +15,11 @@ from pydantic import BaseModel
 
 import reasoner
 from reasoner import registry
-from reasoner.calling.limiter import limiters_for
 from reasoner.clients import ClientOptions, open_client
 from reasoner.datasets.export import export
 from reasoner.datasets.imports import read_path
 from reasoner.errors import BadConfig
+from reasoner.runs.pool import ModelPool
 from reasoner.store import Store
 from reasoner.strategies import Strategy
 from reasoner.types import Adapted, Client, Paced
@@ -69,7 +69,7 @@ def test_a_client_of_six_members_is_neither_paced_nor_adapted(added: Path) -> No
     client = open_client("constant:x")
     assert isinstance(client, Client)
     assert not isinstance(client, Paced | Adapted)
-    assert limiters_for([client])[id(client)].n == 8
+    assert ModelPool().limiter(client).n == 8
     assert isinstance(open_client("openai:m", ClientOptions(base_url="http://127.0.0.1:1/v1")), Paced)
     assert isinstance(open_client("local"), Adapted)
 

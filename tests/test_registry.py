@@ -293,7 +293,7 @@ def test_a_package_that_raises_is_named_and_left_out_of_listings(installed: Path
     ]
     with pytest.raises(BrokenPlugin, match="no such luck"):
         parse_strategies("broken")
-    assert {"echo/scripted", "far/scripted"} <= set(ModelNames([ScriptedClient([])]).names())
+    assert {"echo/scripted", "far/scripted"} <= set(ModelNames([ScriptedClient([]).name]).names())
 
 
 def test_the_command_line_names_what_it_leaves_out(site: Path) -> None:

@@ -9,22 +9,23 @@ interrupted goes on when it is given again. Knows sentences and runs; does not k
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from reasoner import registry
-from reasoner.api.solve import Setup, execute
+from reasoner.api.running import blocking, carry_out
+from reasoner.api.settings import RunSettings, settings_of
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
+from reasoner.runs.plan import Plan
 from reasoner.runs.problems import problem_from_instance
 from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.translation.scores import Scores, score, spearman
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from reasoner.runs.runner import Outcome, Report
+    from reasoner.runs.results import Report, Result
     from reasoner.types import Client, Problem
 
 
@@ -44,7 +45,7 @@ class Translated:
     items: tuple[Item, ...]
     translations: tuple[str, ...]
     """Empty where the line was empty or nothing was answered."""
-    outcomes: tuple[Outcome | None, ...]
+    outcomes: tuple[Result | None, ...]
     report: Report
     scores: Scores | None
     """None where no item has a reference."""
@@ -103,9 +104,7 @@ async def atranslate(
     target: str,
     strategy: str = "fragment_shot",
     model: str | Client = "local",
-    on_start: Callable[[str, int], None] | None = None,
-    on_outcome: Callable[[Outcome], None] | None = None,
-    **setup: Any,
+    **settings: Unpack[RunSettings],
 ) -> Translated:
     """Translate items in order; the same sentence is asked once.
 
@@ -121,8 +120,9 @@ async def atranslate(
     specs = parse_strategies(strategy)
     if len(specs) != 1:
         raise BadConfig(f"{len(specs)} strategies were named", hint="translate with one; 'reasoner bench translation' compares several")
-    report = await execute(list(asked.values()), specs, [model], Setup(**setup), on_start=on_start, on_outcome=on_outcome)
-    by_problem = {outcome.problem.id: outcome for outcome in report.outcomes}
+    told = settings_of(settings)
+    report = await carry_out(Plan(list(asked.values()), specs, told.seed, 1, told.sampling, told.limits), [model], told)
+    by_problem = {result.problem.id: result for result in report.results}
     outcomes = tuple(by_problem[problem.id] if problem else None for problem in problems)
     translations = tuple(_text(outcome) for outcome in outcomes)
     scored = [(item, text) for item, text in zip(made, translations, strict=True) if item.reference]
@@ -132,14 +132,22 @@ async def atranslate(
     return Translated(tuple(made), translations, outcomes, report, scores, correlation)
 
 
-def translate(items: Sequence[Item | str], **arguments: Any) -> Translated:
-    """Translate; the synchronous face of `atranslate`, with the same arguments."""
-    return asyncio.run(atranslate(items, **arguments))
+def translate(
+    items: Sequence[Item | str],
+    *,
+    source: str,
+    target: str,
+    strategy: str = "fragment_shot",
+    model: str | Client = "local",
+    **settings: Unpack[RunSettings],
+) -> Translated:
+    """Translate; the synchronous face of `atranslate`, also inside a running event loop (a notebook)."""
+    return blocking(lambda: atranslate(items, source=source, target=target, strategy=strategy, model=model, **settings))
 
 
-def _text(outcome: Outcome | None) -> str:
-    if outcome is None or outcome.answer is None:
+def _text(outcome: Result | None) -> str:
+    if outcome is None or outcome.text is None:
         return ""
     solver = registry.solver("translation")
-    text: str = solver.translation_in(outcome.answer, solver.Instance.model_validate_json(outcome.problem.instance))
+    text: str = solver.translation_in(outcome.text, solver.Instance.model_validate_json(outcome.problem.instance))
     return text

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.budget import Budget, Price, Reserve, Spent, counted, spent_on, worst_case
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 
     Add = Callable[[Completion], tuple[Thought, list[ThoughtRow]]]
     Earlier = Callable[[Intent], Kept | None]
-    Silence = Callable[[Intent], ReasonerError]
 
-Outcome = Literal["failed", "unknown"]
+Ending = Literal["failed", "unknown"]
 OnUnknown = Literal["auto", "retry", "ask", "skip"]
 
 ASK_ABOVE = 0.10
@@ -74,48 +73,44 @@ class UnknownPolicy:
                 self._agreed = self.confirm(f"{what}. Make this and other such calls again?")
             if self._agreed:
                 return
-        hint = "--on-unknown retry makes such calls again"
+        hint = '`on_unknown="retry"` makes such calls again'
         if mode == "skip":
             raise OutcomeUnknown(f"{what}; it was skipped", hint=hint)
-        raise OutcomeUnknown(what, hint=f"{hint}, --on-unknown skip gives up their trajectories", stops_run=True)
+        raise OutcomeUnknown(what, hint=f'{hint}, `on_unknown="skip"` gives up their trajectories', stops_run=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """How a run reaches one model: the client, the limiter its calls go through, their price, and what is done about faults."""
+
+    client: Client
+    limiter: Limiter
+    price: Price | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    on_unknown: UnknownPolicy = field(default_factory=UnknownPolicy)
 
 
 class Caller:
     """Makes the calls of one trajectory."""
 
     def __init__(
-        self,
-        *,
-        trajectory_id: str,
-        client: Client,
-        journal: Journal,
-        limiter: Limiter,
-        budget: Budget,
-        jitter: random.Random,
-        retry: RetryPolicy | None = None,
-        price: Price | None = None,
-        on_unknown: UnknownPolicy | None = None,
-        earlier: Earlier | None = None,
-        silence: Silence | None = None,
+        self, channel: Channel, journal: Journal, budget: Budget, *, jitter: random.Random, earlier: Earlier | None = None
     ) -> None:
-        self.trajectory_id = trajectory_id
-        self.client = client
+        """Make a caller; `earlier` gives an answer of another call that may stand for one about to be made, or None."""
+        self.client = channel.client
+        self.limiter = channel.limiter
         self.journal = journal
-        self.limiter = limiter
         self.budget = budget
         self.committed = journal.load()
-        self._selective = client if isinstance(client, Selective) else None
+        self._selective = self.client if isinstance(self.client, Selective) else None
         self._bounded = budget.limits.tokens is not None or budget.limits.cost is not None or journal.bounded()
         self.taken = 0
         self.made = 0
+        self._channel = channel
         self._lost = journal.lost()
         # Waits are drawn from a stream of their own: how often a server failed must not change what a strategy draws.
         self._jitter = jitter
-        self._retry = retry or RetryPolicy()
-        self._price = price
-        self._on_unknown = on_unknown or UnknownPolicy()
         self._earlier = earlier
-        self._silence = silence
 
     def check(self, wanted: Sampling) -> None:
         """Refuse what the user set and the model cannot be sent; raises `BadConfig` then."""
@@ -143,12 +138,10 @@ class Caller:
             ClientError: the provider failed for good.
             StoreError: it could not be recorded.
         """
-        if self._silence is not None:
-            raise self._silence(intent)
         if (kept := self._earlier(intent) if self._earlier else None) is not None:
             return await self._take(intent, kept, add)
         if (lost := self._lost.get(intent.request.key)) is not None:
-            self._on_unknown.check(lost, self.trajectory_id, free=not self.client.paid)
+            self._channel.on_unknown.check(lost, self.journal.trajectory_id, free=not self.client.paid)
         return await self._ask(intent, add)
 
     async def _take(self, intent: Intent, kept: Kept, add: Add) -> Thought:
@@ -169,12 +162,14 @@ class Caller:
             # The bound is no part of the question, so it changes no key: a run that gets its budget later goes on with its answers.
             bound = self._selective.sampling(intent.request.sampling, bounded=True)
             intent = replace(intent, request=replace(intent.request, sampling=bound))
-        reserve = worst_case(intent.request, self._price, free=free)
+        reserve = worst_case(intent.request, self._channel.price, free=free)
         intent = replace(intent, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost)
         with self.budget.reserve(reserve) as held:
             attempt = _Attempt(self, intent)
             try:
-                raw = await with_retry(attempt.make, self._retry, rng=self._jitter, budget=self.limiter.retries, on_retry=attempt.failed)
+                raw = await with_retry(
+                    attempt.make, self._channel.retry, rng=self._jitter, budget=self.limiter.retries, on_retry=attempt.failed
+                )
             except StreamCut as cut:
                 raw = cut.partial  # kept as what it is: truncated, and so recorded
             except ClientError as error:
@@ -200,8 +195,8 @@ class Caller:
         cost = usage.cost
         if cost is None:
             cost = 0.0 if free else None
-            if self._price is not None:
-                cost = self._price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
+            if self._channel.price is not None:
+                cost = self._channel.price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
         priced = replace(usage, cost=cost)
         turn = stored(completion.message())
         calls = tuple(ToolCall(without_known(one.id), without_known(one.name), without_known(one.arguments)) for one in turn.tool_calls)
@@ -268,7 +263,7 @@ class _Attempt:
                 await asyncio.shield(self._caller.journal.failed(call_id, "cancelled before it was sent", state="failed", retries=0))
             raise
 
-    async def close(self, error: str, state: Outcome) -> None:
+    async def close(self, error: str, state: Ending) -> None:
         """Commit that the call gave no answer, if it was announced at all."""
         if self.call_id is not None:
             await self._caller.journal.failed(self.call_id, error, state=state, retries=self.retries, seconds=self.seconds)

@@ -18,13 +18,13 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
 from reasoner.calling.retry import RetryBudget
 from reasoner.errors import BadConfig, KeyRefused, QuotaExhausted, RateLimited, Refused, ServerFailed
-from reasoner.types import Client, Paced, Pacing
+from reasoner.types import Pacing
 
 QUIET_ROUNDS = 16
 """Rounds of successes before one call more is tried at a level that was too much; halved each time that holds."""
@@ -223,14 +223,3 @@ class Place:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._limiter.leave(self._era, error)
-
-
-def limiters_for(clients: Sequence[Client]) -> dict[int, Limiter]:
-    """Make a limiter for each client, by `id`; clients that use one key share what is known about it."""
-    circuits: dict[object, Circuit] = {}
-    made: dict[int, Limiter] = {}
-    for client in clients:
-        pacing = client.pacing if isinstance(client, Paced) else Pacing()
-        circuit = circuits.setdefault(pacing.account, Circuit()) if pacing.account is not None else Circuit()
-        made[id(client)] = Limiter(client.concurrency, pacing=pacing, circuit=circuit)
-    return made

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reasoner.comparison import Row
-    from reasoner.runs.runner import Outcome
+    from reasoner.runs.events import Event
+    from reasoner.runs.results import Result
 
 EPILOG = (
     "Examples:\n\n  reasoner bench number_path game24 --strategy cot,ats -n 50\n\n"
@@ -56,14 +57,13 @@ def bench(
     json: o.Json = False,
 ) -> None:
     """Run n problems of each family under each strategy and model, and print accuracy, calls, tokens and seconds."""
-    from reasoner.api.solve import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.api.bench import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     watch = Watch()
     try:
         with watch:
             made = run(
-                solvers, strategy=strategy, model=model, n=n, level=level, on_start=watch.start, on_outcome=watch.outcome,
-                **common.setup(samples=samples),
+                solvers, strategy=strategy, model=model, n=n, level=level, **common.settings(samples=samples, progress=watch)
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         say(
@@ -74,58 +74,58 @@ def bench(
         print_json(made.as_dict())
     else:
         out.print(table(made.rows))
-        for line in reversed_lines(made.report.outcomes):
+        for line in reversed_lines(made.report.results):
             out.print(safe(line))
         out.print(safe(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'", style="dim"))
     watch.finish()
 
 
-def reversed_lines(outcomes: Iterable[Outcome]) -> list[str]:
+def reversed_lines(results: Iterable[Result]) -> list[str]:
     """Return a line per strategy and model on facts that were asked both ways; none where no pair was asked."""
     from reasoner.comparison.reversal import by_strategy  # noqa: PLC0415 - keeps --help quick
 
     return [
         f"reversed pairs, {strategy} on {model}: forward {ways.forward} of {ways.n_forward}, backward {ways.backward} of {ways.n_backward},"
         f" both {ways.both} of {ways.n_pairs}"
-        for (strategy, model), ways in by_strategy(outcomes).items()
+        for (strategy, model), ways in by_strategy(results).items()
     ]
 
 
 class Watch:
-    """Counts outcomes and draws the progress bar on standard error (only where that is a terminal)."""
+    """Counts what a run tells, prints its notes, and draws the progress bar on standard error (only where that is a terminal)."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
+        from reasoner.api.progress import Bar  # noqa: PLC0415
 
         self.run_id = "(none)"
-        self.total = self.done = self.correct = self.failed = 0
+        self.total = self.done = self.failed = 0
         self.last_error = ""
         self.poisoned = self.cut_short = self.taken = 0
         self._budget = ""
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("[green]{task.fields[correct]} correct"),
-            TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal,
-        )  # fmt: skip
-        self._task: Any = None
+        self._bar = Bar(err)
 
-    def start(self, run_id: str, total: int) -> None:
-        """Note the run and how much there is to do."""
-        self.run_id, self.total = run_id, total
-        self._task = self._progress.add_task(f"run {run_id}", total=total, correct=0)
+    def __call__(self, event: Event) -> None:
+        """Take one event of a run."""
+        from reasoner.runs.events import Note, Started, TrajectoryClosed  # noqa: PLC0415
 
-    def outcome(self, outcome: Outcome) -> None:
-        """Count one trajectory."""
+        self._bar(event)
+        if isinstance(event, Note):
+            say(event.text)
+        elif isinstance(event, Started):
+            self.run_id, self.total = event.run_id, event.total
+        elif isinstance(event, TrajectoryClosed):
+            self._count(event.result)
+
+    def _count(self, result: Result) -> None:
         self.done += 1
-        self.correct += outcome.correct
-        if outcome.status == "failed":
+        if result.status == "failed":
             self.failed += 1
-            self.last_error = outcome.error or ""
-        self.poisoned += outcome.error_kind == "WorkerLost"
-        self.taken += outcome.spent.taken_calls
-        if outcome.error_kind == "RunBudgetExhausted":
+            self.last_error = result.error or ""
+        self.poisoned += result.error_kind == "WorkerLost"
+        self.taken += result.spent.taken_calls
+        if result.error_kind == "RunBudgetExhausted":
             self.cut_short += 1
-            self._budget = outcome.error or ""
-        self._progress.update(self._task, advance=1, correct=self.correct)
+            self._budget = result.error or ""
 
     def finish(self, what: str = "trajectories") -> None:
         """Say what did not go as asked for, and end the command where that is a fault.
@@ -146,11 +146,11 @@ class Watch:
             raise typer.Exit(1)
 
     def __enter__(self) -> Watch:
-        self._progress.start()
+        self._bar.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._bar.__exit__()
 
 
 def table(rows: Iterable[Row]) -> Any:

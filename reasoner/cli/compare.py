@@ -66,8 +66,8 @@ def compare(
 ) -> None:
     """Compare strategies and models on the same problems: accuracy with intervals, pass@k, tokens, paired tests, equal tokens."""
     _check_files(markdown, plot)
-    from reasoner.api.solve import compare as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
-    from reasoner.api.solve import compare_run  # noqa: PLC0415
+    from reasoner.api.compare import compare as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.api.compare import compare_run  # noqa: PLC0415
 
     watch = Watch()
     if from_run is not None:
@@ -82,8 +82,8 @@ def compare(
         try:
             with watch:
                 made = run(
-                    solvers, strategy=strategy, model=model, n=n, level=level or None, baseline=baseline, on_start=watch.start,
-                    on_outcome=watch.outcome, **common.setup(samples=samples),
+                    solvers, strategy=strategy, model=model, n=n, level=level or None, baseline=baseline,
+                    **common.settings(samples=samples, progress=watch),
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             say(

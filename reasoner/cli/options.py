@@ -11,13 +11,12 @@ import inspect
 import os
 import shlex
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
-from pydantic import BaseModel, ValidationError
 
 from reasoner.errors import BadConfig
 from reasoner.redaction import REDACTED, is_variable_name, redact
@@ -112,27 +111,7 @@ RetryPoisoned = Annotated[
 Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/budgets.md.", show_default=False)]
 
 
-T = TypeVar("T", bound=BaseModel)
 R = TypeVar("R")
-
-_CLIENT = {
-    "base_url": "base_url",
-    "api_key_env": "api_key_env",
-    "timeout": "timeout_s",
-    "concurrency": "concurrency",
-    "rpm": "rpm",
-    "tpm": "tpm",
-    "stream": "stream",
-    "idle_timeout": "idle_timeout_s",
-    "profile": "profile",
-    "n_ctx": "n_ctx",
-    "threads": "threads",
-    "exact": "exact",
-    "adapter": "adapter",
-    "chat_template": "chat_template",
-}
-_RUN_LIMITS = {"run_max_calls": "calls", "run_max_tokens": "tokens", "run_max_cost": "cost", "run_max_seconds": "seconds"}
-_LIMITS = {"max_calls": "calls", "max_total_tokens": "tokens", "max_cost": "cost", "max_seconds": "seconds"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,51 +152,20 @@ class Common:
     retry_poisoned: RetryPoisoned = False
     new: New = False
 
-    def setup(self, **more: Any) -> dict[str, Any]:
-        """Return the keyword arguments of `reasoner.api.solve.Setup`.
-
-        Raises:
-            BadConfig: an option has a value it cannot have.
-        """
-        from reasoner.budget import Limits, read_prices  # noqa: PLC0415 - only commands that run need these
-        from reasoner.clients import ClientOptions  # noqa: PLC0415
-
-        given = asdict(self)
-        return {
-            "db": self.db,
-            "prompts": self.prompts,
-            "seed": self.seed,
-            "fresh": self.new,
-            "options": checked(ClientOptions, _CLIENT, given),
-            "limits": checked(Limits, _LIMITS, given),
-            "sampling": sampling_of(given),
-            "prices": read_prices(self.prices) if self.prices else None,
-            "command": command_line(),
-            **conduct(given, self.on_unknown),
-            **more,
-        }
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """Return the keyword arguments of the Python face (`reasoner.api.settings.RunSettings`)."""
+        return run_settings({field.name: getattr(self, field.name) for field in fields(self)}) | more
 
 
-def conduct(given: dict[str, Any], on_unknown: UnknownChoice) -> dict[str, Any]:
-    """Return the keyword arguments of `reasoner.api.solve.Setup` that say how a run is carried out.
+def run_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Return options of a command as keyword arguments of the Python face; what was not given is left out."""
+    from reasoner.cli.output import asking  # noqa: PLC0415 - keeps --help quick
 
-    Raises:
-        BadConfig: an option has a value it cannot have.
-    """
-    from reasoner.budget import Limits  # noqa: PLC0415 - only commands that run need these
-    from reasoner.cli.output import asking, say  # noqa: PLC0415
-
-    limits = checked(Limits, _RUN_LIMITS, given)
-    return {
-        "run_limits": limits if limits != Limits() else None,
-        "allow_unpriced": given["allow_unpriced"],
-        "on_unknown": on_unknown.value,
-        "confirm": asking(),
-        "cache": given["cache"],
-        "retry_poisoned": given["retry_poisoned"],
-        "lease_s": lease_s(),
-        "on_note": say,
-    }
+    told = {name: value for name, value in given.items() if value is not None and name != "new"}
+    told["on_unknown"] = told["on_unknown"].value
+    if given.get("new"):
+        told["mode"] = "fresh"
+    return told | {"confirm": asking(), "lease_s": lease_s(), "command": command_line()}
 
 
 def lease_s() -> float:
@@ -270,29 +218,3 @@ def expanded(command: Callable[..., R]) -> Callable[..., R]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
-
-
-def checked(model: type[T], fields: dict[str, str], given: dict[str, Any]) -> T:
-    """Validate option values (`fields`: option name -> field of the model), in the words of the command line.
-
-    Raises:
-        BadConfig: one has a value it cannot have.
-    """
-    try:
-        return model.model_validate({field: given[name] for name, field in fields.items() if given.get(name) is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "--" + next(option for option, field in fields.items() if field == first["loc"][0]).replace("_", "-")
-        raise BadConfig(f"{name} {first['input']}: {first['msg']}", hint="see --help") from error
-
-
-def sampling_of(values: dict[str, Any]) -> Any:
-    """Return the sampling, refusing values no model could take."""
-    from reasoner.types import Sampling  # noqa: PLC0415
-
-    temperature, max_tokens = values["temperature"], values["max_tokens"]
-    if not 0 <= temperature <= 2:
-        raise BadConfig(f"--temperature {temperature}: it is between 0 and 2", hint="0 is greedy")
-    if not 1 <= max_tokens <= 1_000_000:
-        raise BadConfig(f"--max-tokens {max_tokens}: it is between 1 and 1000000", hint="1024 is the default")
-    return Sampling(temperature=temperature, max_tokens=max_tokens)

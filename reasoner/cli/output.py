@@ -19,6 +19,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from reasoner.cli.ending import EXIT_INTERRUPTED, EXIT_OUTPUT, end_at_once, silence
+from reasoner.cli.flags import in_flags
 from reasoner.errors import EXIT_USAGE, ReasonerError
 from reasoner.redaction import redact
 from reasoner.text import clean, shorten
@@ -207,8 +208,8 @@ def put(line: str) -> None:
 
 
 def say(line: str) -> None:
-    """Print one line on standard error, unwrapped, with nothing in it that could steer a terminal."""
-    sys.stderr.write(shown(line).replace("\n", " ") + "\n")
+    """Print one line on standard error, unwrapped, with options as flags, and nothing in it that could steer a terminal."""
+    sys.stderr.write(shown(in_flags(line)).replace("\n", " ") + "\n")
     sys.stderr.flush()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ from reasoner.cli import options as o
 from reasoner.cli.bench import Watch, table
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.output import guarded, out, print_json, safe, say
-from reasoner.cli.solve import as_dict, show
+from reasoner.cli.solve import as_dict, exit_code, show
 from reasoner.errors import BadConfig
 
 Which = Annotated[str, typer.Argument(help="Id of a run, or the beginning of one; 'last' is the newest.")]
@@ -45,25 +44,25 @@ def resume(
     json: o.Json = False,
 ) -> None:
     """Go on with a run as it was told to be run; no option has to be repeated. Refuses, with the difference, where it would not be the same."""
-    from reasoner.api.resume import resume as go_on  # noqa: PLC0415
-    from reasoner.budget import read_prices  # noqa: PLC0415 - only commands that run need these
+    from reasoner.api.resume import resume as go_on  # noqa: PLC0415 - only commands that run need these
     from reasoner.comparison import tabulate  # noqa: PLC0415
 
-    given = {
-        "run_max_calls": run_max_calls, "run_max_tokens": run_max_tokens, "run_max_cost": run_max_cost, "run_max_seconds": run_max_seconds,
-        "allow_unpriced": allow_unpriced, "cache": cache, "retry_poisoned": retry_poisoned,
-    }  # fmt: skip
-    setup = o.conduct(given, on_unknown) | ({"prices": read_prices(prices)} if prices else {})
+    told = o.run_settings(
+        {
+            "run_max_calls": run_max_calls, "run_max_tokens": run_max_tokens, "run_max_cost": run_max_cost, "run_max_seconds": run_max_seconds,
+            "prices": prices, "allow_unpriced": allow_unpriced, "on_unknown": on_unknown, "cache": cache, "retry_poisoned": retry_poisoned,
+        }
+    )  # fmt: skip
     watch = Watch()
     try:
         with watch:
-            report = go_on(run, db=db, force=force, on_start=watch.start, on_outcome=watch.outcome, **setup)
+            report = go_on(run, force=force, **{**told, "db": db, "progress": watch, "command": ""})
     except KeyboardInterrupt as interrupt:
         say(
             f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command goes on from there"
         )
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
-    rows = tabulate(report.outcomes)
+    rows = tabulate(report.results)
     if json:
         print_json({"run": report.run_id, "rows": [row.as_dict() for row in rows]})
     else:
@@ -75,7 +74,7 @@ def resume(
 @guarded
 def replay(run: Which = "last", db: o.Db = None, prompts: o.PromptDir = None, json: o.Json = False) -> None:
     """Run a run's strategies again on its journal alone, without one call, and compare every graph. Exits with 1 where one differs."""
-    from reasoner.api.resume import replay as again  # noqa: PLC0415
+    from reasoner.api.replay import replay as again  # noqa: PLC0415
 
     found = again(run, db=db, prompts=prompts)
     if json:
@@ -115,27 +114,22 @@ def fork(
     db: o.Db = None,
     json: o.Json = False,
 ) -> None:
-    """Take another way from a thought: what was recorded before it is kept, it and all after it are asked anew."""
+    """Take another way from a thought: earlier calls are reused, the rest is sampled again."""
     from reasoner.api.resume import fork as take  # noqa: PLC0415
-    from reasoner.clients import ClientOptions  # noqa: PLC0415
 
     if not at:
         raise BadConfig("no thought is named", hint="name one with --at, see 'reasoner tree --json'")
     pairs = [text.partition("=") for text in changed or []]
     if bad := next((key for key, equals, _ in pairs if not equals), None):
         raise BadConfig(f"--set {bad}: it is not KEY=VALUE", hint="for example --set breadth=3")
-    drawn: dict[str, Any] = {}
-    if temperature is not None or max_tokens is not None:
-        checked = o.sampling_of({"temperature": temperature or 0.0, "max_tokens": max_tokens or 1})
-        drawn = {} if temperature is None else {"temperature": checked.temperature}
-        drawn |= {} if max_tokens is None else {"max_tokens": checked.max_tokens}
-    options = {name: value for name, value in (("base_url", base_url), ("api_key_env", api_key_env)) if value}
-    outcome = take(
-        run, at=at, db=db, params={key.strip(): value.strip() for key, _, value in pairs}, sampling=drawn, model=model, seed=seed,
-        options=ClientOptions.model_validate(options) if options else None, prompts=Path(prompts) if prompts else None,
-    )  # fmt: skip
+    told = {
+        "temperature": temperature, "max_tokens": max_tokens, "seed": seed, "base_url": base_url, "api_key_env": api_key_env, "prompts": prompts,
+        "db": db, "command": o.command_line(),
+    }  # fmt: skip
+    given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    result = take(run, at=at, params={key.strip(): value.strip() for key, _, value in pairs}, model=model, **given)
     if json:
-        print_json(as_dict(outcome))
+        print_json(as_dict(result))
     else:
-        show(outcome)
-    raise typer.Exit(0 if outcome.correct else 3 if outcome.status == "failed" else 1)
+        show(result)
+    raise typer.Exit(exit_code(result))

@@ -44,32 +44,37 @@ def serve(
     common: o.Common,
 ) -> None:
     """Serve strategies over models as models. The token is REASONER_TOKEN, or is made and printed once."""
-    from reasoner.budget import Limits  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from dataclasses import replace  # noqa: PLC0415
+
+    from reasoner.api.settings import settings_of  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
     from reasoner.serve.server import listen, require, settings_for, token_of  # noqa: PLC0415
 
     require()
     from reasoner.clients import open_client  # noqa: PLC0415
-    from reasoner.prompts import Prompts  # noqa: PLC0415
     from reasoner.serve.app import application  # noqa: PLC0415
     from reasoner.serve.viewer import Viewer  # noqa: PLC0415
     from reasoner.store import Store  # noqa: PLC0415
 
-    setup = common.setup()
-    limits: Limits = setup["limits"]
+    told = settings_of(common.settings())
+    client = told.options.client
+    # A run that is resumed elsewhere must meet the same model: not one with the adapter that ships for its plan.
+    options = replace(told.options, client=client if client.adapter else client.model_copy(update={"adapter": "none"}))
+    limits = told.limits
     token, made = token_of()
     settings = settings_for(host, allow_host or (), token, max_requests=max_requests, max_body_bytes=max_body, drain_s=drain)
     if limits.calls is None:
         limits = limits.model_copy(update={"calls": settings.max_calls})
     with Store.open(common.db) as store:
-        clients = [open_client(name, setup["options"]) for name in model]
+        clients = [open_client(name, client) for name in model]
+        opened = {each.name: name for each, name in zip(clients, model, strict=True)}
         viewer = Viewer(store, settings)
         app = application(
-            store, settings, clients=clients, prompts=Prompts(common.prompts), limits=limits, pages=viewer.routes(), resume=resume
+            store, settings, clients=clients, opened=opened, options=options, limits=limits, pages=viewer.routes(), resume=resume
         )  # fmt: skip
 
         def ready(at: int) -> None:
             shown = f"[{host}]" if ":" in host else host
-            say(f"endpoint  http://{shown}:{at}/v1   models: {', '.join(app.executor.model_names.clients)} and every strategy over them")
+            say(f"endpoint  http://{shown}:{at}/v1   models: {', '.join(app.executor.model_names.models)} and every strategy over them")
             say(f"pages     http://{shown}:{at}/view/{settings.page_key}/")
             say(f"token     {token}" if made else "token     the one in REASONER_TOKEN")
 

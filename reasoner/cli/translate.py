@@ -69,10 +69,7 @@ def translate(
     watch = Watch()
     try:
         with watch:
-            made = run(
-                items, source=source, target=target, strategy=written, model=model, on_start=watch.start, on_outcome=watch.outcome,
-                **common.setup(),
-            )  # fmt: skip
+            made = run(items, source=source, target=target, strategy=written, model=model, **common.settings(progress=watch))
     except KeyboardInterrupt as interrupt:
         say(
             f"interrupted: {watch.done} of {watch.total} sentences are done and kept in run {watch.run_id}; the same command goes on from there"

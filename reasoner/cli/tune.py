@@ -58,7 +58,8 @@ def tune(
     json: o.Json = False,
 ) -> None:
     """Train a LoRA adapter over a local model, and write it as GGUF for --adapter."""
-    from reasoner.tune import Options  # noqa: PLC0415 - keeps --help quick
+    from reasoner.api.settings import checked  # noqa: PLC0415 - keeps --help quick
+    from reasoner.tune import Options  # noqa: PLC0415
     from reasoner.tune import tune as run  # noqa: PLC0415
 
     given: dict[str, Any] = {
@@ -67,7 +68,7 @@ def tune(
         "seed": seed, "new": new, "compile": compiled,
     }  # fmt: skip
     names = {name: name for name in given} | {"tokens": "max_tokens", "new": "fresh", "compile": "compiled", "from": "start"}
-    options = o.checked(Options, names, given)
+    options = checked(Options, names, given)
     try:
         report = run(dataset, out, options, on_estimate=_estimate, on_progress=_progress)
     except KeyboardInterrupt as interrupt:

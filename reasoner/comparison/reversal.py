@@ -3,7 +3,7 @@
 A pure function over problems and whether they were solved. A problem takes part when its instance has `pair` and `direction` (`forward` or
 `backward`), as rows of `question` files may have. Knows no run and no model.
 
-    directions((o.problem, o.correct) for o in report.outcomes)  ->  Directions(n_forward=20, forward=18, n_backward=20, backward=3, ...)
+    directions((o.problem, o.correct) for o in report.results)  ->  Directions(n_forward=20, forward=18, n_backward=20, backward=3, ...)
 
 Source: Berglund et al. 2023, "The Reversal Curse", arXiv 2309.12288.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reasoner.runs.runner import Outcome
+    from reasoner.runs.results import Result
     from reasoner.types import Problem
 
 
@@ -65,10 +65,10 @@ def directions(results: Iterable[tuple[Problem, bool]]) -> Directions:
     return Directions(len(forward), sum(forward), len(backward), sum(backward), len(whole), sum(whole))
 
 
-def by_strategy(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Directions]:
-    """Count both directions for every (strategy, model) of a run that was asked a pair; an outcome without an answer is wrong."""
+def by_strategy(results: Iterable[Result]) -> dict[tuple[str, str], Directions]:
+    """Count both directions for every (strategy, model) of a run that was asked a pair; a result without an answer is wrong."""
     grouped: dict[tuple[str, str], list[tuple[Problem, bool]]] = defaultdict(list)
-    for outcome in outcomes:
-        grouped[outcome.strategy, outcome.model].append((outcome.problem, outcome.correct))
+    for result in results:
+        grouped[result.strategy, result.model].append((result.problem, bool(result.correct)))
     counted = {key: directions(results) for key, results in grouped.items()}
     return {key: found for key, found in counted.items() if found.n_forward or found.n_backward}

@@ -2,7 +2,7 @@
 
 Knows counts. An answer that could not be read, or never came, counts as wrong and is shown as such; nothing is dropped.
 
-    tabulate(outcomes) -> [Row(solver="game24", strategy="ats", n=50, correct=31, ...)]
+    tabulate(results) -> [Row(solver="game24", strategy="ats", n=50, correct=31, ...)]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reasoner.comparison.statistics import wilson
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reasoner.runs.runner import Outcome
+    from reasoner.runs.results import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ class Row:
         }
 
 
-def tabulate(outcomes: Iterable[Outcome]) -> list[Row]:
-    """Sum outcomes into rows, in the order solver, strategy and model were first met."""
-    groups: dict[tuple[str, str, str, int | None], list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        groups[outcome.problem.solver, outcome.strategy, outcome.model, outcome.problem.level].append(outcome)
+def tabulate(results: Iterable[Result]) -> list[Row]:
+    """Sum results into rows, in the order solver, strategy and model were first met."""
+    groups: dict[tuple[str, str, str, int | None], list[Result]] = defaultdict(list)
+    for result in results:
+        groups[result.problem.solver, result.strategy, result.model, result.problem.level].append(result)
     return [_row(place, group) for place, group in groups.items()]
 
 
-def _row(place: tuple[str, str, str, int | None], group: list[Outcome]) -> Row:
+def _row(place: tuple[str, str, str, int | None], group: list[Result]) -> Row:
     solver, strategy, model, level = place
     return Row(
         solver=solver,
@@ -78,7 +78,7 @@ def _row(place: tuple[str, str, str, int | None], group: list[Outcome]) -> Row:
         model=model,
         level=level,
         n=len(group),
-        correct=sum(o.correct for o in group),
+        correct=sum(bool(o.correct) for o in group),
         unparsed=sum(o.verdict is not None and o.verdict.unparsed for o in group),
         failed=sum(o.status == "failed" for o in group),
         calls=sum(o.spent.calls for o in group),

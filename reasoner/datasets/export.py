@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reasoner.store import Store
 
 TOO_MANY = "its level has more rows than the rarest one"
-OVER_LIMIT = "its solver, strategy and model have as many rows as --limit allows"
+OVER_LIMIT = "its solver, strategy and model have as many rows as `limit` allows"
 
 
 def export(store: Store, format_name: str, path: Path, filters: Filters | None = None, options: Options | None = None) -> Tally:
@@ -61,7 +61,7 @@ class _Job:
         if options.thinking in {"field", "reasoning_content"} and not format_.thinking_field:
             raise BadConfig(f"{format_.name} has no field for thinking", hint="use --thinking tags")
         if own != "column" and (options.ratings or options.context or options.lineage == "column"):
-            raise BadConfig(f"{format_.name} allows no column of ours", hint="leave --ratings, --context and --lineage column out")
+            raise BadConfig(f"{format_.name} allows no column of ours", hint="leave `ratings`, `context` and `lineage` column out")
 
     def run(self) -> Tally:
         """Do it; with a balance, count first and write then."""

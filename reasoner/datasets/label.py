@@ -77,7 +77,7 @@ def pairs(
                     leave_out("the scores are too close")
                     continue
                 if n_taken >= limit:
-                    leave_out("more pairs of one trajectory than --max-pairs")
+                    leave_out("more pairs of one trajectory than `max_pairs`")
                     continue
                 n_taken += 1
                 both = {"chosen_thought": better.thought.id, "rejected_thought": worse.thought.id}

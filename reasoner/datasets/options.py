@@ -80,11 +80,11 @@ class Options:
             if (value := getattr(self, name)) not in choices:
                 raise BadConfig(f"--{name.replace('_', '-')} {value!r} cannot be", hint=f"one of: {', '.join(c for c in choices if c)}")
         if self.limit is not None and self.limit < 1:
-            raise BadConfig(f"--limit {self.limit} leaves nothing", hint="give 1 or more")
+            raise BadConfig(f"`limit` {self.limit} leaves nothing", hint="give 1 or more")
         if self.max_pairs < 1:
-            raise BadConfig(f"--max-pairs {self.max_pairs} leaves nothing", hint="give 1 or more")
+            raise BadConfig(f"`max_pairs` {self.max_pairs} leaves nothing", hint="give 1 or more")
         if not 0.0 <= self.min_gap <= 1.0:
-            raise BadConfig(f"--min-gap {self.min_gap} is no difference of scores", hint="scores lie in 0 to 1")
+            raise BadConfig(f"`min_gap` {self.min_gap} is no difference of scores", hint="scores lie in 0 to 1")
 
     def changed(self) -> dict[str, Any]:
         """Return what differs from the defaults, as JSON values: what a card has to say."""

@@ -235,4 +235,4 @@ class ControlTokens:
             if new == text:
                 return text
             text = new
-        raise BadConfig("control tokens of the tokenizer could not be escaped", hint="use --special-tokens drop")
+        raise BadConfig("control tokens of the tokenizer could not be escaped", hint="use `special_tokens=drop`")

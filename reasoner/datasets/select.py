@@ -37,7 +37,7 @@ NO_LONGER = "it no longer verifies"
 CHANGED = "it was found wrong, and verifies now"
 UNREADABLE = "its problem cannot be read by the solver"
 NO_CALL = "no call of its own holds the answer"
-NOT_IN_REPLY = "the reply of the answering call does not hold the answer (a search of many calls: --search-to-text writes it as one)"
+NOT_IN_REPLY = "the reply of the answering call does not hold the answer (a search of many calls: `search_to_text` writes it as one)"
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class Filters:
 
     def __post_init__(self) -> None:
         if self.verdict not in {"default", "correct", "incorrect", "any"}:
-            raise BadConfig(f"--verdict {self.verdict!r} cannot be", hint="one of: correct, incorrect, any")
+            raise BadConfig(f"`verdict` {self.verdict!r} cannot be", hint="one of: correct, incorrect, any")
 
     def where(self, *, both: bool, verdicts: bool = True) -> Where:
         """Return the conditions; `both` when the default is correct and wrong ones, without `verdicts` none on verdicts."""

@@ -195,7 +195,7 @@ class Source:
                     self.tally.leave_out(TOO_CLOSE)
                     continue
                 if taken >= self.options.max_pairs:
-                    self.tally.leave_out("more pairs of one problem than --max-pairs")
+                    self.tally.leave_out("more pairs of one problem than `max_pairs`")
                     continue
                 pair = self._pair(better, worse)
                 if self._differ(pair):

@@ -67,7 +67,7 @@ class Tokenizer:
 
     def _lost(self) -> EngineLost:
         return EngineLost(
-            f"the process that tokenizes for {self.name} ended or hangs", hint="check the model file, or leave --tokenizer out"
+            f"the process that tokenizes for {self.name} ended or hangs", hint="check the model file, or leave `tokenizer` out"
         )
 
     def close(self) -> None:

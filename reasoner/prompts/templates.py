@@ -270,7 +270,7 @@ class Prompts:
         self.override = Path(chosen) if chosen else None
         if self.override is not None and not self.override.is_dir():
             raise MissingAsset(
-                f"the prompt directory {self.override} does not exist", hint="--prompts and REASONER_PROMPTS name a directory"
+                f"the prompt directory {self.override} does not exist", hint="`prompts` and REASONER_PROMPTS name a directory"
             )
         self._loaded: dict[str, Prompt] = {}
 

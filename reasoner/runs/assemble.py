@@ -1,9 +1,7 @@
 """Put one trajectory's session together: problem, strategy, seed, prompts, examples, verifier, and whoever makes its calls.
 
-    assembled = assemble(store, prompts, plan, row, spec, caller)
-    await assembled.strategy.run(assembled.session)
-
-Knows how the parts fit; does not know what a strategy does in a session, nor who claims trajectories and closes them.
+assembled = assemble(workshop, plan, task, caller)
+await assembled.strategy.run(assembled.session)
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from reasoner.runs.few_shot import demonstrations, from_store, statement
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import instance_of
 from reasoner.runs.strategy_spec import StrategySpec
-from reasoner.session import Session
+from reasoner.session import Rules, Session
 from reasoner.session.lookups import Lookups
 from reasoner.store.queries import verified_answers
 from reasoner.store.records import Closing, TrajectoryStatus
@@ -27,15 +25,34 @@ from reasoner.translation.library import open_corpus
 from reasoner.types import Answer, Demonstration, Problem, Verdict, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-    from reasoner.calling.caller import Caller
+    from reasoner.calling.caller import Caller, Channel
     from reasoner.prompts import Prompts
     from reasoner.solver import Solver
     from reasoner.store import Store
     from reasoner.store.claims import TrajectoryRow
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Thought
+    from reasoner.types import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all trajectories of a run work with: where they are written, what is asked with, and whom."""
+
+    store: Store
+    prompts: Prompts
+    channels: Sequence[Channel] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One trajectory to be made: what identifies it, its strategy, and the model it asks."""
+
+    row: TrajectoryRow
+    spec: StrategySpec
+    channel: Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,8 @@ class Assembled:
     strategy: Strategy
     verify: Callable[[str], Verdict] | None
     """None for what is not judged."""
+    schema: Mapping[str, Any] | None = None
+    """What the answer is to conform to, where the problem says so and the strategy does not see to it by itself."""
 
 
 def jitter(seed: str) -> random.Random:
@@ -53,40 +72,38 @@ def jitter(seed: str) -> random.Random:
     return random.Random(int(digest(seed, "retry"), 16))
 
 
-def assemble(
-    store: Store,
-    prompts: Prompts,
-    plan: Plan,
-    row: TrajectoryRow,
-    spec: StrategySpec,
-    caller: Caller,
-    *,
-    on_thought: Callable[[Thought], None] | None = None,
-) -> Assembled:
-    """Put a session together; `on_thought` is told of thoughts as they arrive, before they are committed.
+def trajectory_id(run_id: str, problem: Problem, spec: StrategySpec, client: Client, sample: int = 0) -> str:
+    """Return the id a trajectory of a run has, known before it is opened."""
+    return digest(run_id, problem.id, spec.name, spec.params, client.fingerprint, str(sample))[:16]
+
+
+def assemble(at: Workshop, plan: Plan, task: Task, caller: Caller, *, tell: Callable[[Thought], None] | None = None) -> Assembled:
+    """Put a session together; `tell` is told of thoughts as they arrive, before they are committed.
 
     Raises:
         ReasonerError: the solver, strategy, prompt or instance is not what it was, see `reasoner.errors`.
     """
-    problem: Problem = row.problem
-    solver = registry.solver(problem.solver)
+    row, problem = task.row, task.row.problem
+    solver: Solver[Any] = registry.solver(problem.solver)
     instance = instance_of(solver, problem)
-    strategy = spec.make()
-    text = statement(solver, instance, prompts)
-    session = Session(
-        problem=problem,
-        statement=text,
-        trajectory=Trajectory(row.id, root_text=text, on_add=on_thought),
-        seed=plan.seed_of(problem, spec, row.sample),
-        drawn_from=plan.fork.drawn_from if plan.fork else None,
-        caller=caller,
-        prompts=prompts,
+    strategy = task.spec.make()
+    rules = Rules(
+        seed=plan.seed_of(problem, task.spec, row.sample),
         sampling=plan.sampling,
         numbers=strategy.params.numbers,
-        lookups=_lookups(store, prompts, solver, instance, row.run_id),
         oracle=strategy.oracle,
+        drawn_from=plan.fork.drawn_from if plan.fork else None,
     )
-    return Assembled(session, strategy, (lambda answer: solver.verify(instance, answer)) if solver.judged else None)
+    session = Session(
+        problem,
+        Trajectory(row.id, root_text=statement(solver, instance, at.prompts), on_add=tell),
+        caller,
+        prompts=at.prompts,
+        rules=rules,
+        lookups=_lookups(at.store, at.prompts, solver, instance, row.run_id),
+    )
+    verify = (lambda answer: solver.verify(instance, answer)) if solver.judged else None
+    return Assembled(session, strategy, verify, None if strategy.keeps_schema else solver.output_schema(instance))
 
 
 def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any, run_id: str) -> Lookups:
@@ -115,6 +132,8 @@ async def closing_of(assembled: Assembled) -> Closing:
     error: ReasonerError | None = None
     try:
         answer = await assembled.strategy.run(session)
+        if assembled.schema is not None:
+            answer = await _formatted(session, answer, assembled.schema)
     except BudgetExhausted as exhausted:
         status, answer, error = "exhausted", session.best, exhausted
     except ReasonerError as fault:
@@ -138,3 +157,13 @@ async def closing_of(assembled: Assembled) -> Closing:
         error=str(error) if error else None,
         error_kind=type(error).__name__ if error else None,
     )
+
+
+async def _formatted(session: Session, answer: Answer, schema: Mapping[str, Any]) -> Answer:
+    """Have an answer written in the form that was asked for: one last call, constrained to the schema."""
+    above = session.root if answer.thought_id is None else session.trajectory.thought(answer.thought_id)
+    reply = await session.ask("format/answer", parent=above, schema=schema, reply=answer.text)
+    if above is not session.root:
+        session.mark(above, status="kept")
+    session.mark(reply, status="final")
+    return session.offer(reply.text, reply)

@@ -53,7 +53,7 @@ def from_store(
     raise BadConfig(
         f"{n} worked examples were asked for and the store holds {len(found)} verified answers of earlier runs to this prompt, on"
         f" other problems of {solver.name}",
-        hint="run the strategy without shots, then this with --new; or use shots_from=corpora",
+        hint="run the strategy without shots, then this with `mode=fresh`; or use shots_from=corpora",
     )
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from reasoner import registry
 from reasoner.budget import Limits
+from reasoner.runs.problems import instance_of
 from reasoner.translation.library import open_corpus
 from reasoner.types import Adapted, Problem, Sampling, Selective, digest
 from reasoner.version import __version__
@@ -56,11 +58,18 @@ class Plan:
         """Return the seed of one trajectory."""
         return digest(str(self.seed), problem.id, spec.name, spec.params, str(sample))
 
+    def _formats(self) -> bool:
+        """Tell whether an answer has to be formatted in a call of its own."""
+        asked = [p for p in self.problems if p.solver == "chat"]
+        if not asked or all(spec.make().keeps_schema for spec in self.strategies):
+            return False
+        return any(registry.solver(p.solver).output_schema(instance_of(registry.solver(p.solver), p)) is not None for p in asked)
+
     def manifest(self, clients: Sequence[Client], prompts: Prompts) -> dict[str, Any]:
         """Return the run's identity as JSON values."""
         solvers = sorted({p.solver for p in self.problems})
         families = sorted({name.partition(":")[0] for name in solvers})
-        names = sorted({name for s in self.strategies for name in s.names})
+        names = sorted({*(name for s in self.strategies for name in s.names), *(["format"] if self._formats() else [])})
         corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
         # What a client knows of where its answers come from (an adapter with its base and data); most know nothing.
         adapters = {client.name: found for client in clients if isinstance(client, Adapted) and (found := client.provenance)}

@@ -20,6 +20,18 @@ MAX_BARREN_DRAWS = 500
 """Draws in a row that give nothing new before a level is taken for exhausted."""
 
 
+def known_solver(solver: str | Solver[Any] | type[Solver[Any]]) -> str:
+    """Return the name of a problem family; one that is given as a class or an instance is made known by its name.
+
+    Raises:
+        BadConfig: its name is that of another registered family.
+    """
+    if isinstance(solver, str):
+        return solver
+    registry.register(solver)
+    return solver.name if isinstance(solver, type) else solver.title
+
+
 def problem_from_line(solver_name: str, line: str) -> Problem:
     """Read one problem from its one-line syntax.
 
@@ -69,7 +81,7 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
             if barren >= MAX_BARREN_DRAWS:
                 raise BadConfig(
                     f"{solver_name} level {chosen} gave only {len(found)} different problems, {n} were asked for",
-                    hint="lower -n or name another --level",
+                    hint="lower -n or name another `level`",
                 )
             continue
         barren = 0

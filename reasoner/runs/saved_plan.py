@@ -1,9 +1,9 @@
-"""A run's recipe: its plan, models and options as JSON in the run's row, so that it can be set up again without its command.
+"""A run's plan as JSON in its row, with its models and how they are opened, so that it can be set up again without its command.
 
-    recipe_of(plan, ["openai:m"], options=..., prompts=..., prices=...) -> '{"limits":{},"models":["openai:m"],...}'
-    read_recipe(store, "3f0c...") -> Recipe(plan=Plan(...), models=("openai:m",), ...)
+    saved_plan_json(plan, ["openai:m"], options) -> '{"limits":{},"models":["openai:m"],...}'
+    read_saved_plan(store, "3f0c...") -> SavedPlan(plan=Plan(...), models=("openai:m",), ...)
 
-Holds names of models, never a key. Knows values; runs nothing.
+It holds names of models and of environment variables, never a key.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from reasoner.budget import Limits, Price
 from reasoner.clients import ClientOptions
 from reasoner.errors import BadConfig
+from reasoner.runs.options import RunOptions
 from reasoner.runs.plan import Fork, Plan
 from reasoner.runs.strategy_spec import spec_from
+from reasoner.store.run_queries import plan_row
 from reasoner.types import Problem, Sampling, canonical_json
 
 if TYPE_CHECKING:
@@ -28,29 +30,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What a run was told. `whole` is False for runs of versions that kept no recipe: their problems and options are not known."""
+class SavedPlan:
+    """What a run was told. `whole` is False for runs of versions that kept no plan: their problems and options are not known."""
 
     run: str
     plan: Plan
     manifest: Mapping[str, Any]
     models: tuple[str, ...] = ()
-    options: ClientOptions = field(default_factory=ClientOptions)
-    prompts: Path | None = None
-    prices: Mapping[str, Price] | None = None
-    command: str = ""
+    options: RunOptions = field(default_factory=RunOptions)
     whole: bool = True
 
 
-def recipe_of(
-    plan: Plan,
-    models: Sequence[str | Client],
-    *,
-    options: ClientOptions | None,
-    prompts: Path | str | None,
-    prices: Mapping[str, Price] | None,
-) -> str:
-    """Return the recipe of a run as JSON. A model that was given as an open client is kept by its name."""
+def saved_plan_json(plan: Plan, models: Sequence[str | Client], options: RunOptions) -> str:
+    """Return the plan of a run as JSON. A model that was given as an open client is kept by its name."""
     return canonical_json(
         {
             "problems": [[p.solver, p.instance, p.line, p.level] for p in plan.problems],
@@ -62,24 +54,24 @@ def recipe_of(
             "fork": asdict(plan.fork) if plan.fork else None,
             "continues": plan.continues,
             "models": [model if isinstance(model, str) else model.name for model in models],
-            "options": (options or ClientOptions()).model_dump(mode="json"),
-            "prompts": str(Path(prompts).absolute()) if prompts else None,
-            "prices": {name: price.model_dump(mode="json") for name, price in (prices or {}).items()},
+            "options": options.client.model_dump(mode="json"),
+            "prompts": str(Path(options.prompts).absolute()) if options.prompts else None,
+            "prices": {name: price.model_dump(mode="json") for name, price in options.prices.items()},
         }
     )
 
 
-def read_recipe(store: Store, run_id: str) -> Recipe:
-    """Read what a run was told; from its manifest alone where it kept no recipe.
+def read_saved_plan(store: Store, run_id: str) -> SavedPlan:
+    """Read what a run was told; from its manifest alone where it kept no plan.
 
     Raises:
         BadConfig: it was read from a file, or is of a version whose manifests said less.
     """
-    row = store.row("SELECT manifest, plan, command FROM runs WHERE id = ?", (run_id,)) or {}
+    row = plan_row(store, run_id) or {}
     manifest: dict[str, Any] = json.loads(row.get("manifest") or "{}")
     if "strategies" not in manifest or "sampling" not in manifest:
         raise BadConfig(f"run {run_id} was read from a file or made by hand: there is nothing to run again", hint="see 'reasoner runs'")
-    kept: dict[str, Any] = json.loads(row["plan"]) if row["plan"] else {}
+    kept: dict[str, Any] = json.loads(row["plan"]) if row.get("plan") else {}
     told = {**manifest, **kept}
     plan = Plan(
         problems=[Problem(*each) for each in kept.get("problems", [])],
@@ -91,17 +83,14 @@ def read_recipe(store: Store, run_id: str) -> Recipe:
         fork=Fork(**kept["fork"]) if kept.get("fork") else None,
         continues=kept.get("continues"),
     )
-    return Recipe(
-        run=run_id,
-        plan=plan,
-        manifest=manifest,
-        models=tuple(kept.get("models", [name for name, _ in manifest["models"]])),
-        options=ClientOptions.model_validate(kept.get("options", {})),
+    options = RunOptions(
+        client=ClientOptions.model_validate(kept.get("options", {})),
         prompts=Path(kept["prompts"]) if kept.get("prompts") else None,
         prices={name: Price.model_validate(price) for name, price in kept.get("prices", {}).items()},
         command=row["command"],
-        whole=bool(kept),
     )
+    models = tuple(kept.get("models", [name for name, _ in manifest["models"]]))
+    return SavedPlan(run_id, plan, manifest, models, options, whole=bool(kept))
 
 
 def _sampling(values: Mapping[str, Any]) -> Sampling:

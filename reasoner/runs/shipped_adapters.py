@@ -114,11 +114,11 @@ def for_plan(model: str | Client, options: ClientOptions | None, plan: Plan) -> 
         return Choice(options)
     if file_sha256(chosen.path) != chosen.card.sha256:
         raise MissingAsset(
-            f"the adapter {chosen.path} is not the file that its card describes", hint="reinstall reasoner-llm, or use --adapter none"
+            f"the adapter {chosen.path} is not the file that its card describes", hint="reinstall reasoner-llm, or use `adapter=none`"
         )
     return Choice(
         (options or ClientOptions()).model_copy(update={"adapter": chosen.path}),
-        f"local answers with its adapter {chosen.path.stem!r}, tuned on searches of such problems (--adapter none: without)",
+        f"local answers with its adapter {chosen.path.stem!r}, tuned on searches of such problems (`adapter=none`: without)",
     )
 
 

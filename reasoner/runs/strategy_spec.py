@@ -6,19 +6,22 @@ parse_strategies("cot,ats:order=dfs,shots=1") -> [StrategySpec("cot"), StrategyS
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
 from reasoner import registry
-from reasoner.errors import BadConfig
+from reasoner.errors import BadConfig, UnknownName, what_is_wrong
 from reasoner.types import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reasoner.strategies import Strategy
+
+    AnyStrategy: TypeAlias = "str | Strategy | type[Strategy] | StrategySpec"
 
 MAX_NESTED = 3
 """How deep strategies may stand inside each other."""
@@ -33,9 +36,13 @@ class StrategySpec:
     params: str
     """The full parameters as canonical JSON, those of the inner strategy under `inner`."""
     inner: StrategySpec | None = None
+    given: Strategy | None = field(default=None, compare=False, repr=False)
+    """The strategy itself, where it was given as an instance."""
 
     def make(self) -> Strategy:
         """Build the strategy, with the one inside it."""
+        if self.given is not None:
+            return self.given
         cls = registry.find("strategy", self.name)
         values = {key: value for key, value in json.loads(self.params).items() if key != "inner"}
         params = cls.Params.model_validate(values)
@@ -70,10 +77,13 @@ def strategy_spec(name: str, params: Mapping[str, Any], inner: StrategySpec | No
     try:
         model = cls.Params.model_validate(dict(params))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "parameters"
+        where, value, fault = what_is_wrong(error)
+        near = UnknownName("parameter", where, parameter_names(cls)).near if fault == "there is no such field" else []
+        meant = f"did you mean {near[0]!r}? " if near else ""
         known = ", ".join(parameter_names(cls)) or "none"
-        raise BadConfig(f"strategy {name}: {where}={first['input']!r}: {first['msg']}", hint=f"its parameters are: {known}") from error
+        raise BadConfig(
+            f"strategy {name}: {where or 'parameters'}={value!r}: {fault}", hint=f"{meant}its parameters are: {known}"
+        ) from error
     if inner is not None and not cls.takes_inner:
         outer = [n for n, found in registry.load_all("strategy").things.items() if found.takes_inner]
         raise BadConfig(f"strategy {name} takes no other strategy inside it, and {inner.label!r} was given", hint=f"{', '.join(outer)} do")
@@ -97,7 +107,10 @@ def parse_strategies(texts: str | Iterable[str]) -> list[StrategySpec]:
         UnknownName: there is no such strategy.
         BadConfig: a parameter does not fit, parentheses do not match, or a strategy is named twice.
     """
-    made = _read_strategies([texts] if isinstance(texts, str) else texts, depth=0)
+    return _different(_read_strategies([texts] if isinstance(texts, str) else texts, depth=0))
+
+
+def _different(made: list[StrategySpec]) -> list[StrategySpec]:
     if not made:
         raise BadConfig("no strategy was named", hint=f"known: {', '.join(registry.names('strategy'))}")
     labels = [spec.label for spec in made]
@@ -105,6 +118,49 @@ def parse_strategies(texts: str | Iterable[str]) -> list[StrategySpec]:
     if twice:
         raise BadConfig(f"the strategy {twice!r} is named twice", hint="name it once")
     return made
+
+
+def spec_of_row(strategies: Iterable[StrategySpec], row: Mapping[str, Any]) -> StrategySpec:
+    """Return the strategy of a trajectory's row, one of those its run was told."""
+    name = row["strategy"].partition("(")[0].partition(":")[0]
+    found = next((spec for spec in strategies if spec.params == row["params"] and spec.name == name), None)
+    return found or spec_from(name, row["params"])
+
+
+def own_parameters(spec: StrategySpec) -> dict[str, Any]:
+    """Return a strategy's own parameters, without those of what is inside it."""
+    return {name: value for name, value in json.loads(spec.params).items() if not (name == "inner" and isinstance(value, dict))}
+
+
+def as_specs(strategies: AnyStrategy | Sequence[AnyStrategy]) -> list[StrategySpec]:
+    """Return the specs of strategies given as text, as classes or as instances; a class that is not known yet is registered by its name.
+
+    Raises:
+        UnknownName: there is no such strategy.
+        BadConfig: a parameter does not fit, or a strategy is named twice.
+    """
+    many = [strategies] if isinstance(strategies, (str, type)) or not isinstance(strategies, Sequence) else list(strategies)
+    return _different([spec for each in many for spec in _specs(each)])
+
+
+def _specs(strategy: AnyStrategy) -> list[StrategySpec]:
+    if isinstance(strategy, StrategySpec):
+        return [strategy]
+    return _read_strategies([strategy], depth=0) if isinstance(strategy, str) else [spec_of(strategy)]
+
+
+def spec_of(strategy: Strategy | type[Strategy]) -> StrategySpec:
+    """Return the spec of a strategy's class (with its default parameters) or of an instance.
+
+    Raises:
+        BadConfig: its name is that of another registered strategy.
+    """
+    cls = strategy if isinstance(strategy, type) else type(strategy)
+    registry.register(cls)
+    if isinstance(strategy, type):
+        return strategy_spec(cls.name, {})
+    inner = None if strategy.inner is None else spec_of(strategy.inner)
+    return replace(strategy_spec(cls.name, strategy.params.model_dump(mode="json"), inner), given=strategy)
 
 
 def _read_strategies(texts: Iterable[str], *, depth: int) -> list[StrategySpec]:

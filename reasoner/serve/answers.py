@@ -1,6 +1,6 @@
-"""What both dialects read out of an order's outcome: the answer's text, why it ended, what was used.
+"""What both dialects read out of an order's result: the answer's text, why it ended, what was used.
 
-Knows outcomes; no wire format.
+Knows results; no wire format.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reasoner.text import after_answer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reasoner.runs.runner import Outcome
+    from reasoner.runs.results import Result
     from reasoner.serve.executor import Done, Order
 
 
@@ -27,23 +27,20 @@ def text_of(content: str | Sequence[Any]) -> str:
     return "\n".join(part.text for part in parts)
 
 
-def content_of(order: Order, outcome: Outcome) -> str:
+def content_of(order: Order, result: Result) -> str:
     """Return what the client is given as the answer: without a strategy the model's own text, else what follows the answer marker."""
-    text = outcome.answer or ""
+    text = result.text or ""
     return text if order.target.spec.name == "plain" else after_answer(text)
 
 
-def finish_of(outcome: Outcome) -> Literal["stop", "length"]:
-    """Say why it ended: `length` where the budget or the last reply was cut."""
-    if outcome.status == "exhausted":
-        return "length"
-    replies = [t for t in outcome.trajectory.thoughts() if t.finish_reason] if outcome.trajectory is not None else []
-    return "length" if replies and replies[-1].finish_reason in {"length", "truncated"} else "stop"
+def finish_of(done: Done, sample: int) -> Literal["stop", "length"]:
+    """Say why a sample ended: `length` where the budget or the last reply was cut."""
+    return "length" if done.cut[sample] or done.results[sample].status == "exhausted" else "stop"
 
 
 def spent_of(done: Done) -> Spent:
     """Return the sum over all samples."""
-    return sum((outcome.spent for outcome in done.outcomes), start=Spent())
+    return sum((result.spent for result in done.results), start=Spent())
 
 
 def check(done: Done) -> None:
@@ -52,7 +49,7 @@ def check(done: Done) -> None:
     Raises:
         Refused: with the status that stands for the fault.
     """
-    for outcome in done.outcomes:
-        if outcome.status == "failed":
-            kind = getattr(errors, outcome.error_kind or "", errors.ReasonerError)
-            raise Refused(fault_named(kind, f"{outcome.error} (trajectory {outcome.trajectory_id})"))
+    for result in done.results:
+        if result.status == "failed":
+            kind = getattr(errors, result.error_kind or "", errors.ReasonerError)
+            raise Refused(fault_named(kind, f"{result.error} (trajectory {result.trajectory_id})"))

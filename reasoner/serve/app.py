@@ -14,6 +14,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from reasoner.budget import Limits
+from reasoner.runs.options import RunOptions
+from reasoner.runs.pool import ModelPool
 from reasoner.serve.endpoint import Endpoint
 from reasoner.serve.executor import Executor
 from reasoner.serve.faults import Fault, error_body
@@ -21,14 +24,12 @@ from reasoner.serve.guard import Guard
 from reasoner.serve.model_names import ModelNames
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from reasoner.budget import Limits
-    from reasoner.prompts import Prompts
     from reasoner.serve.settings import Settings
     from reasoner.store import Store
     from reasoner.types import Client
@@ -39,16 +40,23 @@ def application(
     settings: Settings,
     *,
     clients: Sequence[Client] = (),
-    prompts: Prompts | None = None,
+    opened: Mapping[str, str] | None = None,
+    options: RunOptions | None = None,
     limits: Limits | None = None,
     pages: Sequence[BaseRoute] = (),
     resume: bool = False,
 ) -> Any:
     """Return the ASGI application; `app.executor` is what runs requests, None without clients. The clients are closed with it.
 
-    With `resume` it first goes on with what an earlier server parked.
+    `opened` says by what name each client was opened, where that is not its own; `options` say how runs are carried out, `limits` what one request may use. With `resume` it first goes on with what an earlier server
+    parked.
     """
-    executor = Executor(store, ModelNames(clients), settings, prompts=prompts, limits=limits) if clients else None
+    pool = ModelPool()
+    names = ModelNames([client.name for client in clients], opened=opened)
+    for client in clients:
+        pool.give(names.opened_as(client.name), client)
+    bounded = limits or Limits(calls=settings.max_calls)
+    executor = Executor(store, names, settings, pool=pool, options=options or RunOptions(), limits=bounded) if clients else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -121,7 +121,7 @@ def order_of(request: ChatRequest, model_names: ModelNames, settings: Settings, 
         if request.response_format.json_schema is None:
             raise invalid("response_format of type json_schema needs json_schema", param="response_format")
         if target.spec.name != "plain":
-            raise BadConfig("response_format needs a model without a strategy", hint=f"ask {target.client.name!r}")
+            raise BadConfig("response_format needs a model without a strategy", hint=f"ask {target.model!r}")
         schema = json.dumps(request.response_format.json_schema.schema_)
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     if len(stop) > 16 or any(not 0 < len(text) <= 200 for text in stop):
@@ -142,11 +142,11 @@ def _message(message: ChatMessage) -> Message:
 def answer(order: Order, started: Started, done: Done, said: list[Said]) -> dict[str, Any]:
     """Return the whole answer."""
     choices = []
-    for index, outcome in enumerate(done.outcomes):
-        message: dict[str, Any] = {"role": "assistant", "content": content_of(order, outcome)}
+    for index, result in enumerate(done.results):
+        message: dict[str, Any] = {"role": "assistant", "content": content_of(order, result)}
         if order.target.spec.name != "plain":
             message["reasoning_content"] = "\n\n".join(_thought(one) for one in said if one.sample == index)
-        choices.append({"index": index, "message": message, "finish_reason": finish_of(outcome), "logprobs": None})
+        choices.append({"index": index, "message": message, "finish_reason": finish_of(done, index), "logprobs": None})
     made = {
         "id": f"chatcmpl-{started.run}",
         "object": "chat.completion",
@@ -165,7 +165,7 @@ def _thought(said: Said) -> str:
 def _verdicts(done: Done) -> list[dict[str, Any] | None]:
     return [
         None if o.verdict is None else {"correct": o.verdict.correct, "score": o.verdict.score, "reason": o.verdict.reason}
-        for o in done.outcomes
+        for o in done.results
     ]
 
 
@@ -194,9 +194,9 @@ async def stream(order: Order, request: ChatRequest, started: Started, events: A
         if isinstance(event, Said) and order.target.spec.name != "plain":
             yield chunk(event.sample, {"reasoning_content": _thought(event) + "\n\n"})
         elif isinstance(event, Done):
-            for index, outcome in enumerate(event.outcomes):
-                yield chunk(index, {"content": content_of(order, outcome)})
-                yield chunk(index, {}, finish_of(outcome))
+            for index, result in enumerate(event.results):
+                yield chunk(index, {"content": content_of(order, result)})
+                yield chunk(index, {}, finish_of(event, index))
             if request.stream_options is not None and request.stream_options.include_usage:
                 yield _data({**head, "choices": [], "usage": usage(event)})
     yield "data: [DONE]\n\n"

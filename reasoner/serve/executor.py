@@ -1,42 +1,44 @@
 """Run one request: a conversation or a solver's problem, a strategy over a model, recorded like every other run.
 
-Knows orders and the runner; does not know HTTP nor any dialect. Every order is a run of its own, unless it carries an idempotency key: then
-the same order with the same key goes on with the run it began, also after the server was stopped, and a finished one is read back.
+Every order is a run of its own, unless it carries an idempotency key: then the same order with the same key goes on with the run it
+began, also after the server was stopped, and a finished one is read back. Knows orders and runs; does not know HTTP nor any dialect.
 
     async for event in executor.run(order): ...   # Started, then Said as thoughts arrive, then Done
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import secrets
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
-from reasoner.budget import Limits
-from reasoner.calling.limiter import limiters_for
 from reasoner.errors import BadConfig, ReasonerError
-from reasoner.prompts import Prompts
+from reasoner.runs.events import Event as RunEvent
+from reasoner.runs.events import Started as RunStarted
+from reasoner.runs.events import ThoughtAdded
+from reasoner.runs.options import RunOptions
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import problem_from_instance, problem_from_line
-from reasoner.runs.runner import Outcome, Report, Runner, trajectory_id
-from reasoner.runs.strategy_spec import parse_strategies
+from reasoner.runs.runner import open_run
+from reasoner.runs.saved_plan import read_saved_plan
 from reasoner.serve.faults import Fault, Refused
-from reasoner.store.queries import problem_of
+from reasoner.store.run_queries import interrupted, last_finish
 from reasoner.types import Message, Problem, Sampling, digest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from reasoner.budget import Limits
+    from reasoner.runs.pool import ModelPool
+    from reasoner.runs.results import Report, Result
     from reasoner.serve.model_names import ModelNames, Target
     from reasoner.serve.settings import Settings
     from reasoner.store import Store
-    from reasoner.trajectory import Thought
 
 COMMAND = "reasoner serve"
+CUT = frozenset({"length", "truncated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +76,33 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of an order: an outcome for each sample."""
+    """The end of an order: a result for each sample, and whether its last reply was cut off."""
 
-    outcomes: tuple[Outcome, ...]
+    results: tuple[Result, ...]
+    cut: tuple[bool, ...]
 
 
 Event = Started | Said | Done
 
 
 class Executor:
-    """Carries out orders against one store, at most `max_requests` at once."""
+    """Carries out orders against one store over the models of one pool, at most `max_requests` at once."""
 
     def __init__(
-        self, store: Store, model_names: ModelNames, settings: Settings, *, prompts: Prompts | None = None, limits: Limits | None = None
+        self, store: Store, model_names: ModelNames, settings: Settings, *, pool: ModelPool, options: RunOptions, limits: Limits
     ) -> None:
-        self._store = store
-        self._settings = settings
-        self._prompts = prompts or Prompts()
-        self._limits = limits or Limits(calls=settings.max_calls)
-        clients = list(model_names.clients.values())
-        limiters = limiters_for(clients)
-        self._limiters = {client.fingerprint: limiters[id(client)] for client in clients}
+        """Make an executor; `options` say how runs are carried out, `limits` what one request may use."""
         self.model_names = model_names
         self.under_way: set[str] = set()
         self.stopping = False
+        self._store = store
+        self._settings = settings
+        self._pool = pool
+        self._options = replace(options, command=COMMAND)
+        self._limits = limits
 
     async def run(self, order: Order) -> AsyncGenerator[Event, None]:
-        """Carry an order out, telling what happens. Closing the iterator early parks its trajectories: they can be gone on with.
+        """Carry an order out, telling what happens. Closing the iterator early parks its trajectories: they can be resumed.
 
         Raises:
             Refused: the server is stopping, is full, or is at work on the same idempotency key.
@@ -122,64 +124,44 @@ class Executor:
             self.under_way.discard(place)
 
     async def _events(self, order: Order) -> AsyncGenerator[Event, None]:
-        problem = problem_of_order(order)
         seed = (
             order.seed if order.seed is not None else int(digest("idempotency", order.key)[:12], 16) if order.key else secrets.randbits(48)
         )
-        plan = Plan([problem], [order.target.spec], seed, order.n, order.sampling, self._limits)
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
-        client, spec = order.target.client, order.target.spec
-
-        def started(run_id: str, n: int) -> None:
-            events.put_nowait(Started(run_id, tuple(trajectory_id(run_id, problem, spec, client, sample) for sample in range(n))))
-
-        def thought_of(_: str, sample: int, thought: Thought) -> None:
-            if thought.finish_reason:
-                events.put_nowait(Said(sample, thought.role, thought.text))
-
-        runner = Runner(
-            self._store, self._prompts, keep_graphs=True, on_start=started, on_thought=thought_of, limiters=self._limiters
-        )  # fmt: skip
-        work = asyncio.ensure_future(runner.execute(plan, [client], command=COMMAND, fresh=not order.key))
-        work.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
-                yield event
-            yield Done((await work).outcomes)
-        finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
+        plan = Plan([problem_of_order(order)], [order.target.spec], seed, order.n, order.sampling, self._limits)
+        options = replace(self._options, mode="join" if order.key else "fresh")
+        async with open_run(
+            plan, [self.model_names.opened_as(order.target.model)], options, db=self._store, pool=self._pool, thoughts=True
+        ) as run:
+            async with aclosing(aiter(run)) as events:
+                async for event in events:
+                    if (shown := _shown(event, run.trajectory_ids)) is not None:
+                        yield shown
+            results = run.report.results
+            yield Done(results, tuple(last_finish(self._store, result.trajectory_id) in CUT for result in results))
 
     async def finish_parked(self) -> list[Report]:
         """Go on with the runs of this server that were parked, where their models are served; those that cannot be are left as they are."""
         done = []
-        for row in self._store.rows(
-            "SELECT id, manifest FROM runs WHERE status = 'interrupted' AND command = ? ORDER BY created LIMIT 1000", (COMMAND,)
-        ):
-            plan = self._parked_plan(row["id"], json.loads(row["manifest"]))
-            if plan is None:
-                continue
+        for run_id in [row["id"] for row in interrupted(self._store, command=COMMAND)]:
             try:
-                runner = Runner(self._store, self._prompts, limiters=self._limiters)
-                done.append(await runner.execute(plan[0], [self.model_names.clients[plan[1]]], command=COMMAND))
+                saved = read_saved_plan(self._store, run_id)
+                if not saved.whole or not all(self._pool.has(model) for model in saved.models):
+                    continue
+                options = replace(self._options, run=run_id)
+                async with open_run(saved.plan, saved.models, options, db=self._store, pool=self._pool) as run:
+                    done.append(await run.finish())
             except ReasonerError:
                 continue  # it stays parked; the next start tries again
         return done
 
-    def _parked_plan(self, run_id: str, manifest: dict[str, Any]) -> tuple[Plan, str] | None:
-        row = self._store.row(
-            "SELECT t.strategy, t.model, t.model_fingerprint, p.* FROM trajectories t JOIN problems p ON p.id = t.problem_id WHERE t.run_id = ? LIMIT 1",
-            (run_id,),
-        )
-        client = self.model_names.clients.get(row["model"]) if row else None
-        if row is None or client is None or client.fingerprint != row["model_fingerprint"]:
-            return None
-        values = manifest["sampling"]
-        sampling = Sampling(**{**values, "stop": tuple(values["stop"])})
-        limits = Limits.model_validate(manifest["limits"])
-        specs = parse_strategies(row["strategy"])
-        return Plan([problem_of(row)], specs, manifest["seed"], manifest["samples"], sampling, limits), client.name
+
+def _shown(event: RunEvent, trajectory_ids: Any) -> Event | None:
+    """Return what a client is told of an event of the run."""
+    if isinstance(event, RunStarted):
+        return Started(event.run_id, tuple(trajectory_ids()))
+    if isinstance(event, ThoughtAdded) and event.thought.finish_reason:
+        return Said(event.sample, event.thought.role, event.thought.text)
+    return None
 
 
 def problem_of_order(order: Order) -> Problem:

@@ -77,11 +77,11 @@ def order_of(request: MessagesRequest, model_names: ModelNames, settings: Settin
 
 def answer(order: Order, started: Started, done: Done, said: list[Said]) -> dict[str, Any]:
     """Return the whole answer."""
-    outcome = done.outcomes[0]
+    result = done.results[0]
     blocks: list[dict[str, Any]] = []
     if order.target.spec.name != "plain":
         blocks.append({"type": "thinking", "thinking": "\n\n".join(f"[{one.role}]\n{one.text}" for one in said), "signature": ""})
-    blocks.append({"type": "text", "text": content_of(order, outcome)})
+    blocks.append({"type": "text", "text": content_of(order, result)})
     return _message(order, started, blocks) | {"stop_reason": _stop(done), "usage": usage(done)}
 
 
@@ -99,7 +99,7 @@ def _message(order: Order, started: Started, blocks: list[dict[str, Any]]) -> di
 
 
 def _stop(done: Done) -> str:
-    return "max_tokens" if finish_of(done.outcomes[0]) == "length" else "end_turn"
+    return "max_tokens" if finish_of(done, 0) == "length" else "end_turn"
 
 
 def usage(done: Done) -> dict[str, int]:
@@ -129,7 +129,7 @@ async def stream(order: Order, started: Started, events: AsyncIterator[Event]) -
                 yield _event("content_block_stop", index=0)
                 index = 1
             yield _event("content_block_start", index=index, content_block={"type": "text", "text": ""})
-            text = content_of(order, event.outcomes[0])
+            text = content_of(order, event.results[0])
             yield _event("content_block_delta", index=index, delta={"type": "text_delta", "text": text})
             yield _event("content_block_stop", index=index)
             yield _event("message_delta", delta={"stop_reason": _stop(event), "stop_sequence": None}, usage=usage(event))

@@ -19,9 +19,7 @@ from reasoner.errors import BadConfig, UnknownName
 from reasoner.runs.strategy_spec import StrategySpec, parse_strategies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from reasoner.types import Client
+    from collections.abc import Mapping, Sequence
 
 MAX_NAME_CHARS = 400
 FILES = ("corpus",)
@@ -34,21 +32,28 @@ class Target:
 
     name: str
     spec: StrategySpec
-    client: Client
+    model: str
+    """The name of the model in the server's pool."""
 
 
 class ModelNames:
     """The models a server was started with, and every strategy over them."""
 
-    def __init__(self, clients: Sequence[Client]) -> None:
-        self.clients = {client.name: client for client in clients}
-        if len(self.clients) < len(clients):
+    def __init__(self, models: Sequence[str], *, opened: Mapping[str, str] | None = None) -> None:
+        """Take the models' names; `opened` says by what name (a path, say) each was opened, where that is another one."""
+        self.models = list(models)
+        self._opened = dict(opened or {})
+        if len(set(self.models)) < len(self.models):
             raise BadConfig("two models have one name", hint="name each once")
+
+    def opened_as(self, model: str) -> str:
+        """Return the name that opens a model again, for the run's saved plan."""
+        return self._opened.get(model, model)
 
     def names(self) -> list[str]:
         """Return what `GET /v1/models` lists: each model, and each strategy over it."""
         general = [n for n, found in registry.load_all("strategy").things.items() if not found.solvers]
-        return [name for model in self.clients for name in (model, *(f"{strategy}/{model}" for strategy in general))]
+        return [name for model in self.models for name in (model, *(f"{strategy}/{model}" for strategy in general))]
 
     def resolve(self, name: str) -> Target:
         """Look a name up.
@@ -58,18 +63,18 @@ class ModelNames:
             BadConfig: a parameter cannot be.
         """
         if len(name) > MAX_NAME_CHARS:
-            raise UnknownName("model", name, list(self.clients))
-        model = max((m for m in self.clients if name == m or name.endswith(f"/{m}")), key=len, default=None)
+            raise UnknownName("model", name, self.models)
+        model = max((m for m in self.models if name == m or name.endswith(f"/{m}")), key=len, default=None)
         if model is None:
             raise UnknownName("model", name, self.names())
         strategy = name[: -len(model)].removesuffix("/")
         if not strategy:
-            return Target(name, parse_strategies("plain")[0], self.clients[model])
+            return Target(name, parse_strategies("plain")[0], model)
         specs = parse_strategies(_written_out(strategy))
         if len(specs) != 1:
             raise BadConfig(f"{strategy!r} names {len(specs)} strategies", hint="name one: STRATEGY/MODEL")
         _check_files(json.loads(specs[0].params))
-        return Target(name, specs[0], self.clients[model])
+        return Target(name, specs[0], model)
 
 
 def _check_files(params: Any) -> None:

@@ -62,7 +62,7 @@ def settings_for(host: str, allowed: Sequence[str], token: str, **more: Any) -> 
     """
     names = {name.strip().lower().strip("[]") for name in allowed}
     if not names and host not in LOOPBACK and _is_any(host):
-        raise BadConfig(f"--host {host} listens to every network", hint="say by which names it may be asked for: --allow-host NAME")
+        raise BadConfig(f"`host` {host} listens to every network", hint="say by which names it may be asked for: `allow_host` NAME")
     own = set() if _is_any(host) else {host.lower()}
     return Settings(token, hosts=frozenset(LOOPBACK | names | own), **more)
 

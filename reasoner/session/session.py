@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import random
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
@@ -52,42 +52,52 @@ MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for all of a session's requests.
+
+    `seed` is that of requests and, where `drawn_from` names no other, of what the strategy draws by chance. `numbers` is how numbers are
+    shown to the model. With `oracle` the strategy may ask the verifier.
+    """
+
+    seed: str
+    sampling: Sampling = field(default_factory=Sampling)
+    numbers: NumberFormat = "plain"
+    oracle: bool = False
+    drawn_from: str | None = None
+
+
 class Session:
     """One strategy at work on one problem."""
 
     def __init__(
         self,
-        *,
         problem: Problem,
-        statement: str,
         trajectory: Trajectory,
-        seed: str,
         caller: Caller,
+        *,
         prompts: Prompts,
-        sampling: Sampling | None = None,
-        numbers: NumberFormat = "plain",
+        rules: Rules,
         lookups: Lookups | None = None,
-        oracle: bool = False,
-        drawn_from: str | None = None,
     ) -> None:
-        """Put a session together; `seed` is that of requests and, where `drawn_from` names no other, of what the strategy draws."""
+        """Put a session together; the trajectory's root holds the statement."""
         self.problem = problem
-        self.statement = statement
+        self.statement = trajectory.root.text
         self.trajectory = trajectory
-        self._drawn_from = drawn_from or seed
+        self._drawn_from = rules.drawn_from or rules.seed
         self.rng = random.Random(int(digest(self._drawn_from, "rng"), 16))
         self.best: Answer | None = None
         self._root = trajectory.root
         self._replayed: set[str] = set()
-        self._seed = seed
+        self._seed = rules.seed
         self._caller = caller
         self._prompts = prompts
-        self._sampling = sampling or Sampling()
+        self._sampling = rules.sampling
         self._by_user = self._sampling.set_fields()
         caller.check(self._sampling)
-        self._numbers = numbers
+        self._numbers = rules.numbers
         self._lookups = lookups or Lookups()
-        self._oracle = oracle
+        self._oracle = rules.oracle
         self.metrics: dict[str, float] = {}
         self._dirty: dict[str, None] = {trajectory.root.id: None}
         self._written: set[str] = set()

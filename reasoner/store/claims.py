@@ -255,7 +255,7 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = Fa
     if lost >= POISON_AFTER and not retry_poisoned:
         c.execute(
             "UPDATE trajectories SET status = 'failed', error_kind = 'WorkerLost', error = ?, finished = coalesce(finished, ?) WHERE id = ?",
-            (f"worker_lost: {lost} processes in a row died while they worked on it; --retry-poisoned tries again", now(), row.id),
+            (f"worker_lost: {lost} processes in a row died while they worked on it; `retry_poisoned` tries again", now(), row.id),
         )
         return Claim("set aside", epoch)
     if lost == POISON_AFTER - 1 and not (alone or retry_poisoned):

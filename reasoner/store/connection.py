@@ -178,7 +178,7 @@ def prepare(path: Path, *, create: bool) -> None:
             check_place(path)
     except OSError as error:
         raise StoreError(
-            f"cannot open the database {path}: {error.strerror}", hint="name another place with --db or REASONER_DB"
+            f"cannot open the database {path}: {error.strerror}", hint="name another place with `db` or REASONER_DB"
         ) from error
     if there:
         return
@@ -190,7 +190,7 @@ def prepare(path: Path, *, create: bool) -> None:
                 remove_leftovers(path)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        hint = "name a writable place with --db or REASONER_DB" if path.parent.is_dir() else "make the directory first"
+        hint = "name a writable place with `db` or REASONER_DB" if path.parent.is_dir() else "make the directory first"
         raise StoreError(f"cannot create the database {path}: {error.strerror}", hint=hint) from error
 
 
@@ -206,9 +206,9 @@ def explain(error: Exception, path: Path) -> StoreError:
     elif "locked" in low or "busy" in low:
         hint = f"another process kept it locked for {BUSY_TIMEOUT_MS // 1000} s; try again when it is done"
     elif "readonly" in low or "unable to open" in low:
-        hint = "check that the file and its directory are writable, or name another with --db"
+        hint = "check that the file and its directory are writable, or name another with `db`"
     elif "not a database" in low or "malformed" in low:
-        hint = "it is damaged or not a database of reasoner; name another with --db"
+        hint = "it is damaged or not a database of reasoner; name another with `db`"
     else:
         hint = "run 'reasoner doctor' for the state of this installation"
     return StoreError(f"database {path}: {said}", hint=hint)
@@ -217,7 +217,7 @@ def explain(error: Exception, path: Path) -> StoreError:
 def _io_hint(name: str, path: Path) -> str:
     """Say what to do about a failed read or write; only one that wrote can come from a full disk."""
     if identity(path) is None:
-        return "the file was removed; name it with --db where it is now"
+        return "the file was removed; name it with `db` where it is now"
     if is_wal(path) and "SHORT_READ" in name:
         return f"its log {path.name}{LOG} was removed or cut off while it was in use; give the same command again"
     if any(word in name for word in ("READ", "SHM", "LOCK", "FSTAT", "ACCESS", "DELETE")):

@@ -94,7 +94,7 @@ class Before:
         if prompt_of(self._store, asked.context_id) != tuple(stored(m) for m in intent.request.messages):
             raise BadConfig(
                 f"the fork asks something else in {intent.role} before the thought it begins at (call {asked.kept.source})",
-                hint="a change that reaches back so far needs an earlier --at, or a run of its own",
+                hint="a change that reaches back so far needs an earlier `at`, or a run of its own",
             )
         return asked.kept
 

@@ -130,7 +130,7 @@ class Journal:
     def __init__(self, store: Store, *, run_id: str, trajectory_id: str, epoch: int, durable: bool) -> None:
         self._store = store
         self._run_id = run_id
-        self._trajectory_id = trajectory_id
+        self.trajectory_id = trajectory_id
         self._epoch = epoch
         self._durable = durable
 
@@ -139,7 +139,7 @@ class Journal:
         rows = self._store.tuples(
             f"SELECT c.key, c.cached_from, {COMPLETION} FROM calls c JOIN messages m ON m.id = c.reply_id"  # noqa: S608 - columns named above
             " WHERE c.trajectory_id = ? AND c.state = 'done'",
-            (self._trajectory_id,),
+            (self.trajectory_id,),
         )
         return {row[0]: Kept(completion_of(row[2:]), row[1]) for row in rows}
 
@@ -152,7 +152,7 @@ class Journal:
     def lost(self) -> dict[str, Lost]:
         """Return the calls that may have been processed and gave no answer, by key."""
         rows = self._store.tuples(
-            "SELECT key, id, lost_cost FROM calls WHERE trajectory_id = ? AND state = 'unknown' ORDER BY id", (self._trajectory_id,)
+            "SELECT key, id, lost_cost FROM calls WHERE trajectory_id = ? AND state = 'unknown' ORDER BY id", (self.trajectory_id,)
         )
         return {key: Lost(call_id, cost) for key, call_id, cost in rows}
 
@@ -188,7 +188,7 @@ class Journal:
             tools=tools_text(request.tools, request.tool_choice),
         )  # fmt: skip
         row = (
-            key, key, self._trajectory_id, call.parent_thought, call.role, call.ordinal, settings, intern_context(c, request.messages),
+            key, key, self.trajectory_id, call.parent_thought, call.role, call.ordinal, settings, intern_context(c, request.messages),
             request.seed, self._epoch, now(), *more.values(),
         )  # fmt: skip
         return int(c.execute(_insert_call(tuple(more)), row).lastrowid)
@@ -211,7 +211,7 @@ class Journal:
                 "UPDATE calls SET lost_calls = lost_calls + 1, lost_tokens = lost_tokens + ?, lost_cost = coalesce(lost_cost, 0) + ? WHERE id = ?",
                 (tokens, cost or 0.0, call_id),
             )
-            spending.book(c, self._trajectory_id, calls=1, tokens=tokens, seconds=0.0, cost=cost)
+            spending.book(c, self.trajectory_id, calls=1, tokens=tokens, seconds=0.0, cost=cost)
 
         await self._store.write(job, durable=self._durable)
 
@@ -235,11 +235,11 @@ class Journal:
             (*answer.values(), call_id, self._epoch),
         ).rowcount
         if changed != 1:
-            raise claims.taken_over(self._trajectory_id)
+            raise claims.taken_over(self.trajectory_id)
         if limited:
             usage = completion.usage
             tokens = usage.prompt_tokens + usage.completion_tokens
-            spending.book(c, self._trajectory_id, calls=1, tokens=tokens, seconds=completion.seconds, cost=usage.cost)
+            spending.book(c, self.trajectory_id, calls=1, tokens=tokens, seconds=completion.seconds, cost=usage.cost)
         self.put_thoughts(c, thoughts, known={key: (call_id, answer["reply_id"])})
         crash.passing("in_done")
 
@@ -278,7 +278,7 @@ class Journal:
                 " finished = ? WHERE id = ?",
                 (state, redact(error), retries, seconds, int(lost), tokens, lost and row[1] is not None, cost, now(), call_id),
             )
-            spending.book(c, self._trajectory_id, calls=int(lost), tokens=tokens, seconds=seconds, cost=cost)
+            spending.book(c, self.trajectory_id, calls=int(lost), tokens=tokens, seconds=seconds, cost=cost)
 
         await self._store.write(job, durable=self._durable)
 
@@ -288,7 +288,7 @@ class Journal:
         Raises:
             TakenOver: one has.
         """
-        return claims.check(c, self._trajectory_id, self._epoch)
+        return claims.check(c, self.trajectory_id, self._epoch)
 
     def put_thoughts(self, c: Connection, thoughts: Sequence[ThoughtRow], *, known: dict[str, tuple[int, int]] | None = None) -> None:
         """Insert or update thoughts and their edges. `known` are ids of calls and of their replies by key, which need not be looked up."""

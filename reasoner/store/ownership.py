@@ -34,12 +34,12 @@ def refuse_foreign(path: Path) -> None:
             head = file.read(HEADER_BYTES)
     except OSError as error:
         raise StoreError(
-            f"cannot open the database {path}: {error.strerror}", hint="check that you may read it, or name another with --db"
+            f"cannot open the database {path}: {error.strerror}", hint="check that you may read it, or name another with `db`"
         ) from error
     if not head:
         return  # nothing was written to it yet
     if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
-        raise StoreError(f"{path} is not a database", hint="it is damaged or another kind of file; name another with --db")
+        raise StoreError(f"{path} is not a database", hint="it is damaged or another kind of file; name another with `db`")
     found = int.from_bytes(head[68:72], "big")
     if found == APPLICATION_ID:
         return
@@ -73,4 +73,4 @@ def _look(path: Path, how: str) -> Literal["empty", "ours", "foreign"]:
 
 
 def _foreign(path: Path, why: str) -> StoreError:
-    return StoreError(f"{path} is a database of another program ({why}); it was not changed", hint="name another with --db or REASONER_DB")
+    return StoreError(f"{path} is a database of another program ({why}); it was not changed", hint="name another with `db` or REASONER_DB")

@@ -49,7 +49,7 @@ def check_place(path: Path) -> None:
     """
     found = path.stat()
     if (kind := next((name for test, name in _KINDS if test(found.st_mode)), None)) is not None:
-        raise StoreError(f"cannot open the database {path}: it is {kind}", hint="name a regular file with --db or REASONER_DB")
+        raise StoreError(f"cannot open the database {path}: it is {kind}", hint="name a regular file with `db` or REASONER_DB")
     if found.st_nlink > 1:
         raise StoreError(
             f"the database {path} has {found.st_nlink} names (hard links), and SQLite keeps its log beside one of them: what is written"

@@ -41,25 +41,6 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """What a run is opened with, besides its manifest."""
-
-    command: str = ""
-    version: str = ""
-    plan: str | None = None
-    """How the run is set up again without its command, as JSON (`reasoner.runs.saved_plan`)."""
-    limits: Limits | None = None
-    """What the whole run may use; None leaves it as it was."""
-    parent: str | None = None
-    """The run this one continues or forks."""
-    fresh: bool = False
-    """Start anew even where there is a run with this manifest."""
-    run_id: str | None = None
-    """Join just this run; its manifest is the one given."""
-    lease_s: float = LEASE_S
-
-
-@dataclass(frozen=True, slots=True)
 class Closing:
     """How a trajectory ended."""
 
@@ -73,10 +54,34 @@ class Closing:
     error_kind: str | None = None
 
 
-def open_run(store: Store, manifest: Mapping[str, Any], opening: Opening) -> RunRow:
+def start_run(
+    store: Store,
+    manifest: Mapping[str, Any],
+    *,
+    plan: str | None = None,
+    limits: Limits | None = None,
+    command: str = "",
+    version: str = "",
+    parent: str | None = None,
+    run_id: str | None = None,
+    fresh: bool = False,
+    lease_s: float = LEASE_S,
+) -> RunRow:
     """Find the run with this manifest and join it, or make one.
 
     What dead processes had under way becomes `unknown`, and their reservations are used: the calls may have been processed.
+
+    Args:
+        store: the open store.
+        manifest: the run's identity.
+        plan: how the run is set up again without its command, as JSON (`reasoner.runs.saved_plan`).
+        limits: what the whole run may use; None leaves it as it was.
+        command: the command line.
+        version: the version of this program.
+        parent: the run this one continues or forks.
+        run_id: join just this run; its manifest is the one given.
+        fresh: start anew even where there is a run with this manifest.
+        lease_s: how long this worker is waited for when it says nothing, in seconds.
 
     Raises:
         StoreError: a version of reasoner that cannot share a run is at work on it.
@@ -87,42 +92,32 @@ def open_run(store: Store, manifest: Mapping[str, Any], opening: Opening) -> Run
     def job(c: Connection) -> RunRow:
         found = c.execute(
             "SELECT id, owner, ordinal FROM runs WHERE manifest_hash = ? AND coalesce(? = id, 1) ORDER BY ordinal DESC LIMIT 1",
-            (hashed, opening.run_id),
+            (hashed, run_id),
         ).fetchone()
         differs: tuple[str, ...] = ()
-        if found is None or opening.fresh:
+        kept = None if plan is None else redact(plan)
+        if found is None or fresh:
             ordinal = 0 if found is None else found[2] + 1
-            run_id = digest(hashed, str(ordinal))[:12]
-            if found is None and opening.parent is None:
-                differs = _differs(c, opening.command, manifest)
+            made = digest(hashed, str(ordinal))[:12]
+            if found is None and parent is None:
+                differs = _differs(c, command, manifest)
             c.execute(
                 "INSERT INTO runs (id, manifest, manifest_hash, ordinal, status, epoch, command, version, created, updated, plan, parent_run)"
                 " VALUES (?, ?, ?, ?, 'running', 0, ?, ?, ?, ?, ?, ?)",
-                (
-                    run_id,
-                    redact(text),
-                    hashed,
-                    ordinal,
-                    redact(opening.command),
-                    opening.version,
-                    now(),
-                    now(),
-                    None if opening.plan is None else redact(opening.plan),
-                    opening.parent,
-                ),
+                (made, redact(text), hashed, ordinal, redact(command), version, now(), now(), kept, parent),
             )
         else:
-            run_id = found[0]
-            _check_older(found[1], run_id)
-            claims.release_dead_workers(c, run_id)
-        others = tuple(claims.at_work(c, run_id))
-        worker = claims.register_worker(c, run_id, lease_s=opening.lease_s)
+            made = found[0]
+            _check_older(found[1], made)
+            claims.release_dead_workers(c, made)
+        others = tuple(claims.at_work(c, made))
+        worker = claims.register_worker(c, made, lease_s=lease_s)
         c.execute(
             "UPDATE runs SET status = 'running', owner = NULL, epoch = epoch + 1, updated = ?, plan = coalesce(plan, ?) WHERE id = ?",
-            (now(), opening.plan, run_id),
+            (now(), kept, made),
         )
-        spending.set_limits(c, run_id, opening.limits)
-        return RunRow(run_id, worker, found is not None and not opening.fresh, others, differs)
+        spending.set_limits(c, made, limits)
+        return RunRow(made, worker, found is not None and not fresh, others, differs)
 
     return store.write_now(job)
 

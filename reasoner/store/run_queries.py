@@ -9,7 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from reasoner.store.claims import presence
+from reasoner.store.claims import has_ended, presence
 from reasoner.store.migrations.m050_totals import COLUMNS
 
 if TYPE_CHECKING:
@@ -66,6 +66,32 @@ def interrupted(store: Store, *, command: str, limit: int = 1000) -> list[dict[s
     """Return id and manifest of the runs of one command that were parked, oldest first."""
     sql = "SELECT id, manifest FROM runs WHERE status = 'interrupted' AND command = ? ORDER BY created LIMIT ?"
     return store.rows(sql, (command, limit))
+
+
+def run_of_trajectory(store: Store, trajectory_id: str) -> str | None:
+    """Return the run a trajectory belongs to."""
+    row = store.row("SELECT run_id FROM trajectories WHERE id = ?", (trajectory_id,))
+    return None if row is None else str(row["run_id"])
+
+
+def ended_trajectories(store: Store, run_id: str) -> frozenset[str]:
+    """Return the ids of a run's trajectories that need no work (`claims.has_ended`)."""
+    rows = store.tuples("SELECT id, status, error_kind FROM trajectories WHERE run_id = ? AND status <> 'open'", (run_id,))
+    return frozenset(name for name, status, error_kind in rows if has_ended(status, error_kind))
+
+
+def closed_places(store: Store, run_id: str) -> dict[tuple[str, str, str, int], str]:
+    """Return (problem, strategy, model, sample) -> id of the closed trajectories of a run."""
+    found = store.tuples(
+        "SELECT problem_id, strategy, model, sample, id FROM trajectories WHERE run_id = ? AND status = 'closed'", (run_id,)
+    )
+    return {(problem, strategy, model, sample): trajectory for problem, strategy, model, sample, trajectory in found}
+
+
+def last_finish(store: Store, trajectory_id: str) -> str | None:
+    """Return how the last answered call of a trajectory ended (`stop`, `length`, ...); None where there is none."""
+    row = store.row("SELECT finish_reason FROM calls WHERE trajectory_id = ? AND state = 'done' ORDER BY id DESC LIMIT 1", (trajectory_id,))
+    return None if row is None else row["finish_reason"]
 
 
 def n_runs(store: Store) -> int:

@@ -52,6 +52,8 @@ class Strategy(ABC):
     """The inner strategy where none is written; empty: none at all."""
     solvers: ClassVar[tuple[str, ...]] = ()
     """The problem families it works on; empty: all."""
+    keeps_schema: ClassVar[bool] = False
+    """Whether it sees to a problem's output schema by itself; the answer of any other is formatted in one last constrained call."""
 
     voices: ClassVar[Mapping[str, Voice]] = {}
     """Whose words the thoughts of a dialogue are, by role without the strategy's name (`guide`); the viewer shows them in turn. Empty: no dialogue."""

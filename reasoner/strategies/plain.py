@@ -23,6 +23,7 @@ class Plain(Strategy):
     name = "plain"
     summary = "the client's messages as they are, in one call (for the conversations of 'reasoner serve')"
     solvers = ("chat",)
+    keeps_schema = True
 
     async def run(self, session: Session) -> Answer:
         """Ask once; the reply is the answer.

@@ -203,7 +203,7 @@ class Index:
             return self._sides[language]
         self.column(language)
         raise BadConfig(
-            f"{self.name}: {language} was not indexed", hint=f"indexed: {', '.join(self.searched)}; build it again without --search"
+            f"{self.name}: {language} was not indexed", hint=f"indexed: {', '.join(self.searched)}; build it again without `search`"
         )
 
     def column(self, language: str) -> int:

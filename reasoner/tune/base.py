@@ -69,7 +69,7 @@ def require_compiler() -> None:
     """
     if not any(shutil.which(name) for name in (os.environ.get("CXX"), "g++", "clang++") if name):
         raise BadConfig(
-            "--compile needs a C++ compiler, and none is installed", hint="install g++, name yours in CXX, or leave --compile out"
+            "`compiled` needs a C++ compiler, and none is installed", hint="install g++, name yours in CXX, or leave `compiled` out"
         )
 
 

@@ -59,7 +59,7 @@ def encode_all(tokenizer: Any, rows: Sequence[Row], path: Path, *, n_ctx: int) -
         number, length = over[0]
         raise DataError(
             f"{len(over)} of {len(rows)} rows of {path} are over the context of {n_ctx} tokens (row {number} has {length})",
-            hint=f"raise --n-ctx, or export with --max-tokens {n_ctx}",
+            hint=f"raise `n_ctx`, or export with `max_tokens` {n_ctx}",
         )
     return made
 

@@ -39,11 +39,11 @@ class Checkpoint:
         try:
             state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise BadConfig(f"the checkpoint {self.folder} cannot be read", hint="start anew with --new") from error
+            raise BadConfig(f"the checkpoint {self.folder} cannot be read", hint="start anew with `fresh`") from error
         if state.get("identity") != self.identity:
             raise BadConfig(
                 f"the checkpoint {self.folder} belongs to a training with other data, options or base",
-                hint="start anew with --new, or name another --out",
+                hint="start anew with `fresh`, or name another `out`",
             )
         return state
 
@@ -65,7 +65,7 @@ class Checkpoint:
             part.replace(self._file)
         except OSError as error:
             raise DataError(
-                f"the checkpoint {self.folder} cannot be written: {error.strerror}", hint="free some space, or name another --out"
+                f"the checkpoint {self.folder} cannot be written: {error.strerror}", hint="free some space, or name another `out`"
             ) from error
 
     def clear(self) -> None:

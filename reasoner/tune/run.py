@@ -59,7 +59,7 @@ def tune(
     if options.compiled:
         require_compiler()
     if not out.parent.is_dir():
-        raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another --out")
+        raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another `out`")
     device, dtype = _device(options)
     longest = max(sum(len(text) for _, text in row.prompt) + len(row.completion) for row in rows) // 2 + 32
     _check_memory(header, options, longest=min(longest, options.n_ctx), dtype=dtype)
@@ -136,7 +136,7 @@ class _Job:
     def _begin_from(self, adapter: Path, trainer: Any) -> None:
         matrices, alpha = read_adapter(adapter, self.base.header, trainer.modules(), base=self.base.path)
         if alpha != self.options.alpha:
-            raise BadConfig(f"the adapter {adapter} has alpha {alpha:g}, not {self.options.alpha}", hint=f"--alpha {alpha:g}")
+            raise BadConfig(f"the adapter {adapter} has alpha {alpha:g}, not {self.options.alpha}", hint=f"`alpha` {alpha:g}")
         trainer.begin_from(matrices)
 
     def _take_up(self, saved: dict[str, Any], trainer: Any) -> None:
@@ -176,7 +176,7 @@ class _Job:
         loss, n_learned = trainer.step(rows, rate=rate)
         seconds = time.monotonic() - started
         if not math.isfinite(loss):
-            raise BadConfig(f"the loss is {loss} at step {self.step + 1}", hint="lower --learning-rate")
+            raise BadConfig(f"the loss is {loss} at step {self.step + 1}", hint="lower `learning_rate`")
         self.step += 1
         self.tokens += sum(len(row.tokens) for row in rows)
         self.learned += n_learned
@@ -263,12 +263,12 @@ def _device(options: Options) -> tuple[str, str]:
     cuda = torch.cuda.is_available()
     device = ("cuda" if cuda else "cpu") if options.device == "auto" else options.device
     if device == "cuda" and not cuda:
-        raise BadConfig("there is no CUDA device that torch can use", hint="use --device cpu")
+        raise BadConfig("there is no CUDA device that torch can use", hint="use `device=cpu`")
     if options.quantized:
         import importlib.util  # noqa: PLC0415
 
         if device != "cuda" or importlib.util.find_spec("bitsandbytes") is None:
-            raise BadConfig("--quantized needs CUDA and bitsandbytes", hint="leave it out: the base then stays in 16 bits")
+            raise BadConfig("`quantized` needs CUDA and bitsandbytes", hint="leave it out: the base then stays in 16 bits")
     fast = torch.cuda.is_bf16_supported() if device == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - the one way to ask
     return device, "bfloat16" if fast else "float32"
 
@@ -278,5 +278,5 @@ def _check_memory(header: GgufHeader, options: Options, *, longest: int, dtype: 
     there = memory.available()
     if there is not None and wanted > there:
         raise BadConfig(
-            f"the training needs about {wanted / 1e9:.1f} GB of memory and {there / 1e9:.1f} GB are free", hint="lower --batch or --n-ctx"
+            f"the training needs about {wanted / 1e9:.1f} GB of memory and {there / 1e9:.1f} GB are free", hint="lower `batch` or `n_ctx`"
         )

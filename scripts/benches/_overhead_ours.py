@@ -20,10 +20,10 @@ from pydantic import Field
 from reasoner import registry
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.openai import OpenAIClient
-from reasoner.prompts import Prompts
+from reasoner.runs.options import RunOptions
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import draw
-from reasoner.runs.runner import Runner
+from reasoner.runs.runner import open_run
 from reasoner.runs.strategy_spec import strategy_spec
 from reasoner.session import Session
 from reasoner.store import Store
@@ -67,7 +67,7 @@ async def ours(port: int, folder: Path, *, calls: int = 0) -> Round:
     point = EntryPoint(AgainAndAgain.name, f"{__name__}:{AgainAndAgain.__name__}", "reasoner.strategies")
     registry.entry_points = lambda group: [point] if group == point.group else []  # type: ignore[attr-defined,assignment]
     registry.forget()
-    prompts, problems = Prompts(), draw("game24", n=2 * WIDEST, seed=0)
+    problems = draw("game24", n=2 * WIDEST, seed=0)
     store = Store.open(folder / "trajectories.db")
     clients: dict[tuple[int, int], OpenAIClient] = {}
 
@@ -77,8 +77,9 @@ async def ours(port: int, folder: Path, *, calls: int = 0) -> Round:
         samples = n // len(chosen) // calls if calls else 1
         spec = strategy_spec(AgainAndAgain.name, {"n": n // len(chosen) // samples})
         plan = Plan(chosen, [spec], samples=samples, sampling=Sampling(max_tokens=MAX_TOKENS))
-        report = await Runner(store, prompts).execute(plan, [client], fresh=True)
-        made = sum(outcome.new_calls for outcome in report.outcomes)
+        async with open_run(plan, [client], RunOptions(mode="fresh"), db=store) as run:
+            report = await run.finish()
+        made = sum(outcome.new_calls for outcome in report.results)
         assert made == n, f"{made} calls instead of {n}"
         done = store.rows(
             "SELECT count(*) AS n FROM calls c JOIN trajectories t ON t.id = c.trajectory_id WHERE run_id = ? AND c.state = 'done'",

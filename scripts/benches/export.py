@@ -27,7 +27,7 @@ from _report import report
 from _store import THOUGHTS_EACH, fill
 
 from reasoner import registry
-from reasoner.api.solve import Setup, execute
+from reasoner.api.bench import arun
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.prompts import Prompts
 from reasoner.runs.few_shot import statement
@@ -145,7 +145,7 @@ class Scripted(llm.Model):
     model_id = "scripted"
     can_stream = False
     replies = iter(())
-    def execute(self, prompt, stream, response, conversation):
+    def arun(self, prompt, stream, response, conversation):
         yield next(self.replies)
 model = Scripted()
 model.replies = iter([reply for talk in talks for _, reply in talk])
@@ -211,7 +211,7 @@ def talks(folder: Path, depth: int) -> tuple[int, int]:
     problems = draw("number_path", n=CALLS // 64, seed=0)
     spec = _TalkSpec("talk", "direct", "{}", depth=depth)
     client = ScriptedClient([reply(n) for n in range(CALLS)])
-    asyncio.run(execute(problems, [spec], [client], Setup(db=db, samples=64 // depth)))
+    asyncio.run(arun(problems, [spec], [client], db=db, samples=64 // depth))
     with Store.open(db) as store:
         n = store.rows("SELECT count(*) AS n FROM thoughts")[0]["n"]
         calls = store.rows("SELECT count(*) AS n FROM calls")[0]["n"]

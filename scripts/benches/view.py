@@ -23,7 +23,10 @@ from browser import CHROMIUM, DRIVER, open_browser  # noqa: E402
 from loopback import TOKEN, Loopback  # noqa: E402
 from stores import grow  # noqa: E402
 
+from reasoner.budget import Limits  # noqa: E402
 from reasoner.clients.scripted import ScriptedClient  # noqa: E402
+from reasoner.runs.options import RunOptions  # noqa: E402
+from reasoner.runs.pool import ModelPool  # noqa: E402
 from reasoner.serve.app import application  # noqa: E402
 from reasoner.serve.executor import Executor, Order  # noqa: E402
 from reasoner.serve.model_names import ModelNames  # noqa: E402
@@ -111,7 +114,9 @@ def endpoint(folder: Path) -> tuple[list[float], list[float]]:
     served, called = [], []
     with Store.open(folder / "e.db") as store:
         client = ScriptedClient(lambda _: "Answer: 42", name="scripted")
-        executor = Executor(store, ModelNames([client]), SETTINGS)
+        pool = ModelPool()
+        pool.give("scripted", client)
+        executor = Executor(store, ModelNames(["scripted"]), SETTINGS, pool=pool, options=RunOptions(), limits=Limits(calls=500))
         order = Order(executor.model_names.resolve("self_consistency/scripted"), (Message("user", "six times seven"),), Sampling())
 
         async def direct() -> None:

@@ -60,9 +60,9 @@ def test_resume_needs_nothing_but_the_run(db: Path) -> None:
     client = Counting()
     report = reasoner.resume(db=db, models=[client])
     assert report.resumed
-    assert (len(report.outcomes), client.calls) == (6, 3)
-    assert all(o.correct for o in report.outcomes)
-    assert len(reasoner.resume(db=db).outcomes) == 6, "the model's name is enough where it opens"
+    assert (len(report.results), client.calls) == (6, 3)
+    assert all(o.correct for o in report.results)
+    assert len(reasoner.resume(db=db).results) == 6, "the model's name is enough where it opens"
     with Store.open(db) as store:
         assert [row["resumable"] for row in runs(store)] == [False]
 
@@ -79,13 +79,13 @@ def test_resume_names_what_changed_and_refuses_unless_forced(db: Path, tmp_path:
         reasoner.resume(db=db, models=[client])
     assert client.calls == 0
     report = reasoner.resume(db=db, models=[client], force=True)
-    assert (len(report.outcomes), client.calls) == (6, 3)
+    assert (len(report.results), client.calls) == (6, 3)
     with Store.open(db) as store:
         first, second = store.rows("SELECT id, parent_run, status, manifest FROM runs ORDER BY rowid")
         assert (second["id"], second["parent_run"]) == (report.run_id, first["id"])
         assert json.loads(second["manifest"])["continues"] == first["id"]
         assert store.rows("SELECT count(*) AS n FROM trajectories WHERE run_id = ?", (second["id"],)) == [{"n": 3}]
-        assert {o.run_id for o in report.outcomes} == {first["id"], second["id"]}
+        assert {o.run_id for o in report.results} == {first["id"], second["id"]}
 
 
 def test_the_same_command_with_another_prompt_says_that_it_is_another_run(db: Path, tmp_path: Path) -> None:
@@ -93,7 +93,11 @@ def test_the_same_command_with_another_prompt_says_that_it_is_another_run(db: Pa
     said: list[str] = []
     (tmp_path / "mine" / "cot").mkdir(parents=True)
     (tmp_path / "mine" / "cot" / "answer.jinja").write_text(TEMPLATE)
-    more: dict[str, Any] = {"prompts": tmp_path / "mine", "command": "reasoner bench", "on_note": said.append}
+    more: dict[str, Any] = {
+        "prompts": tmp_path / "mine",
+        "command": "reasoner bench",
+        "progress": lambda event: said.append(event.text) if isinstance(event, reasoner.Note) else None,
+    }
     reasoner.bench("number_path", strategy="cot", model="teacher", n=6, db=db, **more)
     (line,) = said
     assert "had the same command" in line
@@ -117,9 +121,9 @@ def test_replay_compares_every_graph_and_names_the_one_that_differs(db: Path, st
     before = db.read_bytes()
     found = reasoner.replay(db=db)
     assert (found.compared, found.mismatches, found.left_out) == (3, {}, 0)
-    assert found.calls_read == sum(o.spent.calls for o in made.report.outcomes) > 0
+    assert found.calls_read == sum(o.spent.calls for o in made.report.results) > 0
     assert db.read_bytes() == before, "a replay writes nothing"
-    victim = made.report.outcomes[1].trajectory_id
+    victim = made.report.results[1].trajectory_id
     with Store.open(db) as store:
         sql = "UPDATE calls SET reply_id = (SELECT id FROM messages WHERE content = 'planted') WHERE trajectory_id = ?"
         store.write_now(lambda c: c.execute("INSERT INTO messages (hash, role, content) VALUES ('x', 'assistant', 'planted')"))
@@ -139,7 +143,7 @@ def test_replay_names_a_changed_prompt(db: Path, tmp_path: Path) -> None:
 
 def test_replay_of_an_exhausted_search_goes_the_same_way(db: Path) -> None:
     made = reasoner.bench("game24", strategy="tot", model="teacher", n=3, db=db, limits=reasoner.Limits(calls=9))
-    assert {o.status for o in made.report.outcomes} == {"exhausted"}
+    assert {o.status for o in made.report.results} == {"exhausted"}
     assert reasoner.replay(db=db).exact
 
 
@@ -156,7 +160,7 @@ def test_a_fork_keeps_what_was_before_the_thought_and_asks_the_rest_anew(db: Pat
     assert len(replies) >= 3, "the search must be long enough to have a middle"
     at = replies[2]
     other = Counting()
-    forked = reasoner.fork(db=db, at=at.id[:10], sampling={"temperature": 0.7}, model=other)
+    forked = reasoner.fork(db=db, at=at.id[:10], temperature=0.7, model=other)
     assert forked.spent.taken_calls == 2
     assert forked.new_calls == other.calls == forked.spent.calls - 2 > 0
     assert client.calls == old.spent.calls, "the old model was not asked again"
@@ -173,7 +177,7 @@ def test_a_fork_keeps_what_was_before_the_thought_and_asks_the_rest_anew(db: Pat
         assert [t.text for t in new.thoughts() if t.finish_reason][:2] == [t.text for t in was.thoughts() if t.finish_reason][:2]
     assert reasoner.replay(forked.run_id, db=db).exact
     again = Counting()
-    assert reasoner.fork(old.run_id, db=db, at=at.id, sampling={"temperature": 0.7}, model=again).trajectory_id == forked.trajectory_id
+    assert reasoner.fork(old.run_id, db=db, at=at.id, temperature=0.7, model=again).trajectory_id == forked.trajectory_id
     assert again.calls == 0, "the same fork is the same run"
 
 
@@ -194,8 +198,8 @@ def test_a_fork_refuses_a_change_that_reaches_back_before_the_thought(db: Path) 
     last = [t for t in old.trajectory.thoughts() if t.finish_reason][-1]
     with pytest.raises(BadConfig, match="before the thought"):
         reasoner.fork(db=db, at=last.id, params={"transcript": "last"})
-    with pytest.raises(BadConfig, match="no such field"):
-        reasoner.fork(old.run_id, db=db, at=last.id, sampling={"heat": 2})
+    with pytest.raises(BadConfig, match="no Sampling"):
+        reasoner.fork(old.run_id, db=db, at=last.id, sampling={"heat": 2})  # type: ignore[arg-type]
     with pytest.raises(UnknownName, match="thought of run"):
         reasoner.fork(old.run_id, db=db, at="zzzz")
 
@@ -206,8 +210,8 @@ def test_the_cache_answers_the_same_request_of_the_same_model_and_sample(db: Pat
     more = Counting()
     made = reasoner.bench("number_path", strategy="cot", model=more, n=6, samples=2, db=db, cache=True)
     assert (first.calls, more.calls) == (8, 4), "a bench that grew asks only what is new"
-    assert sum(o.spent.taken_calls for o in made.report.outcomes) == 8
-    assert sum(o.spent.calls for o in made.report.outcomes) == 12
+    assert sum(o.spent.taken_calls for o in made.report.results) == 8
+    assert sum(o.spent.calls for o in made.report.results) == 12
     with Store.open(db) as store:
         taken = store.rows(
             "SELECT c.cost, o.sampling = c.sampling AS same, o.seed = c.seed AS seed, o.key <> c.key AS other FROM call_details c JOIN call_details o ON o.id = c.cached_from"
@@ -246,7 +250,7 @@ def test_a_lost_call_is_made_again_only_where_that_is_wanted(db: Path, cost: flo
     lost_call(db, cost)
     client = paid("Answer: none")
 
-    def run(**more: Any) -> reasoner.Outcome:
+    def run(**more: Any) -> reasoner.Result:
         return reasoner.solve("number_path", "4 9 41", strategy="cot", model=client, db=db, on_unknown=mode, **more)
 
     if asked:
@@ -254,7 +258,7 @@ def test_a_lost_call_is_made_again_only_where_that_is_wanted(db: Path, cost: flo
     elif mode == "skip":
         outcome = run()
         assert (outcome.status, outcome.error_kind) == ("failed", "OutcomeUnknown")
-        assert "--on-unknown retry" in (outcome.error or "")
+        assert 'on_unknown="retry"' in (outcome.error or "")
     else:
         with pytest.raises(OutcomeUnknown, match="may have been billed"):
             run()
@@ -268,10 +272,13 @@ def test_a_lost_call_is_made_again_only_where_that_is_wanted(db: Path, cost: flo
 
 
 def test_a_money_budget_over_an_unpriced_model_is_refused_unless_allowed(db: Path) -> None:
-    for limits in ({"limits": reasoner.Limits(cost=1.0)}, {"run_limits": reasoner.Limits(cost=1.0)}):
-        with pytest.raises(BadConfig, match="--allow-unpriced"):
+    both: list[dict[str, Any]] = [{"limits": reasoner.Limits(cost=1.0)}, {"run_limits": reasoner.Limits(cost=1.0)}]
+    for limits in both:
+        with pytest.raises(BadConfig, match="allow_unpriced"):
             reasoner.solve("number_path", "4 9 41", strategy="cot", model=paid("x"), db=db, **limits)
-        outcome = reasoner.solve("number_path", "4 9 41", strategy="cot", model=paid("x"), db=db, allow_unpriced=True, fresh=True, **limits)
+        outcome = reasoner.solve(
+            "number_path", "4 9 41", strategy="cot", model=paid("x"), db=db, allow_unpriced=True, mode="fresh", **limits
+        )
         assert (outcome.status, outcome.spent.cost) == ("closed", None)
 
 
@@ -283,12 +290,12 @@ def test_the_budget_of_a_run_ends_it_resumably_and_more_lets_it_go_on(db: Path) 
 
     made = run(4)
     assert (client.calls, made.report.cut_short) == (4, 2)
-    assert {o.status for o in made.report.outcomes if not o.correct} == {"exhausted"}
+    assert {o.status for o in made.report.results if not o.correct} == {"exhausted"}
     with Store.open(db) as store:
         assert store.rows("SELECT status FROM runs") == [{"status": "exhausted"}]
     made = run(6)
     assert (client.calls, made.report.cut_short) == (6, 0)
-    assert all(o.correct for o in made.report.outcomes)
+    assert all(o.correct for o in made.report.results)
 
 
 def test_two_that_are_given_the_same_run_share_it(db: Path) -> None:
@@ -310,7 +317,7 @@ def test_two_that_are_given_the_same_run_share_it(db: Path) -> None:
     made = asyncio.run(both())
     assert sum(client.calls for client in clients) == 20
     assert min(client.calls for client in clients) >= 5
-    assert [len(m.report.outcomes) for m in made] == [20, 20]
+    assert [len(m.report.results) for m in made] == [20, 20]
     assert made[0].rows[0].correct == made[1].rows[0].correct == 20
     assert len({m.report.run_id for m in made}) == 1
     with Store.open(db) as store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,14 +62,14 @@ def test_solve_and_bench(tmp_path: Path) -> None:
 
 def test_samples_are_told_apart(tmp_path: Path) -> None:
     made = reasoner.bench("number_path", strategy="ats", model="teacher", n=2, samples=3, db=tmp_path / "t.db")
-    assert len({o.trajectory_id for o in made.report.outcomes}) == 6
+    assert len({o.trajectory_id for o in made.report.results}) == 6
     assert made.rows[0].n == 6
 
 
 def test_a_changed_anything_is_another_run(tmp_path: Path) -> None:
     db = tmp_path / "t.db"
 
-    def run(**more: object) -> str:
+    def run(**more: Any) -> str:
         return reasoner.solve("number_path", "4 9 41", strategy="cot", model="teacher", db=db, **more).run_id
 
     first = run()
@@ -83,7 +84,7 @@ def test_a_changed_anything_is_another_run(tmp_path: Path) -> None:
         run(limits=reasoner.Limits(calls=9)),
         run(sampling=reasoner.Sampling(temperature=1.0)),
         run(prompts=tmp_path / "prompts"),
-        run(fresh=True),
+        run(mode="fresh"),
     ]
     assert len({first, *others}) == 6
 
@@ -132,7 +133,7 @@ def test_strategy_specs(text: str, labels: list[str]) -> None:
         ("shots=1", BadConfig, "no strategy before"),
         ("cot,cot", BadConfig, "twice"),
         (",", BadConfig, "no strategy"),
-        ("cot:shots=5", BadConfig, "shots='5'"),
+        ("cot:shots=65", BadConfig, "shots='65'"),
     ],
 )
 def test_bad_strategy_specs(text: str, fault: type[Exception], says: str) -> None:

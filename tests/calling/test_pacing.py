@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from reasoner.calling.limiter import Limiter, Rate, limiters_for
+from reasoner.calling.limiter import Limiter, Rate
 from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import ClientError, KeyRefused, QuotaExhausted, RateLimited, ServerFailed
+from reasoner.runs.pool import ModelPool
 from reasoner.types import Pacing
 
 T = TypeVar("T")
@@ -302,7 +303,8 @@ def test_a_refused_key_opens_the_circuit_for_every_client_that_uses_it(fault: Cl
 
     async def main() -> int:
         first, second, other, keyless = Keyed(1), Keyed(1), Keyed(2), ScriptedClient([])
-        held = limiters_for([first, second, other, keyless])
+        pool = ModelPool()
+        held = {id(client): pool.limiter(client) for client in (first, second, other, keyless)}
         sent = 0
 
         async def one(client: ScriptedClient) -> None:

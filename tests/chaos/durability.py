@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import reasoner
-from reasoner.api.solve import Setup, execute
+from reasoner.api.bench import arun
+from reasoner.api.settings import RunSettings
 from reasoner.clients import ClientOptions
 from reasoner.prompts import Prompts
 from reasoner.registry import solver as find
@@ -115,11 +116,11 @@ def _budget_trial(trial: int, rng: random.Random, folder: Path, url: str, proble
     Store.open(db).close()
 
     def work() -> None:
-        setup = Setup(
+        setup = RunSettings(
             db=db, run_limits=reasoner.Limits(cost=cap), prices={"openai:m": PRICE}, sampling=reasoner.Sampling(max_tokens=MAX_TOKENS),
             options=ClientOptions(base_url=url, concurrency=CONCURRENCY), retry_poisoned=True,
         )  # fmt: skip
-        asyncio.run(execute(problems, parse_strategies("direct"), ["openai:m"], setup))
+        asyncio.run(arun(problems, parse_strategies("direct"), ["openai:m"], **setup))
 
     began = time.monotonic()
     pids = [child(work) for _ in range(PROCESSES)]
@@ -228,14 +229,13 @@ def zombies(n: int, rng: random.Random, folder: Path) -> None:
         Store.open(db).close()
 
         def stopped(db: Path = db, asked: Path = asked, code: Path = code) -> None:
-            setup = Setup(db=db, lease_s=0.2)
             try:
-                asyncio.run(execute(problems, parse_strategies("direct"), [Slow(asked, wait_s=0.05)], setup))
+                asyncio.run(arun(problems, parse_strategies("direct"), [Slow(asked, wait_s=0.05)], db=db, lease_s=0.2))
             except reasoner.ReasonerError as error:
                 code.write_text(f"{type(error).__name__}: {error}")
 
         def other(db: Path = db, asked: Path = asked) -> None:
-            asyncio.run(execute(problems, parse_strategies("direct"), [Slow(asked)], Setup(db=db)))
+            asyncio.run(arun(problems, parse_strategies("direct"), [Slow(asked)], db=db))
 
         pid = child(stopped)
         while not asked.exists():
@@ -262,9 +262,8 @@ def poison(n: int, rng: random.Random, folder: Path) -> None:
     Store.open(db).close()
 
     def work(**more: Any) -> int:
-        setup = Setup(db=db, **more)
         client = Slow(folder / "asked", deadly=deadly)
-        return ended(child(lambda: asyncio.run(execute(problems, parse_strategies("direct"), [client], setup))))
+        return ended(child(lambda: asyncio.run(arun(problems, parse_strategies("direct"), [client], db=db, **more))))
 
     codes: list[int] = []
     while len(codes) < n and (not codes or codes[-1] != 0):

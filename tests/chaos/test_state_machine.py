@@ -26,17 +26,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reasoner.budget import Budget, Limits, Spent
-from reasoner.calling.caller import Caller
+from reasoner.calling.caller import Caller, Channel
 from reasoner.calling.limiter import Limiter
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.prompts import Prompts
-from reasoner.session import Session
+from reasoner.session import Rules, Session
 from reasoner.store import Store
 from reasoner.store.claims import TrajectoryRow, Worker, claim, leave
 from reasoner.store.earlier import Before
 from reasoner.store.journal import Journal
 from reasoner.store.queries import load_trajectory, trajectory_row
-from reasoner.store.records import Closing, Opening, close_trajectory, open_run
+from reasoner.store.records import Closing, close_trajectory, start_run
 from reasoner.store.spending import used
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import Completion, Problem, Usage
@@ -124,7 +124,7 @@ class Machine(RuleBasedStateMachine):
             path.unlink()
 
     def _open(self, manifest: dict[str, Any]) -> str:
-        row = open_run(self.store, manifest, Opening(limits=Limits(calls=10_000)))
+        row = start_run(self.store, manifest, limits=Limits(calls=10_000))
         self.workers[row.id], self.manifests[row.id] = row.worker, manifest
         return row.id
 
@@ -158,18 +158,9 @@ class Machine(RuleBasedStateMachine):
         assert made.state == "ours"
         journal = Journal(self.store, run_id=of.run, trajectory_id=of.id, epoch=made.epoch, durable=False)
         before = Before(self.store, *of.fork) if of.fork else None
-        caller = Caller(
-            trajectory_id=of.id, client=self._client(), journal=journal, limiter=Limiter(1), budget=Budget(), jitter=random.Random(0),
-            earlier=before.answer if before else None,
-        )  # fmt: skip
-        session = Session(
-            problem=of.problem,
-            statement="one?",
-            trajectory=Trajectory(of.id, root_text="one?"),
-            seed=of.id,
-            caller=caller,
-            prompts=self.prompts,
-        )
+        channel = Channel(self._client(), Limiter(1))
+        caller = Caller(channel, journal, Budget(), jitter=random.Random(0), earlier=before.answer if before else None)
+        session = Session(of.problem, Trajectory(of.id, root_text="one?"), caller, prompts=self.prompts, rules=Rules(seed=of.id))
         asked = self.asked.total()
         last = session.root
         for n, text in enumerate(of.texts):

@@ -129,7 +129,7 @@ def test_keys_given_by_mistake(tmp_path: Path, forks: Forks, case: str) -> None:
     assert_nowhere(key, {name: data for name, data in sinks(forks, tmp_path, ended).items() if not name.startswith("file sk-")})
 
 
-FAULT = "import reasoner.runs.runner\nasync def broken(*a, **k): raise RuntimeError('while holding {0}')\nreasoner.runs.runner.Runner.execute = broken"
+FAULT = "import reasoner.runs.runner\nasync def broken(*a, **k): raise RuntimeError('while holding {0}')\nreasoner.runs.runner.Run._all = broken"
 
 
 @pytest.mark.parametrize("flags", [(), ("-X", "dev")], ids=["plain", "dev"])

@@ -20,8 +20,8 @@ def tune(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     ("row", "args", "says"),
     [
         ({"text": "x"}, [], "error: d.jsonl, line 1: it has neither the columns prompt and completion nor messages (it has: text)"),
-        (ROW, ["--rank", "0"], "error: --rank 0: Input should be greater than or equal to 1"),
-        (ROW, ["--tokens", "-1"], "error: --tokens -1: Input should be greater than or equal to 0"),
+        (ROW, ["--rank", "0"], "error: --rank 0: it is at least 1"),
+        (ROW, ["--tokens", "-1"], "error: --tokens -1: it is at least 0"),
         (ROW, ["--model", "none.gguf"], "none.gguf does not exist"),
         (ROW, ["--model", "d.jsonl"], "cannot be used as a GGUF file"),
     ],

@@ -55,15 +55,15 @@ class OneWay:
 def test_a_curse_shows_in_a_run(tmp_path: Path) -> None:
     n_paired = len([p for p in draw("question", n=38, seed=0) if json.loads(p.instance)["pair"]])
     bench = reasoner.bench("question", strategy="direct", model=OneWay(), n=38, db=tmp_path / "t.db")
-    found = directions((outcome.problem, outcome.correct) for outcome in bench.report.outcomes)
+    found = directions((outcome.problem, bool(outcome.correct)) for outcome in bench.report.results)
     assert n_paired == 10
     assert (found.forward_accuracy, found.backward_accuracy, found.n_pairs, found.both) == (1.0, 0.0, 5, 0)
     assert bench.as_dict()["reversed_pairs"] == [{"strategy": "direct", "model": "one-way"} | found.as_dict()]
-    (line,) = reversed_lines(bench.report.outcomes)
+    (line,) = reversed_lines(bench.report.results)
     assert line == "reversed pairs, direct on one-way: forward 5 of 5, backward 0 of 5, both 0 of 5"
 
 
 def test_a_run_without_pairs_says_nothing_of_them(tmp_path: Path) -> None:
     bench = reasoner.bench("sum", strategy="direct", model="teacher", n=2, db=tmp_path / "t.db")
     assert "reversed_pairs" not in bench.as_dict()
-    assert reversed_lines(bench.report.outcomes) == []
+    assert reversed_lines(bench.report.results) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,14 @@ def test_a_comparison_has_a_row_for_each_family_and_one_over_all(tmp_path: Path)
 
 def test_an_old_run_gives_the_comparison_it_gave_when_it_was_made(tmp_path: Path) -> None:
     db = tmp_path / "t.db"
-    arguments = {"strategy": "ats:order=dfs,cot,direct", "model": "teacher", "n": 4, "samples": 2, "level": [1, 2], "db": db}
+    arguments: dict[str, Any] = {
+        "strategy": "ats:order=dfs,cot,direct",
+        "model": "teacher",
+        "n": 4,
+        "samples": 2,
+        "level": [1, 2],
+        "db": db,
+    }
     made = reasoner.compare(["number_path", "game24"], baseline="cot", **arguments)
     assert reasoner.compare_run(db=db, baseline="cot") == made
     assert reasoner.compare_run(made.run[:6], db=db, baseline="cot") == made
@@ -131,7 +139,7 @@ def test_a_problem_two_levels_hold_is_tried_once(tmp_path: Path, monkeypatch: py
         """Level 2 begins with what level 1 begins with."""
         return [replace(problem, level=level) for problem in draw(solver, n=n, seed=seed, level=1)]
 
-    monkeypatch.setattr("reasoner.api.solve.draw", overlapping)
+    monkeypatch.setattr("reasoner.api.compare.draw", overlapping)
     made = reasoner.compare("number_path", strategy="cot", model="teacher", n=5, level=[1, 2, 1], db=tmp_path / "t.db")
     assert [(r.level, r.n_problems, r.n_answers) for r in made.levels] == [(1, 5, 5), (2, 5, 5)]
 

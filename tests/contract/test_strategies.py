@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from reasoner import registry
-from reasoner.api.solve import Setup, execute
+from reasoner.api.bench import arun
 from reasoner.budget import Limits
 from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.comparison import tabulate
 from reasoner.errors import UsageError
 from reasoner.runs.problems import draw
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.session.digit_grouping import group
 from reasoner.solver import Searchable
@@ -64,15 +64,16 @@ SUITED = [(strategy, solver) for strategy in VARIANTS for solver in SOLVERS if w
 SAMPLING = Sampling(max_tokens=4000)
 
 
-async def run(db: Path, strategy: str, client: Any, *, solver: str = "", n: int = 2, **setup: Any) -> list[Outcome]:
-    report = await execute(
+async def run(db: Path, strategy: str, client: Any, *, solver: str = "", n: int = 2, **setup: Any) -> list[Result]:
+    report = await arun(
         draw(solver or home(strategy), n=n, seed=3, level=level_of(strategy)),
         parse_strategies(strategy),
         [client],
-        Setup(db=db, sampling=SAMPLING, **setup),
-        keep_graphs=True,
+        db=db,
+        sampling=SAMPLING,
+        **setup,
     )
-    return list(report.outcomes)
+    return list(report.results)
 
 
 def level_of(strategy: str) -> int | None:
@@ -104,11 +105,11 @@ async def test_replay_makes_no_call_and_gives_the_identical_graph(tmp_path: Path
     assert client.calls == sum(o.spent.calls for o in first) > 0
     assert all(o.correct for o in first), [o.verdict for o in first]
     made = client.calls
-    for replay in (True, False):
-        again = await run(tmp_path / "s.db", strategy, client, solver=solver, replay=replay)
+    for mode in ("recheck", "join"):
+        again = await run(tmp_path / "s.db", strategy, client, solver=solver, mode=mode)
         assert client.calls == made
         assert [o.dag_hash for o in again] == [o.dag_hash for o in first]
-        assert again == [Outcome(**{f: getattr(o, f) for f in o.__slots__} | {"new_calls": 0}) for o in first]
+        assert again == [Result(**{f: getattr(o, f) for f in o.__slots__} | {"new_calls": 0}) for o in first]
     with Store.open(tmp_path / "s.db") as store:
         for outcome in first:
             assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
@@ -157,8 +158,8 @@ async def test_no_call_is_made_beyond_the_budget_and_none_that_was_made_is_lost(
     (outcome,) = await run(tmp_path / "s.db", strategy, client, n=1, limits=Limits(calls=limit))
     assert client.calls == outcome.spent.calls <= limit
     assert (outcome.status, outcome.spent.calls) == ("exhausted", limit) or (outcome.status, outcome.correct) == ("closed", True)
-    (again,) = await run(tmp_path / "s.db", strategy, client, n=1, limits=Limits(calls=limit), replay=True)
-    assert (again.dag_hash, again.answer, again.status) == (outcome.dag_hash, outcome.answer, outcome.status)
+    (again,) = await run(tmp_path / "s.db", strategy, client, n=1, limits=Limits(calls=limit), mode="recheck")
+    assert (again.dag_hash, again.text, again.status) == (outcome.dag_hash, outcome.text, outcome.status)
     assert client.calls <= limit
     with Store.open(tmp_path / "s.db") as store:
         assert store.rows("SELECT count(*) AS n FROM calls WHERE state <> 'done'") == [{"n": 0}]
@@ -229,7 +230,7 @@ async def test_numbers_are_grouped_in_all_the_model_sees_and_nowhere_else(tmp_pa
     head = "+++\nversion = 1\nvariables = []\n+++\n"
     (folder / "number_path.jinja").write_text(head + "{% block text %}Add 1234567 to 7654321.\nEnd with a line 'Answer: N'.{% endblock %}")
     reply = "1: 8888888 -> 8,888,888 (1234567 + 7,654,321 = 8,888,888)\nValue: sure\nAnswer: 8,888,888"
-    both: dict[str, tuple[Outcome, ScriptedClient]] = {}
+    both: dict[str, tuple[Result, ScriptedClient]] = {}
     for numbers in ("plain", "right_to_left"):
         client = ScriptedClient(lambda _request: reply)
         text = f"{strategy}{',' if ':' in strategy else ':'}numbers={numbers}"

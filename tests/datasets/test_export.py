@@ -73,7 +73,7 @@ def test_an_answer_that_no_longer_verifies_is_left_out(store: Store, tmp_path: P
 
 def test_the_same_conversation_is_taken_once(store: Store, tmp_path: Path) -> None:
     reasoner.solve("game24", "4 9 10 13", strategy="cot", model="teacher", db=store.path)
-    reasoner.solve("game24", "4 9 10 13", strategy="cot", model="teacher", db=store.path, fresh=True)
+    reasoner.solve("game24", "4 9 10 13", strategy="cot", model="teacher", db=store.path, mode="fresh")
     tally = export(store, "sft", tmp_path / "out.jsonl")
     assert tally.left_out == {"the same conversation was taken already": 1}
 

@@ -16,7 +16,7 @@ from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters
 from reasoner.datasets.trace import origins, parse_place
 from reasoner.errors import BadConfig, CorruptRecord, DataError
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.store.queries import load_trajectory, prompt_of
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
             read_path(store, tmp_path / "empty")
 
 
-def said(search: Callable[..., Outcome], text: str) -> Outcome:
+def said(search: Callable[..., Result], text: str) -> Result:
     async def strategy(session: Session) -> Answer:
         thought = await session.ask("direct/answer")
         session.mark(thought, status="final", score=0.5)
@@ -115,7 +115,7 @@ def said(search: Callable[..., Outcome], text: str) -> Outcome:
     return search(strategy, [text])
 
 
-def test_a_forged_verdict_is_not_believed(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_forged_verdict_is_not_believed(search: Callable[..., Result], tmp_path: Path) -> None:
     said(search, "Answer: 9 -> 10 -> 20")
     with Store.open(tmp_path / "t.db") as store:
         export(store, "atif", tmp_path / "a.jsonl")
@@ -133,7 +133,7 @@ def test_a_forged_verdict_is_not_believed(search: Callable[..., Outcome], tmp_pa
     assert tally.left_out["it no longer verifies"] == 1
 
 
-def test_an_atif_document_of_ours_is_the_same_trajectory(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_an_atif_document_of_ours_is_the_same_trajectory(search: Callable[..., Result], tmp_path: Path) -> None:
     outcome = said(search, "Answer: 9 -> 10 -> 20")
     with Store.open(tmp_path / "t.db") as store:
         export(store, "atif", tmp_path / "a.jsonl")
@@ -179,7 +179,7 @@ def test_atif_of_another_tool_becomes_a_chain_of_calls(tmp_path: Path) -> None:
     assert row["messages"][-1]["content"] == "a and b"
 
 
-def test_tracing_a_row(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_tracing_a_row(search: Callable[..., Result], tmp_path: Path) -> None:
     good, bad = said(search, "Answer: 9 -> 10 -> 20"), said(search, "Answer: 9 -> 18 -> 36")
     with Store.open(tmp_path / "t.db") as store:
         for name in ("sft", "openai-sft", "atif", "dpo", "openai-dpo"):
@@ -201,7 +201,7 @@ def test_tracing_a_row(search: Callable[..., Outcome], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["atif", "sft", "dpo", "kto", "prm", "grpo"])
 @pytest.mark.parametrize("how", ["", "bfs"])
-def test_searches_of_several_calls_come_back(search: Callable[..., Outcome], tmp_path: Path, name: str, how: str) -> None:
+def test_searches_of_several_calls_come_back(search: Callable[..., Result], tmp_path: Path, name: str, how: str) -> None:
     """A tree over three calls with scores, statuses, states and a failed branch, and a conversation that grows: bytes and graphs are the same."""
     from reasoner.types import Message
 

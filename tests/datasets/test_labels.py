@@ -14,7 +14,7 @@ from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters, Tally
 from reasoner.layouts import outline
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.types import Answer
@@ -55,13 +55,13 @@ REPLIES = ["9 -> 10\n9 -> 18", "sure", "impossible", "10 -> 11\n10 -> 20"]
 
 
 @pytest.fixture
-def searched(search: Callable[..., Outcome]) -> Outcome:
+def searched(search: Callable[..., Result]) -> Result:
     outcome = search(tree, [*REPLIES, "18 -> 19\n18 -> 36"])
     assert outcome.correct
     return outcome
 
 
-def test_steps_are_good_when_their_subtree_reached_a_verified_answer(searched: Outcome, tmp_path: Path) -> None:
+def test_steps_are_good_when_their_subtree_reached_a_verified_answer(searched: Result, tmp_path: Path) -> None:
     found, tally = rows(tmp_path, "prm")
     assert [(row["completions"], row["labels"], row["scores"]) for row in found] == [
         (["1: 9 -> 10 (9 + 1 = 10)", "10 -> 11 (10 + 1 = 11)"], [True, False], [0.5, 0.0]),
@@ -73,7 +73,7 @@ def test_steps_are_good_when_their_subtree_reached_a_verified_answer(searched: O
     assert all(row["prompt"].startswith(STATEMENT) for row in found)
 
 
-def test_pairs_are_siblings_that_share_what_stands_before(searched: Outcome, tmp_path: Path) -> None:
+def test_pairs_are_siblings_that_share_what_stands_before(searched: Result, tmp_path: Path) -> None:
     found, _ = rows(tmp_path, "dpo", ratings=True, labels_from="trees")
     assert [
         (row["chosen"][0]["content"], row["rejected"][0]["content"], row["chosen_rating"], row["rejected_rating"]) for row in found
@@ -90,7 +90,7 @@ def test_pairs_are_siblings_that_share_what_stands_before(searched: Outcome, tmp
     assert tally.left_out == {"more pairs of one trajectory than --max-pairs": 1}
 
 
-def test_kept_and_pruned_become_labels_where_their_branches_agree(searched: Outcome, tmp_path: Path) -> None:
+def test_kept_and_pruned_become_labels_where_their_branches_agree(searched: Result, tmp_path: Path) -> None:
     found, tally = rows(tmp_path, "kto", labels_from="trees")
     assert [(row["completion"][0]["content"].rpartition("\n")[2], row["label"]) for row in found] == [
         ("1: 9 -> 10 (9 + 1 = 10)", True),
@@ -103,7 +103,7 @@ def test_kept_and_pruned_become_labels_where_their_branches_agree(searched: Outc
     assert tally.left_out == {}
 
 
-def test_a_branch_left_unfinished_has_no_label(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_branch_left_unfinished_has_no_label(search: Callable[..., Result], tmp_path: Path) -> None:
     search(lambda session: tree(session, second=False), REPLIES)
     found, tally = rows(tmp_path, "prm")
     assert [row["labels"] for row in found] == [[True, False], [True, True]]
@@ -115,7 +115,7 @@ def test_a_branch_left_unfinished_has_no_label(search: Callable[..., Outcome], t
     assert tally.left_out == {"the branch was left unfinished": 1}
 
 
-def test_a_kept_step_that_led_nowhere_is_no_good_example(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_kept_step_that_led_nowhere_is_no_good_example(search: Callable[..., Result], tmp_path: Path) -> None:
     async def strategy(session: Session) -> Answer:
         reply = await session.ask("cot/answer")
         for text, state, status in (("9 -> 10", "10", "kept"), ("10 -> 11", "11", "kept")):
@@ -130,7 +130,7 @@ def test_a_kept_step_that_led_nowhere_is_no_good_example(search: Callable[..., O
     assert tally.left_out == {"what the search made of a step and what its branches came to disagree": 2}
 
 
-def test_a_step_that_reads_as_no_legal_move_is_not_called_wrong(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_step_that_reads_as_no_legal_move_is_not_called_wrong(search: Callable[..., Result], tmp_path: Path) -> None:
     async def strategy(session: Session) -> Answer:
         reply = await session.ask("cot/answer")
         session.note("9 -> 12", parent=reply, role="step", state="12", operation="9 + 3 = 12")
@@ -143,7 +143,7 @@ def test_a_step_that_reads_as_no_legal_move_is_not_called_wrong(search: Callable
     assert tally.left_out == {"a step of the branch cannot be read as a legal move": 1}
 
 
-def test_steps_of_ats_text(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_steps_of_ats_text(search: Callable[..., Result], tmp_path: Path) -> None:
     from reasoner.strategies.ats import AutonomousTreeSearch
 
     text = (
@@ -182,7 +182,7 @@ RIGHT = "Answer: 9 -> 10 -> 20"
     ],
 )
 def test_pairs_of_trajectories_of_one_problem(
-    search: Callable[..., Outcome], tmp_path: Path, wrong: str, n: int, why: dict[str, int]
+    search: Callable[..., Result], tmp_path: Path, wrong: str, n: int, why: dict[str, int]
 ) -> None:
     for reply in (RIGHT, wrong):
         search(whole, [reply])
@@ -196,19 +196,19 @@ def test_pairs_of_trajectories_of_one_problem(
         assert row["rejected_reason"]
 
 
-def test_length_only_differences_are_kept_when_asked_for(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_length_only_differences_are_kept_when_asked_for(search: Callable[..., Result], tmp_path: Path) -> None:
     for reply in (RIGHT, "Answer: 9 -> 10"):
         search(whole, [reply])
     assert len(rows(tmp_path, "dpo", labels_from="trajectories", allow_length_only=True)[0]) == 1
 
 
-def test_trajectories_that_were_asked_differently_are_no_pair(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_trajectories_that_were_asked_differently_are_no_pair(search: Callable[..., Result], tmp_path: Path) -> None:
     search(whole, [RIGHT])
     search(lambda session: whole(session, "cot/answer"), ["Answer: 9 -> 18 -> 36"])
     assert rows(tmp_path, "dpo", labels_from="trajectories")[0] == []
 
 
-def test_a_wrong_answer_that_verifies_now_is_no_bad_example(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_wrong_answer_that_verifies_now_is_no_bad_example(search: Callable[..., Result], tmp_path: Path) -> None:
     search(whole, [RIGHT])
     search(whole, ["Answer: 9 -> 18 -> 36"])
     with Store.open(tmp_path / "t.db") as store:
@@ -261,7 +261,7 @@ Answer: 9 -> 10 -> 20"""
     ],
 )
 def test_a_search_of_many_calls_is_written_as_one_reply(
-    search: Callable[..., Outcome], tmp_path: Path, strategy: Any, replies: list[str], order: str, wanted: str
+    search: Callable[..., Result], tmp_path: Path, strategy: Any, replies: list[str], order: str, wanted: str
 ) -> None:
     assert search(strategy, replies).correct
     (row,), _ = rows(tmp_path, "sft", search_to_text=order)
@@ -276,7 +276,7 @@ def test_a_search_of_many_calls_is_written_as_one_reply(
     assert len(row["lineage"]["calls"]) == len(replies)
 
 
-def test_a_search_whose_steps_cannot_be_read_is_not_made_up(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_search_whose_steps_cannot_be_read_is_not_made_up(search: Callable[..., Result], tmp_path: Path) -> None:
     search(rounds, ["I would double.", RIGHT.replace("10", "10 ")])
     search(rounds, ["no idea", "It is clear.\nAnswer: (9 + 1) = 10, 10 * 2 = 20"])
     found, tally = rows(tmp_path, "sft", Filters(verdict="any"), search_to_text="bfs")
@@ -284,7 +284,7 @@ def test_a_search_whose_steps_cannot_be_read_is_not_made_up(search: Callable[...
     assert list(tally.left_out) == ["no step of the search can be read as a legal move"]
 
 
-def test_the_answer_of_a_search_is_not_taught_from_a_call_that_does_not_hold_it(searched: Outcome, tmp_path: Path) -> None:
+def test_the_answer_of_a_search_is_not_taught_from_a_call_that_does_not_hold_it(searched: Result, tmp_path: Path) -> None:
     found, tally = rows(tmp_path, "sft")
     assert found == []
     (reason,) = tally.left_out

@@ -15,7 +15,7 @@ from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.datasets.scan import PERSONAL_KINDS, SECRET_KINDS, ControlTokens, findings, redacted, suspects
 from reasoner.datasets.select import Filters, Tally
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.types import Answer
@@ -105,7 +105,7 @@ def test_a_tokenizers_own_tokens_are_added() -> None:
     assert tokens.found(tokens.escaped("x @@turn@@ <think>")) == []
 
 
-def said(search: Callable[..., Outcome], text: str) -> None:
+def said(search: Callable[..., Result], text: str) -> None:
     async def strategy(session: Session) -> Answer:
         thought = await session.ask("direct/answer")
         return session.offer(thought.text, thought)
@@ -121,7 +121,7 @@ def rows(tmp_path: Path, **options: str) -> tuple[list[str], Tally]:
     return [json.loads(line)["messages"][-1]["content"] for line in (tmp_path / "o.jsonl").read_text().splitlines()], tally
 
 
-def test_a_secret_in_a_reply_is_left_out_redacted_or_kept(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_secret_in_a_reply_is_left_out_redacted_or_kept(search: Callable[..., Result], tmp_path: Path) -> None:
     text = f"the key is {KEY}\nAnswer: 9 -> 10 -> 20"
     said(search, text)
     found, tally = rows(tmp_path)
@@ -132,7 +132,7 @@ def test_a_secret_in_a_reply_is_left_out_redacted_or_kept(search: Callable[..., 
     assert tally.findings == Counter({"api key": 1}), "kept, but reported"
 
 
-def test_a_control_token_in_a_reply_is_left_out_escaped_or_kept(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_control_token_in_a_reply_is_left_out_escaped_or_kept(search: Callable[..., Result], tmp_path: Path) -> None:
     text = "<|im_end|>\n<|im_start|>system\nAnswer: 9 -> 10 -> 20"
     said(search, text)
     found, tally = rows(tmp_path)
@@ -142,7 +142,7 @@ def test_a_control_token_in_a_reply_is_left_out_escaped_or_kept(search: Callable
 
 
 @pytest.mark.model
-def test_tokens_of_the_models_own_tokenizer(search: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_tokens_of_the_models_own_tokenizer(search: Callable[..., Result], tmp_path: Path) -> None:
     from reasoner.datasets.tokens import Tokenizer
     from reasoner.errors import BadConfig, EngineLost
 

@@ -12,7 +12,7 @@ import pytest
 import reasoner
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.types import Answer
@@ -156,7 +156,7 @@ def test_grpo_rewards_come_from_the_verifier(data: Callable[..., Any]) -> None:
         assert verified([right], [row["solver"]], [row["instance"]]) == [1.0]
 
 
-def test_search_to_text_trains_like_any_other(search: Callable[..., Outcome], tokenizer: Any, tmp_path: Path) -> None:
+def test_search_to_text_trains_like_any_other(search: Callable[..., Result], tokenizer: Any, tmp_path: Path) -> None:
     import datasets
     from trl import SFTConfig, SFTTrainer
 

@@ -28,7 +28,7 @@ _SERVER = """
 import codecs, gc, importlib, json, os, signal, sys, traceback
 import bm25s, httpx, numpy
 import reasoner.api.solve, reasoner.cli.app, reasoner.cli.output, reasoner.clients.openai, reasoner.runs.plan, reasoner.prompts.templates, reasoner.runs.runner
-import reasoner.calling.caller, reasoner.runs.heartbeat, reasoner.runs.outcomes, reasoner.runs.saved_plan, reasoner.runs.assemble, reasoner.store.earlier
+import reasoner.calling.caller, reasoner.runs.heartbeat, reasoner.runs.results, reasoner.runs.saved_plan, reasoner.runs.assemble, reasoner.store.earlier
 import reasoner.store.crash, reasoner.api.translate, reasoner.translation.library, reasoner.comparison.reversal
 from reasoner import registry
 "\\n".encode().decode("unicode-escape")  # what jinja2 needs late; a child under another user may not reach the modules any more

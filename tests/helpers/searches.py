@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from reasoner.api.solve import Setup, execute
+from reasoner.api.bench import arun
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.runs.problems import problem_from_line
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
+from reasoner.runs.strategy_spec import StrategySpec
 from reasoner.session import Session
 from reasoner.strategies import Strategy
 from reasoner.types import Answer
@@ -33,31 +32,12 @@ class Written(Strategy):
         return await self._run(session)
 
 
-@dataclass(frozen=True)
-class ByHand:
-    """What a plan wants to know of a strategy."""
-
-    run: Run
-    label: str = "by_hand"
-    name: str = "cot"
-    params: str = "{}"
-    inner: None = None
-    oracle: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.name,)
-
-    def make(self) -> Strategy:
-        return Written(self.run)
-
-
 def search(
     db: Path, strategy: Run, replies: Sequence[str], *, solver: str = "number_path", line: str = "2 9 20", label: str = "by_hand"
-) -> Outcome:
+) -> Result:
     """Run a strategy given as a function on one problem, over scripted replies, each time as a run of its own."""
     client = ScriptedClient(list(replies))
-    spec: Any = ByHand(strategy, label)
-    report = asyncio.run(execute([problem_from_line(solver, line)], [spec], [client], Setup(db=db, fresh=True), keep_graphs=True))
+    spec = StrategySpec(label, "cot", "{}", given=Written(strategy))
+    report = asyncio.run(arun([problem_from_line(solver, line)], [spec], [client], db=db, mode="fresh"))
     client.assert_done()
-    return report.outcomes[0]
+    return report.results[0]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
-from reasoner.api.solve import Setup, abench, execute
+from reasoner.api.bench import abench, arun
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.runs.problems import problem_from_line
-from reasoner.runs.strategy_spec import parse_strategies
+from reasoner.runs.strategy_spec import StrategySpec, parse_strategies
 from reasoner.session import Session
 from reasoner.strategies import Strategy
 from reasoner.types import Answer, Message
@@ -27,7 +26,7 @@ async def fill(db: Path) -> None:
     await abench(["translation"], strategy=TRANSLATING, model="teacher", n=2, db=db)
     await abench(["translation"], strategy="fragment_shot_pivot", model="teacher", n=1, level=7, db=db)
     chat = problem_from_line("chat", '{"messages": [{"role": "user", "content": "What is six times seven?"}]}')
-    await execute([chat], parse_strategies("plain"), [ScriptedClient(lambda _: "42")], Setup(db=db))
+    await arun([chat], parse_strategies("plain"), [ScriptedClient(lambda _: "42")], db=db)
 
 
 class Grown(Strategy):
@@ -58,23 +57,6 @@ class Grown(Strategy):
         return session.offer(self._texts[0] if self._texts else "Answer: 2 -> 3", thoughts[-1])
 
 
-class Spec:
-    """What a plan wants to know of a strategy."""
-
-    name = "cot"
-    params = "{}"
-    inner = None
-    oracle = False
-    names = ("cot",)
-
-    def __init__(self, strategy: Strategy, label: str) -> None:
-        self._strategy = strategy
-        self.label = label
-
-    def make(self) -> Strategy:
-        return self._strategy
-
-
 def grow(
     db: Path,
     n: int,
@@ -86,7 +68,7 @@ def grow(
     solver: str = "number_path",
 ) -> str:
     """Record a search of n thoughts and return its trajectory's id."""
-    spec: Any = Spec(Grown(n, texts or []), label)
+    spec = StrategySpec(label, "cot", "{}", given=Grown(n, texts or []))
     client = ScriptedClient(lambda _: (texts or ["Answer: 2 -> 3"])[0], name=model)
-    report = asyncio.run(execute([problem_from_line(solver, line)], [spec], [client], Setup(db=db, fresh=True)))
-    return report.outcomes[0].trajectory_id
+    report = asyncio.run(arun([problem_from_line(solver, line)], [spec], [client], db=db, mode="fresh"))
+    return report.results[0].trajectory_id

@@ -16,6 +16,7 @@ from reasoner.clients.llamacpp.adapter import BASE_SHA256, read_card
 from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import MissingAsset, MissingDependency
 from reasoner.runs import shipped_adapters as shipped
+from reasoner.runs.events import Note
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import problem_from_line
 from reasoner.runs.strategy_spec import parse_strategies
@@ -74,7 +75,7 @@ def test_a_run_that_is_all_on_the_card_is_answered_with_the_adapter(folder: Path
     assert choice.options == ClientOptions(threads=1, adapter=folder / "small.gguf")
     assert choice.note is not None
     assert "'small'" in choice.note
-    assert "--adapter none" in choice.note
+    assert "adapter=none" in choice.note
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_damage_is_named_with_the_way_around_it(folder: Path) -> None:
     (folder / "small.gguf").write_bytes(b"another")
     with pytest.raises(MissingAsset, match="not the file that its card describes") as caught:
         shipped.for_plan("local", None, plan("number_path 3 4 11"))
-    assert "--adapter none" in str(caught.value.hint)
+    assert "adapter=none" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,13 @@ def test_what_ships_is_what_its_card_says(file: Path) -> None:
 @pytest.mark.model
 def test_the_first_command_of_the_readme_solves_its_puzzle(tmp_path: Path) -> None:
     told: list[str] = []
-    outcome = solve("number_path", "3 4 11", model="local", db=tmp_path / "t.db", on_note=told.append)
+    outcome = solve(
+        "number_path",
+        "3 4 11",
+        model="local",
+        db=tmp_path / "t.db",
+        progress=lambda event: told.append(event.text) if isinstance(event, Note) else None,
+    )
     assert outcome.correct
     assert outcome.strategy == FAN
     assert outcome.model.startswith("local+")

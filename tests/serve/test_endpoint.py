@@ -267,7 +267,7 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
         return '{"thought": "go on", "response": "Answer: 42", "stop": false, "done": true}'
 
     served = app(script)
-    (client,) = served.executor.model_names.clients.values()
+    client = served.executor._pool.open("scripted")
     complete = client.complete
 
     async def second_hangs(request: Request) -> Completion:
@@ -289,7 +289,7 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
     hang.set()
     (report,) = await served.executor.finish_parked()
     assert report.run_id == started.run
-    assert report.outcomes[0].status == "closed"
+    assert report.results[0].status == "closed"
     assert len(asked) == 2, "the committed call is not made again"
 
 
@@ -300,7 +300,7 @@ async def test_an_idempotency_key_finds_its_run_again(app: Callable[..., Any], s
         events = [event async for event in served.executor.run(order(served, key=key))]
         assert isinstance(events[0], Started)
         assert isinstance(events[-1], Done)
-        return events[0].run, events[-1].outcomes[0].new_calls
+        return events[0].run, events[-1].results[0].new_calls
 
     first, again, other = await run("k-1"), await run("k-1"), await run("k-2")
     assert first[0] == again[0] != other[0]

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from reasoner.budget import Budget, Limits
-from reasoner.calling.caller import Caller
+from reasoner.calling.caller import Caller, Channel
 from reasoner.calling.limiter import Limiter
 from reasoner.calling.retry import RetryPolicy
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig, BadTemplate, BudgetExhausted, ClientError, ConnectFailed, Refused, ServerFailed, StoreError
 from reasoner.prompts import Prompts
-from reasoner.session import Session
+from reasoner.session import Rules, Session
 from reasoner.store import Store
 from reasoner.store.claims import TrajectoryRow, claim, leave
 from reasoner.store.journal import Journal
 from reasoner.store.queries import load_trajectory, prompt_of
-from reasoner.store.records import Opening, open_run
+from reasoner.store.records import start_run
 from reasoner.trajectory import Trajectory
 from reasoner.types import Completion, Message, Problem, Sampling, Usage
 
@@ -51,18 +51,16 @@ async def session(
     db: Path, prompts: Prompts, client: Any, *, limits: Limits | None = None, run_limits: Limits | None = None, **more: Any
 ) -> AsyncIterator[tuple[Session, Store]]:
     with Store.open(db) as store:
-        row = open_run(store, {"toy": 1}, Opening(command="toy", limits=run_limits))
+        row = start_run(store, {"toy": 1}, command="toy", limits=run_limits)
         task = TrajectoryRow("t" * 16, row.id, PROBLEM, "toy", "{}", client.name, client.fingerprint, 0)
         ours = await store.write(lambda c: claim(c, task, row.worker))
         journal = Journal(store, run_id=row.id, trajectory_id=task.id, epoch=ours.epoch, durable=False)
-        caller = Caller(
-            trajectory_id=task.id, client=client, journal=journal, limiter=Limiter(4), budget=Budget(limits), jitter=random.Random(0),
-            retry=QUICK, **more,
-        )  # fmt: skip
+        channel = Channel(client, Limiter(4), retry=QUICK, **more)
+        caller = Caller(channel, journal, Budget(limits), jitter=random.Random(0))
         yield (
             Session(
-                problem=PROBLEM, statement="one?", trajectory=Trajectory("t" * 16, root_text="one?"), seed="s", caller=caller,
-                prompts=prompts, sampling=Sampling(max_tokens=10),
+                PROBLEM, Trajectory("t" * 16, root_text="one?"), caller, prompts=prompts,
+                rules=Rules(seed="s", sampling=Sampling(max_tokens=10)),
             ),
             store,
         )  # fmt: skip
@@ -160,7 +158,7 @@ async def test_a_killed_process_leaves_unknown_and_asks_again(db: Path, prompts:
 async def test_whoever_lost_the_run_cannot_write(db: Path, prompts: Prompts) -> None:
     async with session(db, prompts, ScriptedClient(["x", "y"])) as (s, store):
         await s.ask("toy/ask", hint="")
-        other = open_run(store, {"toy": 1}, Opening()).worker
+        other = start_run(store, {"toy": 1}).worker
         task = TrajectoryRow("t" * 16, other.run_id, PROBLEM, "toy", "{}", "m", "m", 0)
         assert store.write_now(lambda c: claim(c, task, other)).state == "busy"
         store.write_now(lambda c: c.execute("UPDATE workers SET lease_until = 0 WHERE id <> ?", (other.id,)))  # we say nothing for long

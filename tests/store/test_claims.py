@@ -16,7 +16,7 @@ from reasoner.errors import RunBudgetExhausted, StoreError, TakenOver
 from reasoner.store import Store, claims, connection, spending
 from reasoner.store.claims import Claim, TrajectoryRow, Worker, claim
 from reasoner.store.journal import Intent, Journal
-from reasoner.store.records import Opening, differences, open_run
+from reasoner.store.records import differences, start_run
 from reasoner.types import Completion, Message, Problem, Request, Usage
 
 PROBLEM = Problem("toy", '{"x":1}', "1")
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def join(store: Store, **opening: Any) -> Worker:
-    return open_run(store, {"toy": 1}, Opening(**opening)).worker
+    return start_run(store, {"toy": 1}, **opening).worker
 
 
 def row(worker: Worker, name: str = "t") -> TrajectoryRow:

@@ -21,7 +21,7 @@ from reasoner.store.interning import intern_message
 from reasoner.store.journal import Intent, Journal, thought_row
 from reasoner.store.queries import calls, load_trajectory, prompt_of
 from reasoner.store.reading import Contexts, Where, answered, whole
-from reasoner.store.records import Opening, open_run
+from reasoner.store.records import start_run
 from reasoner.store.search import search
 from reasoner.trajectory import Trajectory
 from reasoner.types import Completion, Message, Problem, Request, Sampling, ToolCall, ToolSpec, Usage
@@ -51,7 +51,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 async def _recorded(store: Store) -> Trajectory:
-    row = open_run(store, {"toy": 1}, Opening(command="toy"))
+    row = start_run(store, {"toy": 1}, command="toy")
     task = TrajectoryRow("t" * 16, row.id, PROBLEM, "toy", "{}", "m", "f", 0)
     ours = await store.write(lambda c: claim(c, task, row.worker))
     journal = Journal(store, run_id=row.id, trajectory_id=task.id, epoch=ours.epoch, durable=False)

@@ -8,23 +8,23 @@ from typing import get_args
 
 import pytest
 
-from reasoner.api import solve as api
+import reasoner
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.strategies.cot import MAX_JSON_STEPS, Format
 
 FORMATS = list(get_args(Format))
 ANSWER = "Answer: 9 -> 10 -> 20"
 
 
-def run(tmp_path: Path, layout: str, reply: str) -> tuple[Outcome, ScriptedClient]:
+def run(tmp_path: Path, layout: str, reply: str) -> tuple[Result, ScriptedClient]:
     client = ScriptedClient([reply])
-    outcome = api.solve("number_path", "2 9 20", strategy=f"cot:format={layout}", model=client, db=tmp_path / "t.db")
+    outcome = reasoner.solve("number_path", "2 9 20", strategy=f"cot:format={layout}", model=client, db=tmp_path / "t.db")
     return outcome, client
 
 
-def steps(outcome: Outcome) -> list[tuple[str, str]]:
+def steps(outcome: Result) -> list[tuple[str, str]]:
     dag = outcome.trajectory
     assert dag is not None
     return [(t.text, dag.mark_of(t).status) for t in dag.thoughts() if t.role == "cot/step"]
@@ -61,14 +61,14 @@ def test_the_answer_stands_at_the_end(tmp_path: Path, layout: str) -> None:
 )
 def test_answer_first_reads_the_first_answer_line(tmp_path: Path, reply: str) -> None:
     outcome, _ = run(tmp_path, "answer_first", reply)
-    assert (outcome.correct, outcome.answer) == (True, ANSWER)
+    assert (outcome.correct, outcome.text) == (True, ANSWER)
     last, _ = run(tmp_path, "explanation_first", reply)
     assert not last.correct
 
 
 def test_answer_first_without_an_answer_line_is_offered_whole(tmp_path: Path) -> None:
     outcome, _ = run(tmp_path, "answer_first", "I cannot tell.\nSorry.")
-    assert outcome.answer == "I cannot tell.\nSorry."
+    assert outcome.text == "I cannot tell.\nSorry."
 
 
 @pytest.mark.parametrize("answer", [ANSWER, "9 -> 10 -> 20"])
@@ -76,7 +76,7 @@ def test_answer_first_without_an_answer_line_is_offered_whole(tmp_path: Path) ->
 def test_json(tmp_path: Path, frame: str, answer: str) -> None:
     text = frame.replace("{}", json.dumps({"steps": ["9 + 1 = 10", "10 * 2 = 20"], "answer": answer}))
     outcome, _ = run(tmp_path, "json", text)
-    assert (outcome.correct, outcome.answer) == (True, ANSWER)
+    assert (outcome.correct, outcome.text) == (True, ANSWER)
     assert steps(outcome) == [("9 + 1 = 10", "kept"), ("10 * 2 = 20", "kept"), (ANSWER, "final")]
 
 
@@ -89,7 +89,7 @@ def test_json_that_is_none_is_read_all_the_same(tmp_path: Path, text: str) -> No
 
 def test_there_are_no_shipped_examples_for_the_other_layouts(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="cot-irac"):
-        api.solve("number_path", "2 9 20", strategy="cot:format=irac,shots=1", model=ScriptedClient([]), db=tmp_path / "t.db")
+        reasoner.solve("number_path", "2 9 20", strategy="cot:format=irac,shots=1", model=ScriptedClient([]), db=tmp_path / "t.db")
 
 
 def test_a_json_reply_with_very_many_steps_is_bounded(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from reasoner.api import solve as api
+import reasoner
 from reasoner.budget import Limits
 from reasoner.calling.retry import RetryPolicy
 from reasoner.clients.scripted import Reply, ScriptedClient
 from reasoner.errors import ContextTooLong, ServerFailed
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 
 ANSWER = "Answer: 9 -> 10 -> 20"
 
@@ -26,14 +26,14 @@ def respond(response: str, *, done: bool = False) -> str:
     return json.dumps({"response": response, "done": done})
 
 
-def run(tmp_path: Path, strategy: str, *replies: Reply, **setup: Any) -> tuple[Outcome, ScriptedClient]:
+def run(tmp_path: Path, strategy: str, *replies: Reply, **setup: Any) -> tuple[Result, ScriptedClient]:
     client = ScriptedClient(list(replies))
-    outcome = api.solve("number_path", "2 9 20", strategy=strategy, model=client, db=tmp_path / "t.db", **setup)
+    outcome = reasoner.solve("number_path", "2 9 20", strategy=strategy, model=client, db=tmp_path / "t.db", **setup)
     client.assert_done()
     return outcome, client
 
 
-def chain(outcome: Outcome) -> list[tuple[str, Any, str]]:
+def chain(outcome: Result) -> list[tuple[str, Any, str]]:
     dag = outcome.trajectory
     assert dag is not None
     return [(t.role, dag.mark_of(t).state, dag.mark_of(t).status) for t in dag.thoughts() if t is not dag.root]
@@ -49,7 +49,7 @@ def test_autonomous_node_for_node(tmp_path: Path) -> None:
         ("iot/guide", {"structured": True, "thought": "Then 9 + 1.", "stop": False}, "kept"),
         ("iot/respond", {"structured": True, "response": ANSWER, "done": True}, "final"),
     ]
-    assert (outcome.correct, outcome.answer, outcome.spent.calls) == (True, ANSWER, 4)
+    assert (outcome.correct, outcome.text, outcome.spent.calls) == (True, ANSWER, 4)
     dag = outcome.trajectory
     assert dag is not None
     assert [len(dag.children(t)) for t in dag.thoughts()] == [1, 1, 1, 1, 0]  # one chain
@@ -136,12 +136,12 @@ def test_a_failure_in_round_one_reaches_the_retry_layer(tmp_path: Path) -> None:
 @pytest.mark.parametrize("replies", [[ContextTooLong("odd")], [guide("g"), ContextTooLong("odd")]])
 def test_a_failure_for_good_in_round_one_ends_as_failed_with_its_reason(tmp_path: Path, replies: list[Reply]) -> None:
     outcome, _ = run(tmp_path, "iot", *replies, retry=QUICK)
-    assert (outcome.status, outcome.error_kind, outcome.answer) == ("failed", "ContextTooLong", None)
+    assert (outcome.status, outcome.error_kind, outcome.text) == ("failed", "ContextTooLong", None)
 
 
 def test_a_failure_later_keeps_the_last_response(tmp_path: Path) -> None:
     outcome, _ = run(tmp_path, "iot", guide("g"), respond(ANSWER), ContextTooLong("odd"), retry=QUICK)
-    assert (outcome.status, outcome.answer, outcome.correct) == ("failed", ANSWER, True)
+    assert (outcome.status, outcome.text, outcome.correct) == ("failed", ANSWER, True)
 
 
 def test_long_replies_fit_into_the_transcript(tmp_path: Path) -> None:
@@ -167,4 +167,4 @@ def test_over_an_inner_strategy(tmp_path: Path) -> None:
 
 def test_when_the_budget_ends_inside_the_inner_strategy_its_best_answer_is_kept(tmp_path: Path) -> None:
     outcome, _ = run(tmp_path, "iot(self_consistency:n=3)", guide("g"), "Answer: 9 -> 18 -> 19", ANSWER, limits=Limits(calls=3))
-    assert (outcome.status, outcome.answer, outcome.spent.calls) == ("exhausted", "Answer: 9 -> 18 -> 19", 3)
+    assert (outcome.status, outcome.text, outcome.spent.calls) == ("exhausted", "Answer: 9 -> 18 -> 19", 3)

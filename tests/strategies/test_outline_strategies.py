@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import reasoner
 from reasoner import registry
-from reasoner.api import solve as api
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.types import Completion, Usage
 
 PUZZLES = ["number_path", "drop_water", "arithmetic", "minimal_grass", "game24", "mini_crossword", "room_map", "sum"]
@@ -19,14 +19,14 @@ Node = tuple[str, str, str, object, str]
 """Label, parent's label (`reply` for the call's thought), operation, state, status."""
 
 
-def run(tmp_path: Path, strategy: str, *replies: str | Completion, line: str = "2 9 20") -> tuple[Outcome, ScriptedClient]:
+def run(tmp_path: Path, strategy: str, *replies: str | Completion, line: str = "2 9 20") -> tuple[Result, ScriptedClient]:
     client = ScriptedClient(list(replies))
-    outcome = api.solve("number_path", line, strategy=strategy, model=client, db=tmp_path / "t.db")
+    outcome = reasoner.solve("number_path", line, strategy=strategy, model=client, db=tmp_path / "t.db")
     client.assert_done()
     return outcome, client
 
 
-def nodes(outcome: Outcome, role: str) -> list[Node]:
+def nodes(outcome: Result, role: str) -> list[Node]:
     dag = outcome.trajectory
     assert dag is not None
     found: list[Node] = []
@@ -39,7 +39,7 @@ def nodes(outcome: Outcome, role: str) -> list[Node]:
     return found
 
 
-def reply_status(outcome: Outcome) -> str:
+def reply_status(outcome: Result) -> str:
     dag = outcome.trajectory
     assert dag is not None
     (reply,) = dag.children(dag.root)
@@ -69,7 +69,7 @@ def test_ats_records_the_tree_and_what_became_of_every_line(tmp_path: Path) -> N
         ("2.1", "2", "18 * 2 = 36", "36", "pruned"),
     ]
     assert reply_status(outcome) == "kept"
-    assert (outcome.answer, outcome.correct, outcome.spent.calls) == (REPLY, True, 1)
+    assert (outcome.text, outcome.correct, outcome.spent.calls) == (REPLY, True, 1)
     assert [message.role for message in client.requests[0].messages] == ["system", "user"]
     assert "9" in client.requests[0].messages[1].content
 
@@ -160,14 +160,14 @@ def test_shots_stand_between_system_and_problem(tmp_path: Path, strategy: str, k
 @pytest.mark.parametrize("strategy", ["direct:shots=65", "cot:shots=-1", "ats:order=best", "direct:order=bfs"])
 def test_parameters_out_of_range_are_refused(tmp_path: Path, strategy: str) -> None:
     with pytest.raises(BadConfig, match=strategy.split(":", maxsplit=1)[0]):
-        api.solve("number_path", "2 9 20", strategy=strategy, model=ScriptedClient([]), db=tmp_path / "t.db")
+        reasoner.solve("number_path", "2 9 20", strategy=strategy, model=ScriptedClient([]), db=tmp_path / "t.db")
 
 
 @pytest.mark.parametrize("puzzle", PUZZLES)
 def test_every_strategy_verifies_over_the_teacher(tmp_path: Path, puzzle: str) -> None:
     strategies = ["direct", "cot", "ats", "ats:order=dfs", "cot:shots=1"]
-    bench = api.bench(puzzle, strategy=strategies, model="teacher", n=4, db=tmp_path / "t.db")
-    assert [outcome.correct for outcome in bench.report.outcomes] == [True] * 20
+    bench = reasoner.bench(puzzle, strategy=strategies, model="teacher", n=4, db=tmp_path / "t.db")
+    assert [outcome.correct for outcome in bench.report.results] == [True] * 20
 
 
 LINES = {
@@ -194,7 +194,7 @@ LINES = {
 @pytest.mark.parametrize("puzzle", PUZZLES)
 def test_ats_over_the_teacher_marks_one_path_to_one_final_thought(tmp_path: Path, puzzle: str, order: str) -> None:
     solver = registry.solver(puzzle)
-    outcome = api.solve(puzzle, LINES[puzzle], strategy=f"ats:order={order}", model="teacher", db=tmp_path / "t.db")
+    outcome = reasoner.solve(puzzle, LINES[puzzle], strategy=f"ats:order={order}", model="teacher", db=tmp_path / "t.db")
     statuses = [status for *_, status in nodes(outcome, "ats/step")]
     n_moves = len(solver.solve(solver.parse(LINES[puzzle])))
     assert (statuses.count("final"), statuses.count("kept"), statuses.count("open")) == (1, n_moves - 1, 0)

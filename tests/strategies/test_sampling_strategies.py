@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from reasoner.api import solve as api
+import reasoner
 from reasoner.budget import Limits
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
 from reasoner.prompts import Prompts
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import draw
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.session import Session
 from reasoner.store import Store
@@ -29,26 +29,26 @@ WRONG = "Answer: 9 -> 18 -> 19"
 
 def run(
     tmp_path: Path, strategy: str, replies: list[Any] | Callable[[Request], str | Completion], **setup: Any
-) -> tuple[Outcome, ScriptedClient]:
+) -> tuple[Result, ScriptedClient]:
     client = ScriptedClient(replies)
-    outcome = api.solve("number_path", "2 9 20", strategy=strategy, model=client, db=tmp_path / "t.db", **setup)
+    outcome = reasoner.solve("number_path", "2 9 20", strategy=strategy, model=client, db=tmp_path / "t.db", **setup)
     if not callable(replies):
         client.assert_done()
     return outcome, client
 
 
-def branches(outcome: Outcome) -> list[tuple[str, float | None, str]]:
+def branches(outcome: Result) -> list[tuple[str, float | None, str]]:
     dag = outcome.trajectory
     assert dag is not None
     return [(t.label, dag.mark_of(t).score, dag.mark_of(t).status) for t in dag.thoughts() if t.role.endswith("/branch")]
 
 
-def statuses(outcome: Outcome) -> list[str]:
+def statuses(outcome: Result) -> list[str]:
     assert outcome.trajectory is not None
     return [outcome.trajectory.mark_of(t).status for t in outcome.trajectory.thoughts()]
 
 
-def note_of(outcome: Outcome, role: str) -> Any:
+def note_of(outcome: Result, role: str) -> Any:
     dag = outcome.trajectory
     assert dag is not None
     return next(dag.mark_of(t).state for t in dag.thoughts() if t.role == role)
@@ -56,7 +56,7 @@ def note_of(outcome: Outcome, role: str) -> Any:
 
 def test_the_answer_most_samples_give_is_given(tmp_path: Path) -> None:
     outcome, client = run(tmp_path, "self_consistency:n=4", [WRONG, RIGHT, "no idea at all\nreally", "**Answer:** 9→10→20."])
-    assert (outcome.correct, outcome.spent.calls, outcome.answer) == (True, 4, RIGHT)
+    assert (outcome.correct, outcome.spent.calls, outcome.text) == (True, 4, RIGHT)
     assert branches(outcome) == [("1", None, "pruned"), ("2", None, "kept"), ("3", None, "pruned"), ("4", None, "kept")]
     assert note_of(outcome, "self_consistency/vote") == {"votes": {"9 -> 10 -> 20": 2, "9 -> 18 -> 19": 1}, "n": 4, "unparsed": 1}
     assert statuses(outcome).count("final") == 1
@@ -68,18 +68,18 @@ def test_a_vote_is_no_any_of_k(tmp_path: Path) -> None:
     """The published ATS code counts k samples as solved when any is right."""
     outcome, _ = run(tmp_path, "self_consistency:n=3", [RIGHT, WRONG, WRONG])
     assert not outcome.correct
-    assert outcome.answer == WRONG
+    assert outcome.text == WRONG
 
 
 def test_of_equally_frequent_answers_the_first_sampled_is_given(tmp_path: Path) -> None:
-    assert run(tmp_path, "self_consistency:n=2", [WRONG, RIGHT])[0].answer == WRONG
+    assert run(tmp_path, "self_consistency:n=2", [WRONG, RIGHT])[0].text == WRONG
 
 
 def test_samples_without_an_answer_are_counted_and_judged(tmp_path: Path) -> None:
     outcome, _ = run(tmp_path, "self_consistency:n=2", ["one\ntwo", "three\nfour"])
     assert note_of(outcome, "self_consistency/vote") == {"votes": {}, "n": 2, "unparsed": 2}
     assert outcome.verdict is not None
-    assert (outcome.answer, outcome.verdict.unparsed) == ("one\ntwo", True)
+    assert (outcome.text, outcome.verdict.unparsed) == ("one\ntwo", True)
 
 
 def test_when_the_budget_ends_the_samples_that_were_paid_for_vote(tmp_path: Path) -> None:

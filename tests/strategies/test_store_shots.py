@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from reasoner.api import solve as api
+import reasoner
 from reasoner.clients import open_client
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 
 RIGHT = {
     "2 9 20": "Answer: 9 -> 10 -> 20",
@@ -21,9 +21,9 @@ RIGHT = {
 }
 
 
-def solve(db: Path, line: str, reply: str, strategy: str = "cot", **setup: Any) -> tuple[Outcome, ScriptedClient]:
+def solve(db: Path, line: str, reply: str, strategy: str = "cot", **setup: Any) -> tuple[Result, ScriptedClient]:
     client = ScriptedClient(lambda _request: reply)
-    return api.solve("number_path", line, strategy=strategy, model=client, db=db, **setup), client
+    return reasoner.solve("number_path", line, strategy=strategy, model=client, db=db, **setup), client
 
 
 def shown(client: ScriptedClient) -> list[str]:
@@ -46,7 +46,7 @@ def test_they_are_verified_answers_to_the_same_prompt_on_other_problems(tmp_path
 @pytest.mark.parametrize("layout", ["json", "answer_first", "irac"])
 def test_every_layout_of_cot_can_have_them(tmp_path: Path, layout: str) -> None:
     db = tmp_path / "t.db"
-    api.bench("number_path", strategy=f"cot:format={layout}", model="teacher", n=3, db=db)
+    reasoner.bench("number_path", strategy=f"cot:format={layout}", model="teacher", n=3, db=db)
     _, client = solve(db, "2 9 20", "", strategy=f"cot:format={layout},shots=2,shots_from=store")
     assert len(shown(client)) == 2
     assert all(text.startswith({"json": '{"steps"', "answer_first": "Answer: ", "irac": "Issue: "}[layout]) for text in shown(client))
@@ -63,8 +63,8 @@ def test_the_run_s_own_results_and_later_ones_change_nothing(tmp_path: Path) -> 
     solve(db, "2 9 19", RIGHT["2 9 19"])
     first, _ = solve(db, "2 9 20", RIGHT["2 9 20"], strategy="cot:shots=1,shots_from=store")
     solve(db, "2 4 10", RIGHT["2 4 10"])
-    solve(db, "2 9 19", RIGHT["2 9 19"], replay=True)  # replaying the source later does not make it a later one
-    again, client = solve(db, "2 9 20", "not asked", strategy="cot:shots=1,shots_from=store", replay=True)
+    solve(db, "2 9 19", RIGHT["2 9 19"], mode="recheck")  # replaying the source later does not make it a later one
+    again, client = solve(db, "2 9 20", "not asked", strategy="cot:shots=1,shots_from=store", mode="recheck")
     assert client.requests == []
     assert (again.dag_hash, again.new_calls) == (first.dag_hash, 0)
 
@@ -78,16 +78,16 @@ def test_what_is_verified_after_a_run_began_is_no_example_for_it(tmp_path: Path)
     solve(db, "2 4 10", RIGHT["2 4 10"])
     with pytest.raises(BadConfig, match=r"the store holds 1 .*--new"):
         solve(db, "2 9 20", "", **wanted)  # the same run, gone on with
-    _, client = solve(db, "2 9 20", "", **wanted, fresh=True)
+    _, client = solve(db, "2 9 20", "", **wanted, mode="fresh")
     assert len(shown(client)) == 2
 
 
 def test_a_bench_with_shots_from_the_store_replays_without_a_call(tmp_path: Path) -> None:
     db = tmp_path / "t.db"
-    api.bench("game24", strategy="ats", model="teacher", n=4, db=db)
+    reasoner.bench("game24", strategy="ats", model="teacher", n=4, db=db)
     arguments: dict[str, Any] = {"strategy": "ats:shots=3,shots_from=store", "model": open_client("teacher"), "n": 4, "seed": 5, "db": db}
-    first = api.bench("game24", **arguments)
+    first = reasoner.bench("game24", **arguments)
     assert [row.correct for row in first.rows] == [4]
-    again = api.bench("game24", **arguments, replay=True)
-    assert [o.dag_hash for o in again.report.outcomes] == [o.dag_hash for o in first.report.outcomes]
-    assert sum(o.new_calls for o in again.report.outcomes) == 0
+    again = reasoner.bench("game24", **arguments, mode="recheck")
+    assert [o.dag_hash for o in again.report.results] == [o.dag_hash for o in first.report.results]
+    assert sum(o.new_calls for o in again.report.results) == 0

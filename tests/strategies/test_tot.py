@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reasoner.api import solve as api
+import reasoner
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.types import Request
 
 Replies = dict[tuple[str, Any], str]
@@ -26,12 +26,14 @@ def script(replies: Replies, default: str = "") -> Callable[[Request], str]:
     return reply
 
 
-def run(tmp_path: Path, params: str, replies: Replies | Callable[[Request], str], *, line: str = "2 9 20", default: str = "") -> Outcome:
+def run(tmp_path: Path, params: str, replies: Replies | Callable[[Request], str], *, line: str = "2 9 20", default: str = "") -> Result:
     client = ScriptedClient(script(replies, default) if isinstance(replies, dict) else replies)
-    return api.solve("number_path", line, strategy=f"tot:{params}" if params else "tot", model=client, db=tmp_path / "t.db", fresh=True)
+    return reasoner.solve(
+        "number_path", line, strategy=f"tot:{params}" if params else "tot", model=client, db=tmp_path / "t.db", mode="fresh"
+    )
 
 
-def nodes(outcome: Outcome) -> list[tuple[str, Any, Any, float | None, str]]:
+def nodes(outcome: Result) -> list[tuple[str, Any, Any, float | None, str]]:
     """Role, state of the nearest step above, own state, score and status, in the order of the graph's paths by depth."""
     dag = outcome.trajectory
     assert dag is not None
@@ -47,7 +49,7 @@ def nodes(outcome: Outcome) -> list[tuple[str, Any, Any, float | None, str]]:
     return found
 
 
-def calls(outcome: Outcome) -> Counter[str]:
+def calls(outcome: Result) -> Counter[str]:
     assert outcome.trajectory is not None
     return Counter(t.role.removeprefix("tot/") for t in outcome.trajectory.thoughts() if t.finish_reason)
 
@@ -81,7 +83,7 @@ def test_breadth_first_node_for_node(tmp_path: Path) -> None:
         ],
         key=str,
     )
-    assert (outcome.correct, outcome.answer, outcome.spent.calls) == (True, "Answer: 9 -> 10 -> 20", 7)
+    assert (outcome.correct, outcome.text, outcome.spent.calls) == (True, "Answer: 9 -> 10 -> 20", 7)
 
 
 def test_depth_first_goes_back_from_a_dead_end_node_for_node(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_depth_first_goes_back_from_a_dead_end_node_for_node(tmp_path: Path) -> 
         ("20", 0.001, "pruned"),
         ("19", 1.0, "kept"),
     ]
-    assert outcome.answer == "Answer: 9 -> 18 -> 19"
+    assert outcome.text == "Answer: 9 -> 18 -> 19"
     assert calls(outcome) == {"propose": 3, "value": 5, "answer": 1}
 
 
@@ -137,7 +139,7 @@ def test_depth_first_makes_as_many_calls_as_the_formula_says(tmp_path: Path, k: 
     outcome = run(tmp_path, f"search=dfs,depth={depth},value_samples=2,max_states={states}", growing(k, lambda _state: "Value: likely"))
     expansions = min(states, sum(k**level for level in range(depth)))
     assert calls(outcome) == {"propose": expansions, "value": 2 * k * expansions, "answer": 1}
-    assert outcome.answer == "Answer: s" + ".a" * depth  # ties to the first visited
+    assert outcome.text == "Answer: s" + ".a" * depth  # ties to the first visited
 
 
 def test_votes_and_samples_are_counted_too(tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_depth_first_search_never_ends_without_an_answer(tmp_path: Path) -> None
     outcome = run(tmp_path, "search=dfs,value_samples=1,prune_below=0.01", replies)
     assert (outcome.status, outcome.correct, calls(outcome)["answer"]) == ("closed", True, 1)
     nothing = run(tmp_path, "search=dfs", {}, default="I cannot tell.")
-    assert (nothing.status, nothing.answer) == ("closed", "I cannot tell.")
+    assert (nothing.status, nothing.text) == ("closed", "I cannot tell.")
 
 
 def test_replies_without_a_readable_step_stay_in_the_graph(tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_an_evaluation_that_cannot_be_read_counts_zero_and_drops_nothing(tmp_pat
     outcome = run(tmp_path, "depth=2,breadth=5,value_samples=3", replies)
     assert [node[3] for node in nodes(outcome) if node[0] == "step"] == [0.0] * 4
     assert Counter(str(node[2]) for node in nodes(outcome) if node[0] == "value") == {"{'value': None}": 12}
-    assert outcome.answer == "Answer: 9 -> 10 -> 20"  # of equal values, what the model calls the goal
+    assert outcome.text == "Answer: 9 -> 10 -> 20"  # of equal values, what the model calls the goal
 
 
 def wrongly_sure() -> Replies:
@@ -237,7 +239,7 @@ def wrongly_sure() -> Replies:
 def test_the_selector_is_honest_and_the_oracle_says_so(tmp_path: Path) -> None:
     """The published baseline counts a search as solved when any of its beams is right."""
     honest = run(tmp_path, "depth=2,value_samples=1", wrongly_sure())
-    assert (honest.correct, honest.answer, calls(honest)["answer"]) == (False, "Answer: 9 -> 18 -> 19", 1)
+    assert (honest.correct, honest.text, calls(honest)["answer"]) == (False, "Answer: 9 -> 18 -> 19", 1)
     assert not [node for node in nodes(honest) if node[0].startswith("oracle")]
     oracle = run(tmp_path, "depth=2,value_samples=1,oracle=true", wrongly_sure())
     assert (oracle.correct, oracle.strategy) == (True, "tot:depth=2,value_samples=1,oracle=True")
@@ -258,7 +260,7 @@ def test_the_best_step_so_far_is_offered_when_the_budget_ends(tmp_path: Path) ->
     from reasoner.budget import Limits
 
     client = ScriptedClient(script(GOOD))
-    outcome = api.solve(
+    outcome = reasoner.solve(
         "number_path", "2 9 20", strategy="tot:depth=2,value_samples=1", model=client, db=tmp_path / "t.db", limits=Limits(calls=3)
     )
-    assert (outcome.status, outcome.answer, outcome.spent.calls) == ("exhausted", "9 -> 10 (9 + 1 = 10)", 3)
+    assert (outcome.status, outcome.text, outcome.spent.calls) == ("exhausted", "9 -> 10 (9 + 1 = 10)", 3)

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 import reasoner
-from reasoner.api import solve as api
 from reasoner.api.translate import Item, read_items, translate
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig, DataError
-from reasoner.runs.runner import Outcome
+from reasoner.runs.results import Result
 from reasoner.store import Store
 from reasoner.translation.build import Builder
 from reasoner.types import Message, Request
@@ -20,7 +19,7 @@ from reasoner.types import Message, Request
 LINE = "English>Selvan: The old woman sees the gronk. ||| Lebr sokl"
 
 
-def asked(tmp_path: Path, strategy: str, line: str = LINE) -> tuple[str, Outcome]:
+def asked(tmp_path: Path, strategy: str, line: str = LINE) -> tuple[str, Result]:
     """Run once over a scripted client; return the prompt and what came of it."""
     seen: list[tuple[Message, ...]] = []
 
@@ -28,7 +27,7 @@ def asked(tmp_path: Path, strategy: str, line: str = LINE) -> tuple[str, Outcome
         seen.append(request.messages)
         return "Answer: x"
 
-    outcome = api.solve("translation", line, strategy=strategy, model=ScriptedClient(reply), db=tmp_path / "t.db")
+    outcome = reasoner.solve("translation", line, strategy=strategy, model=ScriptedClient(reply), db=tmp_path / "t.db")
     ((message,),) = seen
     return message.content, outcome
 
@@ -85,8 +84,10 @@ def test_what_was_found_is_a_thought_and_its_measures_are_in_the_database(tmp_pa
 def test_baselines_show_as_many_examples_as_fragment_shot(tmp_path: Path, method: str) -> None:
     budgets = []
     for strategy in ("fragment_shot", f"example_shot:method={method}"):
-        made = api.bench("translation", strategy=strategy, model=ScriptedClient(lambda _: "x"), n=15, db=tmp_path / f"{strategy[:4]}.db")
-        budgets.append([o.verdict.metrics["examples"] for o in made.report.outcomes if o.verdict])
+        made = reasoner.bench(
+            "translation", strategy=strategy, model=ScriptedClient(lambda _: "x"), n=15, db=tmp_path / f"{strategy[:4]}.db"
+        )
+        budgets.append([o.verdict.metrics["examples"] for o in made.report.results if o.verdict])
     # Two seeds draw two sets of examples, of which one may hold a pair under two fragments: that is all the difference there can be.
     assert all(abs(a - b) <= 2 for a, b in zip(*budgets, strict=True)), budgets
     assert abs(sum(budgets[0]) - sum(budgets[1])) <= 0.05 * sum(budgets[0])
@@ -140,7 +141,7 @@ def test_another_corpus_is_another_run(tmp_path: Path) -> None:
     path = corpus(tmp_path, "x.corpus", ("A", "B"), ("one", "eins"))
 
     def once() -> str:
-        return api.solve(
+        return reasoner.solve(
             "translation",
             "A>B: one two",
             strategy=f"fragment_shot:corpus={path}",
@@ -163,21 +164,21 @@ def test_what_cannot_be_looked_up_is_said(tmp_path: Path) -> None:
 
 def test_the_whole_line_runs_offline_over_the_rules(tmp_path: Path) -> None:
     strategies = "fragment_shot,example_shot:method=none,example_shot:method=random,example_shot:method=bm25,example_shot:method=ngram"
-    made = api.bench("translation", strategy=strategies, model="teacher", n=10, db=tmp_path / "t.db")
+    made = reasoner.bench("translation", strategy=strategies, model="teacher", n=10, db=tmp_path / "t.db")
     assert [row.accuracy for row in made.rows] == [1.0] * 5
-    pivoted = api.bench("translation", strategy="fragment_shot_pivot", model="teacher", n=10, level=7, db=tmp_path / "t.db")
+    pivoted = reasoner.bench("translation", strategy="fragment_shot_pivot", model="teacher", n=10, level=7, db=tmp_path / "t.db")
     assert pivoted.rows[0].accuracy == 1.0
 
 
 def test_the_rules_do_not_look_at_the_reference(tmp_path: Path) -> None:
-    outcome = api.solve(
+    outcome = reasoner.solve(
         "translation", "English>Selvan: The river sleeps. ||| a lie", strategy="fragment_shot", model="teacher", db=tmp_path / "t.db"
     )
     assert not outcome.correct
-    outcome = api.solve(
+    outcome = reasoner.solve(
         "translation", "English>Selvan: The zebra sleeps. ||| a lie", strategy="fragment_shot", model="teacher", db=tmp_path / "t.db"
     )
-    assert outcome.answer == "Answer: none"
+    assert outcome.text == "Answer: none"
 
 
 def test_translating_many_keeps_order_asks_once_and_scores(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def schema_of(request: Request, profile: Profile) -> Any:
         )
     if profile.schema_by == "none":
         raise BadConfig(
-            "the profile of this model says that it takes no JSON schema", hint="ask without one, or with --profile schema=prompt"
+            "the profile of this model says that it takes no JSON schema", hint="ask without one, or with `profile` schema=prompt"
         )
     if profile.schema_by == "tool" and request.tools:
         raise BadConfig(
@@ -242,7 +242,7 @@ def no_answer(endpoint: Endpoint, why: str) -> BadResponse:
 def no_json(endpoint: Endpoint, body: bytes) -> BadResponse:
     """Return the error for a body that is no JSON."""
     start = endpoint.said(body[:400].decode("utf-8", "replace"), 80)
-    return BadResponse(f"{endpoint.url} answered with {len(body)} bytes that are no JSON: {start!r}", hint="check --base-url")
+    return BadResponse(f"{endpoint.url} answered with {len(body)} bytes that are no JSON: {start!r}", hint="check `base_url`")
 
 
 def went_on(endpoint: Endpoint) -> BadResponse:

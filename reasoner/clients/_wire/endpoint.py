@@ -129,11 +129,11 @@ class Endpoint:
         if status == 413 or code in _CONTEXT_CODES or (status in {400, 422} and _CONTEXT_WORDING.search(message)):
             return self._too_long(says, message, named)
         if schema and status in {400, 422, 500} and re.search(r"json_schema|response_format|output_config|tool_choice", message):
-            return Refused(says, hint=f"the server at {self.where} takes no JSON schema; ask without one, or with --profile schema=prompt")
+            return Refused(says, hint=f"the server at {self.where} takes no JSON schema; ask without one, or with `profile` schema=prompt")
         wait = asked_wait_s(headers, now=time.time())
         asks = f" (asks to wait {wait:g} s)" if wait is not None else ""
         if status == 429:
-            return RateLimited(says + asks, hint="lower --concurrency or wait", retry_after_s=wait)
+            return RateLimited(says + asks, hint="lower `concurrency` or wait", retry_after_s=wait)
         if status == 408:
             return TimedOut(says, hint="the server gave up waiting; try again")
         if status == 503 and wait is None and _LOADING.search(message):
@@ -166,9 +166,9 @@ class Endpoint:
             state = f"check the key in {self.key_env}" if self.key.get_secret_value() else f"set the variable {self.key_env} to a key"
             return f"{state}; it must be valid for {self.where}"
         if status == 404:
-            return f"check the model name {self.model!r} and --base-url (it ends with the version part, such as /v1)"
+            return f"check the model name {self.model!r} and `base_url` (it ends with the version part, such as /v1)"
         if status < 400:
-            return "redirects are not followed, since they could carry the key elsewhere; set --base-url to the final address"
+            return "redirects are not followed, since they could carry the key elsewhere; set `base_url` to the final address"
         return "the request itself is not accepted; asking again will not help"
 
     def _too_long(self, says: str, message: str, named: Mapping[str, Any]) -> ContextTooLong:
@@ -182,9 +182,9 @@ class Endpoint:
         """Return the error that a failure of the connection stands for."""
         reason = self.said(str(error)) or type(error).__name__
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError | httpx.UnsupportedProtocol):
-            return ConnectFailed(f"cannot connect to {self.where}: {reason}", hint="check --base-url and that the server is running")
+            return ConnectFailed(f"cannot connect to {self.where}: {reason}", hint="check `base_url` and that the server is running")
         if isinstance(error, httpx.TimeoutException):
-            return TimedOut(f"{self.url} stopped answering: {reason}", hint="raise --timeout or try again")
+            return TimedOut(f"{self.url} stopped answering: {reason}", hint="raise `timeout` or try again")
         return ServerFailed(f"the connection to {self.where} broke off: {reason}", hint="the request may have been processed; try again")
 
 

@@ -157,7 +157,7 @@ def overridden(profile: Profile, text: str) -> Profile:
         if not equals or key not in known:
             near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
             raise BadConfig(
-                f"--profile {shorten(clean(pair), 60)!r}: no such field",
+                f"`profile` {shorten(clean(pair), 60)!r}: no such field",
                 hint=f"did you mean {near[0]}=…?" if near else f"known: {', '.join(known)}",
             )
         given[key] = value
@@ -166,5 +166,5 @@ def overridden(profile: Profile, text: str) -> Profile:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise BadConfig(
-            f"--profile {first['loc'][0]}={shorten(clean(str(first['input'])), 40)}: {first['msg']}", hint="see docs/remote-models.md"
+            f"`profile` {first['loc'][0]}={shorten(clean(str(first['input'])), 40)}: {first['msg']}", hint="see docs/remote-models.md"
         ) from error

@@ -194,7 +194,7 @@ class RemoteClient:
             if reading.begun:
                 raise self._cut(reading, f"was not at its end within {self._timeout_s:g} s", started_s) from error
             message = f"{endpoint.url} gave no whole answer within {self._timeout_s:g} s"
-            raise TimedOut(message, hint="raise --timeout or lower max_tokens") from error
+            raise TimedOut(message, hint="raise `timeout` or lower max_tokens") from error
         except httpx.TransportError as error:
             # The cause quotes what it could not read, and a server that echoes the key would thereby put it into a traceback.
             cause = None if endpoint.holds_key(error) else error

@@ -1,0 +1,51 @@
+"""What a run tells while it goes on, in the order in which it happens.
+
+async with open_run(plan, ["teacher"]) as run:
+async for event in run:
+if isinstance(event, TrajectoryClosed):
+print(event.result.correct)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reasoner.runs.results import Result
+    from reasoner.trajectory import Thought
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run is there; `total` trajectories are to be made or read back. `resumed` when the run existed."""
+
+    run_id: str
+    total: int
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line that a user should know: that another process shares the run, say."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtAdded:
+    """A thought, before it is committed. Told only where `open_run` was asked for thoughts."""
+
+    trajectory_id: str
+    sample: int
+    thought: Thought
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryClosed:
+    """A trajectory has ended, or one that had ended was read back."""
+
+    result: Result
+
+
+Event = Started | Note | ThoughtAdded | TrajectoryClosed

@@ -1,0 +1,196 @@
+"""What came of a run: one result for each trajectory, and the report of them all.
+
+result.correct, result.answer, result.spent.calls
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reasoner.budget import Spent
+from reasoner.runs.result_html import result_html
+from reasoner.store import Store
+from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow
+from reasoner.store.queries import load_trajectory, problem_of
+from reasoner.store.records import Closing
+from reasoner.text import after_answer, answer_line, shorten
+from reasoner.types import Problem, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reasoner.store.records import TrajectoryStatus
+    from reasoner.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one strategy on one problem.
+
+    `row` says what was asked of whom, `closing` how it ended. `new_calls` are the calls made by this process; the rest were read back.
+    """
+
+    row: TrajectoryRow
+    closing: Closing
+    new_calls: int = 0
+    db: Path | None = field(default=None, compare=False)
+    """The database that holds the trajectory."""
+    output: Any = None
+    """The answer as an instance of the `output_type` that `ask` was given; else None."""
+    _loaded: dict[str, Trajectory] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def trajectory_id(self) -> str:
+        """The id of the trajectory, for `reasoner show` and `tree`."""
+        return self.row.id
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self.row.run_id
+
+    @property
+    def problem(self) -> Problem:
+        """What was asked."""
+        return self.row.problem
+
+    @property
+    def strategy(self) -> str:
+        """The strategy as tables write it."""
+        return self.row.strategy
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.row.model
+
+    @property
+    def sample(self) -> int:
+        """Which of the samples of the problem this is, from 0."""
+        return self.row.sample
+
+    @property
+    def status(self) -> TrajectoryStatus:
+        """`closed`; `exhausted` where a budget ended it; `failed` where a call failed for good."""
+        return self.closing.status
+
+    @property
+    def text(self) -> str | None:
+        """The whole reply that was judged; None where there is none."""
+        return self.closing.answer
+
+    @property
+    def answer(self) -> str | None:
+        """The answer alone; the whole reply where no answer is marked in it; None where there is no reply."""
+        text = self.closing.answer
+        if text is None:
+            return None
+        return after_answer(text) if self.problem.solver == "chat" else answer_line(text) or text.strip()
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought before the reply that holds the answer; empty where it does not say."""
+        if self.closing.answer_thought is None:
+            return ""
+        dag = self.trajectory
+        thought = dag.thought(self.closing.answer_thought)
+        while not thought.reasoning and (above := dag.parents(thought)) and dag.call_of(above[0]) == dag.call_of(thought):
+            thought = above[0]  # a part of a reply stands under it
+        return thought.reasoning
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the verifier says; None where nothing was judged."""
+        return self.closing.verdict
+
+    @property
+    def correct(self) -> bool | None:
+        """Whether the verifier, or the judge that `verdict.judged_by` names, found the answer right; None where nothing was judged."""
+        return None if self.closing.verdict is None else self.closing.verdict.correct
+
+    @property
+    def spent(self) -> Spent:
+        """What the trajectory used, all branches included."""
+        return self.closing.spent
+
+    @property
+    def dag_hash(self) -> str:
+        """One hash over the graph of thoughts."""
+        return self.closing.dag_hash
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed or was ended; None where it closed."""
+        return self.closing.error
+
+    @property
+    def error_kind(self) -> str | None:
+        """The class of the error, a name in `reasoner.errors`."""
+        return self.closing.error_kind
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The graph of thoughts, read from the database when it is first asked for.
+
+        Raises:
+            StoreError: the database is gone.
+        """
+        if "dag" not in self._loaded:
+            with Store.read(self.db) as store:
+                self._loaded["dag"] = load_trajectory(store, self.row.id)
+        return self._loaded["dag"]
+
+    def __repr__(self) -> str:
+        """Say on one line what came out, of what, and what it took."""
+        verdict = {True: "correct", False: "not correct", None: "not judged"}[self.correct]
+        spent = f"{self.spent.calls} calls, {self.spent.prompt_tokens + self.spent.completion_tokens} tokens"
+        what = f"{self.problem.solver} {shorten(self.problem.line, 60)!r}"
+        answer = shorten(self.answer or self.error or "", 100)
+        return f"<Result {verdict}: {answer!r} ({what}, {self.strategy} on {self.model}, {spent}, trajectory {self.trajectory_id})>"
+
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook: verdict, answer and the tree of thoughts."""
+        return result_html(self, self.trajectory)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a run; `results` are in the order of the plan."""
+
+    run_id: str
+    resumed: bool
+    results: tuple[Result, ...]
+
+    @property
+    def cut_short(self) -> int:
+        """How many trajectories the run's budget ended."""
+        return sum(result.error_kind == SHARED_BUDGET for result in self.results)
+
+
+def spent_of(row: Mapping[str, Any]) -> Spent:
+    """Return the totals of a trajectory's row."""
+    tokens = row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"]
+    return Spent(row["calls"], *tokens, row["seconds"], row["cost"], row["cached_calls"])
+
+
+def stored_result(store: Store, row: Mapping[str, Any]) -> Result:
+    """Read what came of a trajectory that has ended from its row (`queries.trajectory_row`)."""
+    verdict = None
+    if row["score"] is not None:
+        metrics = json.loads(row["metrics"] or "{}")
+        correct = None if row["correct"] is None else bool(row["correct"])
+        verdict = Verdict(
+            correct, row["score"], row["reason"], unparsed=bool(row["unparsed"]), metrics=metrics, grader=row["grader"],
+            reader=row["reader"], judged_by=row["judged_by"],
+        )  # fmt: skip
+    identity = TrajectoryRow(
+        row["id"], row["run_id"], problem_of(dict(row)), row["strategy"], row["params"], row["model"], row["model_fingerprint"], row["sample"],
+        row["fork_of"], row["fork_at"],
+    )  # fmt: skip
+    closing = Closing(
+        row["status"], spent_of(row), row["dag_hash"], row["answer"], row["answer_thought"], verdict, row["error"], row["error_kind"]
+    )
+    return Result(identity, closing, db=store.path)

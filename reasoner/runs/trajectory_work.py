@@ -1,0 +1,69 @@
+"""One trajectory of a run: let its strategy work, judge the answer, close it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reasoner.budget import Budget
+from reasoner.calling.caller import Caller
+from reasoner.runs.assemble import Task, Workshop, assemble, closing_of, jitter
+from reasoner.runs.results import Result
+from reasoner.store.earlier import Before, cached
+from reasoner.store.journal import Journal
+from reasoner.store.records import close_trajectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reasoner.calling.caller import Earlier
+    from reasoner.runs.options import RunOptions
+    from reasoner.runs.plan import Plan
+    from reasoner.store import Store
+    from reasoner.store.connection import Connection
+    from reasoner.store.journal import Intent, Kept
+    from reasoner.trajectory import Thought
+
+
+async def carry_out(
+    plan: Plan, options: RunOptions, at: Workshop, task: Task, *, epoch: int, tell: Callable[[Thought], None] | None = None
+) -> Result:
+    """Run one strategy on one problem and close its trajectory, which this process has claimed for the `epoch`-th time.
+
+    Raises:
+        ReasonerError: a fault the next problem would meet too.
+    """
+    row, client = task.row, task.channel.client
+    journal = Journal(at.store, run_id=row.run_id, trajectory_id=row.id, epoch=epoch, durable=client.paid)
+    caller = Caller(
+        task.channel,
+        journal,
+        Budget(plan.limits, allow_unpriced=options.allow_unpriced),
+        jitter=jitter(plan.seed_of(row.problem, task.spec, row.sample)),
+        earlier=_earlier(at.store, plan, task, cache=options.cache),
+    )
+    assembled = assemble(at, plan, task, caller, tell=tell)
+    closing = await closing_of(assembled)
+
+    def close(c: Connection) -> None:
+        journal.check(c)
+        journal.put_thoughts(c, assembled.session.unwritten())
+        close_trajectory(c, row.id, closing)
+
+    await at.store.write(close, durable=client.paid)
+    return Result(row, closing, caller.made, db=at.store.path)
+
+
+def _earlier(store: Store, plan: Plan, task: Task, *, cache: bool) -> Earlier | None:
+    """Return where answers may be taken from instead of asking: the trajectory this one is a fork of, then earlier runs."""
+    before = Before(store, plan.fork.of, plan.fork.at) if plan.fork else None
+    if before is None and not cache:
+        return None
+
+    def earlier(intent: Intent) -> Kept | None:
+        if before is not None and (kept := before.answer(intent)) is not None:
+            return kept
+        if not cache:
+            return None
+        return cached(store, intent.request, fingerprint=task.channel.client.fingerprint, sample=task.row.sample)
+
+    return earlier
