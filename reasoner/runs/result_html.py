@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -9,27 +10,37 @@ from reasoner.text import clean, shorten
 from reasoner.trajectory import SIGNS
 
 if TYPE_CHECKING:
-    from reasoner.runs.results import Result
     from reasoner.trajectory import Trajectory
 
 MAX_THOUGHTS = 200
 """Thoughts that are drawn at most."""
 MAX_CHARS = 160
+MAX_ANSWER_CHARS = 4000
 
 
-def result_html(result: Result, dag: Trajectory) -> str:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is drawn of a result: what was asked of whom, what came out, what it took, and why it was ended."""
+
+    head: tuple[str, ...]
+    correct: bool | None
+    reason: str
+    answer: str
+    used: str
+    error: str = ""
+
+
+def result_html(shown: Shown, dag: Trajectory) -> str:
     """Return a self-contained fragment: no style sheet and no script."""
-    word, colour = {True: ("correct", "#1a7f37"), False: ("not correct", "#b42318"), None: ("not judged", "#57606a")}[result.correct]
-    reason = f": {_text(result.verdict.reason)}" if result.verdict else ""
-    spent = result.spent
-    used = f"{spent.calls} call(s), {spent.prompt_tokens + spent.completion_tokens} tokens, {spent.seconds:.1f} s"
-    error = f"<div>{_text(result.status)}: {_text(result.error)}</div>" if result.error else ""
+    word, colour = {True: ("correct", "#1a7f37"), False: ("not correct", "#b42318"), None: ("not judged", "#57606a")}[shown.correct]
+    reason = f": {_text(shown.reason)}" if shown.reason else ""
+    error = f"<div>{_text(shown.error)}</div>" if shown.error else ""
     return (
         '<div style="font-family:sans-serif">'
-        f"<div>{_text(result.problem.solver)} · {_text(result.problem.line)} · {_text(result.strategy)} on {_text(result.model)}</div>"
+        f"<div>{' · '.join(map(_text, shown.head))}</div>"
         f'<div><b style="color:{colour}">{word}</b>{reason}</div>'
-        f'<div style="white-space:pre-wrap"><b>{escape(clean(result.answer or "(no answer)"))[:4000]}</b></div>{error}'
-        f'<div style="color:#57606a">{used} · trajectory {_text(result.trajectory_id)}</div>'
+        f'<div style="white-space:pre-wrap"><b>{escape(clean(shown.answer)[:MAX_ANSWER_CHARS])}</b></div>{error}'
+        f'<div style="color:#57606a">{_text(shown.used)}</div>'
         f"<details><summary>{len(dag.graph)} thoughts</summary>{_tree(dag)}</details></div>"
     )
 
@@ -51,5 +62,5 @@ def _tree(dag: Trajectory) -> str:
     return "".join(lines) + (f"<div>… and {rest} more</div>" if rest else "")
 
 
-def _text(value: str | None) -> str:
-    return escape(shorten(clean(value or ""), MAX_CHARS))
+def _text(value: str) -> str:
+    return escape(shorten(clean(value), MAX_CHARS))

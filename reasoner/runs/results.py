@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reasoner.budget import Spent
-from reasoner.runs.result_html import result_html
+from reasoner.runs.result_html import Shown, result_html
 from reasoner.store import Store
 from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow
 from reasoner.store.queries import load_trajectory, problem_of
@@ -153,7 +153,17 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Draw it for a notebook: verdict, answer and the tree of thoughts."""
-        return result_html(self, self.trajectory)
+        spent = self.spent
+        used = f"{spent.calls} call(s), {spent.prompt_tokens + spent.completion_tokens} tokens, {spent.seconds:.1f} s"
+        shown = Shown(
+            (self.problem.solver, self.problem.line, f"{self.strategy} on {self.model}"),
+            self.correct,
+            self.verdict.reason if self.verdict else "",
+            self.answer or "(no answer)",
+            f"{used} · trajectory {self.trajectory_id}",
+            f"{self.status}: {self.error}" if self.error else "",
+        )
+        return result_html(shown, self.trajectory)
 
 
 @dataclass(frozen=True, slots=True)
