@@ -6,22 +6,22 @@ result.correct, result.answer, result.spent.calls
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from reasoner.budget import Spent
+from reasoner.errors import StoreError
 from reasoner.runs.result_html import Shown, result_html
 from reasoner.store import Store
-from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow
-from reasoner.store.queries import load_trajectory, problem_of
+from reasoner.store.claims import TrajectoryRow
+from reasoner.store.queries import load_trajectory, problem_of, trajectory_row
 from reasoner.store.records import Closing
 from reasoner.text import after_answer, answer_line, shorten
 from reasoner.types import Problem, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from reasoner.store.records import TrajectoryStatus
     from reasoner.trajectory import Trajectory
 
@@ -147,7 +147,7 @@ class Result:
         """Say on one line what came out, of what, and what it took."""
         verdict = {True: "correct", False: "not correct", None: "not judged"}[self.correct]
         spent = f"{self.spent.calls} calls, {self.spent.prompt_tokens + self.spent.completion_tokens} tokens"
-        what = f"{self.problem.solver} {shorten(self.problem.line, 60)!r}"
+        what = f"{self.problem.solver} {shorten(asked(self.problem), 60)!r}"
         answer = shorten(self.answer or self.error or "", 100)
         return f"<Result {verdict}: {answer!r} ({what}, {self.strategy} on {self.model}, {spent}, trajectory {self.trajectory_id})>"
 
@@ -156,7 +156,7 @@ class Result:
         spent = self.spent
         used = f"{spent.calls} call(s), {spent.prompt_tokens + spent.completion_tokens} tokens, {spent.seconds:.1f} s"
         shown = Shown(
-            (self.problem.solver, self.problem.line, f"{self.strategy} on {self.model}"),
+            (self.problem.solver, asked(self.problem), f"{self.strategy} on {self.model}"),
             self.correct,
             self.verdict.reason if self.verdict else "",
             self.answer or "(no answer)",
@@ -166,18 +166,69 @@ class Result:
         return result_html(shown, self.trajectory)
 
 
+class StoredResults(Sequence[Result]):
+    """The results of a run in the order of its plan; what is not in memory is read from the database when it is asked for."""
+
+    def __init__(self, db: Path, ids: Sequence[str], known: Mapping[str, Result], new_calls: Mapping[str, int]) -> None:
+        self._db = db
+        self._ids = ids
+        self._known = known
+        self._new_calls = new_calls
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Result]: ...
+    def __getitem__(self, index: int | slice) -> Result | list[Result]:
+        if isinstance(index, slice):
+            return list(self._read(self._ids[index]))
+        return next(self._read([self._ids[index]]))
+
+    def __iter__(self) -> Iterator[Result]:
+        return self._read(self._ids)
+
+    def _read(self, ids: Sequence[str]) -> Iterator[Result]:
+        store: Store | None = None
+        try:
+            for name in ids:
+                if name in self._known:
+                    yield self._known[name]
+                    continue
+                store = store or Store.read(self._db)
+                row = trajectory_row(store, name)
+                if row is None:
+                    raise StoreError(f"trajectory {name} is no longer in {self._db}", hint="the file was replaced while it was in use")
+                yield replace(stored_result(store, row), new_calls=self._new_calls.get(name, 0))
+        finally:
+            if store is not None:
+                store.close()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} results>"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What came of a run; `results` are in the order of the plan."""
 
     run_id: str
     resumed: bool
-    results: tuple[Result, ...]
+    results: Sequence[Result]
+    cut_short: int = 0
+    """How many trajectories the run's budget ended."""
 
-    @property
-    def cut_short(self) -> int:
-        """How many trajectories the run's budget ended."""
-        return sum(result.error_kind == SHARED_BUDGET for result in self.results)
+
+def asked(problem: Problem) -> str:
+    """Return what a person would call the question: the one-line syntax, of a conversation its last message."""
+    return str(json.loads(problem.instance)["messages"][-1]["content"]) if problem.solver == "chat" else problem.line
 
 
 def spent_of(row: Mapping[str, Any]) -> Spent:

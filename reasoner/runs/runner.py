@@ -26,12 +26,12 @@ from reasoner.runs.events import Note, Started, ThoughtAdded, TrajectoryClosed
 from reasoner.runs.heartbeat import beating
 from reasoner.runs.options import RunOptions
 from reasoner.runs.pool import ModelPool
-from reasoner.runs.results import Report, Result, stored_result
+from reasoner.runs.results import Report, Result, StoredResults, stored_result
 from reasoner.runs.saved_plan import saved_plan_json
 from reasoner.runs.shipped_adapters import for_plan
 from reasoner.runs.trajectory_work import carry_out
 from reasoner.store import Store
-from reasoner.store.claims import TrajectoryRow, claim, pid_of
+from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow, claim, pid_of
 from reasoner.store.queries import trajectory_row
 from reasoner.store.records import RunStatus, close_run, start_run
 from reasoner.store.run_queries import closed_places, ended_trajectories, run_of_trajectory
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from reasoner.store.records import RunRow
     from reasoner.trajectory import Thought
     from reasoner.types import Client
+
+KEPT_RESULTS = 2_000
+"""So many results are kept in memory; those of a longer run are read back from the database when they are asked for."""
 
 LOOK_AGAIN_S = 0.25
 """How long to wait before looking again whether another process has finished what it claimed, in seconds."""
@@ -154,6 +157,8 @@ class Run:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._work: asyncio.Future[Report] | None = None
         self._results: dict[str, Result] = {}
+        self._new_calls: dict[str, int] = {}
+        self._cut_short = 0
         self._busy: list[Task] = []
         self._suspects: list[Task] = []
         self._first = True  # later looks take what other processes made of their trajectories as it is
@@ -207,10 +212,10 @@ class Run:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
 
-    def _tasks(self) -> list[Task]:
+    def _tasks(self) -> Iterator[Task]:
+        """Yield what the plan holds, in its order, without holding it."""
         plan = self._plan
         fork = (plan.fork.of, plan.fork.at) if plan.fork else ()
-        made = []
         for channel in self._workshop.channels:
             client = channel.client
             for spec in plan.strategies:
@@ -220,18 +225,18 @@ class Run:
                         row = TrajectoryRow(
                             name, self.id, problem, spec.label, spec.params, client.name, client.fingerprint, sample, *fork
                         )  # fmt: skip
-                        made.append(Task(row, spec, channel))
-        return made
+                        yield Task(row, spec, channel)
 
     async def _all(self) -> Report:
-        tasks = self._tasks()
-        kept = self._kept(tasks)
-        waiting = [task for task in tasks if task.row.id not in kept]
-        self._events.put_nowait(Started(self.id, len(waiting), self.resumed))
+        plan, channels = self._plan, self._workshop.channels
+        kept = self._kept()
+        total = len(channels) * len(plan.strategies) * len(plan.problems) * plan.samples
+        self._events.put_nowait(Started(self.id, total - len(kept), self.resumed))
         ended = ended_trajectories(self._workshop.store, self.id) if self.resumed else frozenset()
         # Twice as many trajectories as calls: while one waits for its answer another can prepare its next call.
-        places = max(2, 2 * sum(channel.client.concurrency for channel in self._workshop.channels))
-        while waiting:
+        places = max(2, 2 * sum(channel.client.concurrency for channel in channels))
+        waiting: Iterable[Task] = (task for task in self._tasks() if task.row.id not in kept)
+        while True:
             self._busy, self._suspects = [], []
             await self._in_places(places, waiting, ended)
             for task in self._suspects:
@@ -239,25 +244,22 @@ class Run:
             if self._busy and self._first:
                 self._events.put_nowait(Note(f"waiting for {len(self._busy)} trajectories that another process works on"))
             waiting, self._first = self._busy, False
-            if waiting:
-                await asyncio.sleep(LOOK_AGAIN_S)
-        return Report(self.id, self.resumed, tuple(kept.get(task.row.id) or self._results[task.row.id] for task in tasks))
+            if not self._busy:
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+        ids = [kept.get(name, name) for name in self.trajectory_ids()]
+        results = StoredResults(self._workshop.store.path, ids, {**self._results}, self._new_calls)
+        return Report(self.id, self.resumed, results, cut_short=self._cut_short)
 
-    def _kept(self, tasks: Sequence[Task]) -> dict[str, Result]:
-        """Return what the run that this one continues has closed, by the id it would have here."""
+    def _kept(self) -> dict[str, str]:
+        """Return the trajectories that the run which this one continues has closed: the id it would have here -> the id it has."""
         if self._plan.continues is None:
             return {}
-        store = self._workshop.store
-        there = closed_places(store, self._plan.continues)
-        kept = {}
-        for task in tasks:
-            row = task.row
-            found = there.get((row.problem.id, row.strategy, row.model, row.sample))
-            if found is not None and (stored := trajectory_row(store, found)) is not None:
-                kept[row.id] = stored_result(store, stored)
-        return kept
+        there = closed_places(self._workshop.store, self._plan.continues)
+        places = {task.row.id: (task.row.problem.id, task.row.strategy, task.row.model, task.row.sample) for task in self._tasks()}
+        return {name: there[place] for name, place in places.items() if place in there}
 
-    async def _in_places(self, n: int, tasks: Sequence[Task], ended: frozenset[str]) -> None:
+    async def _in_places(self, n: int, tasks: Iterable[Task], ended: frozenset[str]) -> None:
         """Work on the tasks in their order, n at a time."""
         line = iter(tasks)
 
@@ -267,7 +269,7 @@ class Run:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(n, len(tasks))):
+                for _ in range(n):
                     group.create_task(work())
         except BaseExceptionGroup as faults:
             raise first_fault(faults) from faults
@@ -275,9 +277,14 @@ class Run:
     async def _one(self, task: Task, ended: frozenset[str], *, alone: bool = False) -> None:
         """Make or read one trajectory, or note why that has to wait."""
         result = await self._made_or_read(task, ended, alone=alone)
-        if result is not None:
+        if result is None:
+            return
+        self._cut_short += result.error_kind == SHARED_BUDGET
+        if result.new_calls:
+            self._new_calls[task.row.id] = result.new_calls
+        if len(self._results) < KEPT_RESULTS:
             self._results[task.row.id] = result
-            self._events.put_nowait(TrajectoryClosed(result))
+        self._events.put_nowait(TrajectoryClosed(result))
 
     async def _made_or_read(self, task: Task, ended: frozenset[str], *, alone: bool) -> Result | None:
         store, options, recheck = self._workshop.store, self._options, self._options.mode == "recheck"

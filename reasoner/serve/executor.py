@@ -78,7 +78,7 @@ class Said:
 class Done:
     """The end of an order: a result for each sample, and whether its last reply was cut off."""
 
-    results: tuple[Result, ...]
+    results: Sequence[Result]
     cut: tuple[bool, ...]
 
 
