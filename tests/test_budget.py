@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoner.budget import Budget, Limits, Price, Reserve, Spent, read_prices, spent_on, worst_case
+from reasoner.budget import Budget, Limits, Price, Reserve, Spent, counted, read_prices, spent_on, worst_case
 from reasoner.errors import BadConfig, BudgetExhausted
-from reasoner.types import Message, Request, Sampling, Usage
+from reasoner.types import Completion, Message, Request, Sampling, Usage
 
 
 def test_calls_under_way_count() -> None:
@@ -96,3 +96,17 @@ def test_an_unknown_price_counts_as_free_where_that_is_allowed() -> None:
     budget.reserve(Reserve(10, None)).settle(Spent(1, 5, 5, 0, 1.0, None))
     with pytest.raises(BadConfig, match="--allow-unpriced"):
         Budget(Limits(cost=1.0)).reserve(Reserve(10, None))
+
+
+def test_counts_that_nobody_told_are_what_was_reserved() -> None:
+    request = Request((Message("user", "x" * 100),), Sampling(max_tokens=50))
+    reserve = worst_case(request, None, free=True)
+    unknown = Completion("hi", usage=Usage(estimated=True))
+    assert counted(unknown, reserve) == Usage(reserve.prompt_tokens, 50, estimated=True)
+    assert reserve.tokens == reserve.prompt_tokens + 50
+    half = Completion("hi", usage=Usage(7, 0, estimated=True))
+    assert counted(half, reserve) == Usage(7, 50, estimated=True)
+    longer = Completion("x" * 1000, reasoning="y" * 1000, usage=Usage(estimated=True))
+    assert counted(longer, reserve).completion_tokens == 500, "an answer longer than anything reserved counts by its length"
+    told = Completion("hi", usage=Usage(7, 0))
+    assert counted(told, reserve) == Usage(7, 0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from reasoner.store.journal import Journal
 from reasoner.store.queries import load_trajectory, prompt_of
 from reasoner.store.records import start_run
 from reasoner.trajectory import Trajectory
-from reasoner.types import Completion, Message, Problem, Sampling, Usage
+from reasoner.types import Completion, Message, Problem, Request, Sampling, Usage
 
 PROBLEM = Problem("toy", '{"x":1}', "1")
 QUICK = RetryPolicy(first_wait_s=0.0, max_wait_s=0.0)
@@ -384,3 +386,60 @@ async def test_an_attempt_that_may_have_been_billed_and_is_retried_is_counted(db
         await s.ask("toy/ask", hint="")
         assert store.rows("SELECT state, lost_calls FROM calls") == [{"state": "done", "lost_calls": 1}]
         assert store.rows("SELECT used_calls FROM runs") == [{"used_calls": 2}]
+
+
+class Choosy(ScriptedClient):
+    """A model that is sent only what is set, and refuses a temperature."""
+
+    def sampling(self, wanted: Sampling, *, bounded: bool) -> Sampling:
+        return replace(wanted, temperature=None, max_tokens=wanted.max_tokens or (77 if bounded else None))
+
+    def check(self, wanted: Sampling) -> None:
+        if wanted.temperature:
+            raise BadConfig("takes no temperature", hint="leave --temperature out")
+
+
+async def test_a_selective_client_is_sent_what_is_set_and_a_budget_gives_it_a_bound(tmp_path: Path, prompts: Prompts) -> None:
+    seen: list[Request] = []
+    for name, limits in (("free.db", None), ("tokens.db", Limits(tokens=100_000))):
+        client = Choosy(["a"])
+        async with session(tmp_path / name, prompts, client, run_limits=limits) as (s, store):
+            s._sampling = Sampling()
+            await s.ask("toy/ask", hint="x", sampling={"temperature": 0.7})
+            (row,) = store.rows("SELECT sampling FROM call_details")
+        seen.append(client.requests[0])
+        assert json.loads(row["sampling"]) == client.requests[0].sampling.as_dict(), "the row says what was sent"
+    assert [request.sampling for request in seen] == [Sampling(), Sampling(max_tokens=77)]
+    assert seen[0].key == seen[1].key, "a budget that comes later changes no key"
+
+
+async def test_what_the_user_set_and_the_model_refuses_is_refused_before_a_call(db: Path, prompts: Prompts) -> None:
+    client = Choosy([])
+    async with session(db, prompts, client) as (s, _):
+        with pytest.raises(BadConfig, match="takes no temperature"):
+            Session(
+                problem=PROBLEM, statement="one?", trajectory=Trajectory("u" * 16, root_text="one?"), seed="s", caller=s._caller,
+                prompts=prompts, sampling=Sampling(temperature=0.7),
+            )  # fmt: skip
+
+
+async def test_usage_that_nobody_told_holds_the_budget(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient([Completion("a" * 8, usage=Usage(estimated=True)), Completion("b", usage=Usage(5, 1))])
+    async with session(db, prompts, client, run_limits=Limits(tokens=100_000)) as (s, store):
+        await s.ask("toy/ask", hint="x")
+        await s.ask("toy/ask", hint="y")
+        rows = store.rows("SELECT prompt_tokens, completion_tokens, usage_estimated FROM calls ORDER BY id")
+        (run,) = store.rows("SELECT used_tokens FROM runs")
+    assert rows[0]["prompt_tokens"] > 64
+    assert rows[0]["completion_tokens"] == 10, "all that max_tokens allowed"
+    assert [row["usage_estimated"] for row in rows] == [1, 0]
+    assert run["used_tokens"] == sum(row["prompt_tokens"] + row["completion_tokens"] for row in rows)
+
+
+async def test_the_thought_is_kept_and_no_strategy_reads_it(db: Path, prompts: Prompts) -> None:
+    client = ScriptedClient([Completion("Answer: 24", reasoning="Answer: 7?")])
+    async with session(db, prompts, client) as (s, store):
+        thought = await s.ask("toy/ask", hint="x")
+        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
+        assert (thought.text, thought.reasoning, s.read(thought)) == ("Answer: 24", "Answer: 7?", "Answer: 24")
+        assert [each.reasoning for each in load_trajectory(store, "t" * 16).thoughts()] == ["", "Answer: 7?"]
