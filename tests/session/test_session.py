@@ -418,8 +418,8 @@ async def test_what_the_user_set_and_the_model_refuses_is_refused_before_a_call(
     async with session(db, prompts, client) as (s, _):
         with pytest.raises(BadConfig, match="takes no temperature"):
             Session(
-                problem=PROBLEM, statement="one?", trajectory=Trajectory("u" * 16, root_text="one?"), seed="s", caller=s._caller,
-                prompts=prompts, sampling=Sampling(temperature=0.7),
+                PROBLEM, Trajectory("u" * 16, root_text="one?"), s._caller, prompts=prompts,
+                rules=Rules(seed="s", sampling=Sampling(temperature=0.7)),
             )  # fmt: skip
 
 
