@@ -94,7 +94,7 @@ def test_a_price_counts_even_where_the_endpoint_is_taken_for_free() -> None:
 def test_an_unknown_price_counts_as_free_where_that_is_allowed() -> None:
     budget = Budget(Limits(cost=1.0), allow_unpriced=True)
     budget.reserve(Reserve(10, None)).settle(Spent(1, 5, 5, 0, 1.0, None))
-    with pytest.raises(BadConfig, match="--allow-unpriced"):
+    with pytest.raises(BadConfig, match="allow_unpriced"):
         Budget(Limits(cost=1.0)).reserve(Reserve(10, None))
 
 
