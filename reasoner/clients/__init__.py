@@ -47,8 +47,8 @@ class ClientOptions(BaseModel):
     """A stream that brings nothing for so long is taken for cut, in seconds."""
     profile: str = ""
     """What a remote model can do, where the table does not know it: `key=value,...`, see `reasoner.clients._wire.profiles`."""
-    n_ctx: int = Field(default=4096, ge=256)
-    """Context of a local model, in tokens."""
+    n_ctx: int | None = Field(default=None, ge=256)
+    """Context of a local model, in tokens; None is 4096, or what the model was trained for where that is less."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of a local model; None chooses by the cores that are free."""
     exact: bool = False

@@ -82,6 +82,10 @@ def read_base(path: Path) -> GgufHeader:
     header = read_header(path)
     if header.kind != "model":
         raise BadConfig(f"{path} is {shown(header.kind)}, not a model", hint="name the model to tune")
+    if header.values.get("split.count", 1) not in {0, 1}:
+        raise BadConfig(
+            f"{path} is one part of a split model, and is tuned as one file", hint="join the parts with llama-gguf-split --merge"
+        )
     if header.architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         raise BadConfig(f"{path} has the architecture {shown(header.architecture)}, which cannot be mapped", hint=f"one of: {known}")

@@ -140,3 +140,44 @@ def test_what_is_no_frame_is_refused(data: bytes) -> None:
 def test_a_frame_too_large_is_not_sent() -> None:
     with pytest.raises(BrokenFrame, match="at most"):
         encode_frame({"text": "x" * MAX_FRAME_BYTES})
+
+
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "<{{ m.role }}>{{ m.content }}{% endfor %}"
+)
+IGNORES_SYSTEM = "{% for m in messages if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+ALTERNATES = (
+    "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}"
+    "<{{ m.role }}>{{ m.content }}{% endfor %}"
+)
+PARTS = [
+    Message("system", "Be brief."),
+    Message("user", "Hi"),
+    Message("user", "there"),
+    Message("assistant", "Yes?"),
+    Message("user", "Go"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        (NO_SYSTEM, "<user>Be brief.\n\nHi<user>there<assistant>Yes?<user>Go"),
+        (IGNORES_SYSTEM, "<user>Be brief.\n\nHi<user>there<assistant>Yes?<user>Go"),
+        (ALTERNATES, "<user>Be brief.\n\nHi\n\nthere<assistant>Yes?<user>Go"),
+    ],
+    ids=["raises", "ignores", "alternates"],
+)
+def test_messages_are_fitted_to_a_template_with_fewer_roles(source: str, wanted: str) -> None:
+    template = ChatTemplate(source)
+    assert template.render(template.fitted(PARTS)) == wanted
+    assert template.fitted(HI) == HI
+
+
+def test_a_template_that_takes_all_roles_is_given_all() -> None:
+    assert ChatTemplate(CHATML).fitted(PARTS) == PARTS
+
+
+def test_a_system_message_alone_becomes_a_users_turn() -> None:
+    assert ChatTemplate(NO_SYSTEM).fitted([Message("system", "Be brief.")]) == [Message("user", "Be brief.")]

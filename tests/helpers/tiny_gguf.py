@@ -59,11 +59,11 @@ def shapes() -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": shape for name, shape in ends.items()} | {f"blk.0.{name}.weight": shape for name, shape in layer.items()}
 
 
-def tiny_gguf(seed: int = 0) -> bytes:
-    """Return the file."""
+def gguf_of(pairs: list[bytes], tensors: list[tuple[str, tuple[int, ...]]], seed: int = 0) -> bytes:
+    """Return a file with such metadata and random tensors of such shapes."""
     rng = random.Random(seed)
-    pairs, infos, data = metadata(), [], b""
-    for name, shape in shapes().items():
+    infos, data = [], b""
+    for name, shape in tensors:
         n_items = shape[0] * (shape[1] if len(shape) > 1 else 1)
         infos.append(text(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape) + struct.pack("<IQ", 0, len(data)))
         values = [1.0] * n_items if len(shape) == 1 else [rng.gauss(0, 0.3) for _ in range(n_items)]
@@ -71,6 +71,11 @@ def tiny_gguf(seed: int = 0) -> bytes:
         data += bytes(-len(data) % 32)
     head = b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(pairs)) + b"".join(pairs + infos)
     return head + bytes(-len(head) % 32) + data
+
+
+def tiny_gguf(seed: int = 0) -> bytes:
+    """Return the file."""
+    return gguf_of(metadata(), list(shapes().items()), seed)
 
 
 def write_tiny(path: Path) -> Path:

@@ -28,6 +28,7 @@ from reasoner.clients import ClientOptions
 from reasoner.clients.llamacpp.adapter import check_base, read_card
 from reasoner.clients.llamacpp.cores import physical_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
+from reasoner.clients.llamacpp.gguf_facts import check_acts_at_once, check_writes_text, context_length, parts_of
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
 from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency, ReasonerError
@@ -88,20 +89,24 @@ class LlamaCppClient:
         self.command: tuple[str, ...] = (sys.executable, "-P", "-m", "reasoner.clients.llamacpp.worker")
         self._options = options
         self._header: GgufHeader = read_header(self.path)
-        if self._header.kind == "adapter":
-            raise BadConfig(f"{self.path} is a LoRA adapter, not a model", hint="name the model, and give this file as its adapter")
+        self._parts = parts_of(self.path, self._header)
+        check_writes_text(self._header, self.path)
+        self._n_ctx = context_length(self._header, self.path, wanted=options.n_ctx)
         self._adapter = adapter.expanduser().absolute() if adapter else None
         self._card: dict[str, Any] | None = None
         if self._adapter is not None:
             header = read_header(self._adapter)
             check_adapter(self._header, header, self.path, self._adapter)
+            check_acts_at_once(header, self._adapter)
             check_base(self._header, header, self.path, self._adapter)
             self._card = read_card(header)
         self._template = _read_template(options.chat_template) if options.chat_template else self._header.chat_template
-        self._files = [(str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in (self.path, self._adapter) if p is not None]
+        files = [*self._parts, *([self._adapter] if self._adapter else [])]
+        self._files = [(str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in files]
         self._fixed_threads = options.threads or _threads_from_environment()
         self._lock = threading.Lock()
         self._worker: WorkerProcess | None = None
+        self._inherited: WorkerProcess | None = None
         self._ever_loaded = False
         self._plain = False
         self._closed = False
@@ -112,10 +117,10 @@ class LlamaCppClient:
         """Name exactly what answers: weights, adapter, template, context, `exact` and version of llama.cpp (64 hex digits)."""
         return digest(
             "llamacpp",
-            file_sha256(self.path),
+            self._weights_sha256(),
             file_sha256(self._adapter) if self._adapter else "",
             digest(self._template or ""),
-            str(self._options.n_ctx),
+            str(self._n_ctx),
             "exact" if self._options.exact else "batched",
             _library_version(),
         )
@@ -128,7 +133,7 @@ class LlamaCppClient:
         return {
             "adapter": self._adapter.name,
             "sha256": file_sha256(self._adapter),
-            "base_sha256": file_sha256(self.path),
+            "base_sha256": self._weights_sha256(),
             "card": self._card,
         }
 
@@ -182,8 +187,8 @@ class LlamaCppClient:
         return {
             "model": self.name,
             "path": str(self.path),
-            "size_bytes": self._files[0][1],
-            "sha256": await asyncio.to_thread(file_sha256, self.path),
+            "size_bytes": sum(size for _, size, _ in self._files[: len(self._parts)]),
+            "sha256": await asyncio.to_thread(self._weights_sha256),
             "architecture": self._header.architecture,
             "adapter": str(self._adapter) if self._adapter else None,
             "repacked": not self._plain,
@@ -206,6 +211,11 @@ class LlamaCppClient:
             worker, self._worker = self._worker, None
         if worker is not None:
             await asyncio.to_thread(worker.close, CLOSE_GRACE_S)
+
+    def _weights_sha256(self) -> str:
+        """Return the sha256 of the file; of a split model that of the list of its parts' sums."""
+        sums = [file_sha256(part) for part in self._parts]
+        return sums[0] if len(sums) == 1 else digest("parts", *sums)
 
     async def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
         strikes = n_deaths = 0
@@ -248,6 +258,9 @@ class LlamaCppClient:
             ) from death
 
     def _running_worker(self) -> WorkerProcess:
+        if self._worker is not None and not self._worker.is_ours:
+            # We are a fork of the process that started it: its lock may be held by a thread that is not here, its pipes are not ours.
+            self._lock, self._worker, self._inherited = threading.Lock(), None, self._worker
         with self._lock:
             if self._closed:
                 raise BadConfig(f"the client of {self.name} is closed", hint="open another one")
@@ -258,7 +271,7 @@ class LlamaCppClient:
                     "files": self._files,
                     "adapter": str(self._adapter) if self._adapter else None,
                     "template": self._template,
-                    "n_ctx": self._options.n_ctx,
+                    "n_ctx": self._n_ctx,
                     "threads": self._fixed_threads or free_cores(),
                     "most_threads": None if self._fixed_threads else physical_cores(),
                     "exact": self._options.exact,

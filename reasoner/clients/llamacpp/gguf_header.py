@@ -26,6 +26,7 @@ MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 17
 MAX_ALIGNMENT = 1 << 20
 MAX_DIMENSIONS = 4
+MAX_KEPT_NUMBERS = 64
 MAX_TENSOR_NAME_BYTES = 64
 
 _MAGIC = b"GGUF"
@@ -62,13 +63,14 @@ _BLOCKS = {
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a GGUF file says of itself. `values` holds the scalars and strings; of arrays only the lengths are kept."""
+    """What a GGUF file says of itself. `values` holds the scalars and strings; of arrays the lengths are kept, and short ones of numbers."""
 
     version: int
     architecture: str
     values: Mapping[str, str | int | float]
     array_lengths: Mapping[str, int]
     n_tensors: int
+    numbers: Mapping[str, tuple[int | float, ...]] = field(default_factory=dict)
 
     @property
     def chat_template(self) -> str | None:
@@ -129,6 +131,8 @@ class _Cursor:
 def read_header(path: Path) -> GgufHeader:
     """Read and check the header of a GGUF file. Takes some tenths of a second for a large vocabulary, whatever the weights.
 
+    A later part of a split model names no architecture: it is empty there.
+
     Raises:
         BadConfig: there is no such file, or it is no GGUF, or it is damaged; the message names path and reason.
     """
@@ -180,62 +184,68 @@ def _read(cursor: _Cursor) -> GgufHeader:
         raise _Damaged(f"its version is {version}, only 2 and 3 can be read")
     n_tensors = cursor.count("<Q", "the number of tensors", MAX_TENSORS)
     n_keys = cursor.count("<Q", "the number of metadata keys", MAX_KEYS)
-    values, lengths, missing = _read_metadata(cursor, n_keys)
+    metadata = _Metadata()
+    _read_metadata(cursor, n_keys, metadata)
+    values, missing = metadata.values, metadata.missing_bytes
     if values.get("tokenizer.ggml.model") == "llama" and missing:
         # llama.cpp does not look before it takes them: the first such byte in a prompt ends the process.
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise _Damaged(f"its vocabulary has no token for the byte {missing[0]:#04x}{others}")
-    architecture = values.get("general.architecture")
-    if not isinstance(architecture, str) or not architecture:
+    is_part = values.get("split.no", 0) != 0
+    architecture = values.get("general.architecture", "" if is_part else None)
+    if not isinstance(architecture, str) or not (architecture or is_part):
         raise _Damaged("its metadata has no general.architecture")
     alignment = values.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 0 < alignment <= MAX_ALIGNMENT or alignment & (alignment - 1):
         raise _Damaged(f"its alignment is {shown(str(alignment))}, which is no power of two up to {MAX_ALIGNMENT}")
-    parts = values.get("split.count", 1)
-    if parts not in {0, 1}:
-        # The fingerprint covers one file, so one file must hold the whole model.
-        raise _Damaged(f"it is one of {shown(str(parts))} parts of a split model; join them with llama-gguf-split --merge")
     _check_tensors(cursor, n_tensors, alignment)
-    return GgufHeader(version, architecture, values, lengths, n_tensors)
+    return GgufHeader(version, architecture, values, metadata.lengths, n_tensors, metadata.numbers)
 
 
-def _read_metadata(cursor: _Cursor, n_keys: int) -> tuple[dict[str, str | int | float], dict[str, int], list[int]]:
-    """Return the scalars and strings, the lengths of arrays, and the bytes the vocabulary has no token for."""
-    missing: list[int] = []
-    values: dict[str, str | int | float] = {}
-    lengths: dict[str, int] = {}
+@dataclass(slots=True)
+class _Metadata:
+    """The scalars and strings of a file, the lengths of its arrays, short arrays of numbers, and the bytes its vocabulary has no token for."""
+
+    values: dict[str, str | int | float] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, tuple[int | float, ...]] = field(default_factory=dict)
+    missing_bytes: list[int] = field(default_factory=list)
+
+
+def _read_metadata(cursor: _Cursor, n_keys: int, found: _Metadata) -> None:
     for index in range(n_keys):
         key = _text(cursor.string(f"metadata key {index}"), f"metadata key {index}")
-        if not key or key in values or key in lengths:
+        if not key or key in found.values or key in found.lengths:
             raise _Damaged(f"the metadata key {shown(key)} is {'there twice' if key else 'empty'}")
         what = f"the value of {shown(key)}"
         kind = int(cursor.scalar("<I", f"the type of {shown(key)}"))
         if kind == _STRING:
-            values[key] = _text(cursor.string(what), what)
+            found.values[key] = _text(cursor.string(what), what)
         elif kind == _ARRAY:
-            tokens: set[bytes] | None = set() if key == _VOCABULARY else None
-            lengths[key] = _skip_array(cursor, what, tokens)
-            if tokens is not None:
-                missing = [byte for byte, name in _BYTE_TOKENS.items() if name not in tokens and bytes([byte]) not in tokens]
+            _read_array(cursor, key, what, found)
         elif kind in _SCALARS:
-            values[key] = cursor.scalar(_SCALARS[kind], what)
+            found.values[key] = cursor.scalar(_SCALARS[kind], what)
         else:
             raise _Damaged(f"{what} has the unknown type {kind}")
-    return values, lengths, missing
 
 
-def _skip_array(cursor: _Cursor, what: str, tokens: set[bytes] | None) -> int:
+def _read_array(cursor: _Cursor, key: str, what: str, found: _Metadata) -> None:
     kind = int(cursor.scalar("<I", f"the item type of {what}"))
-    n_items = cursor.count("<Q", f"the length of {what}", MAX_ARRAY_ITEMS)
+    n_items = found.lengths[key] = cursor.count("<Q", f"the length of {what}", MAX_ARRAY_ITEMS)
     if kind in _SCALARS:
-        cursor.skip(n_items * struct.calcsize(_SCALARS[kind]), what)
-        return n_items
+        layout = f"<{n_items}{_SCALARS[kind][1:]}"
+        start = cursor.skip(struct.calcsize(layout), what)
+        if n_items <= MAX_KEPT_NUMBERS:
+            found.numbers[key] = struct.unpack_from(layout, cursor.data, start)
+        return
     if kind != _STRING:
         raise _Damaged(f"{what} is an array of the type {kind}, which cannot be read")
     if n_items * 8 > cursor.size - cursor.at:
         raise _Damaged(f"{what} claims {n_items} strings, more than the file can hold")
+    tokens: set[bytes] | None = set() if key == _VOCABULARY else None
     _skip_strings(cursor, n_items, what, tokens)
-    return n_items
+    if tokens is not None:
+        found.missing_bytes = [byte for byte, name in _BYTE_TOKENS.items() if name not in tokens and bytes([byte]) not in tokens]
 
 
 def _skip_strings(cursor: _Cursor, n_items: int, what: str, tokens: set[bytes] | None) -> None:
@@ -253,7 +263,8 @@ def _skip_strings(cursor: _Cursor, n_items: int, what: str, tokens: set[bytes] |
         at = start + n_bytes
         if tokens is not None:
             token = data[start:at]
-            if token in tokens:
+            # Empty ones llama.cpp numbers by itself; two that are equal end the process.
+            if token and token in tokens:
                 raise _Damaged(f"its vocabulary has the token {shown(token.decode('utf-8', 'replace'))} twice")
             tokens.add(token)
     cursor.at = at

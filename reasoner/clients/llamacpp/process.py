@@ -90,6 +90,7 @@ class WorkerProcess:
             start_new_session=True,
         )
         self.pid = self._process.pid
+        self._owner = os.getpid()
         self.loaded = False
         self._warming = False
         self._lock = threading.Lock()
@@ -120,6 +121,11 @@ class WorkerProcess:
         """Whether the worker can still be asked."""
         return self._dead is None and self._load_error is None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process started it; a process that was forked from its parent must leave it alone."""
+        return self._owner == os.getpid()
+
     async def ask(self, job: dict[str, Any], *, silence_s: float) -> dict[str, Any]:
         """Return the worker's reply (a `done` or `error` frame) to a job.
 
@@ -144,7 +150,12 @@ class WorkerProcess:
                 self._post({"op": "cancel", "id": number})
 
     def kill(self, because: str) -> None:
-        """End the worker and all it may have started, at once. Whoever waits gets `WorkerDied` without waiting for the funeral."""
+        """End the worker and all it may have started, at once. Whoever waits gets `WorkerDied` without waiting for its end.
+
+        Does nothing in a process that was forked from the one that started it; `close` does not either.
+        """
+        if not self.is_ours:
+            return
         with self._lock:
             if not self._ended.is_set():
                 self._killed_because = self._killed_because or because
@@ -153,6 +164,8 @@ class WorkerProcess:
 
     def close(self, grace_s: float) -> None:
         """Let the worker end, and make it end after the grace period. Blocks until it is gone; safe to call twice."""
+        if not self.is_ours:
+            return
         self._killed_because = self._killed_because or "the client was closed"
         self._outbox.put(None)
         if not self._ended.wait(grace_s):

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from jinja2 import Template, TemplateError, nodes
@@ -39,6 +40,9 @@ MEMORY_BYTES = 512 << 20
 
 FROZEN_NOW = datetime(2025, 1, 1, tzinfo=UTC)
 """What templates that ask for the date are told: with the real one, the same request would be another prompt tomorrow."""
+
+_PROBE = "Zq7systemZq7"
+"""A text no template writes by itself."""
 
 _HINT = "use another template with chat_template (a Jinja2 file), or another model"
 # What rendering hostile text may raise besides TemplateError. RecursionError is a RuntimeError.
@@ -72,6 +76,29 @@ class ChatTemplate:
         self._bos_token = bos_token
         self._eos_token = eos_token
         self._template: Template | None = None
+        self._known: dict[str, bool] = {}
+
+    def fitted(self, messages: Sequence[Message]) -> list[Message]:
+        """Return the messages as this template takes them; what it takes is found out once, by trying.
+
+        Without a system role its words go into the user's turn; without repeated roles, turns of one role become one.
+        """
+        result = list(messages)
+        if any(m.role == "system" for m in result) and not self._takes("system", [Message("system", _PROBE), Message("user", "a")]):
+            result = _folded(result)
+        if any(a.role == b.role for a, b in pairwise(result)) and not self._takes(
+            "repeats", [Message("user", "a"), Message("user", _PROBE)]
+        ):
+            result = _joined(result)
+        return result
+
+    def _takes(self, what: str, messages: list[Message]) -> bool:
+        if what not in self._known:
+            try:
+                self._known[what] = _PROBE in self.render(messages)
+            except BadTemplate:
+                self._known[what] = False
+        return self._known[what]
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt, ending where the answer begins.
@@ -150,6 +177,26 @@ class ChatTemplate:
             if n_chars > MAX_RENDERED_CHARS:
                 raise _TooMuch(f"it writes more than {MAX_RENDERED_CHARS} characters")
         return "".join(pieces)
+
+
+def _folded(messages: list[Message]) -> list[Message]:
+    words = "\n\n".join(m.content for m in messages if m.role == "system")
+    rest = [m for m in messages if m.role != "system"]
+    at = next((i for i, m in enumerate(rest) if m.role == "user"), None)
+    if at is None:
+        return [Message("user", words), *rest]
+    rest[at] = replace(rest[at], content=f"{words}\n\n{rest[at].content}")
+    return rest
+
+
+def _joined(messages: list[Message]) -> list[Message]:
+    result: list[Message] = []
+    for message in messages:
+        if result and result[-1].role == message.role and message.role in {"user", "system"}:
+            result[-1] = replace(result[-1], content=f"{result[-1].content}\n\n{message.content}")
+        else:
+            result.append(message)
+    return result
 
 
 class _TooMuch(ValueError):

@@ -65,6 +65,13 @@ def check_grammar(grammar: str, tokenizer: Any, *, kind: str, value: str) -> Non
     raise BadConfig(f"the JSON schema cannot be kept as a constraint {fault}", hint=_SCHEMA_HINT)
 
 
+def without_forcing(grammar: str) -> str:
+    """Return the grammar in a form in which llguidance forces no tokens: for vocabularies that do not write a text as it is."""
+    (one,) = json.loads(grammar)["grammars"]
+    lark = one.get("lark_grammar") or f"start: %json {json.dumps(one['json_schema'])}"
+    return LLMatcher.grammar_from_lark('%llguidance {"no_forcing": true}\n' + lark)
+
+
 def refusal(kind: str, reason: str) -> BadConfig:
     """Return the error that says why a constraint cannot be kept, in one line."""
     told = shorten(" ".join(clean(reason.partition("\n<")[0]).split()), 200)

@@ -22,10 +22,12 @@ import numpy as np
 from llguidance import LLExecutor, LLMatcher
 from llguidance.llamacpp import lltokenizer_from_vocab
 
-from reasoner.clients.llamacpp.worker.constraint import LIMITS, check_grammar, grammar_of, refusal
+from reasoner.clients.llamacpp.worker.constraint import LIMITS, check_grammar, grammar_of, refusal, without_forcing
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 
 MAX_COMPILED = 32
+
+_SAMPLES = ("a", " a", "a b", "\n", "é", '{"a": 1}')
 
 
 class Masks:
@@ -38,6 +40,11 @@ class Masks:
             # It calls functions of llama-cpp-python by names that are on their way out.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._tokenizer = lltokenizer_from_vocab(vocabulary.handle, eos_token=ends or None)
+        # One without a token for a blank spells it by bytes of another character.
+        self._forces = all(self._tokenizer.decode_bytes(self._tokenizer.tokenize_str(text)) == text.encode() for text in _SAMPLES)
+        self._never = np.zeros(self._n_words, dtype=np.uint32)
+        for token in vocabulary.empty_tokens:
+            self._never[token // 32] |= np.uint32(1 << token % 32)
         self._executor = LLExecutor(threads)
         self._compiled: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._waiting: dict[Matcher, None] = {}
@@ -59,7 +66,8 @@ class Masks:
     def _compile(self, kind: str, value: str) -> Any:
         grammar = grammar_of(kind, value)
         check_grammar(grammar, self._tokenizer, kind=kind, value=value)
-        compiled = LLMatcher(self._tokenizer, grammar, log_level=0, limits=LIMITS)
+        form = grammar if self._forces else without_forcing(grammar)
+        compiled = LLMatcher(self._tokenizer, form, log_level=0, limits=LIMITS)
         # The first mask shows what compiling does not: a grammar that nothing fits, or one too large to follow.
         Matcher(self, compiled, kind).allowed()
         return compiled
@@ -79,6 +87,7 @@ class Masks:
         bits = np.zeros((len(waiting), self._n_words), dtype=np.uint32)
         pairs = [(matcher.native, index) for index, matcher in enumerate(waiting)]
         self._executor.unsafe_compute_mask_ptr(pairs, bits.ctypes.data, self._n_words * 4, len(waiting))
+        bits &= ~self._never
         for matcher, row in zip(waiting, bits, strict=True):
             matcher.bits = row
         self.seconds += time.perf_counter() - started

@@ -26,6 +26,8 @@ class Vocabulary:
         self.handle = llama_cpp.llama_model_get_vocab(model)
         self.n_tokens: int = llama_cpp.llama_vocab_n_tokens(self.handle)
         self.n_ctx = n_ctx
+        self.empty_tokens: set[int] = set()
+        """Tokens without a text; llama.cpp gives each a name of its own, which no model means."""
         self._control_texts, self._longest_token = self._read()
         self._bos: int = llama_cpp.llama_vocab_bos(self.handle)
         self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self.handle)
@@ -53,7 +55,7 @@ class Vocabulary:
         """Return the text of a token, empty for control tokens."""
         known = self._pieces.get(token)
         if known is None:
-            known = self._pieces[token] = self._read_piece(token)
+            known = self._pieces[token] = b"" if token in self.empty_tokens else self._read_piece(token)
         return known
 
     def tokens_of(self, messages: list[Message]) -> list[int]:
@@ -66,6 +68,7 @@ class Vocabulary:
         if (n_bytes := sum(len(m.content.encode("utf-8", "replace")) for m in messages)) > (self.n_ctx + 1) * self._longest_token:
             # Tokenising megabytes takes native code very long; no token is longer than the longest.
             raise self._too_long(n_bytes // self._longest_token, "at least ")
+        messages = self._template.fitted(messages)
         rendered = self._template.render(messages)
         parts = self._parts_if_needed(messages, rendered)
         if parts is None:
@@ -132,6 +135,8 @@ class Vocabulary:
         for token in range(self.n_tokens):
             text = llama_cpp.llama_vocab_get_text(self.handle, token) or b""
             longest = max(longest, len(text))
+            if text == b"[EMPTY_%d]" % token:
+                self.empty_tokens.add(token)
             if text and llama_cpp.llama_vocab_get_attr(self.handle, token) & marked:
                 control.append(text.decode("utf-8", "replace"))
         return control, longest
