@@ -70,7 +70,7 @@ def read_prices(path: Path) -> dict[str, Price]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         first = str(error).splitlines()[0]
         raise BadConfig(
-            f"the price file {path} cannot be read: {first}", hint="it is TOML: a table per model, see docs/reference/budgets.md"
+            f"the price file {path} cannot be read: {first}", hint="it is TOML: a table per model, see docs/budgets.md"
         ) from error
 
 

@@ -28,6 +28,7 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  ├─ NoAnswerFound
 │  └─ Unparseable
 ├─ ToolFailed                      a tool could not do what it was asked; the message goes back to the model as text
+├─ WaitsForApproval                an action waits for a person; its trajectory is parked, and goes on once it is decided
 ├─ BudgetExhausted                 not a bug: carries the best answer so far
 │  └─ RunBudgetExhausted           it is the budget of the whole run that is used up
 ├─ DataError                       corpora, prompts, imports
@@ -308,6 +309,17 @@ class ToolFailed(ReasonerError):
 
     exit_code = EXIT_WRONG
     stops_run = False
+
+
+class WaitsForApproval(ReasonerError):
+    """An action may only be made once a person has agreed; `action_id` is its number for `reasoner approve`."""
+
+    exit_code = EXIT_WRONG
+    stops_run = False
+
+    def __init__(self, message: str, *, hint: str = "", action_id: int) -> None:
+        super().__init__(message, hint=hint)
+        self.action_id = action_id
 
 
 class BudgetExhausted(ReasonerError):

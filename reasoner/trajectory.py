@@ -56,7 +56,7 @@ class Mark:
 class Trajectory:
     """The growing graph.
 
-    Nodes of `graph` are thought ids with the attributes `thought`, `mark`, `call` (key), `index` (order of arrival), `ordinal` (place
+    Nodes of `graph` are thought ids with the attributes `thought`, `mark`, `call` (key), `action` (key), `index` (order of arrival), `ordinal` (place
     among equals under the parent) and `depth` (edges from the root).
     """
 
@@ -77,6 +77,11 @@ class Trajectory:
         self._next[place] = ordinal + 1
         return ordinal
 
+    def claimed(self, parent: Thought, role: str, ordinal: int) -> None:
+        """Note that an ordinal is taken, without claiming those before it."""
+        place = (parent.path, role)
+        self._next[place] = max(self._next.get(place, 0), ordinal + 1)
+
     def child_path(self, parent: Thought, role: str, ordinal: int) -> str:
         """Return the structural path of the child that would stand there."""
         return digest(parent.path, role, str(ordinal))
@@ -94,6 +99,7 @@ class Trajectory:
         finish_reason: str = "",
         mean_logprob: float | None = None,
         call: str | None = None,
+        action: str | None = None,
         reasoning: str = "",
     ) -> Thought:
         """Add a child of `parent` and return it.
@@ -104,15 +110,17 @@ class Trajectory:
         self.thought(parent.id)
         path = self.child_path(parent, role, ordinal)
         thought = Thought(digest(self.key, path)[:16], path, role, text, operation, label, finish_reason, mean_logprob, reasoning)
-        self._insert(thought, call, ordinal=ordinal, depth=self.graph.nodes[parent.id]["depth"] + 1)
+        self._insert(thought, call, action=action, ordinal=ordinal, depth=self.graph.nodes[parent.id]["depth"] + 1)
         self.graph.nodes[thought.id]["mark"].state = state
         self.graph.add_edge(parent.id, thought.id)
         if self._on_add is not None:
             self._on_add(thought)
         return thought
 
-    def _insert(self, thought: Thought, call: str | None, *, ordinal: int, depth: int) -> None:
-        self.graph.add_node(thought.id, thought=thought, mark=Mark(), call=call, index=len(self.graph), ordinal=ordinal, depth=depth)
+    def _insert(self, thought: Thought, call: str | None, *, action: str | None = None, ordinal: int, depth: int) -> None:
+        self.graph.add_node(
+            thought.id, thought=thought, mark=Mark(), call=call, action=action, index=len(self.graph), ordinal=ordinal, depth=depth
+        )
 
     def thought(self, thought_id: str) -> Thought:
         """Return a thought by its id.

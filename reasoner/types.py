@@ -354,6 +354,16 @@ class Paced(Protocol):
 
 
 @runtime_checkable
+class CallsTools(Protocol):
+    """A client that passes on `Request.tools` and gives back `Completion.tool_calls`, where `calls_tools` is true; no other is given tools."""
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the model is given tools as its provider defines them."""
+        ...
+
+
+@runtime_checkable
 class Selective(Protocol):
     """A client that is sent only what is set; others are given every number (`DEFAULT_NUMBERS`)."""
 

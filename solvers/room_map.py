@@ -169,7 +169,7 @@ class RoomMapSolver(Searchable[RoomMap, tuple[str, ...]]):
     def verify(self, instance: RoomMap, text: str) -> Verdict:
         """Walk the graph; a wrong walk's reason begins with the kind of failure."""
         try:
-            path = _read_path(answers.find(text))
+            path = read_path(answers.find(text))
         except Unparseable as error:
             return answers.unread(error.message)
         rooms = {room.lower(): room for door in instance.doors for room in door}
@@ -216,7 +216,7 @@ class RoomMapSolver(Searchable[RoomMap, tuple[str, ...]]):
         return path
 
 
-def _read_path(line: str) -> list[str]:
+def read_path(line: str) -> list[str]:
     """Read rooms with arrows between them; `room 3` and `the library` are read alike to `3` and `library`."""
     path: list[str] = []
     for piece in answers.pieces(line):

@@ -65,7 +65,9 @@ async def arun(
         ReasonerError: see `reasoner.errors`; the run is left resumable.
     """
     made = settings_of(settings)
-    return await carry_out(Plan(problems, as_specs(strategy), made.seed, made.samples, made.sampling, made.limits), several(model), made)
+    return await carry_out(
+        Plan(problems, as_specs(strategy), made.seed, made.samples, made.sampling, made.limits, tools=made.tools), several(model), made
+    )
 
 
 def run(

@@ -58,7 +58,7 @@ async def acompare(
         raise BadConfig(f"the model {twice!r} is named twice", hint="name it once")
     levels = [level] if level is None or isinstance(level, int) else list(dict.fromkeys(level))
     problems = [problem for name in families(solvers) for problem in _drawn(name, n=n, seed=made.seed, levels=levels)]
-    report = await carry_out(Plan(problems, specs, made.seed, made.samples, made.sampling, made.limits), models, made)
+    report = await carry_out(Plan(problems, specs, made.seed, made.samples, made.sampling, made.limits, tools=made.tools), models, made)
     with Store.open(made.db) as store:
         return compare_trials(read_trials(store, report.run_id, problems=problems), baseline=chosen)
 

@@ -16,20 +16,24 @@ from reasoner.calling.caller import Caller, Channel
 from reasoner.calling.limiter import Limiter
 from reasoner.errors import BudgetExhausted, ClientError, ReasonerError
 from reasoner.prompts import Prompts
+from reasoner.runs.acting import actor_of
 from reasoner.runs.assemble import Task, Workshop, assemble, closing_of, jitter
 from reasoner.runs.saved_plan import SavedPlan, read_saved_plan
 from reasoner.runs.strategy_spec import spec_of_row
+from reasoner.runs.tool_plan import SketchedTool
 from reasoner.store import Store
+from reasoner.store.actions import ActionIntent, ActionJournal, Observed
 from reasoner.store.claims import TrajectoryRow
 from reasoner.store.journal import Intent, Journal
-from reasoner.store.queries import problem_of, trajectories
+from reasoner.store.queries import offered_tools, problem_of, trajectories
 from reasoner.store.records import differences
 from reasoner.types import Completion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from reasoner.store.journal import ThoughtRow
     from reasoner.types import Request
 
 
@@ -58,6 +62,9 @@ class _Refusing:
     paid = False
     concurrency = 1
 
+    def __init__(self, *, calls_tools: bool) -> None:
+        self.calls_tools = calls_tools
+
     async def complete(self, request: Request) -> Completion:
         raise ClientError(f"a replay asked for {request.messages[-1].content[:80]!r}", hint="this is a fault of the program")
 
@@ -81,6 +88,33 @@ class _SealedJournal(Journal):
         raise ClientError("not in the journal")
 
 
+class _SealedActions(ActionJournal):
+    """A journal of actions that is only read."""
+
+    def __init__(self, journal: _SealedJournal, store: Store, *, trajectory_id: str, epoch: int) -> None:
+        super().__init__(journal, store, trajectory_id=trajectory_id, epoch=epoch)
+        self._sealed = journal
+
+    async def intent(self, action: ActionIntent) -> int:
+        """Refuse: the limits ended here, or the trajectory goes another way."""
+        return self._refuse(action)
+
+    async def wait(self, action: ActionIntent) -> int:
+        """Refuse, too."""
+        return self._refuse(action)
+
+    async def without_doing(
+        self, action: ActionIntent, observed: Observed, thoughts: Sequence[ThoughtRow], *, taken_from: int | None = None
+    ) -> None:
+        """Refuse, too."""
+        del observed, thoughts, taken_from
+        self._refuse(action)
+
+    def _refuse(self, action: ActionIntent) -> int:
+        self._sealed.missing.append(f"{action.tool}()")
+        raise ClientError("not in the journal")
+
+
 async def areplay(run: str = "last", *, db: Path | str | None = None, prompts: Path | str | None = None) -> Replayed:
     """Run a run's strategies again on its journal alone. Nothing is written and no model is opened.
 
@@ -100,7 +134,8 @@ async def areplay(run: str = "last", *, db: Path | str | None = None, prompts: P
                 left_out += 1
                 continue
             compared += 1
-            fault, n_calls = await _replay_one(Workshop(store, templates), saved, row)
+            tools = [SketchedTool(sketch) for sketch in saved.plan.tools.sketches]
+            fault, n_calls = await _replay_one(Workshop(store, templates, tools=tools), saved, row)
             calls += n_calls
             if fault:
                 mismatches[row["id"]] = fault
@@ -126,11 +161,15 @@ async def _replay_one(at: Workshop, saved: SavedPlan, row: Mapping[str, Any]) ->
         row["sample"],
     )
     journal = _SealedJournal(at.store, identity, exhausted=row["status"] == "exhausted")
-    channel = Channel(_Refusing(), Limiter(1))
+    channel = Channel(_Refusing(calls_tools=offered_tools(at.store, row["id"])), Limiter(1))
     caller = Caller(channel, journal, Budget(saved.plan.limits, allow_unpriced=True), jitter=jitter(""))
     try:
-        assembled = assemble(at, saved.plan, Task(identity, spec_of_row(saved.plan.strategies, row), channel), caller)
+        task = Task(identity, spec_of_row(saved.plan.strategies, row), channel)
+        actor = actor_of(at, saved.plan, task, _SealedActions(journal, at.store, trajectory_id=row["id"], epoch=-1))
+        assembled = assemble(at, saved.plan, task, caller, actor=actor)
         closing = await closing_of(assembled)
+        if actor is not None:
+            await actor.aclose()
     except ReasonerError as error:
         return f"it could not be run again: {error}", 0
     read = assembled.session.replayed_calls

@@ -49,7 +49,7 @@ async def aresume(
     """Go on with a run as it was told to be run; what is closed is read back.
 
     `models` are needed where the run was given open clients. `settings` are those that change no answer: `run_limits`, `on_unknown`,
-    `retry_poisoned`, `retry`, `cache`, `allow_unpriced`, `prices`, `options`, `progress`.
+    `retry_poisoned`, `retry`, `cache`, `approve`, `tools` (those that were given as functions), `allow_unpriced`, `prices`, `options`, `progress`.
 
     Raises:
         BadConfig: prompts, models or parameters are not what they were (named, unless `force`), or the run kept no plan.
@@ -62,6 +62,7 @@ async def aresume(
     if not saved.whole or not saved.plan.problems:
         raise BadConfig(f"run {saved.run} kept no plan (an older version made it)", hint=f"give its command again: {saved.options.command}")
     made = _over(saved, told, settings)
+    saved = replace(saved, plan=replace(saved.plan, tools=saved.plan.tools.given_again(told.tools, changed=force)))
     async with ModelPool() as own:
         pool = told.pool or own
         clients = [
@@ -168,5 +169,6 @@ def _forked(saved: SavedPlan, row: Mapping[str, Any], thought: str, *, params: M
         seed=plan.seed if seed is None else seed,
         sampling=replace(plan.sampling, **changed),
         limits=plan.limits,
+        tools=plan.tools.given_again(told.tools, changed=True),
         fork=Fork(row["id"], thought, drawn_from),
     )

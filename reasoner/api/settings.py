@@ -7,6 +7,7 @@ The names are those of the command line's options, with underscores.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -14,19 +15,23 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reasoner.budget import Limits, Price, read_prices
+from reasoner.calling.actor import ActionLimits
 from reasoner.clients import ClientOptions
 from reasoner.errors import BadConfig, UnknownName, what_is_wrong
 from reasoner.runs.options import RunOptions
+from reasoner.runs.tool_plan import ToolPlan
 from reasoner.types import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from reasoner.calling.actor import ActionAsked
     from reasoner.calling.caller import OnUnknown
     from reasoner.calling.retry import RetryPolicy
     from reasoner.runs.events import Event
     from reasoner.runs.options import Mode
     from reasoner.runs.pool import ModelPool
+    from reasoner.runs.tool_plan import Named
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,6 +44,16 @@ class RunSettings(TypedDict, total=False):
 
     db: Path | str | None
     """The database file (default: `REASONER_DB`, else `trajectories.db`)."""
+    tools: Sequence[Named] | None
+    """What the model may call: names (`calculator`, `sql:shop.sqlite`, `mine.py`), tools, or typed functions."""
+    mcp: Path | str | None
+    """A file that names MCP servers, in the usual form."""
+    max_actions: int | None
+    """Actions of one trajectory at most; `max_action_seconds` and `max_action_bytes` bound their durations and results."""
+    max_action_seconds: float | None
+    max_action_bytes: int | None
+    approve: Callable[[ActionAsked], bool | None] | None
+    """Asked about actions that need approval: True, False, or None for later, which parks the trajectory."""
     seed: int
     samples: int
     """Times each problem is tried, each with a seed of its own."""
@@ -108,6 +123,7 @@ class RunSettings(TypedDict, total=False):
 
 _LIMITS = {"max_calls": "calls", "max_total_tokens": "tokens", "max_cost": "cost", "max_seconds": "seconds"}
 _RUN_LIMITS = {"run_max_calls": "calls", "run_max_tokens": "tokens", "run_max_cost": "cost", "run_max_seconds": "seconds"}
+_ACTIONS = {"max_actions": "actions", "max_action_seconds": "seconds", "max_action_bytes": "size_bytes"}
 _CLIENT = {
     **{name: name for name in ("base_url", "api_key_env", "concurrency", "rpm", "tpm", "stream", "profile", "n_ctx", "threads", "exact")},
     "adapter": "adapter",
@@ -116,9 +132,9 @@ _CLIENT = {
     "idle_timeout": "idle_timeout_s",
 }
 _SAMPLING = {name: name for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens", "thinking", "extra_body")}
-_PLAIN = {"allow_unpriced", "on_unknown", "confirm", "cache", "retry", "retry_poisoned", "lease_s", "command", "mode", "prompts"}
-_OWN = {"db", "seed", "samples", "progress", "sampling", "limits", "run_limits", "options", "prices", "pool"}
-NAMES = frozenset({*_LIMITS, *_RUN_LIMITS, *_CLIENT, *_SAMPLING, *_PLAIN, *_OWN})
+_PLAIN = {"approve", "allow_unpriced", "on_unknown", "confirm", "cache", "retry", "retry_poisoned", "lease_s", "command", "mode", "prompts"}
+_OWN = {"db", "tools", "mcp", "seed", "samples", "progress", "sampling", "limits", "run_limits", "options", "prices", "pool"}
+NAMES = frozenset({*_LIMITS, *_ACTIONS, *_RUN_LIMITS, *_CLIENT, *_SAMPLING, *_PLAIN, *_OWN})
 """All names that may be given."""
 
 
@@ -153,6 +169,7 @@ class Settings:
     samples: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     limits: Limits = field(default_factory=Limits)
+    tools: ToolPlan = field(default_factory=ToolPlan)
     options: RunOptions = field(default_factory=RunOptions)
     progress: bool | Callable[[Event], None] = False
     pool: ModelPool | None = None
@@ -186,10 +203,18 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
         samples=plain.samples,
         sampling=_sampling(given),
         limits=_limits(given, "limits", _LIMITS),
+        tools=_tools(given),
         options=options,
         progress=given.get("progress") or False,
         pool=given.get("pool"),
     )
+
+
+def _tools(given: Mapping[str, Any]) -> ToolPlan:
+    named = given.get("tools") or ()
+    if isinstance(named, str) or not isinstance(named, Sequence):
+        raise BadConfig(f"`tools={str(named)[:80]!r}`: it is no list", hint='write tools=["calculator", my_function]')
+    return ToolPlan(tuple(named), str(given.get("mcp") or ""), checked(ActionLimits, _ACTIONS, given))
 
 
 def _limits(given: Mapping[str, Any], whole: str, names: Mapping[str, str]) -> Limits:

@@ -56,7 +56,7 @@ async def asolve(
     specs = as_specs(strategy or default_strategy(problem.solver, model, made.options.client))
     if len(specs) != 1:
         raise BadConfig(f"{len(specs)} strategies were named", hint="solve with one; bench runs several")
-    plan = Plan([problem], specs, made.seed, 1, made.sampling, made.limits)
+    plan = Plan([problem], specs, made.seed, 1, made.sampling, made.limits, tools=made.tools)
     return (await carry_out(plan, [model], made)).results[0]
 
 
@@ -107,7 +107,7 @@ async def aask(
     specs = as_specs(strategy)
     if len(specs) != 1:
         raise BadConfig(f"{len(specs)} strategies were named", hint="ask with one")
-    plan = Plan([problem], specs, made.seed, 1, made.sampling, made.limits)
+    plan = Plan([problem], specs, made.seed, 1, made.sampling, made.limits, tools=made.tools)
     result = (await carry_out(plan, [model], made)).results[0]
     return result if adapter is None or result.text is None else _with_output(result, adapter)
 

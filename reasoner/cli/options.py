@@ -57,8 +57,7 @@ Tpm = Annotated[int | None, typer.Option("--tpm", help="Tokens a minute to and f
 Stream = Annotated[bool, typer.Option("--stream", help="Stream a remote model's answers.")]
 IdleTimeout = Annotated[float | None, typer.Option("--idle-timeout", help="Seconds a stream may bring nothing [120].", show_default=False)]
 ProfileOverride = Annotated[
-    str | None,
-    typer.Option("--profile", help="What a remote model can do: key=value,... (docs/reference/remote-models.md).", show_default=False),
+    str | None, typer.Option("--profile", help="What a remote model can do: key=value,... (docs/remote-models.md).", show_default=False)
 ]
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
 Threads = Annotated[
@@ -109,7 +108,7 @@ Cache = Annotated[bool, typer.Option("--cache", help="Answer a call from any ear
 RetryPoisoned = Annotated[
     bool, typer.Option("--retry-poisoned", help="Try again what was set aside because processes died on it three times.")
 ]
-Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/reference/budgets.md.", show_default=False)]
+Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/budgets.md.", show_default=False)]
 
 
 R = TypeVar("R")

@@ -10,21 +10,23 @@ A script file holds one JSON value per line, a string or an object:
     "Answer: 24"
     {"text": "cut o", "finish_reason": "length"}
     {"text": "Answer: 24", "mean_logprob": -0.31}
+    {"text": "", "tool_calls": [{"name": "calculator", "arguments": {"expression": "4 * 6"}}]}
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictStr, TypeAdapter, ValidationError
 
 from reasoner.clients import ClientOptions
 from reasoner.errors import CorruptRecord, MissingAsset, ReasonerError, UsageError
 from reasoner.text import shorten
-from reasoner.types import Completion, FinishReason, Request, Usage, digest
+from reasoner.types import Completion, FinishReason, Request, ToolCall, Usage, digest
 
 Reply = str | Completion | ReasonerError
 Script = Sequence[Reply] | Callable[[Request], str | Completion]
@@ -40,8 +42,11 @@ class ScriptedClient:
     `aclose` never raises, so that closing after a fault does not hide it.
     """
 
-    def __init__(self, replies: Script, *, name: str = "scripted", paid: bool = False) -> None:
+    calls_tools: bool
+
+    def __init__(self, replies: Script, *, name: str = "scripted", paid: bool = False, calls_tools: bool = True) -> None:
         self.name = name
+        self.calls_tools = calls_tools
         self.paid = paid
         self.concurrency = 1
         self.requests: list[Request] = []
@@ -105,12 +110,26 @@ def _identity(reply: Reply) -> str:
     return reply if isinstance(reply, str) else repr(reply)
 
 
+class _LineCall(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: StrictStr
+    arguments: dict[str, Any] | StrictStr = ""
+    """An object, or the text of one as a model wrote it."""
+    id: StrictStr = ""
+
+    def call(self, number: int) -> ToolCall:
+        written = self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments)
+        return ToolCall(self.id or f"call_{number}", self.name, written)
+
+
 class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: StrictStr
-    finish_reason: FinishReason = "stop"
+    finish_reason: FinishReason | None = None
     mean_logprob: FiniteFloat | None = None
+    tool_calls: tuple[_LineCall, ...] = ()
 
 
 _LINE: TypeAdapter[str | _Line] = TypeAdapter(Annotated[StrictStr | _Line, Field(union_mode="left_to_right")])
@@ -144,12 +163,14 @@ def read_script(path: Path) -> list[Reply]:
         if isinstance(value, str):
             replies.append(value)
             continue
-        usage = Usage(0, len(value.text.split()))
+        calls = tuple(call.call(number) for number, call in enumerate(value.tool_calls))
+        finish: FinishReason = value.finish_reason or ("tool_calls" if calls else "stop")
         replies.append(
             Completion(
-                value.text, finish_reason=value.finish_reason, usage=usage, model=f"scripted:{path.name}", mean_logprob=value.mean_logprob
+                value.text, finish_reason=finish, usage=Usage(0, len(value.text.split())), model=f"scripted:{path.name}",
+                mean_logprob=value.mean_logprob, tool_calls=calls,
             )
-        )
+        )  # fmt: skip
     return replies
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
-from reasoner.errors import BudgetExhausted, ReasonerError
+from reasoner.errors import BudgetExhausted, ReasonerError, WaitsForApproval
 from reasoner.runs.few_shot import demonstrations, from_store, statement
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import instance_of
@@ -27,12 +27,14 @@ from reasoner.types import Answer, Demonstration, Problem, Verdict, digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from reasoner.calling.actor import Actor
     from reasoner.calling.caller import Caller, Channel
     from reasoner.prompts import Prompts
     from reasoner.solver import Solver
     from reasoner.store import Store
     from reasoner.store.claims import TrajectoryRow
     from reasoner.strategies import Strategy
+    from reasoner.tools import Tool
     from reasoner.trajectory import Thought
     from reasoner.types import Client
 
@@ -44,6 +46,7 @@ class Workshop:
     store: Store
     prompts: Prompts
     channels: Sequence[Channel] = ()
+    tools: Sequence[Tool] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,10 @@ def trajectory_id(run_id: str, problem: Problem, spec: StrategySpec, client: Cli
     return digest(run_id, problem.id, spec.name, spec.params, client.fingerprint, str(sample))[:16]
 
 
-def assemble(at: Workshop, plan: Plan, task: Task, caller: Caller, *, tell: Callable[[Thought], None] | None = None) -> Assembled:
-    """Put a session together; `tell` is told of thoughts as they arrive, before they are committed.
+def assemble(
+    at: Workshop, plan: Plan, task: Task, caller: Caller, *, actor: Actor | None = None, tell: Callable[[Thought], None] | None = None
+) -> Assembled:
+    """Put a session together; without an `actor` it can do nothing. `tell` is told of thoughts as they arrive, before they are committed.
 
     Raises:
         ReasonerError: the solver, strategy, prompt or instance is not what it was, see `reasoner.errors`.
@@ -101,6 +106,7 @@ def assemble(at: Workshop, plan: Plan, task: Task, caller: Caller, *, tell: Call
         prompts=at.prompts,
         rules=rules,
         lookups=_lookups(at.store, at.prompts, solver, instance, row.run_id),
+        actor=actor,
     )
     verify = (lambda answer: solver.verify(instance, answer)) if solver.judged else None
     return Assembled(session, strategy, verify, None if strategy.keeps_schema else solver.output_schema(instance))
@@ -134,6 +140,8 @@ async def closing_of(assembled: Assembled) -> Closing:
         answer = await assembled.strategy.run(session)
         if assembled.schema is not None:
             answer = await _formatted(session, answer, assembled.schema)
+    except WaitsForApproval as waits:
+        status, answer, error = "open", session.best, waits
     except BudgetExhausted as exhausted:
         status, answer, error = "exhausted", session.best, exhausted
     except ReasonerError as fault:
@@ -141,7 +149,9 @@ async def closing_of(assembled: Assembled) -> Closing:
             raise
         status, answer, error = "failed", session.best, fault
     verdict = None
-    if assembled.verify is not None and answer is not None:
+    if status == "open":
+        answer = None
+    elif assembled.verify is not None and answer is not None:
         verdict = assembled.verify(answer.text)
     elif assembled.verify is not None and status != "failed":
         verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reasoner.calling.actor import ActionAsked
+
 if TYPE_CHECKING:
     from reasoner.runs.results import Result
     from reasoner.trajectory import Thought
@@ -48,4 +50,4 @@ class TrajectoryClosed:
     result: Result
 
 
-Event = Started | Note | ThoughtAdded | TrajectoryClosed
+Event = Started | Note | ThoughtAdded | ActionAsked | TrajectoryClosed

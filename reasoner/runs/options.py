@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reasoner.budget import Limits, Price
+    from reasoner.calling.actor import ActionAsked
     from reasoner.calling.caller import OnUnknown
     from reasoner.calling.retry import RetryPolicy
 
@@ -38,6 +39,8 @@ class RunOptions:
     """What becomes of calls that were under way when a process ended and may have been billed."""
     confirm: Callable[[str], bool] | None = None
     """Asks a person, for `on_unknown="ask"`."""
+    approve: Callable[[ActionAsked], bool | None] | None = None
+    """Asks whoever runs this about an action that needs approval: yes, no, or None for later (its trajectory is then parked)."""
     cache: bool = False
     """Answer a call from any earlier run that asked the same model the same."""
     retry: RetryPolicy | None = None

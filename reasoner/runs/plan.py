@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 from reasoner.budget import Limits
 from reasoner.runs.problems import instance_of
+from reasoner.runs.tool_plan import ToolPlan
 from reasoner.translation.library import open_corpus
 from reasoner.types import Adapted, Problem, Sampling, Selective, digest
 from reasoner.version import __version__
@@ -53,6 +54,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     fork: Fork | None = None
     continues: str | None = None
+    tools: ToolPlan = field(default_factory=ToolPlan)
 
     def seed_of(self, problem: Problem, spec: StrategySpec, sample: int) -> str:
         """Return the seed of one trajectory."""
@@ -89,4 +91,5 @@ class Plan:
             **({"corpora": {name: open_corpus(name).fingerprint for name in corpora}} if corpora else {}),
             **({"fork": [self.fork.of, self.fork.at]} if self.fork else {}),
             **({"continues": self.continues} if self.continues else {}),
+            **self.tools.manifest(),
         }

@@ -74,7 +74,7 @@ class Result:
 
     @property
     def status(self) -> TrajectoryStatus:
-        """`closed`; `exhausted` where a budget ended it; `failed` where a call failed for good."""
+        """`closed`; `exhausted` where a budget ended it; `failed` where a call failed for good; `open` where an action waits for a person."""
         return self.closing.status
 
     @property
@@ -224,6 +224,8 @@ class Report:
     results: Sequence[Result]
     cut_short: int = 0
     """How many trajectories the run's budget ended."""
+    waiting: int = 0
+    """How many trajectories wait for a person to decide on an action."""
 
 
 def asked(problem: Problem) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reasoner.budget import unpriced
@@ -21,6 +22,7 @@ from reasoner.calling.caller import Channel, UnknownPolicy
 from reasoner.calling.retry import RetryPolicy
 from reasoner.errors import BadConfig, ReasonerError, first_fault
 from reasoner.prompts import Prompts
+from reasoner.runs.acting import needed_tools
 from reasoner.runs.assemble import Task, Workshop, trajectory_id
 from reasoner.runs.events import Note, Started, ThoughtAdded, TrajectoryClosed
 from reasoner.runs.heartbeat import beating
@@ -29,8 +31,10 @@ from reasoner.runs.pool import ModelPool
 from reasoner.runs.results import Report, Result, StoredResults, stored_result
 from reasoner.runs.saved_plan import saved_plan_json
 from reasoner.runs.shipped_adapters import for_plan
+from reasoner.runs.tool_plan import opened
 from reasoner.runs.trajectory_work import carry_out
 from reasoner.store import Store
+from reasoner.store.actions import decide, waiting
 from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow, claim, pid_of
 from reasoner.store.queries import trajectory_row
 from reasoner.store.records import RunStatus, close_run, start_run
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from reasoner.calling.actor import ActionAsked
     from reasoner.runs.events import Event
     from reasoner.runs.plan import Plan
     from reasoner.store.records import RunRow
@@ -84,6 +89,9 @@ async def open_run(
         notes: list[str] = []
         clients = [_opened(model, plan, options, shared, notes) for model in models]
         _check_prices(plan, clients, options)
+        tools = await stack.enter_async_context(opened(plan.tools, needed=needed_tools(plan.strategies)))
+        plan = replace(plan, tools=tools.plan)
+        notes += tools.notes
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
         row = start_run(
             store, plan.manifest(clients, prompts), plan=saved_plan_json(plan, models, options), limits=options.run_limits,
@@ -95,7 +103,7 @@ async def open_run(
             Channel(client, shared.limiter(client), options.prices.get(client.name), options.retry or RetryPolicy(), unknown)
             for client in clients
         ]
-        run = Run(plan, options, Workshop(store, prompts, channels), row, notes=[*notes, *_notes_of(row)], thoughts=thoughts)
+        run = Run(plan, options, Workshop(store, prompts, channels, tools.tools), row, notes=[*notes, *_notes_of(row)], thoughts=thoughts)
         try:
             with beating(store, row.worker):
                 yield run
@@ -161,6 +169,7 @@ class Run:
         self._cut_short = 0
         self._busy: list[Task] = []
         self._suspects: list[Task] = []
+        self._parked: dict[str, Task] = {}
         self._first = True  # later looks take what other processes made of their trajectories as it is
         for note in notes:
             self._events.put_nowait(Note(note))
@@ -192,12 +201,21 @@ class Run:
         self._work.add_done_callback(lambda _: self._events.put_nowait(None))
         while (event := await self._events.get()) is not None:
             yield event
+            self._events.task_done()
         try:
             self._report = await self._work
         except ReasonerError:
             self.status = "failed"
             raise
-        self.status = "exhausted" if self._report.cut_short else "finished"
+        self.status = "exhausted" if self._report.cut_short else "interrupted" if self._report.waiting else "finished"
+
+    def decide(self, asked: ActionAsked, *, allow: bool, reason: str = "") -> None:
+        """Decide on an action that was asked about; its trajectory goes on before the run ends.
+
+        Raises:
+            BadConfig: it does not wait any more.
+        """
+        decide(self._workshop.store, asked.action_id, "approved" if allow else "denied", reason=reason)
 
     async def finish(self) -> Report:
         """Carry the run out without looking at its events."""
@@ -235,21 +253,29 @@ class Run:
         ended = ended_trajectories(self._workshop.store, self.id) if self.resumed else frozenset()
         # Twice as many trajectories as calls: while one waits for its answer another can prepare its next call.
         places = max(2, 2 * sum(channel.client.concurrency for channel in channels))
-        waiting: Iterable[Task] = (task for task in self._tasks() if task.row.id not in kept)
+        todo: Iterable[Task] = (task for task in self._tasks() if task.row.id not in kept)
         while True:
             self._busy, self._suspects = [], []
-            await self._in_places(places, waiting, ended)
+            await self._in_places(places, todo, ended)
             for task in self._suspects:
                 await self._one(task, ended, alone=True)
             if self._busy and self._first:
                 self._events.put_nowait(Note(f"waiting for {len(self._busy)} trajectories that another process works on"))
-            waiting, self._first = self._busy, False
+            todo, self._first = self._busy, False
             if not self._busy:
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
+        while decided := await self._decided():
+            await self._in_places(places, decided, ended)
         ids = [kept.get(name, name) for name in self.trajectory_ids()]
         results = StoredResults(self._workshop.store.path, ids, {**self._results}, self._new_calls)
-        return Report(self.id, self.resumed, results, cut_short=self._cut_short)
+        return Report(self.id, self.resumed, results, cut_short=self._cut_short, waiting=len(self._parked))
+
+    async def _decided(self) -> list[Task]:
+        """Return the parked trajectories whose actions have been decided on, once whoever iterates has seen all events."""
+        if self._parked:
+            await self._events.join()
+        return [task for task in self._parked.values() if not waiting(self._workshop.store, trajectory_id=task.row.id)]
 
     def _kept(self) -> dict[str, str]:
         """Return the trajectories that the run which this one continues has closed: the id it would have here -> the id it has."""
@@ -279,6 +305,9 @@ class Run:
         result = await self._made_or_read(task, ended, alone=alone)
         if result is None:
             return
+        self._parked.pop(task.row.id, None)
+        if result.status == "open":
+            self._parked[task.row.id] = task
         self._cut_short += result.error_kind == SHARED_BUDGET
         if result.new_calls:
             self._new_calls[task.row.id] = result.new_calls
@@ -295,12 +324,17 @@ class Run:
             taken = await store.write(lambda c: claim(c, task.row, self._row.worker, **how), durable=False)
             if taken.state == "ours":
                 tell = self._tell(task.row) if self._thoughts else None
-                return await carry_out(self._plan, options, self._workshop, task, epoch=taken.epoch, tell=tell)
+                return await carry_out(self._plan, options, self._workshop, task, epoch=taken.epoch, tell=tell, decide=self._ask)
             if taken.state in {"busy", "suspect"}:
                 (self._busy if taken.state == "busy" else self._suspects).append(task)
                 return None
         row = trajectory_row(store, task.row.id)
         return None if row is None else stored_result(store, row)
+
+    def _ask(self, asked: ActionAsked) -> bool | None:
+        """Tell of an action that needs approval, and ask whoever runs this."""
+        self._events.put_nowait(asked)
+        return None if self._options.approve is None else self._options.approve(asked)
 
     def _tell(self, row: TrajectoryRow) -> Callable[[Thought], None]:
         return lambda thought: self._events.put_nowait(ThoughtAdded(row.id, row.sample, thought))

@@ -19,6 +19,7 @@ from reasoner.errors import BadConfig
 from reasoner.runs.options import RunOptions
 from reasoner.runs.plan import Fork, Plan
 from reasoner.runs.strategy_spec import spec_from
+from reasoner.runs.tool_plan import ToolPlan
 from reasoner.store.run_queries import plan_row
 from reasoner.types import Problem, Sampling, canonical_json
 
@@ -53,6 +54,7 @@ def saved_plan_json(plan: Plan, models: Sequence[str | Client], options: RunOpti
             "limits": plan.limits.model_dump(mode="json"),
             "fork": asdict(plan.fork) if plan.fork else None,
             "continues": plan.continues,
+            "tools": plan.tools.as_json(),
             "models": [model if isinstance(model, str) else model.name for model in models],
             "options": options.client.model_dump(mode="json"),
             "prompts": str(Path(options.prompts).absolute()) if options.prompts else None,
@@ -82,6 +84,7 @@ def read_saved_plan(store: Store, run_id: str) -> SavedPlan:
         limits=Limits.model_validate(told["limits"]),
         fork=Fork(**kept["fork"]) if kept.get("fork") else None,
         continues=kept.get("continues"),
+        tools=ToolPlan.from_json(kept.get("tools")),
     )
     options = RunOptions(
         client=ClientOptions.model_validate(kept.get("options", {})),

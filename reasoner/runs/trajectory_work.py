@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from reasoner.budget import Budget
 from reasoner.calling.caller import Caller
+from reasoner.runs.acting import actor_of
 from reasoner.runs.assemble import Task, Workshop, assemble, closing_of, jitter
 from reasoner.runs.results import Result
-from reasoner.store.earlier import Before, cached
+from reasoner.store.actions import ActionJournal
+from reasoner.store.earlier import ActionsBefore, Before, cached
 from reasoner.store.journal import Journal
 from reasoner.store.records import close_trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reasoner.calling.actor import ActionAsked
     from reasoner.calling.caller import Earlier
     from reasoner.runs.options import RunOptions
     from reasoner.runs.plan import Plan
@@ -25,9 +28,18 @@ if TYPE_CHECKING:
 
 
 async def carry_out(
-    plan: Plan, options: RunOptions, at: Workshop, task: Task, *, epoch: int, tell: Callable[[Thought], None] | None = None
+    plan: Plan,
+    options: RunOptions,
+    at: Workshop,
+    task: Task,
+    *,
+    epoch: int,
+    tell: Callable[[Thought], None] | None = None,
+    decide: Callable[[ActionAsked], bool | None] | None = None,
 ) -> Result:
     """Run one strategy on one problem and close its trajectory, which this process has claimed for the `epoch`-th time.
+
+    `decide` is asked about actions that need approval. Where it says neither yes nor no, the trajectory stays open.
 
     Raises:
         ReasonerError: a fault the next problem would meet too.
@@ -41,8 +53,16 @@ async def carry_out(
         jitter=jitter(plan.seed_of(row.problem, task.spec, row.sample)),
         earlier=_earlier(at.store, plan, task, cache=options.cache),
     )
-    assembled = assemble(at, plan, task, caller, tell=tell)
-    closing = await closing_of(assembled)
+    actor = actor_of(
+        at, plan, task, ActionJournal(journal, at.store, trajectory_id=row.id, epoch=epoch), on_unknown=task.channel.on_unknown, decide=decide,
+        before=ActionsBefore(at.store, plan.fork.of, plan.fork.at) if plan.fork else None,
+    )  # fmt: skip
+    try:
+        assembled = assemble(at, plan, task, caller, actor=actor, tell=tell)
+        closing = await closing_of(assembled)
+    finally:
+        if actor is not None:
+            await actor.aclose()
 
     def close(c: Connection) -> None:
         journal.check(c)

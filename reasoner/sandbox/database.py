@@ -17,12 +17,16 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, ToolFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MAX_FILE_BYTES = 256 << 20
 _WORKER = Path(__file__).with_name("database_worker.py")
@@ -163,3 +167,30 @@ def _readable(problem: str) -> str:
     ):
         return "only reading is allowed: SELECT, and the pragmas that tell of tables"
     return problem
+
+
+def write_database(path: Path, script: str, tables: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+    """Write a database file of our own: the tables that a script creates, with their rows."""
+    connection = sqlite3.connect(path)
+    try:
+        connection.executescript(script)
+        for name, rows in tables.items():
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)  # noqa: S608 - the name of a table of ours
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def as_table(rows: Rows) -> str:
+    """Return rows as the lines of a table, columns first, values parted by ` | `; no value takes more than its line."""
+    if not rows.columns:
+        return "[no rows]"
+    lines = [" | ".join(rows.columns)]
+    lines += [" | ".join("NULL" if value is None else _one_line(str(value)) for value in row) for row in rows.rows]
+    return "\n".join([*lines, f"[{len(rows.rows)} rows{', and more' if rows.more else ''}]"])
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")

@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import copy
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
 from reasoner.grading.groups import grouped
+from reasoner.session.acting import Acting
+from reasoner.session.actions import Actions
 from reasoner.session.context_fit import less, with_history
 from reasoner.session.digit_grouping import NumberFormat, group, ungroup
 from reasoner.session.gather import together
 from reasoner.session.lookups import Lookups
+from reasoner.session.rules import Rules
 from reasoner.store.journal import Intent, ThoughtRow, thought_row
 from reasoner.text import plain_answer, storable
 from reasoner.trajectory import Thought, Trajectory
@@ -33,16 +37,17 @@ from reasoner.types import (
     Message,
     Problem,
     Request,
-    Sampling,
     ThoughtStatus,
+    ToolSpec,
     Verdict,
     digest,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reasoner.budget import Budget
+    from reasoner.calling.actor import Actor
     from reasoner.calling.caller import Caller
     from reasoner.prompts import Prompts
     from reasoner.session.context_fit import End
@@ -52,22 +57,7 @@ MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What holds for all of a session's requests.
-
-    `seed` is that of requests and, where `drawn_from` names no other, of what the strategy draws by chance. `numbers` is how numbers are
-    shown to the model. With `oracle` the strategy may ask the verifier.
-    """
-
-    seed: str
-    sampling: Sampling = field(default_factory=Sampling)
-    numbers: NumberFormat = "plain"
-    oracle: bool = False
-    drawn_from: str | None = None
-
-
-class Session:
+class Session(Acting):
     """One strategy at work on one problem."""
 
     def __init__(
@@ -79,6 +69,7 @@ class Session:
         prompts: Prompts,
         rules: Rules,
         lookups: Lookups | None = None,
+        actor: Actor | None = None,
     ) -> None:
         """Put a session together; the trajectory's root holds the statement."""
         self.problem = problem
@@ -98,6 +89,8 @@ class Session:
         self._numbers = rules.numbers
         self._lookups = lookups or Lookups()
         self._oracle = rules.oracle
+        self._turns: dict[str, Message] = {}
+        self._actions = None if actor is None else Actions(actor, trajectory, touch=self._touch, unwritten=self.unwritten)
         self.metrics: dict[str, float] = {}
         self._dirty: dict[str, None] = {trajectory.root.id: None}
         self._written: set[str] = set()
@@ -141,6 +134,7 @@ class Session:
         view.rng = random.Random(int(digest(self._drawn_from, "branch", view.root.path), 16))
         view.best = None
         view._oracle = oracle  # noqa: SLF001
+        view._actions = None if self._actions is None else self._actions.within(view.root.path)  # noqa: SLF001
         if numbers != "plain":
             view._numbers = numbers  # noqa: SLF001
         if sampling:
@@ -158,6 +152,9 @@ class Session:
         state: Any = None,
         discard_cache: bool = False,
         truncatable: Mapping[str, End] | None = None,
+        shorter: Sequence[Sequence[Message]] = (),
+        tools: Sequence[ToolSpec] = (),
+        tool_choice: str = "",
         **variables: Any,
     ) -> Thought:
         """Ask the model one question and return its recorded answer, a child of `parent` (the root when there is none).
@@ -165,7 +162,9 @@ class Session:
         The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
         overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `discard_cache` says that no later prompt
         will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
-        is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`.
+        is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`; where the
+        strategy knows better, with the histories of `shorter` instead, one after the other (the thought's state then has `shortened`).
+        `tools` are offered to the model; `message` gives its turn with the calls it asks for.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
@@ -191,6 +190,8 @@ class Session:
                 constraint=Constraint.schema(schema) if schema is not None else None,
                 about=About(self.problem, template, state, variables),
                 discard_cache=discard_cache,
+                tools=tuple(tools),
+                tool_choice=tool_choice if tools else "",
             )
             key = digest(self.trajectory.key, node.path, template, str(ordinal), request.canonical())
             return Intent(node.id, path, template, ordinal, prompt.hash, replace(request, key=key))
@@ -201,23 +202,38 @@ class Session:
                 mean_logprob=completion.mean_logprob, call=key, reasoning=completion.reasoning,
             )  # fmt: skip
             self._dirty[thought.id] = None
+            self._turns[thought.id] = completion.message()
             return thought
 
-        async def call(intent: Intent) -> Thought:
-            return await self._caller.call(intent, lambda completion: (answered(completion, intent.request.key), self.unwritten()))
+        fallback = None if shorter else less(history, variables, truncatable or {})
+        ways = [(history, variables), *((one, variables) for one in shorter), *([fallback] if fallback is not None else [])]
+        return await self._first_fitting([partial(asking, *way) for way in ways], answered, note=bool(shorter))
 
-        intent = asking(history, variables)
-        shorter = less(history, variables, truncatable or {})
-        for one in [intent] if shorter is None or not self._caller.committed else [intent, asking(*shorter)]:
-            if (known := self._caller.committed.get(one.request.key)) is not None:
-                self._replayed.add(one.request.key)
-                return answered(self._caller.replay(known), one.request.key)
-        try:
-            return await call(intent)
-        except ContextTooLong:
-            if shorter is None:
-                raise
-        return await call(asking(*shorter))
+    async def _first_fitting(
+        self, ways: Sequence[Callable[[], Intent]], answered: Callable[[Completion, str], Thought], *, note: bool
+    ) -> Thought:
+        """Take the first form of a question that was answered before; else ask one form after the other until one fits in the context."""
+
+        def noted(thought: Thought, level: int) -> Thought:
+            if note and level:
+                state = self.trajectory.mark_of(thought).state
+                self.mark(thought, state={**(state if isinstance(state, dict) else {}), "shortened": level})
+            return thought
+
+        for level, way in enumerate(ways if self._caller.committed else []):
+            key = way().request.key
+            if (known := self._caller.committed.get(key)) is not None:
+                self._replayed.add(key)
+                return noted(answered(self._caller.replay(known), key), level)
+        for level, way in enumerate(ways[:-1]):
+            try:
+                return noted(await self._call(way(), answered), level)
+            except ContextTooLong:
+                continue
+        return noted(await self._call(ways[-1](), answered), len(ways) - 1)
+
+    async def _call(self, intent: Intent, answered: Callable[[Completion, str], Thought]) -> Thought:
+        return await self._caller.call(intent, lambda completion: (answered(completion, intent.request.key), self.unwritten()))
 
     async def ask_many(self, template: str, *, n: int, **arguments: Any) -> list[Thought]:
         """Ask the same question n times at once, each with a seed of its own; n thoughts in ordinal order."""
@@ -289,8 +305,7 @@ class Session:
         """
         if not self._oracle or self._lookups.verify is None:
             raise BadConfig(
-                "this strategy may not ask the verifier",
-                hint="only a strategy whose `oracle` is true may, see docs/reference/strategies.md",
+                "this strategy may not ask the verifier", hint="only a strategy whose `oracle` is true may, see docs/strategies.md"
             )
         verdict = self._lookups.verify(self._plain(text))
         asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})
@@ -322,6 +337,9 @@ class Session:
         rows = [thought_row(self.trajectory, i, written=i in self._written) for i in ids]
         self._written.update(ids)
         return rows
+
+    def _touch(self, thought_id: str) -> None:
+        self._dirty[thought_id] = None
 
     def _plain(self, text: str) -> str:
         return text if self._numbers == "plain" else ungroup(text)

@@ -9,6 +9,11 @@ variable a place costs one comparison. The places are the edges at which a crash
     before_done     it is answered, the answer not yet in the journal
     in_done         the answer is written, its transaction not yet committed
     after_done      the answer is committed, the strategy has not seen it
+    before_action         an action is about to be announced
+    after_action_intent   it is announced and committed, its tool not yet called
+    before_action_done    the tool has given its result, the result not yet in the journal
+    in_action_done        the result is written, its transaction not yet committed
+    after_action_done     the result is committed, the strategy has not seen it
     in_close        the verdict is written, its transaction not yet committed
 """
 
@@ -18,6 +23,8 @@ import os
 import signal
 
 POINTS = ("in_migration", "before_intent", "after_intent", "before_done", "in_done", "after_done", "in_close")
+ACTION_POINTS = ("before_action", "after_action_intent", "before_action_done", "in_action_done", "after_action_done")
+"""Those that only a run with tools passes."""
 
 _wanted, _, _count = os.environ.get("REASONER_CRASH_AT", "").partition(":")
 _left = int(_count) if _count.isdigit() else 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reasoner.errors import BadConfig
+from reasoner.store.actions import Committed, committed_actions
 from reasoner.store.interning import message_hash, stored, tools_text
 from reasoner.store.journal import COMPLETION, Kept, completion_of, constraint_text
 from reasoner.store.queries import load_trajectory, prompt_of
@@ -21,6 +22,7 @@ from reasoner.types import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reasoner.store.actions import ActionIntent
     from reasoner.store.database import Store
     from reasoner.store.journal import Intent
     from reasoner.types import Message, Request
@@ -97,6 +99,35 @@ class Before:
                 hint="a change that reaches back so far needs an earlier `at`, or a run of its own",
             )
         return asked.kept
+
+
+class ActionsBefore:
+    """The actions of a trajectory whose results were recorded before one of its thoughts, by their place in the search."""
+
+    def __init__(self, store: Store, trajectory_id: str, thought_id: str) -> None:
+        dag = load_trajectory(store, trajectory_id)
+        nodes = dag.graph.nodes
+        at = nodes[dag.thought(thought_id).id]["index"]
+        done, _ = committed_actions(store, trajectory_id)
+        self._by_path: dict[str, Committed] = {
+            node["thought"].path: done[node["action"]]
+            for _, node in nodes(data=True)
+            if node["index"] < at and node["action"] is not None and node["action"] in done
+        }
+
+    def result(self, intent: ActionIntent) -> Committed | None:
+        """Return the result of the action at this place, None from the thought on.
+
+        Raises:
+            BadConfig: something else was done there: what is changed in the fork comes into play before the thought.
+        """
+        done = self._by_path.get(intent.path)
+        if done is not None and done.arguments != intent.arguments:
+            raise BadConfig(
+                f"the fork does something else with {intent.tool} before the thought it begins at (action {done.id})",
+                hint="a change that reaches back so far needs an earlier --at, or a run of its own",
+            )
+        return done
 
 
 def _calls(store: Store, trajectory_id: str) -> Mapping[str, _Asked]:

@@ -79,6 +79,12 @@ def intern_message(c: Connection, message: Message) -> int:
     return _intern(c, message_hash(message), message.role, message.content, **more)
 
 
+def intern_text(c: Connection, role: str, text: str) -> int:
+    """Return the id of a text that is no part of a conversation (what a tool was given), storing it if it is new."""
+    text = storable(text)
+    return _intern(c, _hash(role, text), role, text)
+
+
 def _intern(c: Connection, hashed: bytes, role: str, content: str, *, reasoning_id: int | None = None, parts: str | None = None) -> int:
     found = c.execute(
         "SELECT id, role = ? AND content = ? AND reasoning_id IS ? AND parts IS ? FROM messages WHERE hash = ?",

@@ -77,6 +77,8 @@ class ThoughtRow:
     status: str
     depth: int
     call_key: str | None
+    action_key: str | None = None
+    """The action whose result is the text, which is then None."""
     root_text: str | None = None
     written: bool = False
     """Whether it was handed to the database before, so that nothing but its mark may have changed."""
@@ -97,12 +99,13 @@ def thought_row(dag: Trajectory, thought_id: str, *, written: bool = False) -> T
     node = dag.graph.nodes[thought_id]
     thought: Thought = node["thought"]
     mark = dag.mark_of(thought)
-    is_reply, is_root = bool(thought.finish_reason), thought is dag.root
+    is_root, action = thought is dag.root, node["action"]
+    elsewhere = bool(thought.finish_reason) or is_root or action is not None  # where the text stands
     return ThoughtRow(
         id=thought.id, trajectory_id=dag.key, parents=tuple(parent.id for parent in dag.parents(thought)), position=node["index"],
         ordinal=node["ordinal"], role=thought.role, label=thought.label, operation=thought.operation,
-        text=None if is_reply or is_root else thought.text, state=None if mark.state is None else canonical_json(mark.state),
-        score=mark.score, status=mark.status, depth=node["depth"], call_key=node["call"], root_text=thought.text if is_root else None,
+        text=None if elsewhere else thought.text, state=None if mark.state is None else canonical_json(mark.state),
+        score=mark.score, status=mark.status, depth=node["depth"], call_key=node["call"], action_key=action, root_text=thought.text if is_root else None,
         written=written,
     )  # fmt: skip
 
@@ -299,11 +302,14 @@ class Journal:
                 if c.execute("UPDATE thoughts SET state = ?, score = ?, status = ? WHERE id = ?", what).rowcount:
                     continue  # what a thought is, and what it hangs on, never changes
             call_id, message_id = self._source(c, thought, calls)
+            action_id = None
+            if thought.action_key is not None:
+                action_id, message_id = _action_of(c, thought.action_key)
             c.execute(
                 "INSERT INTO thoughts (id, trajectory_id, call_id, position, ordinal, role, label, operation, message_id, text, state, score,"
-                " status, depth) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " status, depth, action_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET state = excluded.state, score = excluded.score, status = excluded.status,"
-                " call_id = excluded.call_id, message_id = excluded.message_id, position = excluded.position",
+                " call_id = excluded.call_id, message_id = excluded.message_id, position = excluded.position, action_id = excluded.action_id",
                 (
                     thought.id,
                     thought.trajectory_id,
@@ -319,6 +325,7 @@ class Journal:
                     thought.score,
                     thought.status,
                     thought.depth,
+                    action_id,
                 ),
             )
             for parent in thought.parents:
@@ -337,6 +344,12 @@ class Journal:
                 return None, None
             found = calls[thought.call_key] = (int(row[0]), int(row[1]))
         return found[0], (found[1] if thought.text is None else None)
+
+
+def _action_of(c: Connection, key: str) -> tuple[int | None, int | None]:
+    """Return (action id, message id) of an action with a result."""
+    row = c.execute("SELECT id, result_id FROM actions WHERE key_bytes = ? AND result_id IS NOT NULL", (packed(key),)).fetchone()
+    return (int(row[0]), int(row[1])) if row is not None else (None, None)
 
 
 def constraint_text(request: Request) -> str | None:

@@ -127,10 +127,10 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
         UnknownName: there is no such trajectory, or it has no thought yet.
     """
     rows = store.rows(
-        "SELECT t.*, coalesce(t.text, m.content) AS content, c.key AS call_key,"
-        " CASE WHEN t.text IS NULL THEN c.finish_reason END AS finish, CASE WHEN t.text IS NULL THEN c.mean_logprob END AS logprob,"
+        "SELECT t.*, coalesce(t.text, m.content) AS content, c.key AS call_key, a.key AS action_key,"
+        " CASE WHEN t.text IS NULL AND a.id IS NULL THEN c.finish_reason END AS finish, CASE WHEN t.text IS NULL AND a.id IS NULL THEN c.mean_logprob END AS logprob,"
         " (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
-        " LEFT JOIN calls c ON c.id = t.call_id WHERE t.trajectory_id = ? ORDER BY t.position",
+        " LEFT JOIN calls c ON c.id = t.call_id LEFT JOIN actions a ON a.id = t.action_id WHERE t.trajectory_id = ? ORDER BY t.position",
         (trajectory_id,),
     )
     if not rows:
@@ -148,11 +148,17 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
         if row["id"] not in thoughts:
             thoughts[row["id"]] = dag.add(
                 thoughts[parents[row["id"]]], role=row["role"], ordinal=row["ordinal"], text=row["content"], operation=row["operation"],
-                label=row["label"], finish_reason=row["finish"] or "", mean_logprob=row["logprob"], call=row["call_key"], reasoning=row["reasoning"] or "",
+                label=row["label"], finish_reason=row["finish"] or "", mean_logprob=row["logprob"], call=row["call_key"], action=row["action_key"], reasoning=row["reasoning"] or "",
             )  # fmt: skip
         state = None if row["state"] is None else json.loads(row["state"])
         dag.mark(thoughts[row["id"]], status=row["status"], score=row["score"], state=state)
     return dag
+
+
+def offered_tools(store: Store, trajectory_id: str) -> bool:
+    """Tell whether a trajectory's model was given tools as its provider defines them."""
+    sql = "SELECT 1 FROM calls c JOIN call_settings s ON s.id = c.settings_id WHERE c.trajectory_id = ? AND s.tools IS NOT NULL LIMIT 1"
+    return bool(store.tuples(sql, (trajectory_id,)))
 
 
 def thoughts_beginning(store: Store, run_id: str, prefix: str, *, limit: int = 3) -> list[dict[str, Any]]:

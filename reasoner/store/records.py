@@ -186,7 +186,7 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
     c.execute(
         "UPDATE trajectories SET status = ?, answer = ?, answer_thought = ?, error = ?, error_kind = ?, dag_hash = ?, calls = ?,"
         " prompt_tokens = ?, completion_tokens = ?, cached_tokens = ?, seconds = ?, cost = ?, cached_calls = ?, owner = NULL, lost_claims = 0,"
-        " finished = coalesce(finished, ?) WHERE id = ?",
+        " finished = CASE ? WHEN 'open' THEN finished ELSE coalesce(finished, ?) END WHERE id = ?",
         (
             closing.status,
             closing.answer,
@@ -201,6 +201,7 @@ def close_trajectory(c: Connection, trajectory_id: str, closing: Closing) -> Non
             spent.seconds,
             spent.cost,
             spent.taken_calls,
+            closing.status,
             now(),
             trajectory_id,
         ),

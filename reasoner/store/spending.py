@@ -127,7 +127,11 @@ def book(c: Connection, trajectory_id: str, *, calls: int, tokens: int, seconds:
 
 
 def lose(c: Connection, trajectory_id: str, error: str) -> None:
-    """Mark what a trajectory has under way as `unknown`; what was reserved for it counts as used, since it may have been billed."""
+    """Mark what a trajectory has under way as `unknown`, actions too; what was reserved for calls counts as used, since it may have been billed."""
+    c.execute(
+        "UPDATE actions SET state = 'unknown', error = ?, finished = ? WHERE trajectory_id = ? AND state = 'intent'",
+        (error, now(), trajectory_id),
+    )
     rows = c.execute(
         "SELECT id, reserved_tokens, reserved_cost FROM calls WHERE trajectory_id = ? AND state = 'intent'", (trajectory_id,)
     ).fetchall()

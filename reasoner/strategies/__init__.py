@@ -50,6 +50,8 @@ class Strategy(ABC):
     """Whether another strategy can be its inner step: `self_consistency(ats)`."""
     default_inner: ClassVar[str] = ""
     """The inner strategy where none is written; empty: none at all."""
+    needs_tools: ClassVar[tuple[str, ...]] = ()
+    """Tools it works with beside those the user names."""
     solvers: ClassVar[tuple[str, ...]] = ()
     """The problem families it works on; empty: all."""
     keeps_schema: ClassVar[bool] = False

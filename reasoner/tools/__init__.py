@@ -17,7 +17,23 @@ Importing this package imports no tool. Tools are only ever called in `reasoner.
 """
 
 from reasoner.tools._function import FunctionTool, tool
+from reasoner.tools._mcp import McpServers
+from reasoner.tools._mcp_config import read_config
 from reasoner.tools._open import open_tools
-from reasoner.tools._tool import Arguments, Effect, Lent, Tool, bounded, read_arguments
+from reasoner.tools._tool import MAX_ARGUMENTS_CHARS, Arguments, Effect, Lent, Result, Tool, bounded, read_arguments
 
-__all__ = ["Arguments", "Effect", "FunctionTool", "Lent", "Tool", "bounded", "open_tools", "read_arguments", "tool"]
+__all__ = [
+    "MAX_ARGUMENTS_CHARS",
+    "Arguments",
+    "Effect",
+    "FunctionTool",
+    "Lent",
+    "McpServers",
+    "Result",
+    "Tool",
+    "bounded",
+    "open_tools",
+    "read_arguments",
+    "read_config",
+    "tool",
+]

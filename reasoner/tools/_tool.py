@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reasoner.errors import ToolFailed
+from reasoner.sandbox.monty import LentFunctionFailed
 from reasoner.text import storable
 from reasoner.types import ToolSpec, canonical_json, digest
 
@@ -26,6 +27,26 @@ MAX_ARGUMENTS_CHARS = 100_000
 MAX_PROBLEMS = 5
 
 
+class Result(NamedTuple):
+    """What a call came to: the text, and whether it is a result or tells of a failure."""
+
+    ok: bool
+    text: str
+
+    def value(self) -> Any:
+        """Return what a program that made the call is given: the value where the text is JSON, else the text.
+
+        Raises:
+            LentFunctionFailed: the call failed.
+        """
+        if not self.ok:
+            raise LentFunctionFailed(self.text)
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            return self.text
+
+
 class Arguments(BaseModel):
     """What a tool takes: a field for every argument, with a type and a description."""
 
@@ -41,7 +62,7 @@ class Tool(ABC):
     timeout_s: float = 30.0
     max_output_chars: int = 16_000
     ends: bool = False
-    """Whether a call of it is the answer and ends the work."""
+    """Whether it does nothing but give the answer."""
     arguments: ClassVar[type[Arguments]] = Arguments
 
     @property
@@ -74,7 +95,7 @@ class Tool(ABC):
         """Return the tool for one trajectory; one that keeps nothing between calls is the same for all."""
         return self
 
-    def remember(self, arguments: Mapping[str, Any], observation: str, lent: Sequence[str]) -> None:  # noqa: B027 - most keep nothing
+    def remember(self, arguments: Mapping[str, Any], result: Result, lent: Sequence[Result]) -> None:  # noqa: B027 - most keep nothing
         """Take note of a call of this trajectory that was made before and is not made again; `lent` are the results its own calls had."""
 
     @abstractmethod
@@ -85,6 +106,10 @@ class Tool(ABC):
             ToolFailed: it cannot be done; the message is for the model.
             SandboxMissing: it would have to run outside a sandbox.
         """
+
+    def answer(self, observation: str) -> str | None:
+        """Return the answer that a successful call gave, None where the work goes on. It may depend on nothing but the text."""
+        return observation if self.ends else None
 
     async def aclose(self) -> None:  # noqa: B027 - most hold nothing
         """Release what the tool holds. Safe to call twice."""

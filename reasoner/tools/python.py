@@ -12,7 +12,7 @@ from pydantic import Field
 
 from reasoner.errors import ToolFailed
 from reasoner.sandbox.monty import CANNOT, Interpreter, LentFunctionFailed, MontyLimits, Ran
-from reasoner.tools._tool import Arguments, Lent, Tool
+from reasoner.tools._tool import Arguments, Lent, Result, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,15 +37,15 @@ class Python(Tool):
     def __init__(self, *, seed: str = "", limits: MontyLimits | None = None) -> None:
         self._limits = limits
         self._interpreter = Interpreter(seed=seed, limits=limits)
-        self._to_run_again: list[tuple[str, Sequence[str]]] = []
+        self._to_run_again: list[tuple[str, Sequence[Result]]] = []
 
     def fresh(self, seed: str) -> Python:
         """Return an interpreter of its own for a trajectory."""
         return Python(seed=seed, limits=self._limits)
 
-    def remember(self, arguments: Mapping[str, Any], observation: str, lent: Sequence[str]) -> None:
+    def remember(self, arguments: Mapping[str, Any], result: Result, lent: Sequence[Result]) -> None:
         """Note a program that was run before, to be run again before the next one."""
-        if observation.endswith(ANEW):
+        if not result.ok or result.text.endswith(ANEW):
             self._to_run_again.clear()
         else:
             self._to_run_again.append((str(arguments["code"]), lent))
@@ -71,15 +71,15 @@ def shown(ran: Ran) -> str:
     return "\n".join(parts) or "[no output]"
 
 
-def _recorded(lent: Lent, results: Sequence[str]) -> Lent:
+def _recorded(lent: Lent, results: Sequence[Result]) -> Lent:
     """Return functions of the same names that give the recorded results, one after the other."""
     left = iter(results)
 
-    async def answer(*_: Any, **__: Any) -> str:
-        try:
-            return next(left)
-        except StopIteration:
-            raise LentFunctionFailed("it was not called here before") from None
+    async def answer(*_: Any, **__: Any) -> Any:
+        result = next(left, None)
+        if result is None:
+            raise LentFunctionFailed("it was not called here before")
+        return result.value()
 
     functions: dict[str, Callable[..., Awaitable[Any]]] = dict.fromkeys(lent, answer)
     return functions

@@ -9,7 +9,7 @@ from pydantic import Field
 from reasoner.errors import ToolFailed
 from reasoner.sandbox import bubblewrap
 from reasoner.sandbox.bubblewrap import Ended, ProgramLimits
-from reasoner.tools._tool import Arguments, Lent, Tool
+from reasoner.tools._tool import Arguments, Lent, Result, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,9 +43,9 @@ class Sandboxed(Tool):
         """Return the tool with an empty folder, for a trajectory."""
         return type(self)(limits=self._limits)
 
-    def remember(self, arguments: Mapping[str, Any], observation: str, lent: Sequence[str]) -> None:  # noqa: ARG002 - it calls no functions
+    def remember(self, arguments: Mapping[str, Any], result: Result, lent: Sequence[Result]) -> None:  # noqa: ARG002 - it calls no functions
         """Note a program that was run before, to be run again for what it left in the folder."""
-        if not observation.endswith(_AS_IT_WAS):
+        if result.ok and not result.text.endswith(_AS_IT_WAS):
             self._to_run_again.append(arguments)
 
     async def call(self, arguments: Mapping[str, Any], lent: Lent | None = None) -> str:  # noqa: ARG002 - programs are lent nothing

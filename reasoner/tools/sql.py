@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from reasoner.errors import BadConfig
-from reasoner.sandbox.database import DatabaseCopy, QueryLimits, Rows
+from reasoner.sandbox.database import DatabaseCopy, QueryLimits, as_table
 from reasoner.tools._tool import Arguments, Lent, Tool
 from reasoner.types import digest
 
@@ -44,21 +44,11 @@ class Sql(Tool):
 
     async def call(self, arguments: Mapping[str, Any], lent: Lent | None = None) -> str:  # noqa: ARG002 - the seam's signature
         """Answer the query with a table."""
-        return table(await self._copy.query(str(arguments["query"])))
+        return as_table(await self._copy.query(str(arguments["query"])))
 
     async def aclose(self) -> None:
         """End the process that holds the copy."""
         await self._copy.aclose()
-
-
-def table(rows: Rows) -> str:
-    """Return rows as the lines of a table, columns first, values parted by ` | `."""
-    if not rows.columns:
-        return "[no rows]"
-    lines = [" | ".join(rows.columns)]
-    lines += [" | ".join("NULL" if value is None else str(value).replace("\n", "\\n") for value in row) for row in rows.rows]
-    count = f"[{len(rows.rows)} rows{', and more' if rows.more else ''}]"
-    return "\n".join([*lines, count])
 
 
 def open_tool(source: str = "") -> Sql:

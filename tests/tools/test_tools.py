@@ -12,7 +12,7 @@ import pytest
 from reasoner import registry
 from reasoner.errors import BadConfig, SandboxMissing, ToolFailed, UnknownName
 from reasoner.expression import evaluate
-from reasoner.tools import Tool, open_tools, tool
+from reasoner.tools import Result, Tool, open_tools, tool
 from reasoner.tools.python import ANEW
 
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed on this machine")
@@ -61,9 +61,9 @@ async def test_python_goes_on_where_a_trajectory_was_left() -> None:
         return "salt"
 
     python = one("python").fresh("a")
-    python.remember({"code": "x = 1"}, f"TimeoutError\n{ANEW}", [])
-    python.remember({"code": "y = look('a') + look('b')"}, "[no output]", ["1", "2"])
-    assert await python.call({"code": "print(y, look('c'))"}, {"look": look}) == "12 salt"
+    python.remember({"code": "x = 1"}, Result(ok=True, text=f"TimeoutError\n{ANEW}"), [])
+    python.remember({"code": "y = look('a') + look('b')"}, Result(ok=True, text=""), [Result(ok=True, text="1"), Result(ok=True, text="2")])
+    assert await python.call({"code": "print(y, look('c'))"}, {"look": look}) == "3 salt"
     assert asked == ["c"], "what was called before is not called again"
     assert "NameError" in await python.call({"code": "x"})
     await python.aclose()
@@ -116,7 +116,7 @@ async def test_shell_and_full_python_keep_their_folder() -> None:
     assert await python.call({"code": "import fractions\nopen('x', 'w').write('7')\nprint(fractions.Fraction(1, 2))"}) == "1/2"
     assert await python.call({"code": "print(open('x').read())"}) == "7"
     later = one("shell").fresh("a")
-    later.remember({"command": "echo earlier > b"}, "[no output]", [])
+    later.remember({"command": "echo earlier > b"}, Result(ok=True, text=""), [])
     assert await later.call({"command": "cat b"}) == "earlier"
 
 

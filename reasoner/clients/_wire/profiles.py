@@ -166,6 +166,5 @@ def overridden(profile: Profile, text: str) -> Profile:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise BadConfig(
-            f"`profile` {first['loc'][0]}={shorten(clean(str(first['input'])), 40)}: {first['msg']}",
-            hint="see docs/reference/remote-models.md",
+            f"`profile` {first['loc'][0]}={shorten(clean(str(first['input'])), 40)}: {first['msg']}", hint="see docs/remote-models.md"
         ) from error

@@ -77,6 +77,8 @@ _INSTEAD = {name: f"sent as {other!r} from now on" for name, other in BOUNDS.ite
 class RemoteClient:
     """One model at one endpoint; made by `open_client`. Usable from any event loop, one pool for each."""
 
+    calls_tools = True
+
     def __init__(self, scheme: DialectName, dialect: Dialect, endpoint: Endpoint, options: ClientOptions) -> None:
         self.name = f"{scheme}:{endpoint.model}"
         self.profile = overridden(profile_of(scheme, endpoint.model, endpoint.host, httpx.URL(endpoint.base_url).port), options.profile)
@@ -125,7 +127,7 @@ class RemoteClient:
         extra_body(wanted.extra_body)
 
     async def complete(self, request: Request) -> Completion:
-        """Ask once; see `reasoner.errors` and docs/reference/remote-models.md for which error stands for what.
+        """Ask once; see `reasoner.errors` and docs/remote-models.md for which error stands for what.
 
         A server that objects to a field which nobody asked for is asked once more without it, and never sent it again.
         """

@@ -32,13 +32,13 @@ from pydantic import ValidationError
 
 from reasoner import registry
 from reasoner.clients import ClientOptions
-from reasoner.clients.teacher import _chain, _dialogue, _fan, _rules, _search, _tree
+from reasoner.clients.teacher import _agent, _chain, _dialogue, _fan, _rules, _search, _tree
 from reasoner.clients.teacher._search import MAX_WIDTH
 from reasoner.clients.teacher._task import NO_ANSWER, Task, Writer
 from reasoner.errors import BadConfig
 from reasoner.solver import Searchable, Solver
 from reasoner.text import shorten
-from reasoner.types import Completion, FinishReason, Request, Usage, digest
+from reasoner.types import Completion, FinishReason, Request, ToolCall, Usage, digest
 
 __all__ = ["MAX_WIDTH", "NO_ANSWER", "WRITERS", "Task", "TeacherClient", "Writer", "open_client"]
 
@@ -67,6 +67,7 @@ class TeacherClient:
     fingerprint: str = f"teacher:{FORMAT_VERSION}"
     paid: bool = False
     concurrency: int = 8
+    calls_tools: bool = True
     writers: dict[str, Writer] = field(default_factory=lambda: WRITERS, repr=False)
 
     async def complete(self, request: Request) -> Completion:
@@ -75,7 +76,7 @@ class TeacherClient:
         Raises:
             BadConfig: the request does not say what it is about, or its template is none the teacher can answer.
         """
-        text = self._text(request)
+        text, calls = self._reply(request)
         stops = [at for stop in request.sampling.stop if stop and (at := text.find(stop)) >= 0]
         text = text[: min(stops, default=len(text))]
         words = list(_WORD.finditer(text))
@@ -86,14 +87,19 @@ class TeacherClient:
             text = text[: words[-1].end()] if words else ""
         certain = 0.0 if request.sampling.logprobs else None  # the text is the only one the request could get
         n_prompt = sum(len(_WORD.findall(message.content)) for message in request.messages)
-        return Completion(text, finish, Usage(n_prompt, len(words), cost=0.0), model=self.name, mean_logprob=certain)
+        if calls and finish == "stop":
+            finish = "tool_calls"
+        return Completion(
+            text, finish, Usage(n_prompt, len(words), cost=0.0), model=self.name, mean_logprob=certain,
+            tool_calls=calls if finish == "tool_calls" else (),
+        )  # fmt: skip
 
-    def _text(self, request: Request) -> str:
+    def _reply(self, request: Request) -> tuple[str, tuple[ToolCall, ...]]:
         about = request.about
         if about is None:
             raise BadConfig("the teacher was sent a request that does not say which problem it is about", hint="ask it through a session")
         writer = self.writers.get(about.template)
-        if writer is None:
+        if writer is None and about.template not in _agent.TEMPLATES:
             raise BadConfig(
                 f"the teacher cannot answer the template {about.template!r}", hint=f"it knows: {', '.join(sorted(self.writers))}"
             )
@@ -105,7 +111,8 @@ class TeacherClient:
             raise BadConfig(f"the teacher cannot read the {solver.name} instance {shown!r}", hint=shorten(str(error), 200)) from error
         rng = random.Random(int(digest("teacher", str(request.seed), about.problem.id, about.template), 16))
         solution = solver.solve(instance) if isinstance(solver, Searchable) else None
-        return writer(Task(solver, instance, solution, about, rng))
+        task = Task(solver, instance, solution, about, rng)
+        return (writer(task), ()) if writer is not None else _agent.reply(task, request)
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to release."""

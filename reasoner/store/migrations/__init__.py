@@ -22,6 +22,7 @@ from reasoner.store.migrations import (
     m050_totals,
     m060_application_id,
     m070_judged,
+    m080_actions,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ STEPS = {
         m050_totals,
         m060_application_id,
         m070_judged,
+        m080_actions,
     )
 }
 """All migrations by name, in order."""

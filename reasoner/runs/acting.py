@@ -1,0 +1,86 @@
+"""Who acts for a trajectory: the run's tools, those its strategy works with, and the actions of its problem where that is an environment.
+
+actor = actor_of(workshop, plan, task, journal)        None where there is nothing to act with
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reasoner import registry
+from reasoner.calling.actor import Actor
+from reasoner.environment import Environment
+from reasoner.errors import BadConfig
+from reasoner.runs.environment_tools import environment_tools
+from reasoner.runs.problems import instance_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from reasoner.calling.actor import ActionAsked
+    from reasoner.calling.caller import UnknownPolicy
+    from reasoner.runs.assemble import Task, Workshop
+    from reasoner.runs.plan import Plan
+    from reasoner.runs.strategy_spec import StrategySpec
+    from reasoner.store.actions import ActionJournal
+    from reasoner.store.earlier import ActionsBefore
+    from reasoner.tools import Tool
+    from reasoner.types import Problem
+
+
+def needed_tools(strategies: Iterable[StrategySpec]) -> list[str]:
+    """Return the names of the tools that strategies, and those inside them, work with by themselves."""
+    names: dict[str, None] = {}
+    for spec in strategies:
+        inner: StrategySpec | None = spec
+        while inner is not None:
+            names |= dict.fromkeys(inner.make().needs_tools)
+            inner = inner.inner
+    return list(names)
+
+
+def tools_for(problem: Problem, tools: Iterable[Tool]) -> list[Tool]:
+    """Return the tools of one trajectory: those of the run, and the actions of its problem.
+
+    Raises:
+        BadConfig: a tool of the run is called as an action of the problem.
+    """
+    made = list(tools)
+    solver: Any = registry.solver(problem.solver)
+    instance = instance_of(solver, problem)
+    if isinstance(solver, Environment):
+        actions: list[Tool] = environment_tools(solver, instance)
+        named = {tool.name for tool in made}
+        twice = next((action.name for action in actions if action.name in named), None)
+        if twice is not None:
+            raise BadConfig(f"{problem.solver} has an action {twice!r}, and so is a tool called", hint="leave that tool out")
+        made += actions
+    return made
+
+
+def actor_of(
+    at: Workshop,
+    plan: Plan,
+    task: Task,
+    journal: ActionJournal,
+    *,
+    on_unknown: UnknownPolicy | None = None,
+    decide: Callable[[ActionAsked], bool | None] | None = None,
+    before: ActionsBefore | None = None,
+) -> Actor | None:
+    """Return who acts for a trajectory; None where its strategy has no use for tools.
+
+    Raises:
+        BadConfig: a tool of the run is called as an action of the problem.
+    """
+    if not needed_tools([task.spec]) and not at.tools:
+        return None
+    return Actor(
+        journal,
+        tools_for(task.row.problem, at.tools),
+        seed=plan.seed_of(task.row.problem, task.spec, task.row.sample),
+        limits=plan.tools.limits,
+        on_unknown=on_unknown,
+        decide=decide,
+        earlier=None if before is None else before.result,
+    )

@@ -1,0 +1,102 @@
+"""CodeAct: the model acts by writing Python, in which the tools are functions; one block a turn, until it submits an answer.
+
+    reply    rows = search("price of salt")                one call a step
+             print(rows)
+    act      [goods.txt:4-9] salt costs 2.5                the block's output, and an action of its own for every function it called
+    reply    submit("2.5")
+
+Blocks are run in Monty, where variables stay; nothing but the tools leads out of it. A reply without a block is the answer. When the steps are
+used up, one last call asks for it. It needs no model that knows tools. A transcript that outgrows the context is shortened, see
+`reasoner.strategies._transcript`.
+
+Source: Wang et al., "Executable Code Actions Elicit Better LLM Agents", arXiv 2402.01030.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from reasoner.sandbox.monty import CANNOT
+from reasoner.session.actions import ROLE
+from reasoner.strategies import Strategy
+from reasoner.strategies._transcript import Step, shorter, whole
+from reasoner.strategies.react import answer_of
+from reasoner.types import Message
+
+if TYPE_CHECKING:
+    from reasoner.session import Session
+    from reasoner.tools import Tool
+    from reasoner.types import Answer
+
+PYTHON = "python"
+MAX_REPLY_CHARS = 100_000
+_FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class CodeAct(Strategy):
+    """Let the model write Python that calls the tools, until it submits an answer."""
+
+    name = "code_act"
+    summary = "acts by writing Python (in Monty), in which the tools are functions, until it submits an answer"
+    needs_tools: ClassVar[tuple[str, ...]] = (PYTHON, "submit")
+
+    class Params(Strategy.Params):
+        """Parameters of `code_act`."""
+
+        max_steps: int = Field(default=10, ge=1, le=200, description="turns of the model at most, the last answer not counted")
+
+    params: Params
+
+    async def run(self, session: Session) -> Answer:
+        """Take steps until there is an answer."""
+        described = [_described(tool) for tool in session.tools if tool.name != PYTHON and tool.name.isidentifier()]
+        variables: dict[str, Any] = {"described": described, "cannot": CANNOT}
+        task = session.render("code_act/act", **variables)
+        tools = {f"{ROLE}{tool.name}": tool for tool in session.tools}
+        steps: list[Step] = []
+        at = session.root
+        for _ in range(self.params.max_steps):
+            reply = await session.ask("code_act/act", parent=at, history=whole(task, steps), shorter=shorter(task, steps), **variables)
+            code = read_block(session.read(reply))
+            if code is None:
+                session.mark(reply, status="final")
+                return session.offer(session.read(reply), reply)
+            ran = await session.act(PYTHON, {"code": code}, parent=reply, lend=True)
+            made = [thought for thought in session.trajectory.children(reply) if session.succeeded(thought) and thought.role in tools]
+            submitted = [answer for thought in made if (answer := tools[thought.role].answer(thought.text)) is not None]
+            session.mark(ran, status="kept")
+            if submitted:
+                session.mark(reply, status="final")
+                return session.offer(answer_of(session, submitted[-1]), reply)
+            session.mark(reply, status="kept")
+            steps.append(Step(session.message(reply), (Message("user", f"Output:\n{ran.text}"),)))
+            at = ran
+        asked = Message("user", session.render("code_act/final"))
+        forms = [[*form, asked] for form in (whole(task, steps), *shorter(task, steps))]
+        reply = await session.ask("code_act/act", parent=at, history=forms[0], shorter=forms[1:], **variables)
+        session.mark(reply, status="final")
+        return session.offer(session.read(reply), reply)
+
+
+def read_block(reply: str) -> str | None:
+    """Return the first block of Python in a reply, None where there is none. A block that is not closed ends with the reply."""
+    for found in _FENCE.finditer(reply[:MAX_REPLY_CHARS]):
+        if found[1].lower() in {"", "python", "py", "python3"} and found[2].strip():
+            return found[2]
+    return None
+
+
+def _described(tool: Tool) -> dict[str, str]:
+    """Return a tool as a function's head."""
+    properties = tool.parameters.get("properties", {})
+    required = set(tool.parameters.get("required", ()))
+    arguments = [f"{name}: {_type(told)}" + ("" if name in required else " = ...") for name, told in properties.items()]
+    return {"signature": f"{tool.name}({', '.join(arguments)})", "description": " ".join(tool.description.split())}
+
+
+def _type(told: Any) -> str:
+    names = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list", "object": "dict", "null": "None"}
+    return names.get(str(told.get("type", "")) if isinstance(told, dict) else "", "object")

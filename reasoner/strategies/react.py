@@ -1,0 +1,208 @@
+"""ReAct: think, act, observe, until the model submits an answer or the steps are used up.
+
+    reply    "I need the sum." calculator(expression="17*3")      one call a step
+    act      51                                                   its tools at once, where it asks for several
+    reply    submit(answer="51")
+
+Tools are offered as the provider defines them where the client can pass them on; for other models they are described in the prompt, and each turn
+is one JSON object under a schema (`form=text`). A turn that cannot be used (a tool that is not there, arguments that are no JSON) is told to the
+model; the second in a row ends the work with what the model said. A turn without a call is the answer. When the steps are used up, one last
+call asks for the answer. A transcript that outgrows the context is shortened, see `reasoner.strategies._transcript`.
+
+Source: Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models", arXiv 2210.03629.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from reasoner.errors import ToolFailed
+from reasoner.session.gather import together
+from reasoner.strategies import Strategy
+from reasoner.strategies._transcript import Step, shorter, whole
+from reasoner.text import answer_line, shorten
+from reasoner.tools import read_arguments
+from reasoner.types import Message, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reasoner.session import Session
+    from reasoner.tools import Tool
+    from reasoner.trajectory import Thought
+    from reasoner.types import Answer
+
+Form = Literal["auto", "native", "text"]
+MAX_CALLS = 16
+"""Of the calls of one turn, so many are made; the others are told to be too many."""
+MAX_TURN_CHARS = 200_000
+MAX_STARTS = 200
+
+
+class React(Strategy):
+    """Let the model call tools until it submits an answer."""
+
+    name = "react"
+    summary = "think, act, observe: the model calls tools until it submits an answer"
+    needs_tools: ClassVar[tuple[str, ...]] = ("submit",)
+
+    class Params(Strategy.Params):
+        """Parameters of `react`."""
+
+        max_steps: int = Field(default=10, ge=1, le=200, description="turns of the model at most, the last answer not counted")
+        form: Form = Field(default="auto", description="how tools are offered: native, text (described in the prompt), or auto")
+
+    params: Params
+
+    async def run(self, session: Session) -> Answer:
+        """Take steps until there is an answer."""
+        agent = _Agent(session, native=self.params.form == "native" or (self.params.form == "auto" and session.calls_tools))
+        warned = False
+        for _ in range(self.params.max_steps):
+            reply = await agent.ask()
+            calls, problem = agent.calls_of(reply)
+            if (problem is None and not calls) or (problem is not None and warned):
+                session.mark(reply, status="final")
+                return session.offer(session.read(reply), reply)
+            session.mark(reply, status="kept")
+            warned = problem is not None
+            if problem is not None:
+                agent.tell(reply, problem, calls)
+                continue
+            if (submitted := await agent.act(reply, calls)) is not None:
+                session.mark(reply, status="final")
+                return session.offer(answer_of(session, submitted), reply)
+        return await agent.last_words()
+
+
+def answer_of(session: Session, text: str) -> str:
+    """Return a submitted answer as a verifier reads it: with the marker that statements ask for, where it has none."""
+    if not session.judged or "\n" in text.strip() or answer_line(text) is not None:
+        return text
+    return f"Answer: {text.strip()}"
+
+
+class _Agent:
+    """One conversation: what was said, what was done, and how both are written for the model."""
+
+    def __init__(self, session: Session, *, native: bool) -> None:
+        self._session = session
+        self._native = native
+        self._tools: dict[str, Tool] = {tool.name: tool for tool in session.tools}
+        self._steps: list[Step] = []
+        self._at = session.root
+        self._template = "react/native" if native else "react/text"
+        self._variables: dict[str, Any] = {} if native else {"described": [_described(tool) for tool in self._tools.values()]}
+        self._offered: dict[str, Any] = {"tools": [tool.spec for tool in self._tools.values()]} if native else {}
+        self._task = session.render(self._template, **self._variables)
+
+    async def ask(self) -> Thought:
+        """Ask for the next turn."""
+        how: dict[str, Any] = self._offered if self._native else {"schema": turn_schema(self._tools.values())}
+        return await self._session.ask(
+            self._template,
+            parent=self._at,
+            history=whole(self._task, self._steps),
+            shorter=shorter(self._task, self._steps),
+            **how,
+            **self._variables,
+        )
+
+    def calls_of(self, reply: Thought) -> tuple[list[ToolCall], str | None]:
+        """Return the calls a turn asks for, and what is wrong with it (None: nothing). No call and nothing wrong is an answer."""
+        if self._native:
+            calls = list(self._session.message(reply).tool_calls)
+        else:
+            call, problem = read_turn(self._session.read(reply))
+            if call is None:
+                return [], problem
+            calls = [call]
+        unknown = [call.name for call in calls if call.name not in self._tools]
+        if unknown:
+            return calls, f"Error: there is no tool {shorten(unknown[0], 80)!r}; there are {', '.join(self._tools)}"
+        if calls and all(_no_object(call.arguments) for call in calls):
+            return calls, "Error: the arguments are no JSON object; write them again"
+        return calls, None
+
+    def tell(self, reply: Thought, problem: str, calls: Sequence[ToolCall]) -> None:
+        """Tell the model what is wrong with its turn."""
+        self._session.note(problem, parent=reply, role="react/unusable")
+        self._go_on(reply, reply, calls, [problem] * len(calls) or [problem])
+
+    async def act(self, reply: Thought, calls: Sequence[ToolCall]) -> str | None:
+        """Make the calls of a turn, all at once; return the answer where one of them gives it."""
+        acting = [self._session.act(call.name, call.arguments, parent=reply, call_id=call.id) for call in calls[:MAX_CALLS]]
+        made = await together(acting)
+        for call, thought in zip(calls, made, strict=False):
+            ok = self._session.succeeded(thought)
+            self._session.mark(thought, status="kept" if ok else "pruned")
+            if ok and (answer := self._tools[call.name].answer(thought.text)) is not None:
+                return answer
+        texts = [thought.text for thought in made] + [f"Error: at most {MAX_CALLS} calls in one turn"] * len(calls[MAX_CALLS:])
+        self._go_on(reply, made[-1], calls, texts)
+        return None
+
+    async def last_words(self) -> Answer:
+        """Ask for the answer when there are no steps left."""
+        session = self._session
+        none: dict[str, Any] = {**self._offered, "tool_choice": "none"} if self._native else {}
+        asked = Message("user", session.render("react/final"))
+        forms = [[*form, asked] for form in (whole(self._task, self._steps), *shorter(self._task, self._steps))]
+        reply = await session.ask(self._template, parent=self._at, history=forms[0], shorter=forms[1:], **none, **self._variables)
+        session.mark(reply, status="final")
+        return session.offer(session.read(reply), reply)
+
+    def _go_on(self, reply: Thought, at: Thought, calls: Sequence[ToolCall], texts: Sequence[str]) -> None:
+        self._at = at
+        if self._native and calls:
+            told = tuple(Message("tool", text, tool_call_id=call.id) for call, text in zip(calls, texts, strict=True))
+        else:
+            told = (Message("user", "\n".join(f"Observation: {text}" for text in texts)),)
+        self._steps.append(Step(self._session.message(reply), told))
+
+
+def _described(tool: Tool) -> dict[str, str]:
+    """Return a tool as the prompt describes it."""
+    return {"name": tool.name, "description": " ".join(tool.description.split()), "parameters": tool.spec.parameters}
+
+
+def turn_schema(tools: Iterable[Tool]) -> dict[str, Any]:
+    """Return the schema of one turn in the text form: one alternative for every tool, the thought first."""
+    turns = []
+    for tool in tools:
+        properties = {"thought": {"type": "string"}, "tool": {"const": tool.name}, "arguments": _inlined(tool.parameters)}
+        turns.append({"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False})
+    return turns[0] if len(turns) == 1 else {"anyOf": turns}
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that can stand inside another: one that refers to its own definitions is left open."""
+    return {"type": "object"} if "$defs" in schema or "$ref" in schema else schema
+
+
+def read_turn(text: str) -> tuple[ToolCall | None, str | None]:
+    """Read one turn of the text form: the first JSON object in it that names a tool. Text without an object is an answer: (None, None)."""
+    decoder = json.JSONDecoder()
+    starts = [at for at, char in enumerate(text[:MAX_TURN_CHARS]) if char == "{"][:MAX_STARTS]
+    for at in starts:
+        try:
+            value, _ = decoder.raw_decode(text[:MAX_TURN_CHARS], at)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and isinstance(value.get("tool"), str):
+            arguments = value.get("arguments", {})
+            return ToolCall("", value["tool"], arguments if isinstance(arguments, str) else json.dumps(arguments)), None
+    if starts:
+        return None, 'Error: no turn could be read; write one JSON object: {"thought": "...", "tool": "...", "arguments": {...}}'
+    return None, None
+
+
+def _no_object(arguments: str) -> bool:
+    try:
+        read_arguments(arguments)
+    except ToolFailed:
+        return True
+    return False
