@@ -158,6 +158,11 @@ class Trajectory:
         call: str | None = self.graph.nodes[thought.id]["call"]
         return call
 
+    def finish_of(self, thought_id: str | None) -> str:
+        """Return how the reply ended that a thought stands in (`stop`, `length`); empty where it stands in none."""
+        call = None if thought_id is None else self.graph.nodes[thought_id]["call"]
+        return next((t.finish_reason for t in self.thoughts() if t.finish_reason and self.call_of(t) == call), "") if call else ""
+
     def thoughts(self) -> Iterator[Thought]:
         """Yield all thoughts in the order they were added."""
         for node in self.graph.nodes:

@@ -160,6 +160,8 @@ class Layout:
     name: str
     columns: tuple[str, ...]
     read: Callable[[Row], Fields]
+    mark: str = ""
+    """What the answers of such a set hold, where its columns alone do not tell it from others."""
 
     def fits(self, columns: Iterable[str]) -> bool:
         """Tell whether a file has the columns."""
@@ -342,6 +344,9 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("HellaSwag", ("ctx|ctx_a", "endings", "label"), _choices),
     Layout("MMLU, a column for each choice", ("question", "a", "b", "answer|correct|target"), _mmlu_columns),
     Layout("MMLU without a head", ("1", "2", "3", "4", "5"), _headless),
+    Layout("GSM8K", ("question", "answer"), _own, mark="####"),
+    Layout("HotpotQA", ("question", "answer", "context", "supporting_facts"), _own),
+    Layout("TriviaQA", ("question", "answer", "question_source|entity_pages|search_results"), _own),
     Layout("questions with answers", ("question", "answer"), _own),
     Layout("OlympiadBench", ("question|problem", "final_answer"), _olympiad),
     Layout("BIG-Bench Hard", ("input", "target"), _bbh),
@@ -358,4 +363,9 @@ def layout_of(rows: Sequence[Mapping[str, Any]]) -> Layout | None:
         for name in row:
             counts[name] = counts.get(name, 0) + 1
     common = [name for name, n in counts.items() if 2 * n >= len(rows)]
-    return next((layout for layout in LAYOUTS if layout.fits(common)), None)
+    return next((layout for layout in LAYOUTS if layout.fits(common) and _marked(rows, layout.mark)), None)
+
+
+def _marked(rows: Sequence[Mapping[str, Any]], mark: str) -> bool:
+    """Tell whether most answers hold the mark of a layout."""
+    return not mark or 2 * sum(mark in str(Row(row).get("answer")) for row in rows) >= len(rows)

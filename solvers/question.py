@@ -28,6 +28,7 @@ from reasoner.grading.trust import trusted
 from reasoner.solver import Solver
 from solvers import _record
 from solvers._question import LETTERS, Kind, Question
+from solvers._question_recipes import RECIPES
 from solvers._question_rows import Reading, read_questions
 from solvers._question_source import Source
 
@@ -86,6 +87,22 @@ class QuestionSolver(Solver[Question]):
                 Math.ready()
             self._reading = made
         return self._reading
+
+    @classmethod
+    def recipes(cls) -> list[dict[str, Any]]:
+        """Return how published sets are read and judged, a row each, for listings."""
+        return [
+            {
+                "name": each.name, "set": each.summary, "file": each.form, "grader": "a judge" if each.judged else each.grader or "as suits",
+                "reader": each.reader or "as the grader's", "shots": each.shots, "by": each.by,
+            }
+            for each in RECIPES.values()
+        ]  # fmt: skip
+
+    @property
+    def report_by(self) -> str:
+        """The columns a recipe is reported by, with commas between them."""
+        return self._options.recipe.by if self._options.recipe is not None else ""
 
     def remarks(self) -> Sequence[str]:
         """Say which rows of the file are left out."""

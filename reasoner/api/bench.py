@@ -14,7 +14,7 @@ from reasoner.comparison import Row, tabulate
 from reasoner.comparison.reversal import by_strategy
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import draw, known_solver
-from reasoner.runs.strategy_spec import as_specs
+from reasoner.runs.strategy_spec import as_specs, with_shots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,21 +85,22 @@ async def abench(
     *,
     strategy: AnyStrategy | Sequence[AnyStrategy] = "cot,ats",
     model: str | Client | Sequence[str | Client] = "local",
-    n: int = 20,
+    n: int | None = 20,
     level: int | None = None,
+    shots: int = 0,
     **settings: Unpack[RunSettings],
 ) -> Bench:
     """Run n drawn problems of each solver under each strategy and model, and return the table.
 
     The same arguments go on with an earlier run that was interrupted. `level` is the solver's difficulty level, its default when
-    None.
+    None; `n` None asks all problems of a file; `shots` worked examples are shown by every strategy that takes some and names none.
 
     Raises:
         ReasonerError: see `reasoner.errors`; the run is left resumable.
     """
     made = settings_of(settings)
     problems = [problem for name in families(solvers) for problem in draw(name, n=n, seed=made.seed, level=level)]
-    report = await arun(problems, strategy, model, **settings)
+    report = await arun(problems, [with_shots(spec, shots) for spec in as_specs(strategy)], model, **settings)
     return Bench(report, tuple(tabulate(report.results)))
 
 
@@ -108,9 +109,10 @@ def bench(
     *,
     strategy: AnyStrategy | Sequence[AnyStrategy] = "cot,ats",
     model: str | Client | Sequence[str | Client] = "local",
-    n: int = 20,
+    n: int | None = 20,
     level: int | None = None,
+    shots: int = 0,
     **settings: Unpack[RunSettings],
 ) -> Bench:
     """Run a bench; the synchronous face of `abench`, also inside a running event loop (a notebook)."""
-    return blocking(lambda: abench(solvers, strategy=strategy, model=model, n=n, level=level, **settings))
+    return blocking(lambda: abench(solvers, strategy=strategy, model=model, n=n, level=level, shots=shots, **settings))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reasoner.cli import bench, browse, compare, corpus, doctor, export, flags, listing, rerun, serve, solve, translate, tune, view
+from reasoner.cli import bench, browse, check, compare, corpus, doctor, export, flags, listing, rerun, score, serve, solve, translate, tune, view
 from reasoner.version import __version__
 
 EPILOG = "Exit codes: 0 solved or done, 1 answered wrong or not at all, 2 usage, 3 provider, 4 database, 5 output, 130 interrupted."
@@ -34,7 +34,7 @@ def root(
     """Run reasoning strategies over language models; keep every thought, verify every answer."""
 
 
-for module in (solve, bench, compare, translate, corpus, rerun, browse, serve, view, export, tune, doctor, listing):
+for module in (solve, bench, compare, check, score, translate, corpus, rerun, browse, serve, view, export, tune, doctor, listing):
     module.register(app)
 
 flags.remember(lambda: typer.main.get_command(app))

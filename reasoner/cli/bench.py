@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reasoner.cli import options as o
+from reasoner.cli import question_options as q
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.output import err, guarded, out, percent, print_json, safe, say
 from reasoner.comparison import wilson
+from reasoner.comparison.groups import grouped_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reasoner.comparison import Row
+    from reasoner.comparison.groups import Group
     from reasoner.runs.events import Event
     from reasoner.runs.results import Result
 
@@ -36,6 +39,7 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 @o.expanded
+@q.expanded
 def bench(
     solvers: Annotated[
         list[str],
@@ -49,10 +53,11 @@ def bench(
     model: Annotated[
         list[str], typer.Option("--model", "-m", help="local, a .gguf, openai:NAME or teacher; may be given more than once.")
     ] = ["local"],
-    n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Problems of each family.")] = 20,
+    n: Annotated[str, typer.Option("-n", help="Problems of each family; all: every row of a file.")] = "20",
     level: Annotated[int | None, typer.Option("--level", help="Difficulty level (default: the family's own).", show_default=False)] = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Times each problem is tried, each with its own seed.")] = 1,
     *,
+    questions: q.Questions,
     common: o.Common,
     json: o.Json = False,
 ) -> None:
@@ -60,20 +65,28 @@ def bench(
     from reasoner.api.bench import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     watch = Watch()
+    names = questions.names(solvers)
     try:
         with watch:
             made = run(
-                solvers, strategy=strategy, model=model, n=n, level=level, **common.settings(samples=samples, progress=watch)
+                names, strategy=strategy, model=model, n=q.count(n), level=level, shots=questions.shots,
+                **common.settings(samples=samples, progress=watch),
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         say(
             f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command goes on from there"
         )
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
+    groups = grouped_rows(made.report.results, questions.columns(names))
     if json:
-        print_json(made.as_dict())
+        print_json(made.as_dict() | ({"groups": [each.as_dict() for each in groups]} if groups else {}))
     else:
         out.print(table(made.rows))
+        for each in group_tables(groups):
+            out.print()
+            out.print(each)
+        if n_cut := sum(row.at_limit for row in made.rows):
+            out.print(safe(f"{n_cut} answers ended at the token limit (--max-tokens)"))
         for line in reversed_lines(made.report.results):
             out.print(safe(line))
         out.print(safe(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'", style="dim"))
@@ -163,7 +176,9 @@ def table(rows: Iterable[Row]) -> Any:
 
     rows = list(rows)
     models = sorted({row.model for row in rows})
-    shown = {"model": len(models) > 1, "failed": any(row.failed for row in rows)}
+    shown = {"model": len(models) > 1, "failed": any(row.failed for row in rows), "judged by": any(row.judge for row in rows)}
+    shown |= {"at limit": any(row.at_limit for row in rows), "not judged": any(row.unjudged for row in rows)}
+    shown |= dict.fromkeys(("EM", "F1"), any("f1" in row.metrics for row in rows))
     for name in ("calls", "prompt", "reply"):
         shown[name] = out.width >= NARROW
     shown["tokens"] = not shown["prompt"]
@@ -178,17 +193,51 @@ def table(rows: Iterable[Row]) -> Any:
     return made
 
 
+def group_tables(groups: Iterable[Group]) -> list[Any]:
+    """Return a table for each column: a line for each value and contender, and the macro averages."""
+    from rich.table import Table  # noqa: PLC0415
+
+    from reasoner.comparison.groups import macro  # noqa: PLC0415 - keeps --help quick
+
+    groups = list(groups)
+    made = []
+    for column in dict.fromkeys(group.column for group in groups):
+        chosen = [group for group in groups if group.column == column]
+        table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
+        table.title = safe(f"Accuracy by {column}")
+        for name in (column, "solver", "strategy", "model"):
+            table.add_column(safe(name), overflow="fold")
+        for name in ("correct", "accuracy", "95 % CI"):
+            table.add_column(name, justify="right")
+        for group in chosen:
+            row = group.row
+            low, high = wilson(row.correct, row.n_judged)
+            who = safe(row.solver + (f" (judged by {row.judge})" if row.judge else "")), safe(row.strategy), safe(row.model, n_chars=24)
+            shares = f"{row.correct}/{row.n_judged}", percent(row.accuracy), f"{100 * low:.1f}–{100 * high:.1f}"
+            table.add_row(safe(group.value, n_chars=40), *who, *shares)
+        for (_, solver, strategy, model, judge), share in macro(chosen).items():
+            judged = f" (judged by {judge})" if judge else ""
+            table.add_row("macro average", safe(solver + judged), safe(strategy), safe(model, n_chars=24), "", percent(share), "")
+        made.append(table)
+    return made
+
+
 def _cells(row: Row) -> dict[str, Any]:
-    low, high = wilson(row.correct, row.n)
+    low, high = wilson(row.correct, row.n_judged)
     return {
         "solver": row.solver,
         "strategy": safe(row.strategy),
         "model": safe(row.model, n_chars=24),
         "lvl": "-" if row.level is None else str(row.level),
-        "correct": f"{row.correct}/{row.n}",
+        "judged by": safe(row.judge, n_chars=24),
+        "correct": f"{row.correct}/{row.n_judged}",
         "accuracy": percent(row.accuracy),
         "95 % CI": f"{100 * low:.1f}–{100 * high:.1f}",
+        "EM": percent(row.metrics["em"]) if "em" in row.metrics else "-",
+        "F1": percent(row.metrics["f1"]) if "f1" in row.metrics else "-",
         "unparsed": str(row.unparsed),
+        "at limit": str(row.at_limit),
+        "not judged": str(row.unjudged),
         "failed": str(row.failed),
         "calls": str(row.calls),
         "prompt": str(row.prompt_tokens),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reasoner.cli import options as o
+from reasoner.cli import question_options as q
 from reasoner.cli.bench import NARROW, Watch
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.output import guarded, out, print_json, safe, say
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 @o.expanded
+@q.expanded
 def compare(
     solvers: Annotated[list[str] | None, typer.Argument(help="Problem families, see 'reasoner list'.", show_default=False)] = None,
     strategy: Annotated[list[str], typer.Option("--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.")] = [
@@ -42,7 +44,7 @@ def compare(
     model: Annotated[
         list[str], typer.Option("--model", "-m", help="local, a .gguf, openai:NAME or teacher; may be given more than once.")
     ] = ["local"],
-    n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Problems of each family and level.")] = 20,
+    n: Annotated[str, typer.Option("-n", help="Problems of each family and level; all: every row of a file.")] = "20",
     level: Annotated[
         list[int] | None,
         typer.Option("--level", help="Difficulty level; may be given more than once (default: the family's own).", show_default=False),
@@ -61,6 +63,7 @@ def compare(
         typer.Option("--plot", help="Draw accuracy against tokens to this .png or .svg (extra 'plot').", show_default=False),
     ] = None,
     *,
+    questions: q.Questions,
     common: o.Common,
     json: o.Json = False,
 ) -> None:
@@ -75,15 +78,16 @@ def compare(
             raise BadConfig(
                 f"--from-run {from_run} compares what was run; {' '.join(solvers)} would be run", hint="give only one of the two"
             )
-        made = compare_run(from_run, db=common.db, baseline=baseline)
+        made = compare_run(from_run, db=common.db, baseline=baseline, by=questions.columns([]))
     else:
         if not solvers:
             raise BadConfig("no problem family is named", hint="name one, see 'reasoner list', or use --from-run")
+        names = questions.names(solvers)
         try:
             with watch:
                 made = run(
-                    solvers, strategy=strategy, model=model, n=n, level=level or None, baseline=baseline,
-                    **common.settings(samples=samples, progress=watch),
+                    names, strategy=strategy, model=model, n=q.count(n), level=level or None, baseline=baseline, shots=questions.shots,
+                    by=questions.columns(names), **common.settings(samples=samples, progress=watch),
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             say(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from reasoner import registry
 from reasoner.cli import options as o
 from reasoner.cli.output import err, guarded, out, print_json, safe
+from reasoner.errors import BadConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -20,8 +21,15 @@ _LOADED: tuple[registry.Kind, ...] = ("solver", "strategy", "format")
 
 
 @guarded
-def listing(json: o.Json = False) -> None:
-    """List problem families, strategies with their parameters, clients and dataset formats."""
+def listing(
+    what: Annotated[str, typer.Argument(help="benchmarks: recipes for published question sets.", show_default=False)] = "",
+    *,
+    json: o.Json = False,
+) -> None:
+    """List problem families, strategies with their parameters, clients and dataset formats; or recipes for benchmarks."""
+    if what:
+        _benchmarks(what, json=json)
+        return
     from rich.table import Table  # noqa: PLC0415
 
     found = {kind: registry.load_all(kind) for kind in _LOADED}
@@ -49,6 +57,26 @@ def listing(json: o.Json = False) -> None:
     )
     for fault in broken:
         err.print(safe(f"left out: {fault}"), style="yellow")
+
+
+def _benchmarks(what: str, *, json: bool) -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    if what != "benchmarks":
+        raise BadConfig(f"there is no list of {what[:40]!r}", hint="write reasoner list, or reasoner list benchmarks")
+    recipes = [dict(recipe) for recipe in registry.find("solver", "question").recipes()]
+    if json:
+        print_json({"benchmarks": recipes})
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False, title="benchmarks", title_justify="left", title_style="bold cyan")
+    for name in recipes[0]:
+        table.add_column(name, overflow="fold")
+    for recipe in recipes:
+        table.add_row(*(safe(_cell(value)) for value in recipe.values()))
+    out.print(table)
+    out.print(
+        safe("The files stay yours: reasoner bench question:FILE --recipe NAME. A judged set needs --grader judge:MODEL."), soft_wrap=True
+    )
 
 
 def _cell(value: Any) -> str:

@@ -8,11 +8,13 @@ Knows trials; runs nothing and draws nothing. The same trials give the same comp
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.comparison.ats_claim import AtsClaim, ats_claims
 from reasoner.comparison.equal_tokens import at_equal_tokens
+from reasoner.comparison.groups import MAX_GROUPS, value_in
 from reasoner.comparison.paired_tests import PairedTest, paired_tests
 from reasoner.comparison.standings import Scope, Standing, by_contender, standings
 from reasoner.errors import BadConfig
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reasoner.comparison.trials import Trial, Trials
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStanding:
+    """A standing on the problems whose column has this value."""
+
+    column: str
+    value: str
+    standing: Standing
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"column": self.column, "value": self.value, **self.standing.as_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,8 @@ class Comparison:
     """The same, level by level, for problems that have a level."""
     tests: tuple[PairedTest, ...]
     claims: tuple[AtsClaim, ...]
+    groups: tuple[GroupStanding, ...]
+    """The same by the columns that were asked for."""
     left_out: int
     open: int
 
@@ -67,6 +84,7 @@ class Comparison:
             "levels": [row.as_dict() for row in self.levels],
             "tests": [test.as_dict() for test in self.tests],
             "claims": [claim.as_dict() for claim in self.claims],
+            "groups": [group.as_dict() for group in self.groups],
         }
 
 
@@ -89,8 +107,8 @@ def choose_baseline(strategies: Mapping[str, bool], wanted: str | None) -> str |
     return wanted
 
 
-def compare_trials(trials: Trials, *, baseline: str | None = None) -> Comparison:
-    """Compute a comparison.
+def compare_trials(trials: Trials, *, baseline: str | None = None, by: Sequence[str] = ()) -> Comparison:
+    """Compute a comparison, also for each value of the columns `by` that problems were kept with.
 
     Raises:
         BadConfig: the baseline is none of the strategies, or an upper bound.
@@ -102,15 +120,34 @@ def compare_trials(trials: Trials, *, baseline: str | None = None) -> Comparison
     claimed: list[AtsClaim] = []
     scopes: tuple[Scope, ...] = ("solver", "pooled")
     for scope in scopes:
-        scoped = standings(made, scope=scope)
-        claimed += ats_claims(made, scoped, scope=scope)
-        rows += _with_equal_tokens(scoped, made, chosen, scope)
-        tests += paired_tests(made, baseline=chosen, scope=scope) if chosen is not None else []
+        taken = made if scope == "solver" else _poolable(made)
+        scoped = standings(taken, scope=scope)
+        claimed += ats_claims(taken, scoped, scope=scope)
+        rows += _with_equal_tokens(scoped, taken, chosen, scope)
+        tests += paired_tests(taken, baseline=chosen, scope=scope) if chosen is not None else []
     levels = standings([trial for trial in made if trial.level is not None], scope="level")
     return Comparison(
         run=trials.run, command=trials.command, baseline=chosen, samples=trials.samples, rows=tuple(rows), levels=tuple(levels),
-        tests=tuple(tests), claims=tuple(claimed), left_out=trials.left_out, open=trials.open,
+        tests=tuple(tests), claims=tuple(claimed), groups=tuple(_groups(made, by)), left_out=trials.left_out, open=trials.open,
     )  # fmt: skip
+
+
+def _poolable(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Return the trials that one number may hold: exact verdicts; where there are none, those of one judge."""
+    exact = [trial for trial in trials if not trial.judge]
+    return exact or (trials if len({trial.judge for trial in trials}) == 1 else [])
+
+
+def _groups(trials: Sequence[Trial], by: Sequence[str]) -> list[GroupStanding]:
+    """Return the standings for each value of each column; problems without the column are one group `-`."""
+    made: list[GroupStanding] = []
+    for column in by:
+        values: dict[str, list[Trial]] = defaultdict(list)
+        for trial in trials:
+            values[value_in(trial.meta, column) or "-"].append(trial)
+        for value in sorted(values)[:MAX_GROUPS]:
+            made += [GroupStanding(column, value, standing) for standing in standings(values[value], scope="solver")]
+    return made
 
 
 def _with_equal_tokens(rows: Sequence[Standing], trials: Sequence[Trial], baseline: str | None, scope: Scope) -> list[Standing]:

@@ -8,15 +8,16 @@ Knows trials. A strategy that was shown the verifier's judgement (`upper_bound`)
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.budget import Spent
+from reasoner.comparison.rows import means
 from reasoner.comparison.statistics import pass_at_k, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reasoner.comparison.equal_tokens import EqualTokens
     from reasoner.comparison.trials import Trial
@@ -46,14 +47,23 @@ class Standing:
     exhausted: int
     spent: Spent
     unknown_calls: int
+    at_limit: int = 0
+    """Answers that ended at the token limit."""
+    unjudged: int = 0
+    """Answers that nobody could judge; they are in no accuracy."""
+    judges: tuple[str, ...] = ()
+    """The judges whose verdicts these are; empty for exact ones alone."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Means of the verdicts' measures over the answers that have them."""
     rank: int | None = None
     """1 is the most accurate of the same model and scope, equals share a rank; None for an upper bound."""
     equal_tokens: EqualTokens | None = None
 
     @property
     def accuracy(self) -> float:
-        """The chance that a single answer is correct: correct over all answers, never any-of-k."""
-        return self.correct / self.n_answers if self.n_answers else 0.0
+        """The chance that a single answer is correct: correct over all answers that could be judged, never any-of-k."""
+        n = self.n_answers - self.unjudged
+        return self.correct / n if n else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -83,6 +93,7 @@ class Standing:
             "solver": self.solver, "level": self.level, "strategy": self.strategy, "model": self.model, "upper_bound": self.upper_bound,
             "rank": self.rank, "problems": self.n_problems, "answers": self.n_answers, "correct": self.correct, "accuracy": self.accuracy,
             "ci95": list(self.interval), "pass_at": {str(k): value for k, value in self.pass_at}, "unparsed": self.unparsed,
+            "at_token_limit": self.at_limit, "unjudged": self.unjudged, "judged_by": list(self.judges), "metrics": dict(self.metrics),
             "failed": self.failed, "exhausted": self.exhausted, "calls": spent.calls, "prompt_tokens": spent.prompt_tokens,
             "completion_tokens": spent.completion_tokens, "cached_tokens": spent.cached_tokens, "cost": spent.cost,
             "seconds": round(spent.seconds, 3), "unknown_calls": self.unknown_calls, "mean_tokens": self.mean_tokens,
@@ -142,6 +153,10 @@ def _standing(model: str, solver: str | None, level: int | None, strategy: str, 
         exhausted=sum(trial.exhausted for trial in group),
         spent=spent,
         unknown_calls=unknown,
+        at_limit=sum(trial.at_limit for trial in group),
+        unjudged=sum(trial.unjudged for trial in group),
+        judges=tuple(sorted({trial.judge for trial in group if trial.judge})),
+        metrics=means(trial.metrics for trial in group),
     )
 
 

@@ -51,7 +51,7 @@ def tables(comparison: Comparison) -> list[ComparisonTable]:
     made = [_accuracy(comparison, rows), _used(comparison, rows)]
     if len({row.level for row in comparison.levels}) > 1:
         made.append(_levels(comparison))
-    return made
+    return [*made, *_groups(comparison)]
 
 
 def percent(share: float | None) -> str:
@@ -99,12 +99,24 @@ def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> ComparisonTab
         ]
         if k > 1:
             cells.append((Column(f"pass@{k}"), percent(dict(row.pass_at).get(k))))
+        cells += _measures(comparison, row)
         cells.append((Column("unparsed"), str(row.unparsed)))
+        if any(each.at_limit for each in comparison.rows):
+            cells.append((Column("at token limit"), str(row.at_limit)))
+        if any(each.unjudged for each in comparison.rows):
+            cells.append((Column("not judged"), str(row.unjudged)))
         if comparison.failed:
             cells.append((Column("failed"), str(row.failed)))
         cells += _tested(comparison, row, tests.get((row.model, row.solver, row.strategy)))
         lines.append(cells)
     return _table_of("Accuracy of a single answer", lines)
+
+
+def _measures(comparison: Comparison, row: Standing) -> list[tuple[Column, str]]:
+    """Return exact match and token F1, where any row has F1: elsewhere exact match is the accuracy."""
+    if not any("f1" in each.metrics for each in comparison.rows):
+        return []
+    return [(Column(name.upper()), percent(row.metrics.get(name))) for name in ("em", "f1")]
 
 
 def _tested(comparison: Comparison, row: Standing, test: PairedTest | None) -> list[tuple[Column, str]]:
@@ -165,6 +177,40 @@ def _levels(comparison: Comparison) -> ComparisonTable:
             cells.append((Column(f"level {level}"), f"{percent(at.accuracy)} ({at.correct}/{at.n_answers})" if at else NONE))
         lines.append(cells)
     return _table_of("Accuracy by level", lines)
+
+
+def _groups(comparison: Comparison) -> list[ComparisonTable]:
+    """Return a table for each column that was asked for: a line for each value, a column for each contender, and the macro average."""
+    made = []
+    for name in dict.fromkeys(group.column for group in comparison.groups):
+        groups = [group for group in comparison.groups if group.column == name]
+        heads = {(g.standing.solver, g.standing.strategy, g.standing.model): _head(comparison, g.standing) for g in groups}
+        lines = []
+        for value in dict.fromkeys(group.value for group in groups):
+            found = {(g.standing.solver, g.standing.strategy, g.standing.model): g.standing for g in groups if g.value == value}
+            n = max(standing.n_problems for standing in found.values())
+            cells = [(Column(name, words=True), value), (Column("problems"), str(n))]
+            lines.append(cells + [(Column(head), _share(found.get(key))) for key, head in heads.items()])
+        means = []
+        for key, head in heads.items():
+            shares = [g.standing.accuracy for g in groups if (g.standing.solver, g.standing.strategy, g.standing.model) == key]
+            means.append((Column(head), percent(sum(shares) / len(shares) if shares else None)))
+        lines.append([(Column(name, words=True), "macro average"), (Column("problems"), NONE), *means])
+        made.append(_table_of(f"Accuracy by {name}", lines))
+    return made
+
+
+def _head(comparison: Comparison, row: Standing) -> str:
+    parts = [row.strategy]
+    if len(comparison.solvers) > 1 or row.judges:
+        parts.insert(0, row.solver or "")
+    if len(comparison.models) > 1:
+        parts.append(short_models(comparison.models)[row.model])
+    return ", ".join(parts)
+
+
+def _share(row: Standing | None) -> str:
+    return NONE if row is None else f"{percent(row.accuracy)} ({row.correct}/{row.n_answers - row.unjudged})"
 
 
 def _table_of(title: str, lines: Sequence[Sequence[tuple[Column, str]]]) -> ComparisonTable:

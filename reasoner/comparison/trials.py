@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from pydantic import ValidationError
 
 from reasoner import registry
 from reasoner.budget import Spent
+from reasoner.comparison.groups import meta_of
+from reasoner.comparison.rows import judge_named
 from reasoner.errors import ReasonerError
 from reasoner.grading.groups import grouped
 from reasoner.store.queries import lost_calls, problem_of, trajectories
@@ -53,6 +55,15 @@ class Trial:
     spent: Spent
     unknown_calls: int
     """Calls whose outcome was lost (a kill, a timeout): they may have been processed and billed, and are in no sum."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """The verdict's measures: `em`, `f1`, `chrf`."""
+    meta: Mapping[str, str] = field(default_factory=dict)
+    """The columns the problem was kept with."""
+    at_limit: bool = False
+    """Whether the reply that holds the answer ended at the token limit."""
+    judge: str = ""
+    """The judge whose verdict it is; empty for an exact one."""
+    unjudged: bool = False
     answer_key: str | None = None
     """The one spelling of its answer among those to its problem, what a vote goes by; None where no solver tells."""
 
@@ -134,8 +145,9 @@ def _trial(
     row: Mapping[str, Any], labels: Mapping[tuple[str, str], str], known: Mapping[str, Problem], unknown: int, key: str | None
 ) -> Trial:
     problem = known.get(row["problem_id"]) or problem_of(dict(row))
+    judge = row["judged_by"] or judge_named(problem.instance)
     return Trial(
-        solver=problem.solver,
+        solver=f"{problem.solver} (judged by {judge})" if judge else problem.solver,
         problem_id=row["problem_id"],
         level=problem.level,
         strategy=row["strategy"],
@@ -150,6 +162,11 @@ def _trial(
         spent=Spent(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"], row["seconds"], row["cost"]),
         unknown_calls=unknown,
         answer_key=key,
+        metrics=json.loads(row["metrics"] or "{}"),
+        meta=meta_of(problem),
+        at_limit=row["ended"] == "length",
+        judge=judge,
+        unjudged=row["score"] is not None and row["correct"] is None,
     )
 
 

@@ -166,6 +166,7 @@ async def closing_of(assembled: Assembled) -> Closing:
         verdict=verdict,
         error=str(error) if error else None,
         error_kind=type(error).__name__ if error else None,
+        at_limit=answer is not None and session.trajectory.finish_of(answer.thought_id) == "length",
     )
 
 

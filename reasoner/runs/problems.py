@@ -53,8 +53,8 @@ def instance_of(solver: Solver[Any], problem: Problem) -> Any:
     return solver.Instance.model_validate_json(problem.instance)
 
 
-def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> list[Problem]:
-    """Draw n different problems of a level, in a fixed order for the seed.
+def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None) -> list[Problem]:
+    """Draw n different problems of a level, in a fixed order for the seed; None draws all, where they are a fixed list.
 
     Every draw has a random stream of its own, made by hashing (seed, solver, level, index), so that neighbouring seeds share
     nothing.
@@ -69,6 +69,8 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
         raise BadConfig(f"{solver_name} has no level {chosen}", hint=f"levels: {', '.join(map(str, solver.levels))}")
     if (listed := solver.listed(chosen)) is not None:
         return _pick(solver, listed, n=n, seed=seed, level=chosen)
+    if n is None:
+        raise BadConfig(f"{solver_name} is no fixed list of problems: there is no end to all of them", hint="give a number: -n 20")
     found: dict[Any, Problem] = {}
     index = barren = 0
     while len(found) < n:
@@ -89,12 +91,13 @@ def draw(solver_name: str, *, n: int, seed: int, level: int | None = None) -> li
     return list(found.values())
 
 
-def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int, seed: int, level: int) -> list[Problem]:
+def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int | None, seed: int, level: int) -> list[Problem]:
     """Take n different problems of a fixed list, in an order drawn by the seed; fewer are the first of more.
 
     What an instance leaves open is drawn for the seed and the instance alone, so that n makes no difference to it.
     """
     different = list({solver.canonical(instance): instance for instance in listed}.values())
+    n = len(different) if n is None else n
     if len(different) < n:
         raise BadConfig(
             f"{solver.title} level {level} has {len(different)} different problems, {n} were asked for", hint=f"use -n {len(different)}"

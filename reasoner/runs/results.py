@@ -117,6 +117,11 @@ class Result:
         return self.closing.spent
 
     @property
+    def at_limit(self) -> bool:
+        """Whether the reply that holds the answer ended at the token limit."""
+        return self.closing.at_limit
+
+    @property
     def dag_hash(self) -> str:
         """One hash over the graph of thoughts."""
         return self.closing.dag_hash
@@ -254,6 +259,7 @@ def stored_result(store: Store, row: Mapping[str, Any]) -> Result:
         row["fork_of"], row["fork_at"],
     )  # fmt: skip
     closing = Closing(
-        row["status"], spent_of(row), row["dag_hash"], row["answer"], row["answer_thought"], verdict, row["error"], row["error_kind"]
+        row["status"], spent_of(row), row["dag_hash"], row["answer"], row["answer_thought"], verdict, row["error"], row["error_kind"],
+        at_limit=row["ended"] == "length",
     )
     return Result(identity, closing, db=store.path)

@@ -228,3 +228,18 @@ def spec_from(name: str, params: str) -> StrategySpec:
     values = json.loads(params)
     inner = values.pop("inner", None) if isinstance(values.get("inner"), dict) else None
     return strategy_spec(name, values, None if inner is None else spec_from(inner["name"], canonical_json(inner["params"])))
+
+
+def with_shots(spec: StrategySpec, n: int) -> StrategySpec:
+    """Return a strategy that shows n worked examples, where it or the one inside it takes any and none were asked for.
+
+    Raises:
+        BadConfig: it does not take that many.
+    """
+    if not n:
+        return spec
+    inner = None if spec.inner is None else with_shots(spec.inner, n)
+    values = {key: value for key, value in json.loads(spec.params).items() if key != "inner"}
+    if values.get("shots") == 0:
+        values["shots"] = n
+    return strategy_spec(spec.name, values, inner)

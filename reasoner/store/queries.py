@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _TRAJECTORY = """
 SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed, v.metrics, v.grader,
-       v.reader, v.judged_by
+       v.reader, v.judged_by,
+       (SELECT c.finish_reason FROM thoughts h JOIN calls c ON c.id = h.call_id WHERE h.id = t.answer_thought) AS ended
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 """
 _LISTED = """

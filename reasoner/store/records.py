@@ -52,6 +52,8 @@ class Closing:
     verdict: Verdict | None = None
     error: str | None = None
     error_kind: str | None = None
+    at_limit: bool = False
+    """Whether the reply that holds the answer ended at the token limit. Not a column: it is read from the reply's call."""
 
 
 def start_run(
