@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from reasoner.errors import BadConfig
 from reasoner.grading import check_reader, grader, suited
+from reasoner.grading.dress import undressed
 from reasoner.grading.graders.exact import normal
 from reasoner.types import digest
 from solvers._record import Record
@@ -96,8 +97,8 @@ class Question(Record):
 
     @property
     def golds(self) -> tuple[str, ...]:
-        """What an answer is compared with: the letter of the right choice, or all golds."""
-        return (self.letter,) if self.choices else (self.answer, *self.aliases)
+        """What an answer is compared with: the letter of the right choice, or all golds, undressed as answers are."""
+        return (self.letter,) if self.choices else tuple(undressed(gold) for gold in (self.answer, *self.aliases))
 
     @property
     def grading(self) -> str:

@@ -15,6 +15,8 @@ COMMANDS = (
     "solve",
     "bench",
     "compare",
+    "check",
+    "score",
     "translate",
     "corpus",
     "resume",

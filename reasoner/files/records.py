@@ -9,6 +9,7 @@ and takes no other row with it. Knows no column's meaning.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,8 +104,11 @@ def _json(text: str, root: str) -> tuple[list[Record], list[Fault], Kind]:
     if whole is not None:
         raise BadConfig(f"the root {root!r} names nothing in a list", hint="leave --root out")
     if text.lstrip().startswith("["):
-        return (*_array(text), "json")
+        return (*_array(text, text.index("[")), "json")
     if _object(first.text) is None and len(list(lines_of(text))) > 1 and _spread(text):
+        begin = _damaged_list(text, root)
+        if begin >= 0:
+            return (*_array(text, begin), "json")
         where, why = _why(text)
         return [], [Fault(*where, why)], "json"
     return (*_json_lines(text), "jsonl")
@@ -204,12 +208,19 @@ def _starts(text: str, n: int) -> list[int] | None:
     return found
 
 
-def _array(text: str) -> tuple[list[Record], list[Fault]]:
+def _damaged_list(text: str, root: str) -> int:
+    """Return where the list of rows begins in an object that cannot be read whole: at its root, else the first list of objects; -1 for none."""
+    key = rf'"{re.escape(root.rpartition(".")[2])}"\s{{0,20}}:\s{{0,20}}' if root else ""
+    found = re.search(key + r"\[\s{0,100}\{", text)
+    return -1 if found is None else text.index("[", found.start() + len(root))
+
+
+def _array(text: str, begin: int) -> tuple[list[Record], list[Fault]]:
     """Read a damaged JSON array element by element; after a fault it goes on at the next object that can be read."""
     decoder = json.JSONDecoder(parse_constant=_refuse)
     rows: list[Record] = []
     faults: list[Fault] = []
-    at, counted, line = text.index("[") + 1, 0, 1
+    at, counted, line = begin + 1, 0, 1
     while True:
         while at < len(text) and text[at] in " \t\r\n,":
             at += 1

@@ -240,7 +240,7 @@ def _with_unit(value: Fraction, money: str, rest: str) -> Quantity | None:
     rest = rest.strip()
     if rest.startswith("(") and rest.endswith(")") and rest.count("(") == 1:
         rest = rest[1:-1].strip()
-    words = rest.replace("/", " / ").split()
+    words = rest.replace("/", " / ").replace("per cent", "percent").split()
     if attached and words and not (words[0][0] in "%°$€£¥/" or _known(words[0]) or words[0].startswith("degree")):
         return None
     while words and words[0].lower() in _TIMES and (len(words[0]) > 1):

@@ -65,6 +65,7 @@ _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _UNIT_END = re.compile(r"(?:\\text\{[^{}]*\}(?:\^\{?[23]\}?)?|\^\s?\{?\s?\\circ\s?\}?|\\%|%)\s*$")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[A-Za-z]{1,20}\*?\}")
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_ORDER = re.compile(r"[<>]|\\[lg]e(?![A-Za-z])")
 _FUNCTIONS = frozenset(
     [
         "sin",
@@ -163,6 +164,8 @@ def compatible(gold: str, given: str) -> bool:
         return False
     if "\\pm" in gold or "\\pm" in given:
         return {a, b} <= {"", ",", "{}"}
+    if {len(a), len(b)} == {0, 2} and _ORDER.search(given if not b else gold):
+        return True  # a chain of inequalities may be an interval; which, is computed
     if a == b or not a or not b:
         return a == b or (not a and b == "{}") or (a == "{}" and not b)
     return {a, b} == {",", "{}"}
@@ -236,14 +239,17 @@ def equal(gold: str, given: str) -> bool | None:
     """
     a, b = quantity(gold), quantity(given)
     if a is not None and b is not None:
-        return bool(_NUMBER.judge(given, [gold]).correct)
-    if len(given) > MAX_CHARS or len(gold) > MAX_CHARS:
-        return normal(gold) == normal(given)
-    one, other = notation(gold), notation(given)
-    if packed(one) == packed(other):
+        hundredths = a.percent and not b.unit and b.value * 100 == a.value
+        return hundredths or bool(_NUMBER.judge(given, [gold]).correct)
+    if normal(gold) == normal(given):
         return True
+    if len(given) > MAX_CHARS or len(gold) > MAX_CHARS:
+        return False
+    one, other = notation(gold), notation(given)
     if not is_mathematics(one) or not is_mathematics(other):
         return normal(_TEXT.sub(r"\1", one)) == normal(_TEXT.sub(r"\1", other))
+    if packed(one) == packed(other):
+        return True
     if not compatible(one, other) or units_differ(one, other) or not _bounded(one) or not _bounded(other):
         return False
     answer = worker(MATH).ask({"op": "math", "gold": without_unit(one), "given": without_unit(other)})
