@@ -78,7 +78,9 @@ def compare(
     **settings: Unpack[RunSettings],
 ) -> Comparison:
     """Run a comparison; the synchronous face of `acompare`, also inside a running event loop (a notebook)."""
-    return blocking(lambda: acompare(solvers, strategy=strategy, model=model, n=n, level=level, baseline=baseline, shots=shots, by=by, **settings))
+    return blocking(
+        lambda: acompare(solvers, strategy=strategy, model=model, n=n, level=level, baseline=baseline, shots=shots, by=by, **settings)
+    )
 
 
 def compare_run(run: str = "last", *, db: Path | str | None = None, baseline: str | None = None, by: Sequence[str] = ()) -> Comparison:

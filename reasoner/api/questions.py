@@ -141,7 +141,7 @@ class Scored:
         }
 
 
-async def ascore(file: Path | str, problems: str, *, graders: Sequence[str] = (), text: str = "", model: str = "", **setup: Any) -> Scored:
+async def ascore(file: Path | str, problems: str, *, graders: Sequence[str] = (), text: str = "", model: str = "", **settings: Unpack[RunSettings]) -> Scored:
     """Judge outputs of a file without a model; a run in the store like any other.
 
     Args:

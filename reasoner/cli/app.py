@@ -6,7 +6,24 @@ from typing import Annotated
 
 import typer
 
-from reasoner.cli import bench, browse, check, compare, corpus, doctor, export, flags, listing, rerun, score, serve, solve, translate, tune, view
+from reasoner.cli import (
+    bench,
+    browse,
+    check,
+    compare,
+    corpus,
+    doctor,
+    export,
+    flags,
+    listing,
+    rerun,
+    score,
+    serve,
+    solve,
+    translate,
+    tune,
+    view,
+)
 from reasoner.version import __version__
 
 EPILOG = "Exit codes: 0 solved or done, 1 answered wrong or not at all, 2 usage, 3 provider, 4 database, 5 output, 130 interrupted."

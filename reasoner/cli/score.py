@@ -52,7 +52,7 @@ def score(
     for spec in grader or ():
         trust(spec)
     made = run(file, named, graders=grader or (), text=text, model=name, db=db, command=command_line())
-    groups = grouped_rows(made.bench.report.outcomes, asked.columns([named]))
+    groups = grouped_rows(made.bench.report.results, asked.columns([named]))
     if json:
         print_json(made.as_dict() | ({"groups": [each.as_dict() for each in groups]} if groups else {}))
         return

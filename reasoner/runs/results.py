@@ -259,7 +259,14 @@ def stored_result(store: Store, row: Mapping[str, Any]) -> Result:
         row["fork_of"], row["fork_at"],
     )  # fmt: skip
     closing = Closing(
-        row["status"], spent_of(row), row["dag_hash"], row["answer"], row["answer_thought"], verdict, row["error"], row["error_kind"],
+        row["status"],
+        spent_of(row),
+        row["dag_hash"],
+        row["answer"],
+        row["answer_thought"],
+        verdict,
+        row["error"],
+        row["error_kind"],
         at_limit=row["ended"] == "length",
     )
     return Result(identity, closing, db=store.path)
