@@ -141,7 +141,9 @@ class Scored:
         }
 
 
-async def ascore(file: Path | str, problems: str, *, graders: Sequence[str] = (), text: str = "", model: str = "", **settings: Unpack[RunSettings]) -> Scored:
+async def ascore(
+    file: Path | str, problems: str, *, graders: Sequence[str] = (), text: str = "", model: str = "", **settings: Unpack[RunSettings]
+) -> Scored:
     """Judge outputs of a file without a model; a run in the store like any other.
 
     Args:
@@ -180,8 +182,9 @@ async def ascore(file: Path | str, problems: str, *, graders: Sequence[str] = ()
     samples = min(len(texts) for texts in outputs.values())
     client = _Outputs(model or path.name, outputs)
     asked = [problem for name in names for problem in drawn[name] if problem.id in outputs]
-    told: RunSettings = {"mode": "fresh", "samples": samples}
-    report = await arun(asked, "direct", client, **{**told, **settings})
+    settings.setdefault("mode", "fresh")
+    settings.setdefault("samples", samples)
+    report = await arun(asked, "direct", client, **settings)
     bench = Bench(report, tuple(tabulate(report.results)))
     return Scored(bench, unmatched, missing, tuple(_differences(report.results, drawn)))
 
