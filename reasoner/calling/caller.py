@@ -238,7 +238,7 @@ class _Attempt:
                 if self.call_id is None:
                     self.call_id = await self._intend()
                 elif self.uncertain:
-                    await self._caller.journal.again(self.call_id)
+                    await self._caller.journal.repeat(self.call_id)
                     self.uncertain = False
                 if self.call_id is not None:
                     async with self._caller.limiter.place(self._intent.reserved_tokens) as place:

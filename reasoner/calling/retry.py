@@ -187,7 +187,7 @@ class _Course:
         self.reason = ""
         self.previous: ReasonerError | None = None
 
-    def again(self, state: RetryCallState) -> bool:
+    def may_retry(self, state: RetryCallState) -> bool:
         self.attempts = state.attempt_number
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, ReasonerError):
@@ -249,7 +249,7 @@ async def with_retry(
             return await call()
         except ReasonerError as error:
             first.append(error)
-        return await AsyncRetrying(retry=course.again, wait=course.wait, sleep=sleep)(attempt)
+        return await AsyncRetrying(retry=course.may_retry, wait=course.wait, sleep=sleep)(attempt)
     except ReasonerError as error:
         if course.attempts > 1 or error.retryable:
             times = "1 attempt" if course.attempts == 1 else f"{course.attempts} attempts"

@@ -74,9 +74,9 @@ def resume(
 @guarded
 def replay(run: Which = "last", db: o.Db = None, prompts: o.PromptDir = None, json: o.Json = False) -> None:
     """Run a run's strategies again on its journal alone, without one call, and compare every graph. Exits with 1 where one differs."""
-    from reasoner.api.replay import replay as again  # noqa: PLC0415
+    from reasoner.api.replay import replay as run_again  # noqa: PLC0415
 
-    found = again(run, db=db, prompts=prompts)
+    found = run_again(run, db=db, prompts=prompts)
     if json:
         print_json(
             {

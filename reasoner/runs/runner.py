@@ -319,7 +319,7 @@ class Run:
         store, options, recheck = self._workshop.store, self._options, self._options.mode == "recheck"
         if not (self._first and not recheck and task.row.id in ended):
             how = {
-                "again": recheck, "alone": alone, "retry_failed": self._first, "retry_poisoned": self._first and options.retry_poisoned
+                "recheck": recheck, "alone": alone, "retry_failed": self._first, "retry_poisoned": self._first and options.retry_poisoned
             }  # fmt: skip
             taken = await store.write(lambda c: claim(c, task.row, self._row.worker, **how), durable=False)
             if taken.state == "ours":

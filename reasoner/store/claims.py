@@ -225,10 +225,10 @@ def _release(c: Connection, trajectory_id: str) -> None:
     )
 
 
-def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = False, alone: bool = False, retry_failed: bool = True, retry_poisoned: bool = False) -> Claim:  # fmt: skip
+def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, recheck: bool = False, alone: bool = False, retry_failed: bool = True, retry_poisoned: bool = False) -> Claim:  # fmt: skip
     """Take a trajectory to work on it, making it where there is none.
 
-    `again` takes one that has ended too; `alone` says that the worker has no other under way. `retry_failed` takes one that had failed; `retry_poisoned` one that had been set aside.
+    `recheck` takes one that has ended too; `alone` says that the worker has no other under way. `retry_failed` takes one that had failed; `retry_poisoned` one that had been set aside.
     """
     problem = row.problem
     found = c.execute("SELECT status, owner, epoch, lost_claims, error_kind FROM trajectories WHERE id = ?", (row.id,)).fetchone()
@@ -245,7 +245,7 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, again: bool = Fa
         )  # fmt: skip
         return Claim("ours", 1)
     status, owner, epoch, lost, error_kind = found
-    if has_ended(status, error_kind, failed_too=not retry_failed) and not again:
+    if has_ended(status, error_kind, failed_too=not retry_failed) and not recheck:
         return Claim("ended", epoch)
     if not is_free(c, owner):
         return Claim("busy", epoch)

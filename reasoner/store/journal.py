@@ -196,7 +196,7 @@ class Journal:
         )  # fmt: skip
         return int(c.execute(_insert_call(tuple(more)), row).lastrowid)
 
-    async def again(self, call_id: int) -> None:
+    async def repeat(self, call_id: int) -> None:
         """Commit that a call is made once more although the attempt before may have been billed: its worst case is used, and reserved anew.
 
         Raises:

@@ -168,7 +168,7 @@ def test_what_has_ended_is_not_taken_but_for_a_replay_and_what_failed_is(store: 
         )
         assert take(store, worker).state == wanted, (status, kind)
     store.write_now(lambda c: c.execute("UPDATE trajectories SET status = 'closed', owner = NULL"))
-    assert take(store, worker, again=True).state == "ours"
+    assert take(store, worker, recheck=True).state == "ours"
     store.write_now(lambda c: c.execute("UPDATE trajectories SET status = 'failed', owner = NULL"))
     assert take(store, worker, retry_failed=False).state == "ended"
 
@@ -224,9 +224,9 @@ async def test_a_further_attempt_at_what_may_have_been_billed_is_counted_too(sto
     worker = join(store, limits=Limits(cost=1.2))
     ours = journal(store, worker, take(store, worker).epoch)
     call = await ours.intent(intent("k")) or 0
-    await ours.again(call)
+    await ours.repeat(call)
     with pytest.raises(RunBudgetExhausted):
-        await ours.again(call)
+        await ours.repeat(call)
     await ours.failed(call, "cut off", state="unknown", retries=1)
     assert store.write_now(lambda c: spending.used(c, worker.run_id))[::3] == (2, 1.0)
 
