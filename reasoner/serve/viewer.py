@@ -229,7 +229,8 @@ def thought_facts(store: Store, trajectory_id: str, thought_id: str) -> dict[str
         facts["call"] |= {name: call[name] or None for name in ("reasoning_tokens", "usage_estimated")}
         facts["call"]["tool_calls"] = json.loads(call["parts"] or "{}").get("tool_calls", [])
         facts["call"]["messages"] = [
-            {"role": m.role, "content": m.content} | m.parts() for m in queries.prompt_of(store, call["context_id"])
+            {"role": m.role, "content": m.content, "reasoning": "", "tool_calls": []} | m.parts()
+            for m in queries.prompt_of(store, call["context_id"])
         ]
     return facts
 
