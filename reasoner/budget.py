@@ -9,12 +9,12 @@ Knows numbers only; no clock (seconds are those the calls themselves took), no p
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from reasoner.bounded_toml import parse_toml
 from reasoner.errors import BadConfig, BudgetExhausted
 from reasoner.types import Completion, Request, Usage
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PROMPT_OVERHEAD_TOKENS = 64
 MESSAGE_OVERHEAD_TOKENS = 16
+MOST_PER_MILLION = 1e9
+"""Dollars; a higher price is a slip (`1e400` is read as infinite), and what is reckoned with it is no number any more."""
 BYTES_A_TOKEN = 4
 """What an estimate takes a token for, where an answer is longer than anything that was reserved."""
 
@@ -38,8 +40,8 @@ class Limits(BaseModel):
 
     calls: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
-    cost: float | None = Field(default=None, ge=0)
-    seconds: float | None = Field(default=None, ge=0)
+    cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class Price(BaseModel):
@@ -47,8 +49,8 @@ class Price(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt_per_million: float = Field(ge=0)
-    completion_per_million: float = Field(ge=0)
+    prompt_per_million: float = Field(ge=0, le=MOST_PER_MILLION, allow_inf_nan=False)
+    completion_per_million: float = Field(ge=0, le=MOST_PER_MILLION, allow_inf_nan=False)
 
     def cost(self, *, prompt_tokens: int, completion_tokens: int) -> float:
         """Return the price of one call, in dollars."""
@@ -66,8 +68,8 @@ def read_prices(path: Path) -> dict[str, Price]:
         BadConfig: the file cannot be read as that.
     """
     try:
-        return TypeAdapter(dict[str, Price]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        return TypeAdapter(dict[str, Price]).validate_python(parse_toml(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise BadConfig(
             f"the price file {path} cannot be read: {first}", hint="it is TOML: a table per model, see docs/budgets.md"
@@ -142,6 +144,18 @@ class Held:
         self.release()
         self._budget.spent += spent
 
+    def repeat(self) -> None:
+        """Count the attempt under way with its worst case, since it may have been billed, and set the same aside for a further one.
+
+        Raises:
+            BudgetExhausted: there is no room for a further one; nothing is set aside then.
+        """
+        self.release()
+        self._budget.lose(self.reserve)
+        self._budget.check(self.reserve)
+        self._open = True
+        self._budget.held.append(self)
+
     def release(self) -> None:
         """Give the reservation back without booking anything; a second time does nothing."""
         if self._open:
@@ -163,6 +177,8 @@ class Budget:
         self.allow_unpriced = allow_unpriced
         self.spent = Spent()
         self.held: list[Held] = []
+        self._lost_calls = self._lost_tokens = 0
+        self._lost_cost: float | None = 0.0
 
     def reserve(self, reserve: Reserve) -> Held:
         """Set the worst case of one call aside.
@@ -171,9 +187,27 @@ class Budget:
             BudgetExhausted: it does not fit; nothing is set aside then.
             BadConfig: a money limit is set and the price of the model is unknown.
         """
+        self.check(reserve)
+        held = Held(self, reserve)
+        self.held.append(held)
+        return held
+
+    def lose(self, reserve: Reserve, *, calls: int = 1) -> None:
+        """Count what was sent, may have been billed and gave no answer: it bounds what may still be sent, and is no part of `spent`."""
+        self._lost_calls += calls
+        self._lost_tokens += reserve.tokens
+        self._lost_cost = None if self._lost_cost is None or reserve.cost is None else self._lost_cost + reserve.cost
+
+    def check(self, reserve: Reserve) -> None:
+        """Refuse one more call with this worst case where it does not fit.
+
+        Raises:
+            BudgetExhausted: it does not.
+            BadConfig: a money limit is set and the price of the model is unknown.
+        """
         limits = self.limits
-        calls = self.spent.calls + len(self.held) + 1
-        tokens = self.spent.tokens + sum(h.reserve.tokens for h in self.held) + reserve.tokens
+        calls = self.spent.calls + self._lost_calls + len(self.held) + 1
+        tokens = self.spent.tokens + self._lost_tokens + sum(h.reserve.tokens for h in self.held) + reserve.tokens
         if limits.calls is not None and calls > limits.calls:
             raise BudgetExhausted(f"the budget of {limits.calls} calls is used up", hint="raise `max_calls`")
         if limits.tokens is not None and tokens > limits.tokens:
@@ -187,12 +221,9 @@ class Budget:
             )
         if limits.cost is not None:
             self._check_cost(limits.cost, reserve)
-        held = Held(self, reserve)
-        self.held.append(held)
-        return held
 
     def _check_cost(self, limit: float, reserve: Reserve) -> None:
-        parts = [self.spent.cost, reserve.cost, *(h.reserve.cost for h in self.held)]
+        parts = [self.spent.cost, self._lost_cost, reserve.cost, *(h.reserve.cost for h in self.held)]
         known = [part for part in parts if part is not None]
         if len(known) < len(parts) and not self.allow_unpriced:
             raise unpriced("this model")

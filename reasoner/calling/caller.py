@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from reasoner.budget import Budget, Price, Reserve, Spent, counted, spent_on, worst_case
+from reasoner.budget import Budget, Held, Price, Reserve, Spent, counted, spent_on, worst_case
 from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
@@ -122,8 +122,10 @@ class Caller:
         return wanted.filled() if self._selective is None else self._selective.sampling(wanted, bounded=False)
 
     def replay(self, kept: Kept) -> Completion:
-        """Take a committed answer; its usage counts against the budget as it did when it was made."""
+        """Take a committed answer; its usage, and what attempts before it may have cost, count as they did when it was made."""
         completion = kept.completion
+        if kept.lost is not None:
+            self.budget.lose(kept.lost, calls=kept.n_lost)
         used = spent_on(completion.usage, completion.seconds, taken=kept.source is not None)
         with self.budget.reserve(Reserve(used.tokens, used.cost)) as held:
             held.settle(used)
@@ -142,6 +144,8 @@ class Caller:
             return await self._take(intent, kept, add)
         if (lost := self._lost.get(intent.request.key)) is not None:
             self._channel.on_unknown.check(lost, self.journal.trajectory_id, free=not self.client.paid)
+            del self._lost[intent.request.key]
+            self.budget.lose(lost.reserved, calls=lost.n)
         return await self._ask(intent, add)
 
     async def _take(self, intent: Intent, kept: Kept, add: Add) -> Thought:
@@ -165,7 +169,7 @@ class Caller:
         reserve = worst_case(intent.request, self._channel.price, free=free)
         intent = replace(intent, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost)
         with self.budget.reserve(reserve) as held:
-            attempt = _Attempt(self, intent)
+            attempt = _Attempt(self, intent, held)
             try:
                 raw = await with_retry(
                     attempt.make, self._channel.retry, rng=self._jitter, budget=self.limiter.retries, on_retry=attempt.failed
@@ -174,6 +178,8 @@ class Caller:
                 raw = cut.partial  # kept as what it is: truncated, and so recorded
             except ClientError as error:
                 held.settle(Spent(calls=1, seconds=attempt.seconds))
+                if error.unknown_outcome:
+                    self.budget.lose(reserve, calls=0)  # it is counted among the calls that were made
                 await attempt.close(str(error), "unknown" if error.unknown_outcome else "failed")
                 raise
             except ReasonerError as error:
@@ -209,9 +215,10 @@ class Caller:
 class _Attempt:
     """The attempts at one call: its row, when the first was sent, and whether the last may have been billed."""
 
-    def __init__(self, caller: Caller, intent: Intent) -> None:
+    def __init__(self, caller: Caller, intent: Intent, held: Held) -> None:
         self._caller = caller
         self._intent = intent
+        self._held = held
         self.uncertain = False
         self.call_id: int | None = None
         self.started: float | None = None
@@ -238,6 +245,7 @@ class _Attempt:
                 if self.call_id is None:
                     self.call_id = await self._intend()
                 elif self.uncertain:
+                    self._held.repeat()
                     await self._caller.journal.repeat(self.call_id)
                     self.uncertain = False
                 if self.call_id is not None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError, nodes
 from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from reasoner.bounded_toml import parse_toml
 from reasoner.errors import BadTemplate, MissingAsset, UnknownName
 from reasoner.prompts.bounds import WORK, CountingEnvironment, Work
 from reasoner.prompts.places import own_path, template_names, template_path
@@ -215,8 +215,8 @@ def _split(name: str, path: Path, text: str) -> tuple[FrontMatter, str, int]:
         raise BadTemplate(f"template {name} ({path}) has no front matter", hint="start it with +++, version = 1, variables = [...], +++")
     head = text[len(FENCE) : end + 1]
     try:
-        front = FrontMatter.model_validate(tomllib.loads(head))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        front = FrontMatter.model_validate(parse_toml(head))
+    except ValueError as error:
         first = str(error).splitlines()[0]
         raise BadTemplate(
             f"template {name} ({path}): front matter cannot be read: {first}", hint="it is TOML with version and variables"

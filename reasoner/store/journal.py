@@ -17,6 +17,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from reasoner.budget import Reserve
 from reasoner.redaction import redact
 from reasoner.store import claims, crash, spending
 from reasoner.store.interning import MESSAGE, intern_context, intern_message, intern_settings, message_of, packed, tools_text
@@ -50,6 +51,9 @@ class Kept(NamedTuple):
 
     completion: Completion
     source: int | None = None
+    lost: Reserve | None = None
+    """What attempts before it may have been billed, in all, with `n_lost` of them."""
+    n_lost: int = 0
 
 
 class Lost(NamedTuple):
@@ -57,6 +61,9 @@ class Lost(NamedTuple):
 
     id: int
     cost: float | None
+    reserved: Reserve = Reserve(0)
+    """What all attempts at it may have been billed, `n` of them."""
+    n: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,17 @@ class Journal:
             " WHERE c.trajectory_id = ? AND c.state = 'done'",
             (self.trajectory_id,),
         )
-        return {row[0]: Kept(completion_of(row[2:]), row[1]) for row in rows}
+        lost = self._lost_use()
+        return {row[0]: Kept(completion_of(row[2:]), row[1], *lost.get(row[0], (None, 0))) for row in rows}
+
+    def _lost_use(self) -> dict[str, tuple[Reserve, int]]:
+        """Return what attempts of the trajectory may have been billed for nothing, and how many they were, by key."""
+        rows = self._store.tuples(
+            "SELECT min(key), sum(lost_tokens), sum(coalesce(lost_cost, 0)), sum(lost_calls) FROM calls"
+            " WHERE trajectory_id = ? AND lost_calls > 0 GROUP BY key_bytes",
+            (self.trajectory_id,),
+        )
+        return {key: (Reserve(tokens or 0, cost), n) for key, tokens, cost, n in rows}
 
     def bounded(self) -> bool:
         """Tell whether the run has a budget of tokens or money, so that no call may be without a bound."""
@@ -157,7 +174,8 @@ class Journal:
         rows = self._store.tuples(
             "SELECT key, id, lost_cost FROM calls WHERE trajectory_id = ? AND state = 'unknown' ORDER BY id", (self.trajectory_id,)
         )
-        return {key: Lost(call_id, cost) for key, call_id, cost in rows}
+        use = self._lost_use()
+        return {key: Lost(call_id, cost, *use.get(key, (Reserve(0), 0))) for key, call_id, cost in rows}
 
     async def intent(self, call: Intent) -> int | None:
         """Commit that a call is about to be made, with its reservation; return its row id.

@@ -243,9 +243,7 @@ def named(case: Case, place: Path) -> tuple[str, ...]:
     """What the case names, as beginnings of paths, and what a command writes by default."""
     pieces = {piece for word in [*case.words, *case.env.values()] for piece in (word, word.partition("=")[2]) if piece}
     paths = {os.path.normpath(place / piece[:4000]) for piece in pieces if "\0" not in piece}
-    paths |= {
-        str(Path(path).with_suffix("")) for path in paths if Path(path).suffix
-    }  # made.jsonl is split into made.train.jsonl
+    paths |= {str(Path(path).with_suffix("")) for path in paths if Path(path).suffix}  # made.jsonl is split into made.train.jsonl
     return tuple(
         {path for path in paths if path not in {str(place), str(place.parent), "/"}}
         | {str(place / name) for name in ("trajectories.db", "report.html", "README.md")}
