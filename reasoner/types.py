@@ -379,6 +379,10 @@ class Selective(Protocol):
         """
         ...
 
+    def take_notes(self) -> list[str]:
+        """Return what a user should know of how this model was asked, each line once."""
+        ...
+
 
 @runtime_checkable
 class Adapted(Protocol):

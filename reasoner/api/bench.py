@@ -39,6 +39,8 @@ class Bench:
         made: dict[str, Any] = {"run": self.report.run_id, "rows": [row.as_dict() for row in self.rows]}
         if ways := by_strategy(self.report.results):
             made["reversed_pairs"] = [{"strategy": strategy, "model": model} | found.as_dict() for (strategy, model), found in ways.items()]
+        if self.report.inside_thought:
+            made["inside_thought"] = [each._asdict() for each in self.report.inside_thought]
         return made
 
 

@@ -9,6 +9,7 @@ import typer
 from reasoner.cli import options as o
 from reasoner.cli import question_options as q
 from reasoner.cli.ending import EXIT_INTERRUPTED
+from reasoner.cli.flags import in_flags
 from reasoner.cli.output import err, guarded, out, percent, print_json, safe, say
 from reasoner.comparison import wilson
 from reasoner.comparison.groups import grouped_rows
@@ -87,7 +88,7 @@ def bench(
             out.print(each)
         if n_cut := sum(row.at_limit for row in made.rows):
             out.print(safe(f"{n_cut} answers ended at the token limit (--max-tokens)"))
-        for line in reversed_lines(made.report.results):
+        for line in (*reversed_lines(made.report.results), *(in_flags(each.sentence()) for each in made.report.inside_thought)):
             out.print(safe(line))
         out.print(safe(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'", style="dim"))
     watch.finish()

@@ -11,6 +11,7 @@ from reasoner.cli import options as o
 from reasoner.cli import question_options as q
 from reasoner.cli.bench import NARROW, Watch
 from reasoner.cli.ending import EXIT_INTERRUPTED
+from reasoner.cli.flags import in_flags
 from reasoner.cli.output import guarded, out, print_json, safe, say
 from reasoner.errors import BadConfig
 
@@ -132,6 +133,8 @@ def _show(made: Comparison) -> None:
         # Below this width rich would drop whole columns; the terminal's own wrapping loses nothing.
         out.print(drawn(table if out.width >= NARROW else table.narrow()), width=max(out.width, NARROWEST), crop=False)
         out.print()
+    for each in made.inside_thought:
+        out.print(safe(in_flags(each.sentence())), soft_wrap=True)
     for claim in made.claims:
         out.print(safe(claim.sentence()), soft_wrap=True)
     if made.open or made.left_out:

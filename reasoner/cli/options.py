@@ -76,8 +76,29 @@ Adapter = Annotated[
 ChatTemplate = Annotated[
     Path | None, typer.Option("--chat-template", help="Chat template to use instead of the model's own.", show_default=False)
 ]
-Temperature = Annotated[float, typer.Option("--temperature", "-t", help="Sampling temperature; 0 is greedy.")]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", help="Tokens a completion may have.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", "-t", help="Sampling temperature; 0 is greedy [local: 0, remote: not sent].", show_default=False),
+]
+TopP = Annotated[float | None, typer.Option("--top-p", help="Draw from the tokens that make up this share.", show_default=False)]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Draw from so many tokens.", show_default=False)]
+MinP = Annotated[
+    float | None, typer.Option("--min-p", help="Draw from tokens this likely, as a share of the likeliest.", show_default=False)
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens", help="Tokens a completion may have, its thought included [local: 1024, remote: not sent].", show_default=False
+    ),
+]
+Thinking = Annotated[
+    str | None,
+    typer.Option("--thinking", metavar="off|low|medium|high|TOKENS", help="How much a model that can may think.", show_default=False),
+]
+ExtraBody = Annotated[
+    str | None,
+    typer.Option("--extra-body", metavar="JSON", help="Further fields of the body sent to a remote model.", show_default=False),
+]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Calls one trajectory may make.", show_default=False)]
 MaxTotal = Annotated[
     int | None, typer.Option("--max-total-tokens", help="Tokens one trajectory may use, prompt and completion.", show_default=False)
@@ -121,8 +142,13 @@ class Common:
     db: Db = None
     prompts: PromptDir = None
     seed: Seed = 0
-    temperature: Temperature = 0.0
-    max_tokens: MaxTokens = 1024
+    temperature: Temperature = None
+    top_p: TopP = None
+    top_k: TopK = None
+    min_p: MinP = None
+    max_tokens: MaxTokens = None
+    thinking: Thinking = None
+    extra_body: ExtraBody = None
     base_url: BaseUrl = None
     api_key_env: KeyEnv = None
     timeout: Timeout = None

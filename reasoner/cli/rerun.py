@@ -106,7 +106,12 @@ def fork(
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another model.", show_default=False)] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", "-t", help="Another temperature.", show_default=False)] = None,
+    top_p: o.TopP = None,
+    top_k: o.TopK = None,
+    min_p: o.MinP = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Other room for completions.", show_default=False)] = None,
+    thinking: o.Thinking = None,
+    extra_body: o.ExtraBody = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed from the thought on.", show_default=False)] = None,
     base_url: o.BaseUrl = None,
     api_key_env: o.KeyEnv = None,
@@ -124,7 +129,7 @@ def fork(
         raise BadConfig(f"--set {bad}: it is not KEY=VALUE", hint="for example --set breadth=3")
     told = {
         "temperature": temperature, "max_tokens": max_tokens, "seed": seed, "base_url": base_url, "api_key_env": api_key_env, "prompts": prompts,
-        "db": db, "command": o.command_line(),
+        "db": db, "command": o.command_line(), "top_p": top_p, "top_k": top_k, "min_p": min_p, "thinking": thinking, "extra_body": extra_body,
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     result = take(run, at=at, params={key.strip(): value.strip() for key, _, value in pairs}, model=model, **given)

@@ -15,7 +15,8 @@ import os
 
 from reasoner.clients import ClientOptions
 from reasoner.clients._wire.anthropic_messages import AnthropicDialect
-from reasoner.clients._wire.remote import RemoteClient, checked_url, open_endpoint
+from reasoner.clients._wire.opening import checked_url, open_endpoint
+from reasoner.clients._wire.remote import RemoteClient
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
 DEFAULT_KEY_ENV = "ANTHROPIC_API_KEY"
@@ -37,7 +38,7 @@ def open_client(name: str, options: ClientOptions) -> AnthropicClient:
     given, variable = options.base_url, os.environ.get("ANTHROPIC_BASE_URL", "").rstrip("/")
     if variable and not variable.endswith("/v1"):
         variable += "/v1"
-    source = "--base-url" if given is not None else "the variable ANTHROPIC_BASE_URL" if variable else "the default address"
+    source = "`base_url`" if given is not None else "the variable ANTHROPIC_BASE_URL" if variable else "the default address"
     url = checked_url(given if given is not None else variable or DEFAULT_BASE_URL, source, DEFAULT_KEY_ENV)
     endpoint = open_endpoint("anthropic", name, url, key_env=options.api_key_env or DEFAULT_KEY_ENV, path="/messages")
     return AnthropicClient("anthropic", AnthropicDialect(), endpoint, options)

@@ -16,7 +16,8 @@ import os
 
 from reasoner.clients import ClientOptions
 from reasoner.clients._wire.openai_chat import OpenAIDialect
-from reasoner.clients._wire.remote import RemoteClient, checked_url, open_endpoint
+from reasoner.clients._wire.opening import checked_url, open_endpoint
+from reasoner.clients._wire.remote import RemoteClient
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_KEY_ENV = "OPENAI_API_KEY"
@@ -34,7 +35,7 @@ def open_client(name: str, options: ClientOptions) -> OpenAIClient:
         BadConfig: the base URL, the name or the profile cannot be used.
     """
     given, variable = options.base_url, os.environ.get("OPENAI_BASE_URL")
-    source = "--base-url" if given is not None else "the variable OPENAI_BASE_URL" if variable else "the default address"
+    source = "`base_url`" if given is not None else "the variable OPENAI_BASE_URL" if variable else "the default address"
     url = checked_url(given if given is not None else variable or DEFAULT_BASE_URL, source, DEFAULT_KEY_ENV)
     endpoint = open_endpoint("openai", name, url, key_env=options.api_key_env or DEFAULT_KEY_ENV, path="/chat/completions")
     return OpenAIClient("openai", OpenAIDialect(), endpoint, options)

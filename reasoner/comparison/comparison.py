@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reasoner.comparison.trials import Trial, Trials
+    from reasoner.store.run_queries import InsideThought
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Comparison:
     """The same by the columns that were asked for."""
     left_out: int
     open: int
+    inside_thought: tuple[InsideThought, ...] = ()
+    """Replies that the token limit ended before they had begun to answer, by strategy and model."""
 
     @property
     def failed(self) -> int:
@@ -85,6 +88,7 @@ class Comparison:
             "tests": [test.as_dict() for test in self.tests],
             "claims": [claim.as_dict() for claim in self.claims],
             "groups": [group.as_dict() for group in self.groups],
+            "inside_thought": [each._asdict() for each in self.inside_thought],
         }
 
 
@@ -129,6 +133,7 @@ def compare_trials(trials: Trials, *, baseline: str | None = None, by: Sequence[
     return Comparison(
         run=trials.run, command=trials.command, baseline=chosen, samples=trials.samples, rows=tuple(rows), levels=tuple(levels),
         tests=tuple(tests), claims=tuple(claimed), groups=tuple(_groups(made, by)), left_out=trials.left_out, open=trials.open,
+        inside_thought=trials.inside_thought,
     )  # fmt: skip
 
 

@@ -33,6 +33,8 @@ def markdown(comparison: Comparison, *, picture: str | None = None) -> str:
     parts += [f"Models: {models}. Samples of each problem: {comparison.samples}. Baseline: {_cell(comparison.baseline or 'none')}.", ""]
     for table in tables(comparison):
         parts += [f"## {table.title}", "", *_table(table), ""]
+    if comparison.inside_thought:
+        parts += ["## Replies without an answer", "", *(f"- {_cell(each.sentence())}." for each in comparison.inside_thought), ""]
     if comparison.claims:
         parts += ["## Claims", "", *(f"- {_cell(claim.sentence())}." for claim in comparison.claims), ""]
     if picture:

@@ -24,7 +24,7 @@ from reasoner.comparison.rows import judge_named
 from reasoner.errors import ReasonerError
 from reasoner.grading.groups import grouped
 from reasoner.store.queries import lost_calls, problem_of, trajectories
-from reasoner.store.run_queries import plan_row
+from reasoner.store.run_queries import InsideThought, inside_thought, plan_row
 from reasoner.text import plain_answer
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Trials:
     """Trials that are finished but not compared, because another strategy or model has not finished the same problem and sample."""
     open: int
     """Trials that are planned and not finished."""
+    inside_thought: tuple[InsideThought, ...] = ()
+    """Replies that the token limit ended before they had begun to answer."""
 
 
 def is_upper_bound(strategy: str, params: str) -> bool:
@@ -138,7 +140,10 @@ def read_trials(store: Store, run_id: str, *, problems: Iterable[Problem] = ()) 
     made = [_trial(row, labels, known, unknown.get(row["id"], 0), keys.get(row["id"])) for row in _in_order(finished, manifest)]
     planned = _planned(manifest, len(rows))
     taken = _complete(made, n_contenders=_contenders(manifest, made))
-    return Trials(run_id, run["command"], int(manifest.get("samples", 1)), taken, len(made) - len(taken), max(0, planned - len(made)))
+    inside = inside_thought(store, run_id)
+    return Trials(
+        run_id, run["command"], int(manifest.get("samples", 1)), taken, len(made) - len(taken), max(0, planned - len(made)), inside
+    )
 
 
 def _trial(

@@ -23,6 +23,7 @@ from reasoner.types import Problem, Verdict
 
 if TYPE_CHECKING:
     from reasoner.store.records import TrajectoryStatus
+    from reasoner.store.run_queries import InsideThought
     from reasoner.trajectory import Trajectory
 
 
@@ -231,6 +232,8 @@ class Report:
     """How many trajectories the run's budget ended."""
     waiting: int = 0
     """How many trajectories wait for a person to decide on an action."""
+    inside_thought: Sequence[InsideThought] = ()
+    """Replies that the token limit ended before they had begun to answer, by strategy and model."""
 
 
 def asked(problem: Problem) -> str:

@@ -38,7 +38,8 @@ from reasoner.store.actions import decide, waiting
 from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow, claim, pid_of
 from reasoner.store.queries import trajectory_row
 from reasoner.store.records import RunStatus, close_run, start_run
-from reasoner.store.run_queries import closed_places, ended_trajectories, run_of_trajectory
+from reasoner.store.run_queries import closed_places, ended_trajectories, inside_thought, run_of_trajectory
+from reasoner.types import Selective
 from reasoner.version import __version__
 
 if TYPE_CHECKING:
@@ -269,7 +270,8 @@ class Run:
             await self._in_places(places, decided, ended)
         ids = [kept.get(name, name) for name in self.trajectory_ids()]
         results = StoredResults(self._workshop.store.path, ids, {**self._results}, self._new_calls)
-        return Report(self.id, self.resumed, results, cut_short=self._cut_short, waiting=len(self._parked))
+        inside = inside_thought(self._workshop.store, self.id)
+        return Report(self.id, self.resumed, results, cut_short=self._cut_short, waiting=len(self._parked), inside_thought=inside)
 
     async def _decided(self) -> list[Task]:
         """Return the parked trajectories whose actions have been decided on, once whoever iterates has seen all events."""
@@ -308,6 +310,9 @@ class Run:
         self._parked.pop(task.row.id, None)
         if result.status == "open":
             self._parked[task.row.id] = task
+        client = task.channel.client
+        for note in client.take_notes() if isinstance(client, Selective) else ():
+            self._events.put_nowait(Note(note))
         self._cut_short += result.error_kind == SHARED_BUDGET
         if result.new_calls:
             self._new_calls[task.row.id] = result.new_calls

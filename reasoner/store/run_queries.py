@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reasoner.store.claims import has_ended, presence
 from reasoner.store.migrations.m050_totals import COLUMNS
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reasoner.store.database import Store
+
+_INSIDE = """
+SELECT t.strategy, t.model, sum(c.finish_reason = 'length' AND m.content = ''
+       AND (m.reasoning_id IS NOT NULL OR m.parts IS NOT NULL OR c.reasoning_tokens > 0)) AS n_inside, count(*) AS n_replies
+FROM trajectories t JOIN calls c ON c.trajectory_id = t.id AND c.state = 'done' JOIN messages m ON m.id = c.reply_id
+WHERE t.run_id = ? GROUP BY t.strategy, t.model HAVING n_inside > 0 ORDER BY min(t.rowid)
+"""
 
 MAX_WORDS = 8
 MAX_CONTENDERS = 100
@@ -26,6 +33,27 @@ _RUN = """
 SELECT r.id, r.manifest, r.status, r.command, r.version, r.created, r.updated, r.parent_run, r.limits, r.used_calls, r.used_tokens, r.used_cost
 FROM runs r
 """
+
+
+class InsideThought(NamedTuple):
+    """How many replies of a strategy on a model the token limit ended before they had begun to answer."""
+
+    strategy: str
+    model: str
+    n: int
+    n_replies: int
+
+    def sentence(self) -> str:
+        """Say it under a table."""
+        return (
+            f"{self.strategy} on {self.model}: {self.n} of {self.n_replies} replies ended inside the thought at the token limit, without an"
+            " answer; raise `max_tokens`, or let it think less (`thinking`)"
+        )
+
+
+def inside_thought(store: Store, run_id: str) -> tuple[InsideThought, ...]:
+    """Count a run's replies that ended inside the thought, by strategy and model; nothing for those that have none."""
+    return tuple(map(InsideThought._make, store.tuples(_INSIDE, (run_id,))))
 
 
 def runs(store: Store, *, words: str = "", status: str = "", limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:

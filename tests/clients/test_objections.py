@@ -76,7 +76,7 @@ def test_a_bound_that_is_too_large_is_the_user_s(fault_server: FaultServer, text
     request = replace(REQUEST, sampling=Sampling(max_tokens=99999))
     made, _ = ask(fault_server, Fault(error_body(text, param=param), 400), request=request)
     assert isinstance(made[0], Refused)
-    assert "leave --max-tokens out" in str(made[0])
+    assert "leave `max_tokens` out" in str(made[0])
     assert len(fault_server.received) == 1
 
 
@@ -84,10 +84,10 @@ def test_what_the_user_set_is_an_error_that_names_the_option_and_what_the_strate
     body = error_body("Unsupported value: 'temperature' does not support 0.7 with this model.", param="temperature")
     request = replace(REQUEST, sampling=Sampling(temperature=0.7))
     made, _ = ask(fault_server, Fault(body, 400), request=request)
-    assert "leave --temperature out" in str(made[0])
+    assert "leave `temperature` out" in str(made[0])
     by_user = replace(request, by_user=frozenset({"temperature"}))
     made, _ = ask(fault_server, Fault(body, 400), request=by_user)
-    assert "leave --temperature out" in str(made[0])
+    assert "leave `temperature` out" in str(made[0])
     by_strategy = replace(request, by_user=frozenset({"max_tokens"}))
     made, notes = ask(fault_server, Fault(body, 400), Fault(chat("a")), request=by_strategy)
     assert made[0].text == "a"
@@ -98,9 +98,9 @@ def test_what_the_user_set_is_an_error_that_names_the_option_and_what_the_strate
 def test_extra_fields_and_thinking_are_named_as_their_options(fault_server: FaultServer) -> None:
     request = replace(REQUEST, sampling=Sampling(extra_body='{"top_a": 1}', thinking="low"))
     made, _ = ask(fault_server, Fault(error_body("Extra inputs are not permitted: top_a"), 422), request=request)
-    assert "leave --extra-body out" in str(made[0])
+    assert "leave `extra_body` out" in str(made[0])
     made, _ = ask(fault_server, Fault(error_body("unknown field `chat_template_kwargs`"), 400), request=request)
-    assert "leave --thinking out" in str(made[0])
+    assert "leave `thinking` out" in str(made[0])
 
 
 def test_the_bound_that_anthropic_s_format_wants_is_never_left_out(fault_server: FaultServer) -> None:

@@ -198,7 +198,7 @@ def test_another_machine_needs_a_key_and_the_variable_is_named(host: str) -> Non
     ],
 )
 def test_a_base_url_that_cannot_be_is_refused(url: str) -> None:
-    with pytest.raises(BadConfig, match="--base-url"):
+    with pytest.raises(BadConfig, match="base_url"):
         open_client("openai:m", ClientOptions(base_url=url))
 
 

@@ -377,7 +377,7 @@ def test_nothing_listening_is_said_with_the_address(fault_server: FaultServer) -
     error = fails(fault_server, base_url=f"http://127.0.0.1:{port}/v1")
     assert type(error) is ConnectFailed
     assert f"127.0.0.1:{port}" in str(error)
-    assert "--base-url" in error.hint
+    assert "`base_url`" in error.hint
 
 
 def test_tls_to_a_plain_server_is_a_failed_connection(fault_server: FaultServer) -> None:

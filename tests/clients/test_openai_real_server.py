@@ -93,7 +93,7 @@ def test_a_schema_this_server_does_not_take_is_a_refusal_not_a_silent_prose_answ
 def test_a_wrong_path_is_refused_with_the_address(base_url: str) -> None:
     with pytest.raises(Refused, match="answered 404") as caught:
         ask(base_url + "/nowhere", "hi", Sampling(max_tokens=4))
-    assert "--base-url" in caught.value.hint
+    assert "`base_url`" in caught.value.hint
     assert f"{base_url}/nowhere/chat/completions" in str(caught.value)
 
 

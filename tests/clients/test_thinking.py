@@ -1,4 +1,4 @@
-"""How `--thinking` is written for each family, what a generation refuses, and that what is not set is not sent. Every body is a wire fixture."""
+"""How `thinking` is written for each family, what a generation refuses, and that what is not set is not sent. Every body is a wire fixture."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def test_only_what_is_set_is_sent_as_the_generation_wants_it(
 REFUSED = [
     ("openai:o3", "official", Sampling(temperature=0.7), "temperature"),
     ("openai:gpt-5", "official", Sampling(stop=("x",)), "stop"),
-    ("anthropic:claude-opus-4-7", "anthropic", Sampling(top_p=0.5), "top-p"),
+    ("anthropic:claude-opus-4-7", "anthropic", Sampling(top_p=0.5), "top_p"),
     ("openai:o3", "official", Sampling(thinking="off"), "always thinks"),
     ("openai:gpt-4o", "official", Sampling(thinking="low"), "cannot be told"),
     ("openai:deepseek-chat", "deepseek", Sampling(thinking="500"), "no number of tokens"),
     ("openai:Qwen/Qwen3-4B", "vllm", Sampling(thinking="much"), "off, low, medium, high"),
-    ("anthropic:claude-sonnet-4-5", "anthropic", Sampling(thinking="high", max_tokens=2000), "--max-tokens 25600"),
+    ("anthropic:claude-sonnet-4-5", "anthropic", Sampling(thinking="high", max_tokens=2000), "`max_tokens=25600`"),
     ("openai:m", "vllm", Sampling(extra_body="{"), "no JSON"),
     ("openai:m", "vllm", Sampling(extra_body="[1]"), "no object"),
     ("openai:m", "vllm", Sampling(extra_body='{"stream": true}'), "'stream'"),

@@ -398,6 +398,9 @@ class Choosy(ScriptedClient):
         if wanted.temperature:
             raise BadConfig("takes no temperature", hint="leave --temperature out")
 
+    def take_notes(self) -> list[str]:
+        return []
+
 
 async def test_a_selective_client_is_sent_what_is_set_and_a_budget_gives_it_a_bound(tmp_path: Path, prompts: Prompts) -> None:
     seen: list[Request] = []

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA_TEMPLATE = "clients/schema"
 SAMPLED = ("temperature", "top_p", "top_k", "min_p")
 RESERVED = ("messages", "input", "model", "stream")
-"""What `--extra-body` may not say: the answer would be read for another question, or not at all."""
+"""What `extra_body` may not say: the answer would be read for another question, or not at all."""
 
 
 class Dialect(Protocol):
@@ -124,7 +124,7 @@ def refused(sampling: Sampling, profile: Profile) -> str:
 
 
 def extra_body(text: str) -> dict[str, Any]:
-    """Return the object of `--extra-body`.
+    """Return the object of `extra_body`.
 
     Raises:
         BadConfig: it is none, or sets what a request is made of.
@@ -132,11 +132,11 @@ def extra_body(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
-        raise BadConfig(f"--extra-body is no JSON: {error}", hint="write an object: '{\"top_a\": 0.2}'") from error
+        raise BadConfig(f"`extra_body` is no JSON: {error}", hint="write an object: '{\"top_a\": 0.2}'") from error
     if not isinstance(value, dict):
-        raise BadConfig(f"--extra-body is no object but {type(value).__name__}", hint="write an object: '{\"top_a\": 0.2}'")
+        raise BadConfig(f"`extra_body` is no object but {type(value).__name__}", hint="write an object: '{\"top_a\": 0.2}'")
     if taken := next((name for name in RESERVED if name in value), None):
-        raise BadConfig(f"--extra-body sets {taken!r}, which the request itself says", hint="leave it out")
+        raise BadConfig(f"`extra_body` sets {taken!r}, which the request itself says", hint="leave it out")
     return value
 
 
@@ -189,7 +189,8 @@ def schema_of(request: Request, profile: Profile) -> Any:
         )
     if profile.schema_by == "tool" and request.tools:
         raise BadConfig(
-            "a schema that is asked for by a tool cannot go beside other tools", hint="use --profile schema=json_schema or schema=prompt"
+            "a schema that is asked for by a tool cannot go beside other tools",
+            hint="use `profile=schema=json_schema` or `profile=schema=prompt`",
         )
     return json_value(request.constraint.value, "the schema")
 

@@ -2,7 +2,7 @@
 
     objection(b'{"error": {"param": "seed", "message": "extra fields not permitted"}}', {"seed": 7, ...})  -> "seed"
     without({"seed": 7, "model": "m"}, "seed")                                                            -> {"model": "m"}
-    flag_of("temperature", {})                                                                           -> "--temperature"
+    option_of("temperature", {})                                                                         -> "temperature"
 
 Knows names of fields. Does not send anything; `remote` asks once more, and once only.
 """
@@ -23,12 +23,13 @@ DEFAULTED = ("seed", "stream_options", "reasoning_content")
 _SAMPLING = {"stop_sequences": "stop"}
 _SAMPLED = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "logprobs")
 """What a strategy may set on its own account."""
-_FLAGS = {
-    "temperature": "--temperature", "top_p": "--top-p", "top_k": "--top-k", "min_p": "--min-p", "max_tokens": "--max-tokens",
-    "max_completion_tokens": "--max-tokens", "max_output_tokens": "--max-tokens", "stop": "stop", "stop_sequences": "stop",
-    "repeat_penalty": "repeat_penalty", "logprobs": "logprobs", "reasoning_effort": "--thinking", "thinking": "--thinking",
-    "think": "--thinking", "reasoning": "--thinking", "chat_template_kwargs": "--thinking", "enable_thinking": "--thinking",
-    "thinking_budget": "--thinking", "budget_tokens": "--thinking", "output_config": "--thinking",
+_OPTIONS = {
+    **{name: name for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens")},
+    **dict.fromkeys(("max_completion_tokens", "max_output_tokens"), "max_tokens"),
+    **dict.fromkeys(
+        ("reasoning_effort", "thinking", "think", "reasoning", "chat_template_kwargs", "enable_thinking", "thinking_budget", "budget_tokens",
+         "output_config"), "thinking",
+    ),
 }  # fmt: skip
 
 
@@ -82,6 +83,6 @@ def without(asked: Mapping[str, Any], name: str, *, by_user: frozenset[str] | No
     return made
 
 
-def flag_of(name: str, extra: Mapping[str, Any]) -> str:
+def option_of(name: str, extra: Mapping[str, Any]) -> str:
     """Return the option that put a field into a request, empty where no option did."""
-    return "--extra-body" if name in extra else _FLAGS.get(name, "")
+    return "extra_body" if name in extra else _OPTIONS.get(name, "")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 import zlib
 from collections.abc import AsyncIterator, Generator
@@ -22,15 +21,13 @@ from pydantic import SecretStr
 from reasoner.clients._wire import thinking
 from reasoner.clients._wire.dialect import cut, extra_body, json_bytes, refused, sent
 from reasoner.clients._wire.endpoint import MAX_BODY_BYTES, Endpoint
-from reasoner.clients._wire.objections import BOUNDS, flag_of, objection, renames, without
+from reasoner.clients._wire.objections import BOUNDS, objection, option_of, renames, without
 from reasoner.clients._wire.profiles import overridden, profile_of
 from reasoner.clients._wire.proxies import is_loopback, proxy_for
 from reasoner.clients._wire.said import loads
 from reasoner.clients._wire.sse import EventReader, StreamTooLarge
 from reasoner.clients._wire.transport import Response, Transport, address
-from reasoner.errors import BadConfig, BadResponse, ClientError, Refused, ServerFailed, TimedOut, UnreadableAnswer, UsageError
-from reasoner.redaction import is_variable_name, remember
-from reasoner.text import clean, shorten
+from reasoner.errors import BadConfig, BadResponse, ClientError, Refused, ServerFailed, TimedOut, UnreadableAnswer
 from reasoner.types import Completion, Pacing, Request, Sampling, digest
 
 if TYPE_CHECKING:
@@ -121,10 +118,15 @@ class RemoteClient:
         if name := refused(wanted, self.profile):
             raise BadConfig(
                 f"{self.name} takes no {name}, and {getattr(wanted, name)!r} was set",
-                hint=f"leave --{name.replace('_', '-')} out, or say that the model does with --profile",
+                hint=f"leave `{name}` out, or say that the model does with `profile`",
             )
         thinking.fields(wanted.thinking, self.profile, max_tokens=wanted.max_tokens)
         extra_body(wanted.extra_body)
+
+    def take_notes(self) -> list[str]:
+        """Return what was left out for this server, each line once."""
+        notes, self.notes = self.notes, []
+        return notes
 
     async def complete(self, request: Request) -> Completion:
         """Ask once; see `reasoner.errors` and docs/remote-models.md for which error stands for what.
@@ -155,10 +157,9 @@ class RemoteClient:
         return answer
 
     def _explained(self, error: ClientError, name: str, request: Request) -> ClientError:
-        flag = flag_of(name, extra_body(request.sampling.extra_body))
-        if flag and not error.hint.startswith("the server at"):  # which says more
-            spelt = f"leave {flag} out" if flag.startswith("--") else f"the strategy sets {flag!r}"
-            error.hint = f"it does not take {name!r}: {spelt}, or say what this model can do with --profile"
+        option = option_of(name, extra_body(request.sampling.extra_body))
+        if option and not error.hint.startswith("the server at"):  # which says more
+            error.hint = f"it does not take {name!r}: leave `{option}` out, or say what this model can do with `profile`"
         return error
 
     async def _ask(self, request: Request, asked: dict[str, Any]) -> Completion:
@@ -196,7 +197,7 @@ class RemoteClient:
             if reading.begun:
                 raise self._cut(reading, f"was not at its end within {self._timeout_s:g} s", started_s) from error
             message = f"{endpoint.url} gave no whole answer within {self._timeout_s:g} s"
-            raise TimedOut(message, hint="raise `timeout` or lower max_tokens") from error
+            raise TimedOut(message, hint="raise `timeout` or lower `max_tokens`") from error
         except httpx.TransportError as error:
             # The cause quotes what it could not read, and a server that echoes the key would thereby put it into a traceback.
             cause = None if endpoint.holds_key(error) else error
@@ -209,7 +210,7 @@ class RemoteClient:
             fault = endpoint.fault(response.status_code, response.headers, data, schema=request.constraint is not None)
             raise _Objected(fault, data) if type(fault) is Refused and response.status_code in {400, 422} else fault
         if len(data) > MAX_BODY_BYTES:
-            raise UnreadableAnswer(f"{endpoint.url} answered with more than {MAX_BODY_BYTES} bytes", hint="lower max_tokens")
+            raise UnreadableAnswer(f"{endpoint.url} answered with more than {MAX_BODY_BYTES} bytes", hint="lower `max_tokens`")
         seconds = time.perf_counter() - started_s
         return self._dialect.completion(endpoint, request, data, seconds=seconds, profile=self.profile)
 
@@ -229,7 +230,7 @@ class RemoteClient:
         try:
             return events.feed(piece)
         except StreamTooLarge as error:
-            raise BadResponse(f"{self._endpoint.url} sent {error}", hint="lower max_tokens") from error
+            raise BadResponse(f"{self._endpoint.url} sent {error}", hint="lower `max_tokens`") from error
 
     async def _follow(self, response: _Answer, reading: Reading) -> None:
         """Read a stream to its end, to the end of the response, or until nothing has come for the idle timeout."""
@@ -346,52 +347,3 @@ async def _read(response: _Answer) -> bytes:
     except zlib.error:
         data.clear()
     return bytes(data)
-
-
-def checked_url(text: str, source: str, key_env: str) -> httpx.URL:
-    """Return a base URL that can be used, without its trailing slash. Messages never show credentials.
-
-    Raises:
-        BadConfig: it cannot be used.
-    """
-    form = "it looks like https://host/v1"
-    if "@" in text:  # before anything that could quote a part of it
-        raise BadConfig(f"{source} holds credentials", hint=f"put the key in the variable {key_env} and take it out of the URL")
-    try:
-        url = httpx.URL(text.strip().rstrip("/"))
-        url.raw_host.decode("ascii").encode("idna")  # what the resolver does; it fails on labels over 63 characters
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise BadConfig(f"{source} is no URL: {error}", hint=form) from error
-    usable = url.scheme in {"http", "https"} and url.host and "%" not in url.host and (url.port is None or 0 < url.port < 2**16)
-    if not usable or url.query or url.fragment:
-        raise BadConfig(f"{source} cannot be used: {shorten(clean(text), 100)!r}", hint=form)
-    return url
-
-
-def _key_from(env: str) -> SecretStr:
-    if not is_variable_name(env):
-        raise BadConfig(
-            "--api-key-env is not the name of a variable", hint="name the variable that holds the key, never the key; it is not shown here"
-        )
-    key = os.environ.get(env, "").strip()
-    remember(key)
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise UsageError(f"the variable {env} holds no usable key: it has spaces or characters a header cannot carry", hint="set it again")
-    return SecretStr(key)
-
-
-def open_endpoint(scheme: DialectName, name: str, url: httpx.URL, *, key_env: str, path: str) -> Endpoint:
-    """Return the endpoint of a model. Nothing is connected.
-
-    Raises:
-        UsageError: no model is named, or the key that a server on another machine needs is not set.
-        BadConfig: the name cannot be used.
-    """
-    if not name.strip():
-        raise UsageError(f"{scheme}: names no model", hint=f"write {scheme}:NAME with the name the server knows the model by")
-    if len(name) > 200 or clean(name) != name or not name.isprintable():
-        raise BadConfig(f"the model name {shorten(clean(name), 60)!r} cannot be used", hint="at most 200 printable characters")
-    key = _key_from(key_env)
-    if not key.get_secret_value() and not is_loopback(url.host):
-        raise UsageError(f"no key for {url.host}", hint=f"set the variable {key_env} (to any word if the server wants none)")
-    return Endpoint(name.strip(), str(url), url.host, key, key_env, path)

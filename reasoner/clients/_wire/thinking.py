@@ -1,4 +1,4 @@
-"""How `--thinking off|low|medium|high|TOKENS` is written for a family of models.
+"""How `thinking=off|low|medium|high|TOKENS` is written for a family of models.
 
     fields("low", Profile(thinking="effort"), max_tokens=None)       -> {"reasoning_effort": "low"}
     fields("off", Profile(thinking="template"), max_tokens=None)     -> {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
@@ -35,7 +35,7 @@ MIN_BUDGET = 1024
 
 
 def checked(thinking: str) -> str:
-    """Return a value of `--thinking` as it is recorded.
+    """Return a value of `thinking` as it is recorded.
 
     Raises:
         BadConfig: it is none.
@@ -45,7 +45,7 @@ def checked(thinking: str) -> str:
         return text
     if text.isascii() and text.isdigit() and 0 < int(text[:9]) <= MAX_TOKENS:
         return str(int(text))
-    raise BadConfig(f"--thinking {thinking[:40]!r} cannot be used", hint="it is off, low, medium, high or a number of tokens")
+    raise BadConfig(f"`thinking={thinking[:40]}` cannot be used", hint="it is off, low, medium, high or a number of tokens")
 
 
 def fields(thinking: str, profile: Profile, *, max_tokens: int | None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def fields(thinking: str, profile: Profile, *, max_tokens: int | None) -> dict[s
     if not profile.thinking:
         raise BadConfig(
             "this model cannot be told how much to think",
-            hint="leave --thinking out, or say how it is written with --profile thinking=effort",
+            hint="leave `thinking` out, or say how it is written with `profile=thinking=effort`",
         )
     return _WRITERS[profile.thinking](thinking, profile, max_tokens)
 
@@ -84,7 +84,7 @@ def effort_of(thinking: str, profile: Profile) -> str:
         BadConfig: it is to be off, and this family cannot.
     """
     if thinking == "off" and not profile.thinking_off:
-        raise BadConfig("--thinking off: this model always thinks", hint="low is the least")
+        raise BadConfig("`thinking=off`: this model always thinks", hint="low is the least")
     return profile.thinking_off if thinking == "off" else level_of(thinking)
 
 
@@ -105,8 +105,8 @@ def _budget(thinking: str, _profile: Profile, max_tokens: int | None) -> dict[st
     budget = max(MIN_BUDGET, tokens_of(thinking))
     if max_tokens is not None and budget >= max_tokens:
         raise BadConfig(
-            f"--thinking {thinking}: {budget} tokens of thought do not fit in --max-tokens {max_tokens}, which bounds thought and answer",
-            hint=f"use --max-tokens {budget + 1024} or more",
+            f"`thinking={thinking}`: {budget} tokens of thought do not fit in `max_tokens={max_tokens}`, which bounds thought and answer",
+            hint=f"use `max_tokens={budget + 1024}` or more",
         )
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
 
@@ -138,7 +138,7 @@ def _openrouter(thinking: str, _profile: Profile, _max_tokens: int | None) -> di
 
 def _level(thinking: str) -> str:
     if thinking not in LEVELS:
-        raise BadConfig(f"--thinking {thinking}: this model takes no number of tokens", hint="say off, low, medium or high")
+        raise BadConfig(f"`thinking={thinking}`: this model takes no number of tokens", hint="say off, low, medium or high")
     return thinking
 
 
