@@ -34,7 +34,7 @@ class Player:
 
     def tokens(self, text: str) -> list[int]:
         """Return the tokens of a text."""
-        return self.vocabulary._tokenize(text, special=False)
+        return self.vocabulary.tokenize(text, special=False)
 
     def accepts(self, kind: str, value: str, text: str) -> bool:
         """Tell whether a text is let through as a whole answer, in whatever tokens."""

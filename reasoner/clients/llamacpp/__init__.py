@@ -31,6 +31,8 @@ from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.clients.llamacpp.gguf_facts import check_acts_at_once, check_writes_text, context_length, parts_of
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
 from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
+from reasoner.clients.llamacpp.reply import parts_of_reply
+from reasoner.clients.llamacpp.tool_text import chosen, in_words, specs
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency, ReasonerError
 from reasoner.types import Completion, Request, Sampling, Usage, digest
 
@@ -156,25 +158,36 @@ class LlamaCppClient:
         """
         started = time.perf_counter()
         _check_sampling(request.sampling)
-        if request.constraint is not None and importlib.util.find_spec("llguidance") is None:
+        _check_request(request)
+        if (request.constraint is not None or request.tool_choice) and importlib.util.find_spec("llguidance") is None:
             raise MissingDependency("llguidance", extra="local")
+        knows_tools = "tools" in (self._template or "")
+        messages = request.messages if knows_tools else in_words(request.messages, request.tools)
+        constraint = chosen(request)
         job: dict[str, Any] = {
             "op": "complete",
-            "messages": [[m.role, m.content] for m in request.messages],
+            "messages": [[m.role, m.content, m.parts()] for m in messages],
+            "tools": specs(request.tools) if knows_tools and request.tool_choice != "none" else [],
             "sampling": request.sampling.filled().as_dict(),
             "seed": request.seed,
             "discard_cache": request.discard_cache,
-            "constraint": request.constraint.as_list() if request.constraint else None,
+            "constraint": constraint.as_list() if constraint else None,
         }
         reply = await self._ask(job)
+        parts = parts_of_reply(reply, request)
+        usage = Usage(
+            reply["prompt_tokens"], reply["completion_tokens"], reply["cached_tokens"], cost=0.0, reasoning_tokens=reply["reasoning_tokens"]
+        )
         return Completion(
-            text=reply["text"],
-            finish_reason=reply["finish_reason"],
-            usage=Usage(reply["prompt_tokens"], reply["completion_tokens"], reply["cached_tokens"], cost=0.0),
+            text=parts.text,
+            finish_reason="tool_calls" if parts.tool_calls and reply["finish_reason"] == "stop" else reply["finish_reason"],
+            usage=usage,
             model=f"{self.name}@{(await asyncio.to_thread(lambda: self.fingerprint))[:12]}",
             constraint_applied=reply["constraint_applied"],
             seconds=time.perf_counter() - started,
             mean_logprob=reply["mean_logprob"],
+            reasoning=parts.reasoning,
+            tool_calls=parts.tool_calls,
         )
 
     async def info(self) -> dict[str, Any]:
@@ -339,6 +352,13 @@ def _check_sampling(sampling: Sampling) -> None:
     for name, holds in bounds.items():
         if not holds:
             raise BadConfig(f"{name} is {getattr(sampling, name)!r}, which is not possible", hint="see docs/local-models.md for the ranges")
+
+
+def _check_request(request: Request) -> None:
+    if any(message.images for message in request.messages):
+        raise BadConfig("local models read no images", hint="leave them out, or use a remote model")
+    if request.sampling.extra_body:
+        raise BadConfig("--extra-body is for remote models", hint="leave it out")
 
 
 def _error_of(reply: dict[str, Any]) -> ReasonerError:

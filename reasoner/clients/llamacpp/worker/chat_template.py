@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -100,15 +100,15 @@ class ChatTemplate:
                 self._known[what] = False
         return self._known[what]
 
-    def render(self, messages: Sequence[Message]) -> str:
-        """Return the prompt, ending where the answer begins.
+    def render(self, messages: Sequence[Message], variables: Mapping[str, Any] | None = None) -> str:
+        """Return the prompt, ending where the answer begins; `variables` are given to the template besides what all templates are given.
 
         Raises:
             BadTemplate: the template fails, runs too long, or writes too much.
         """
-        return self._run([{"role": m.role, "content": m.content} for m in messages])
+        return self._run([_turn(m, m.content) for m in messages], variables or {})
 
-    def render_parts(self, messages: Sequence[Message]) -> list[Part]:
+    def render_parts(self, messages: Sequence[Message], variables: Mapping[str, Any] | None = None) -> list[Part]:
         """Return the prompt in parts, contents apart from what the template wrote; joined they are the prompt.
 
         The template is given an unguessable word in the place of each content. White space around a content stays outside of the
@@ -119,7 +119,7 @@ class ChatTemplate:
         """
         nonce = secrets.token_hex(12)
         words: dict[str, str] = {}
-        shown: list[dict[str, str]] = []
+        shown: list[dict[str, Any]] = []
         for index, message in enumerate(messages):
             core = message.content.strip()
             content = message.content
@@ -128,8 +128,8 @@ class ChatTemplate:
                 words[word] = core
                 start = content.index(core)
                 content = content[:start] + word + content[start + len(core) :]
-            shown.append({"role": message.role, "content": content})
-        rendered = self._run(shown)
+            shown.append(_turn(message, content))
+        rendered = self._run(shown, variables or {})
         parts: list[Part] = []
         mark = f"q{nonce}x"
         pieces = rendered.split(mark)
@@ -142,10 +142,10 @@ class ChatTemplate:
             parts += [Part(words[word], is_content=True), Part(rest, is_content=False)]
         return [part for part in parts if part.text]
 
-    def _run(self, messages: list[dict[str, str]]) -> str:
+    def _run(self, messages: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
         try:
             with bounded(cpu_s=CPU_S, memory_bytes=MEMORY_BYTES):
-                return self._write(messages)
+                return self._write(messages, variables)
         except Overrun as error:
             raise BadTemplate(f"the chat template was still running after {CPU_S:g} s of CPU time", hint=_HINT) from error
         except MemoryError as error:
@@ -156,27 +156,50 @@ class ChatTemplate:
             reason = shorten(clean(str(error)), 200) or type(error).__name__
             raise BadTemplate(f"the chat template failed{where}: {reason}", hint=_HINT) from error
 
-    def _write(self, messages: list[dict[str, str]]) -> str:
+    def _write(self, messages: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
         # Compiling is in bounds as well: Jinja2 folds constants such as 'a' * 10**10 while it compiles.
         if self._template is None:
             self._template = _environment().from_string(self._source)
         pieces: list[str] = []
         n_chars = 0
-        for piece in self._template.generate(
-            messages=messages,
-            bos_token=self._bos_token,
-            eos_token=self._eos_token,
-            add_generation_prompt=True,
-            raise_exception=_raise_exception,
-            strftime_now=_strftime_now,
-            tools=None,
-            documents=None,
-        ):
+        given = {
+            "messages": messages,
+            "bos_token": self._bos_token,
+            "eos_token": self._eos_token,
+            "add_generation_prompt": True,
+            "raise_exception": _raise_exception,
+            "strftime_now": _strftime_now,
+            "tools": None,
+            "documents": None,
+        }
+        for piece in self._template.generate({**given, **variables}):
             pieces.append(piece)
             n_chars += len(piece)
             if n_chars > MAX_RENDERED_CHARS:
                 raise _TooMuch(f"it writes more than {MAX_RENDERED_CHARS} characters")
         return "".join(pieces)
+
+
+def _turn(message: Message, content: str) -> dict[str, Any]:
+    """Return a message as templates expect it; its further parts only where it has them."""
+    turn: dict[str, Any] = {"role": message.role, "content": content}
+    if message.reasoning:
+        turn["reasoning_content"] = message.reasoning
+    if message.tool_calls:
+        calls = [{"name": call.name, "arguments": _json_or_text(call.arguments)} for call in message.tool_calls]
+        turn["tool_calls"] = [
+            {"type": "function", "id": call.id, "function": made} for call, made in zip(message.tool_calls, calls, strict=True)
+        ]
+    if message.tool_call_id:
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _folded(messages: list[Message]) -> list[Message]:

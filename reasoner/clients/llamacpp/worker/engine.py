@@ -1,7 +1,7 @@
 """The engine in the worker process: many requests over one model, advancing together.
 
-Puts the parts together: `vocabulary` (messages to tokens), `masks` and `sampler` (what may be drawn), `scheduler` and `prefix_tree` (who is
-decoded when, from which cached prefix), `model` (llama.cpp). Does not know processes, pipes or restarts.
+Puts the parts together: `vocabulary` (messages to tokens), `masks` and `sampler` (what may be drawn), `answer` (the text that grows), `scheduler` and
+`prefix_tree` (who is decoded when, from which cached prefix), `model` (llama.cpp). Does not know processes, pipes or restarts.
 
     engine = Engine.load({"path": "model.gguf", "n_ctx": 4096, "threads": 2, ...})
     engine.submit({"id": 1, "messages": [["user", "Hi"]], "sampling": {...}, "seed": 7, "constraint": None})
@@ -12,19 +12,18 @@ decoded when, from which cached prefix), `model` (llama.cpp). Does not know proc
 
 from __future__ import annotations
 
-import codecs
 import time
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp
 
+from reasoner.clients.llamacpp.worker.answer import Answer, Beginning
 from reasoner.clients.llamacpp.worker.measure import measure
 from reasoner.clients.llamacpp.worker.model import N_BATCH, Model
-from reasoner.clients.llamacpp.worker.sampler import Sampler, logprob_of
+from reasoner.clients.llamacpp.worker.sampler import Sampler
 from reasoner.clients.llamacpp.worker.scheduler import Scheduler
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 from reasoner.errors import BadConfig
-from reasoner.types import Message
 
 if TYPE_CHECKING:
     from reasoner.clients.llamacpp.worker.masks import Masks, Matcher
@@ -40,7 +39,7 @@ class Engine:
     def __init__(self, model: Model, vocabulary: Vocabulary, *, max_running: int, exact: bool) -> None:
         self._model = model
         self._vocabulary = vocabulary
-        self._answers: dict[int, _Answer] = {}
+        self._answers: dict[int, Answer] = {}
         self._exact = exact
         self._step_s = 0.0
         self._masks: Masks | None = None
@@ -81,10 +80,10 @@ class Engine:
             BadConfig: the constraint cannot be kept, or the sampling is not possible.
             ContextTooLong: the prompt leaves no room for a single token.
         """
-        prompt = self._vocabulary.tokens_of([Message(role, content) for role, content in job["messages"]])
+        begun = Beginning.of(job, self._vocabulary)
         matcher = self._matcher_of(job["constraint"])
         sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], matcher=matcher)
-        answer = _Answer(job, prompt, sampler, self._model, self._vocabulary)
+        answer = Answer(job, begun, sampler, self._model, self._vocabulary)
         self._answers[job["id"]] = answer
         self.scheduler.add(answer)
 
@@ -110,7 +109,7 @@ class Engine:
     def entered(self) -> list[int]:
         """Return the numbers of the requests that were let in since this was asked last."""
         entered, self.scheduler.entered = self.scheduler.entered, []
-        return [task.number for task in entered if isinstance(task, _Answer)]
+        return [task.number for task in entered if isinstance(task, Answer)]
 
     def step(self) -> list[tuple[int, dict[str, Any]]]:
         """Decode one batch; return the requests it completed, with their replies."""
@@ -122,7 +121,7 @@ class Engine:
             self.scheduler.n_batch = max(MIN_BATCH, self.scheduler.n_batch // 2)
         replies = []
         for answer in finished:
-            assert isinstance(answer, _Answer)
+            assert isinstance(answer, Answer)
             del self._answers[answer.number]
             answer.close()
             replies.append((answer.number, answer.reply()))
@@ -162,90 +161,3 @@ class Engine:
             raise BadConfig("the model cannot be measured while requests are under way", hint="wait for them")
         self.scheduler.tree.clear()
         return measure(self._model, vocabulary_size=self._vocabulary.n_tokens)
-
-
-class _Answer:
-    """One request under way: what the scheduler advances, and the text that grows."""
-
-    def __init__(self, job: dict[str, Any], prompt: list[int], sampler: Sampler, model: Model, vocabulary: Vocabulary) -> None:
-        sampling = job["sampling"]
-        self.number: int = job["id"]
-        self.prompt = prompt
-        self.max_tokens = min(sampling["max_tokens"], model.n_ctx - len(prompt))
-        self.written: list[int] = []
-        self.alone: bool = job.get("alone", False)
-        self.discard_cache: bool = job.get("discard_cache", False)
-        self.n_cached = 0
-        self._sampler = sampler
-        self._model = model
-        self._vocabulary = vocabulary
-        self._applied = job["constraint"][0] if job["constraint"] else "none"
-        self._stops: list[str] = sampling["stop"]
-        self._longest_stop = max((len(stop) for stop in self._stops), default=0)
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._text = ""
-        self._finish_reason = ""
-        self._error: BadConfig | None = None
-        self._logprobs: list[float] | None = [] if sampling.get("logprobs") else None
-
-    def take(self, row: int) -> bool:
-        """Draw the next token and take those that must follow it; True when the answer is complete."""
-        try:
-            return self._take(row)
-        except BadConfig as error:
-            self._error = error
-            return True
-
-    def _take(self, row: int) -> bool:
-        started = time.perf_counter()
-        token = self._sampler.draw(self._model.context, row)
-        self._model.native_s += time.perf_counter() - started
-        if self._vocabulary.ends(token):
-            return self._end("stop")
-        if self._logprobs is not None:
-            self._logprobs.append(logprob_of(self._model.context, row, self._vocabulary.n_tokens, token))
-            return self._add(token)
-        if self._add(token):
-            return True
-        for forced in self._sampler.forced():
-            self._sampler.accept(forced)
-            if self._add(forced):
-                return True
-        return False
-
-    def _add(self, token: int) -> bool:
-        self.written.append(token)
-        seen = max(0, len(self._text) - self._longest_stop + 1)
-        self._text += self._decoder.decode(self._vocabulary.bytes_of(token))
-        found = [at for stop in self._stops if (at := self._text.find(stop, seen)) >= 0]
-        if found:
-            self._text = self._text[: min(found)]
-            self._finish_reason = "stop"
-            return True
-        if self._sampler.complete:
-            return self._end("stop")
-        return self._end("length") if len(self.written) >= self.max_tokens else False
-
-    def _end(self, reason: str) -> bool:
-        self._text += self._decoder.decode(b"", final=True)
-        self._finish_reason = reason
-        return True
-
-    def reply(self) -> dict[str, Any]:
-        """Return the finished answer, or what kept it from being finished, as the parent is told it."""
-        if self._error is not None:
-            return {"event": "error", "kind": "BadConfig", "message": self._error.message, "hint": self._error.hint}
-        mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
-        return {
-            "text": self._text,
-            "finish_reason": self._finish_reason,
-            "prompt_tokens": len(self.prompt),
-            "cached_tokens": self.n_cached,
-            "completion_tokens": len(self.written),
-            "constraint_applied": self._applied,
-            "mean_logprob": mean,
-        }
-
-    def close(self) -> None:
-        """Free the samplers."""
-        self._sampler.close()

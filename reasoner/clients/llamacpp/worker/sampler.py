@@ -11,6 +11,7 @@ Knows llama.cpp's samplers; does not know sequences or batches.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp
@@ -34,6 +35,8 @@ class Sampler:
     def __init__(self, vocabulary: Vocabulary, sampling: dict[str, Any], *, seed: int, matcher: Matcher | None) -> None:
         self._vocabulary = vocabulary
         self._matcher = matcher
+        self.held = False
+        """Whether the constraint does not bind yet."""
         cuts = sampling["temperature"] > 0 and (sampling["top_k"] > 0 or sampling["top_p"] < 1 or sampling["min_p"] > 0)
         self._looks_first = matcher is not None and matcher.kind in {"lark", "grammar"} and not cuts
         if matcher is not None:
@@ -54,25 +57,35 @@ class Sampler:
         if self._matcher is None:
             token: int = llama_cpp.llama_sampler_sample(self._chain, context, row)
             return token
-        logits = logits_of(context, row, self._vocabulary.n_tokens)
-        drawn = self._draw_allowed(logits, self._matcher)
+        drawn = self._draw_allowed(logits_of(context, row, self._vocabulary.n_tokens), self._matcher)
         self.accept(drawn)
         return drawn
+
+    def look(self, context: Any, row: int, is_good: Callable[[int], bool]) -> int:
+        """Return a good token from the logits of a row, whatever the constraint; nobody takes note of it yet."""
+        logits = logits_of(context, row, self._vocabulary.n_tokens).copy()
+        ids = np.arange(len(logits), dtype=np.int32)
+        while True:
+            drawn = _draw(self._chain, ids, logits)
+            if is_good(drawn):
+                return drawn
+            left = ids != drawn
+            ids, logits = ids[left], logits[left]
 
     def accept(self, token: int) -> None:
         """Let the samplers and the constraint take note of a token."""
         llama_cpp.llama_sampler_accept(self._chain, token)
-        if self._matcher is not None and not self._vocabulary.ends(token):
+        if self._matcher is not None and not self.held and not self._vocabulary.ends(token):
             self._matcher.take(token)
 
     @property
     def complete(self) -> bool:
         """Whether the constraint lets nothing follow but the end of the answer."""
-        return self._matcher is not None and self._matcher.complete
+        return self._matcher is not None and not self.held and self._matcher.complete
 
     def forced(self) -> list[int]:
         """Return the tokens that must come next because the constraint leaves no choice; they are still to be accepted."""
-        return self._matcher.forced() if self._matcher is not None else []
+        return self._matcher.forced() if self._matcher is not None and not self.held else []
 
     def close(self) -> None:
         """Free the chain. Safe to call twice."""

@@ -3,20 +3,37 @@
 Only what the template wrote can be a control token; a content that spells one reaches the model as plain characters. Knows llama.cpp's
 vocabulary functions; decodes nothing.
 
-    vocabulary.tokens_of([Message("user", "Hi")]) -> [1, 4093, 198, 26843, 2, 198, ...]
+    vocabulary.tokens_of([Message("user", "Hi")]).tokens -> [1, 4093, 198, 26843, 2, 198, ...]
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import llama_cpp
 
 from reasoner.clients.llamacpp.worker.chat_template import CHATML, ChatTemplate, Part
+from reasoner.clients.llamacpp.worker.thought import MARKS
 from reasoner.errors import BadTemplate, ContextTooLong
 from reasoner.types import Message
+
+End = Callable[[str], str]
+
+
+def _as_it_is(_rendered: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as the model reads it, and its text."""
+
+    tokens: list[int]
+    text: str
 
 
 class Vocabulary:
@@ -28,6 +45,7 @@ class Vocabulary:
         self.n_ctx = n_ctx
         self.empty_tokens: set[int] = set()
         """Tokens without a text; llama.cpp gives each a name of its own, which no model means."""
+        self._marks: dict[int, bytes] = {}
         self._control_texts, self._longest_token = self._read()
         self._bos: int = llama_cpp.llama_vocab_bos(self.handle)
         self._adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(self.handle)
@@ -52,14 +70,27 @@ class Vocabulary:
         return [token for token in range(self.n_tokens) if self.ends(token)]
 
     def bytes_of(self, token: int) -> bytes:
-        """Return the text of a token, empty for control tokens."""
+        """Return the text of a token, empty for control tokens but for those that tell the parts of a reply apart."""
         known = self._pieces.get(token)
         if known is None:
-            known = self._pieces[token] = b"" if token in self.empty_tokens else self._read_piece(token)
+            known = self._pieces[token] = b"" if token in self.empty_tokens else self._marks.get(token) or self._read_piece(token)
         return known
 
-    def tokens_of(self, messages: list[Message]) -> list[int]:
-        """Return the tokens of the prompt.
+    @property
+    def template_source(self) -> str:
+        """The chat template in use."""
+        return self._template_source
+
+    def tokens_of(
+        self, messages: list[Message], *, variables: Mapping[str, Any] | None = None, spelt: str = "", end: End = _as_it_is
+    ) -> Prompt:
+        """Return the prompt.
+
+        Args:
+            messages: what was said so far.
+            variables: what the template is told besides.
+            spelt: other text in it that is not the template's own (tools, arguments of calls).
+            end: given the rendered text, returns what is to be written after it.
 
         Raises:
             BadTemplate: the template fails, writes nothing, or changes a message that spells a control token.
@@ -68,22 +99,25 @@ class Vocabulary:
         if (n_bytes := sum(len(m.content.encode("utf-8", "replace")) for m in messages)) > (self.n_ctx + 1) * self._longest_token:
             # Tokenising megabytes takes native code very long; no token is longer than the longest.
             raise self._too_long(n_bytes // self._longest_token, "at least ")
+        if self._count_control(spelt):
+            raise BadTemplate("a tool or a thought spells a control token, which cannot be kept out of the prompt", hint="leave it out")
         messages = self._template.fitted(messages)
-        rendered = self._template.render(messages)
-        parts = self._parts_if_needed(messages, rendered)
+        rendered = self._template.render(messages, variables)
+        parts = self._parts_if_needed(messages, variables, rendered)
+        suffix = end(rendered)
         if parts is None:
-            tokens = self._tokenize(rendered, special=True)
+            tokens = self.tokenize(rendered + suffix, special=True)
         else:
-            tokens = [token for part in parts for token in self._tokenize(part.text, special=not part.is_content)]
+            tokens = [t for part in (*parts, Part(suffix, is_content=False)) for t in self.tokenize(part.text, special=not part.is_content)]
         if self._adds_bos and self._bos >= 0 and tokens[:1] != [self._bos]:
             tokens.insert(0, self._bos)
         if not tokens:
             raise BadTemplate("the chat template writes nothing", hint="use another template with chat_template (a Jinja2 file)")
         if len(tokens) >= self.n_ctx:
             raise self._too_long(len(tokens), "")
-        return tokens
+        return Prompt(tokens, rendered + suffix)
 
-    def _parts_if_needed(self, messages: list[Message], rendered: str) -> list[Part] | None:
+    def _parts_if_needed(self, messages: list[Message], variables: Mapping[str, Any] | None, rendered: str) -> list[Part] | None:
         """Return the prompt in parts when some content would become a control token; None in the ordinary case.
 
         Raises:
@@ -91,7 +125,7 @@ class Vocabulary:
         """
         spelt = any(token.lower() in m.content.lower() for m in messages for token in self._control_texts)
         try:
-            parts = self._template.render_parts(messages)
+            parts = self._template.render_parts(messages, variables)
         except BadTemplate:
             if spelt:
                 raise
@@ -109,7 +143,8 @@ class Vocabulary:
     def _count_control(self, text: str) -> int:
         return sum(text.count(token) for token in self._control_texts)
 
-    def _tokenize(self, text: str, *, special: bool) -> list[int]:
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Return the tokens of a text; with `special` what spells a control token becomes one."""
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
         while True:
@@ -139,6 +174,8 @@ class Vocabulary:
                 self.empty_tokens.add(token)
             if text and llama_cpp.llama_vocab_get_attr(self.handle, token) & marked:
                 control.append(text.decode("utf-8", "replace"))
+                if control[-1] in MARKS:
+                    self._marks[token] = text
         return control, longest
 
     def _token_text(self, token: int) -> str:
