@@ -242,11 +242,11 @@ class Actor:
         if policy.mode == "retry":
             return
         if policy.mode == "skip":
-            raise OutcomeUnknown(f"{what}; it was skipped", hint="--on-unknown retry makes such actions again")
+            raise OutcomeUnknown(f"{what}; it was skipped", hint='`on_unknown="retry"` makes such actions again')
         if policy.confirm is not None and policy.confirm(f"{what}. Make it again?"):
             return
         raise OutcomeUnknown(
-            what, hint="--on-unknown retry makes such actions again, --on-unknown skip gives up their trajectories", stops_run=True
+            what, hint='`on_unknown="retry"` makes such actions again, `on_unknown="skip"` gives up their trajectories', stops_run=True
         )
 
     def _count(self, observed: Observed) -> None:
@@ -265,8 +265,8 @@ class Actor:
             ("bytes of results", self._size_bytes, limits.size_bytes),
         ):  # fmt: skip
             if limit is not None and used >= limit:
-                option = {"actions": "--max-actions", "seconds of actions": "--max-action-seconds"}.get(name, "--max-action-bytes")
-                raise BudgetExhausted(f"the budget of {limit:g} {name} is used up", hint=f"raise {option}")
+                option = {"actions": "max_actions", "seconds of actions": "max_action_seconds"}.get(name, "max_action_bytes")
+                raise BudgetExhausted(f"the budget of {limit:g} {name} is used up", hint=f"raise `{option}`")
         self._n_actions += 1
 
 

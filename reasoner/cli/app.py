@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from reasoner.cli import (
+    actions,
     bench,
     browse,
     check,
@@ -51,7 +52,7 @@ def root(
     """Run reasoning strategies over language models; keep every thought, verify every answer."""
 
 
-for module in (solve, bench, compare, check, score, translate, corpus, rerun, browse, serve, view, export, tune, doctor, listing):
+for module in (solve, bench, compare, check, score, translate, corpus, rerun, actions, browse, serve, view, export, tune, doctor, listing):
     module.register(app)
 
 flags.remember(lambda: typer.main.get_command(app))

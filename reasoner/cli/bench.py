@@ -115,6 +115,7 @@ class Watch:
         self.total = self.done = self.failed = 0
         self.last_error = ""
         self.poisoned = self.cut_short = self.taken = 0
+        self.waiting: dict[str, None] = {}
         self._budget = ""
         self._bar = Bar(err)
 
@@ -132,6 +133,9 @@ class Watch:
 
     def _count(self, result: Result) -> None:
         self.done += 1
+        self.waiting.pop(result.trajectory_id, None)
+        if result.status == "open":
+            self.waiting[result.trajectory_id] = None
         if result.status == "failed":
             self.failed += 1
             self.last_error = result.error or ""
@@ -147,6 +151,10 @@ class Watch:
         Raises:
             typer.Exit: 3 where calls failed, 1 where the run's budget ended it.
         """
+        if self.waiting:
+            say(
+                f"{len(self.waiting)} {what} wait for a person: 'reasoner actions' lists what they want to do, 'reasoner approve N' allows it"
+            )
         if self.taken:
             say(f"{self.taken} calls were answered from earlier ones and cost nothing")
         if self.poisoned:
@@ -156,7 +164,7 @@ class Watch:
         if self.failed:
             say(f"{self.failed} {what} failed and count as wrong; last error: {self.last_error}; the same command tries them again")
             raise typer.Exit(3)
-        if self.cut_short:
+        if self.cut_short or self.waiting:
             raise typer.Exit(1)
 
     def __enter__(self) -> Watch:

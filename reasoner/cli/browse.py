@@ -230,7 +230,10 @@ def _line(dag: Trajectory, thought: Thought) -> Any:
 
     mark = dag.mark_of(thought)
     state = mark.state if isinstance(mark.state, str) else jsonlib.dumps(mark.state) if mark.state is not None else ""
-    body = " ".join(part for part in (state, f"({thought.operation})" if thought.operation else "") if part) or thought.text
+    if dag.graph.nodes[thought.id]["action"] is not None:
+        body = f"{thought.operation} = {thought.text}"  # what a tool was asked, and what it gave
+    else:
+        body = " ".join(part for part in (state, f"({thought.operation})" if thought.operation else "") if part) or thought.text
     score = f"  [{mark.score:g}]" if mark.score is not None else ""
     head = f"{thought.label} " if thought.label else f"{thought.role}: "
     thought_of = f"  (thought: {shorten(thought.reasoning, FOLDED_CHARS)})" if thought.reasoning else ""

@@ -14,15 +14,18 @@ import sys
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
 from reasoner.errors import BadConfig
 from reasoner.redaction import REDACTED, is_variable_name, redact
+from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from reasoner.calling.actor import ActionAsked
 
 
 class UnknownChoice(StrEnum):
@@ -132,6 +135,26 @@ RetryPoisoned = Annotated[
 Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/budgets.md.", show_default=False)]
 
 
+Decided = Literal["approved", "denied"]
+Tools = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tool", help="A tool the model may call: NAME, NAME:SOURCE, FILE.py or FILE.py:NAME; may be repeated.", show_default=False
+    ),
+]
+Mcp = Annotated[
+    Path | None, typer.Option("--mcp", help="File that names MCP servers (mcpServers), see docs/agents.md.", show_default=False)
+]
+MaxActions = Annotated[int | None, typer.Option("--max-actions", help="Actions of one trajectory.", min=0, show_default=False)]
+MaxActionSeconds = Annotated[
+    float | None, typer.Option("--max-action-seconds", help="Seconds the actions of one trajectory may take.", min=0, show_default=False)
+]
+MaxActionBytes = Annotated[
+    int | None,
+    typer.Option("--max-action-bytes", help="Bytes the results of one trajectory's actions may have.", min=0, show_default=False),
+]
+
+
 R = TypeVar("R")
 
 
@@ -141,6 +164,11 @@ class Common:
 
     db: Db = None
     prompts: PromptDir = None
+    tool: Tools = None
+    mcp: Mcp = None
+    max_actions: MaxActions = None
+    max_action_seconds: MaxActionSeconds = None
+    max_action_bytes: MaxActionBytes = None
     seed: Seed = 0
     temperature: Temperature = None
     top_p: TopP = None
@@ -189,9 +217,26 @@ def run_settings(given: dict[str, Any]) -> dict[str, Any]:
 
     told = {name: value for name, value in given.items() if value is not None and name != "new"}
     told["on_unknown"] = told["on_unknown"].value
+    if named := told.pop("tool", None):
+        told["tools"] = list(named)
+    confirm = asking()
     if given.get("new"):
         told["mode"] = "fresh"
-    return told | {"confirm": asking(), "lease_s": lease_s(), "command": command_line()}
+    return told | {
+        "confirm": confirm,
+        "approve": None if confirm is None else _approving(confirm),
+        "lease_s": lease_s(),
+        "command": command_line(),
+    }
+
+
+def _approving(confirm: Callable[[str], bool]) -> Callable[[ActionAsked], bool]:
+    """Return what asks the person at the terminal about an action."""
+
+    def approve(asked: ActionAsked) -> bool:
+        return confirm(f"The model wants to call {asked.tool} with {shorten(clean(asked.arguments), 1000)}. Allow it?")
+
+    return approve
 
 
 def lease_s() -> float:

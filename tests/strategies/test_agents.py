@@ -1,0 +1,223 @@
+"""`react` and `code_act`: how turns are read, what is told to the model, how transcripts are shortened; and the two environments."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reasoner
+from reasoner import registry
+from reasoner.clients.scripted import ScriptedClient
+from reasoner.errors import ContextTooLong, ToolFailed
+from reasoner.solver import Solver
+from reasoner.strategies._transcript import CUT_CHARS, Step, shorter, whole
+from reasoner.strategies.code_act import read_block
+from reasoner.strategies.react import read_turn, turn_schema
+from reasoner.tools import open_tools
+from reasoner.types import Completion, Message, Request, ToolCall
+from solvers import _shops as shops
+
+ANSWER = "3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18"
+SUBMIT = {"thought": "done", "tool": "submit", "arguments": {"answer": ANSWER}}
+
+
+def solve(replies: Any, db: Path, *, native: bool, **more: Any) -> tuple[Any, ScriptedClient]:
+    client = ScriptedClient(replies, calls_tools=native)
+    more.setdefault("strategy", "react")
+    return reasoner.solve("arithmetic", "3 4 6 18", model=client, tools=["calculator"], db=db, **more), client
+
+
+def test_tools_are_described_to_models_that_know_none(tmp_path: Path) -> None:
+    turn = {"thought": "I add.", "tool": "calculator", "arguments": {"expression": "6+12"}}
+    result, client = solve([json.dumps(turn), "```json\n" + json.dumps(SUBMIT) + "\n```"], tmp_path / "a.db", native=False)
+    assert result.correct
+    first, second = client.requests
+    assert "calculator" in first.messages[0].content
+    assert '"expression"' in first.messages[0].content
+    assert not first.tools
+    assert first.constraint is not None
+    assert json.loads(first.constraint.value)["anyOf"][0]["properties"]["tool"] == {"const": "calculator"}
+    assert [message.role for message in second.messages] == ["system", "user", "assistant", "user"]
+    assert second.messages[-1].content == "Observation: 18"
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_turn_without_a_call_is_the_answer(tmp_path: Path, native: bool) -> None:
+    result, client = solve([f"Answer: {ANSWER}"], tmp_path / "a.db", native=native)
+    assert result.correct
+    assert len(client.requests) == 1
+
+
+def test_a_turn_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
+    bad = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "divide", "{}"),))
+    good = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "submit", json.dumps({"answer": ANSWER})),))
+    result, client = solve([bad, good], tmp_path / "a.db", native=True)
+    assert result.correct
+    assert client.requests[1].messages[-1].content == "Error: there is no tool 'divide'; there are calculator, submit"
+    result, client = solve([bad, bad], tmp_path / "b.db", native=True)
+    assert not result.correct
+    assert len(client.requests) == 2
+    broken = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "submit", "{"),))
+    result, client = solve([broken, good], tmp_path / "c.db", native=True)
+    assert result.correct
+    assert "no JSON object" in client.requests[1].messages[-1].content
+
+
+@pytest.mark.parametrize("strategy", ["react:max_steps=2", "code_act:max_steps=2"])
+def test_when_the_steps_are_used_up_the_answer_is_asked_for(tmp_path: Path, strategy: str) -> None:
+    def reply(request: Request) -> Any:
+        if "no steps left" in request.messages[-1].content:
+            return f"Answer: {ANSWER}"
+        if strategy.startswith("code"):
+            return "```python\n1 + 1\n```"
+        return Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "calculator", '{"expression": "1+1"}'),))
+
+    result, client = solve(reply, tmp_path / "a.db", native=True, strategy=strategy)
+    assert result.correct
+    assert len(client.requests) == 3
+    assert client.requests[-1].tool_choice == ("none" if strategy.startswith("react") else "")
+
+
+def test_a_transcript_that_outgrows_the_context_is_shortened_and_says_so(tmp_path: Path) -> None:
+    def reply(request: Request) -> Any:
+        size = sum(len(message.content) for message in request.messages)
+        if size > 30_000:
+            raise ContextTooLong("too long", prompt_tokens=size, context_tokens=30_000)
+        done = sum(message.role == "assistant" for message in request.messages)
+        if any("left out here" in message.content for message in request.messages):
+            return f"Answer: {ANSWER}"
+        return Completion("", finish_reason="tool_calls", tool_calls=(ToolCall(f"c{done}", "big", json.dumps({"n": done})),))
+
+    @reasoner.tool(max_output_chars=9000)
+    def big(n: int) -> str:
+        """Give much."""
+        return str(n) * 9000
+
+    client = ScriptedClient(reply)
+    client.fingerprint = "same"
+    db = tmp_path / "a.db"
+    result = reasoner.solve("arithmetic", "3 4 6 18", model=client, strategy="react:max_steps=150", tools=[big], db=db)
+    levels = [(result.trajectory.mark_of(t).state or {}).get("shortened") for t in result.trajectory.thoughts() if t.role == "react/native"]
+    assert levels[:3] == [None, None, None]
+    assert set(levels[3:]) >= {1, 3}
+    assert result.correct
+    assert reasoner.replay(db=db).exact
+
+
+def test_the_rule_of_shortening() -> None:
+    steps = [Step(Message("assistant", f"turn {n}"), (Message("user", "x" * 1000),)) for n in range(5)]
+    full = whole("task", steps)
+    assert [len(message.content) for message in full] == [4, *[6, 1000] * 5]
+    forms = shorter("task", steps)
+    assert len(forms) == 3
+    assert [len(message.content) > CUT_CHARS + 100 for message in forms[0] if message.role == "user"][1:] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert [len(message.content) > CUT_CHARS + 100 for message in forms[1] if message.role == "user"][1:] == [False] * 4 + [True]
+    assert [message.content[:9] for message in forms[2]] == ["task\n\n[3 ", "turn 3", "xxxxxxxxx", "turn 4", "xxxxxxxxx"]
+    assert shorter("task", []) == []
+
+
+@given(st.text(max_size=400))
+def test_no_text_breaks_the_readers(text: str) -> None:
+    call, problem = read_turn(text)
+    assert call is None or problem is None
+    read_block(text)
+
+
+@pytest.mark.parametrize("text", ["{" * 100_000, '{"tool":' * 3000, "```python\n" * 5000, "```" * 50_000, "`" * 100_000])
+def test_hostile_turns_are_read_quickly(text: str) -> None:
+    read_turn(text)
+    read_block(text)
+
+
+def test_turns_and_blocks_are_read() -> None:
+    assert read_turn('I think {x}. {"tool": "a", "arguments": {"b": 1}} and more')[0] == ToolCall("", "a", '{"b": 1}')
+    assert read_turn('{"tool": "a", "arguments": "{}"}')[0] == ToolCall("", "a", "{}")
+    assert read_turn("{broken") == (None, read_turn("{broken")[1])
+    assert read_turn("The answer is 7.") == (None, None)
+    assert read_block("Text\n```python\nx = 1\n```\n```py\ny\n```") == "x = 1\n"
+    assert read_block("```json\n{}\n```\n```\nz\n```") == "z\n"
+    assert read_block("```python\nnot closed") == "not closed"
+    assert read_block("no code") is None
+    (one,) = open_tools(["calculator"])
+    assert turn_schema([one])["properties"]["arguments"] == one.parameters
+
+
+async def test_a_walk_shows_its_doors_and_ends_at_the_room() -> None:
+    solver = registry.solver("text_rooms")
+    instance = solver.parse('{"doors": [["hall", "attic"], ["hall", "kitchen"], ["kitchen", "vault"]], "start": "attic", "goal": "vault"}')
+    walk = solver.episode(instance)
+    assert (await walk.step("look", {})).observation == "You are in attic. Doors lead to: hall."
+    with pytest.raises(ToolFailed, match="no door leads there"):
+        await walk.step("go", {"room": "vault"})
+    assert (await walk.step("go", {"room": "HALL"})).answer is None
+    await walk.step("go", {"room": "kitchen"})
+    turn = await walk.step("go", {"room": "vault"})
+    assert turn.answer == "attic -> hall -> kitchen -> vault"
+    assert solver.verify(instance, f"Answer: {turn.answer}").correct
+    for wrong in (
+        "attic -> vault",
+        "hall -> kitchen -> vault",
+        "attic -> hall -> kitchen",
+        " -> ".join(["attic", "hall"] * 9 + ["kitchen", "vault"]),
+    ):
+        assert not solver.verify(instance, f"Answer: {wrong}").correct
+
+
+async def test_gold_queries_of_sql_explore_agree_with_answers_worked_out_without_sql(tmp_path: Path) -> None:
+    solver: Solver[Any] = registry.solver("sql_explore")
+    rng = random.Random(7)
+    seen = set()
+    for number in range(120):
+        instance = solver.generate(rng, 1)
+        told, data = shops.THEMES[instance.theme], instance.data
+        connection = sqlite3.connect(tmp_path / f"{number}.db")
+        connection.executescript(shops.script(instance.theme))
+        for name, rows, width in ((told.people, data.people, 3), (told.things, data.things, 4), (told.deals, data.deals, 4)):
+            connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * width)})", rows)
+        (found,) = connection.execute(shops.query(instance.theme, instance.kind, instance.value)).fetchone()
+        connection.close()
+        assert found == shops.answer(data, instance.kind, instance.value), instance
+        assert solver.verify(instance, f"Answer: {found}").correct
+        seen.add(instance.kind)
+    assert len(seen) == 8
+
+
+@pytest.mark.parametrize("solver", ["sql_explore", "text_rooms"])
+@pytest.mark.parametrize("strategy", ["react", "react:form=text", "code_act", "self_consistency(react):n=2"])
+def test_the_teacher_acts_in_every_environment(solver: str, strategy: str, tmp_path: Path) -> None:
+    report = reasoner.bench(solver, n=4, strategy=strategy, model="teacher", db=tmp_path / "a.db").report
+    assert all(result.correct for result in report.results)
+    assert all(any(t.role.startswith("act/") for t in result.trajectory.thoughts()) for result in report.results)
+    assert reasoner.replay(db=tmp_path / "a.db").exact
+
+
+def test_an_environment_goes_on_where_it_was(tmp_path: Path) -> None:
+    line = '{"doors": [["1", "2"], ["2", "3"], ["3", "4"]], "start": "1", "goal": "4"}'
+
+    def go(request: Request) -> Any:
+        room = str(2 + sum(message.role == "tool" for message in request.messages))
+        return Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "go", json.dumps({"room": room})),))
+
+    async def both() -> Any:
+        client = ScriptedClient(go)
+        client.fingerprint = "same"
+        await reasoner.asolve("text_rooms", line, strategy="react", model=client, db=tmp_path / "a.db", run_max_calls=2)
+        return await reasoner.asolve("text_rooms", line, strategy="react", model=client, db=tmp_path / "a.db", run_max_calls=9)
+
+    result = asyncio.run(both())
+    assert result.correct
+    assert result.answer == "1 -> 2 -> 3 -> 4"
