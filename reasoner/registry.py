@@ -14,6 +14,7 @@ Only what is asked for is imported. Knows names; does not know what a strategy o
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import pkgutil
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, Literal, TypeVar, get_args
 
 from reasoner.errors import BadConfig, BrokenPlugin, UnknownName
@@ -158,6 +160,46 @@ def home(kind: Kind, name: str) -> Path | None:
     if file is None:
         return Path.cwd() if module.__name__ == "__main__" else None
     return Path(file).resolve().parent
+
+
+def code_of(kind: Kind, name: str) -> str | None:
+    """Return a hash over the code of a registered class (its methods and plain attributes); None for what is installed.
+
+    A notebook's class keeps its name when its cell is changed: this is what makes the next run another run, so that no result of the
+    earlier code is read back for it. Functions outside the class are not looked at.
+    """
+    thing = _registered.get((kind, name))
+    if thing is None:
+        return None
+    cls = thing if inspect.isclass(thing) else type(thing)
+    ours = ("reasoner", "solvers", "pydantic", "typing", "abc", "builtins")
+    made = hashlib.sha256()
+    for each in cls.__mro__:
+        if each.__module__.partition(".")[0] in ours:
+            continue
+        for attribute, value in sorted(vars(each).items()):
+            function = value.fget if isinstance(value, property) else inspect.unwrap(_plain(value))
+            if isinstance(function, FunctionType):
+                made.update(f"{attribute}{_code(function.__code__)}".encode())
+            elif isinstance(value, (str, int, float, tuple, bool)) and attribute not in _SKIPPED:
+                made.update(f"{attribute}={value!r}".encode())
+    return made.hexdigest()[:16]
+
+
+_SKIPPED = {"__module__", "__qualname__", "__doc__", "__firstlineno__", "__static_attributes__"}
+
+
+def _plain(value: Any) -> Any:
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+
+
+def _code(code: CodeType) -> str:
+    """Write what a function does as text, without where it stands."""
+    constants = [
+        _code(each) if isinstance(each, CodeType) else sorted(map(repr, each)) if isinstance(each, frozenset) else each
+        for each in code.co_consts
+    ]
+    return f"{code.co_code.hex()}{code.co_names}{code.co_varnames}{constants!r}"
 
 
 def prompts_package(name: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasoner.runs.runner import open_run
@@ -63,10 +63,13 @@ def _in_a_thread(work: Callable[[], Coroutine[Any, Any, R]]) -> R:
     ended: list[R | BaseException] = []
     loop = asyncio.new_event_loop()
     started: list[asyncio.Task[R]] = []
+    known = threading.Event()
+    """Set when the task is known, or there will be none."""
 
     async def body() -> R:
         task = asyncio.ensure_future(work())
         started.append(task)
+        known.set()
         return await task
 
     def run() -> None:
@@ -75,14 +78,18 @@ def _in_a_thread(work: Callable[[], Coroutine[Any, Any, R]]) -> R:
                 ended.append(runner.run(body()))
         except BaseException as error:  # noqa: BLE001 - handed on to whoever waits
             ended.append(error)
+        finally:
+            known.set()
 
     thread = threading.Thread(target=run, name="reasoner-run")
     thread.start()
     try:
         thread.join()
-    except BaseException:
-        if started:
-            loop.call_soon_threadsafe(started[0].cancel)
+    except BaseException:  # an interrupt: the run is ended in good order first
+        known.wait()
+        with suppress(RuntimeError):  # it came to its end meanwhile, and its loop with it
+            for task in started:
+                loop.call_soon_threadsafe(task.cancel)
         thread.join()
         raise
     came = ended[0]

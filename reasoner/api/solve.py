@@ -128,9 +128,13 @@ def ask(
 _WRAPPED = "value"
 
 
+def _is_object(schema: dict[str, Any]) -> bool:
+    return schema.get("type") == "object" or "$ref" in schema
+
+
 def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema whose root is an object: providers constrain to nothing else."""
-    if schema.get("type") == "object" or "$ref" in schema:
+    if _is_object(schema):
         return schema
     definitions = schema.pop("$defs", None)
     wrapped: dict[str, Any] = {"type": "object", "properties": {_WRAPPED: schema}, "required": [_WRAPPED], "additionalProperties": False}
@@ -141,11 +145,7 @@ def _with_output(result: Result, adapter: TypeAdapter[Any]) -> Result:
     """Return the result with the answer as an instance; where it cannot be one, `output` is None and `error` says why."""
     try:
         value = json.loads(result.text or "")
-        if "properties" in (wrapped := _as_object(adapter.json_schema())) and [*wrapped["properties"]] == [_WRAPPED]:
-            value = value[_WRAPPED]
-        return replace(
-            result, output=adapter.validate_python(value) if not isinstance(value, str) else adapter.validate_json(json.dumps(value))
-        )
+        return replace(result, output=adapter.validate_json(json.dumps(value if _is_object(adapter.json_schema()) else value[_WRAPPED])))
     except ValidationError as error:
         where, given, fault = what_is_wrong(error)
         why = f"the answer does not fit the output type: {where or 'it'}={str(given)[:80]!r}: {fault}"

@@ -73,6 +73,9 @@ class Plan:
         families = sorted({name.partition(":")[0] for name in solvers})
         names = sorted({*(name for s in self.strategies for name in s.names), *(["format"] if self._formats() else [])})
         corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
+        # The name of a class of a notebook stays while its code changes.
+        known: list[tuple[registry.Kind, str]] = [*(("strategy", name) for name in names), *(("solver", name) for name in families)]
+        code = {name: source for kind, name in known if (source := registry.code_of(kind, name))}
         # What a client knows of where its answers come from (an adapter with its base and data); most know nothing.
         adapters = {client.name: found for client in clients if isinstance(client, Adapted) and (found := client.provenance)}
         return {
@@ -83,6 +86,7 @@ class Plan:
             "strategies": [[s.name, s.params] for s in self.strategies],
             "models": [[c.name, c.fingerprint] for c in clients],
             **({"adapters": adapters} if adapters else {}),
+            **({"code": code} if code else {}),
             "seed": self.seed,
             "samples": self.samples,
             "sampling": (self.sampling if any(isinstance(c, Selective) for c in clients) else self.sampling.filled()).as_dict(),

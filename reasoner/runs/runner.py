@@ -109,8 +109,10 @@ async def open_run(
             with beating(store, row.worker):
                 yield run
         finally:
-            await run.stop()
-            close_run(store, row, run.status)
+            try:
+                await run.stop()
+            finally:  # also where the loop is being closed around it
+                close_run(store, row, run.status)
 
 
 def _opened(model: str | Client, plan: Plan, options: RunOptions, pool: ModelPool, notes: list[str]) -> Client:

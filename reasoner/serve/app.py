@@ -71,9 +71,7 @@ def application(
     routes = [*(Endpoint(executor, settings).routes() if executor else []), *pages]
     inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _not_here, Exception: _bug})
     inner.router.redirect_slashes = False
-    guarded = Guard(inner, settings)
-    guarded.executor = executor  # type: ignore[attr-defined]  # for whoever started it
-    return guarded
+    return Guard(inner, settings, executor)
 
 
 async def _not_here(request: Request, error: Exception) -> Response:

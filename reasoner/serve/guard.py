@@ -21,6 +21,7 @@ from reasoner.serve.faults import Fault, error_body
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from reasoner.serve.executor import Executor
     from reasoner.serve.settings import Settings
 
 CSP = (
@@ -43,13 +44,19 @@ _EVERY_ANSWER = [
     (b"cache-control", b"no-store"),
 ]
 
+_STOPPED = Fault(
+    503, "overloaded", "the server stopped before this was answered; what was reached is kept and can be resumed", code="stopping"
+)
+
 
 class Guard:
     """ASGI middleware; see the module docstring."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, executor: Executor | None = None) -> None:
         self._app = app
         self._settings = settings
+        self.executor = executor
+        """What runs requests; None where nothing is served but pages."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it with what is wrong."""
@@ -59,8 +66,12 @@ class Guard:
         if scope["type"] != "http":
             return
 
+        begun = False
+
         async def headed(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 message = {**message, "headers": [*message["headers"], *_EVERY_ANSWER]}
             await send(message)
 
@@ -71,8 +82,18 @@ class Guard:
             await refuse(scope["path"], fault, headed)
             return
         bounded = _Bounded(receive, self._settings.max_body_bytes)
-        with contextlib.suppress(ClientDisconnect):  # nobody is there to be answered
+        try:
             await self._app(scope, bounded, headed)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
+        except asyncio.CancelledError:
+            if self.executor is None or not self.executor.stopping:
+                raise
+            # The server ends requests that outlast its patience; theirs is parked by now, and no fault of ours to log.
+            if begun:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await refuse(scope["path"], _STOPPED, headed)
 
     def _fault(self, scope: Scope) -> Fault | None:
         headers = _Headers(scope)
