@@ -58,6 +58,8 @@ def application(
     bounded = limits or Limits(calls=settings.max_calls)
     executor = Executor(store, names, settings, pool=pool, options=options or RunOptions(), limits=bounded) if clients else None
 
+    endpoint = Endpoint(executor, settings) if executor else None
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
@@ -65,10 +67,12 @@ def application(
                 await executor.finish_parked()
             yield
         finally:
+            if endpoint is not None:
+                await endpoint.feeds.settle()  # what is parked is parked before its models are closed
             for client in clients:
                 await client.aclose()
 
-    routes = [*(Endpoint(executor, settings).routes() if executor else []), *pages]
+    routes = [*(endpoint.routes() if endpoint else []), *pages]
     inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _not_here, Exception: _bug})
     inner.router.redirect_slashes = False
     return Guard(inner, settings, executor)

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
@@ -18,11 +19,12 @@ from reasoner.serve.answers import check
 from reasoner.serve.description import describe
 from reasoner.serve.executor import Done, Executor, Order, Said, Started
 from reasoner.serve.faults import Fault, Refused, error_body, fault_of
+from reasoner.serve.feed import Feed, Feeds
 from reasoner.serve.guard import TooLarge
 from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from reasoner.serve.settings import Settings
 
 B = TypeVar("B", bound=BaseModel)
+T = TypeVar("T")
 MAX_KEY_CHARS = 200
 
 
@@ -38,6 +41,7 @@ class Endpoint:
     """The routes, closed over the executor."""
 
     def __init__(self, executor: Executor, settings: Settings) -> None:
+        self.feeds = Feeds()
         self._executor = executor
         self._settings = settings
 
@@ -57,7 +61,12 @@ class Endpoint:
             body = await _body(request, completions.ChatRequest)
             order = completions.order_of(body, self._executor.model_names, self._settings, key=_key(request))
             return await self._serve(
-                order, bool(body.stream), completions.answer, lambda s, e: completions.stream(order, body, s, e), completions.broken
+                request,
+                order,
+                bool(body.stream),
+                completions.answer,
+                lambda s, e: completions.stream(order, body, s, e),
+                completions.broken,
             )
         except (ReasonerError, Refused) as error:
             return _refusal(request, error)
@@ -67,36 +76,28 @@ class Endpoint:
         try:
             body = await _body(request, messages.MessagesRequest)
             order = messages.order_of(body, self._executor.model_names, self._settings, key=_key(request))
-            return await self._serve(order, bool(body.stream), messages.answer, lambda s, e: messages.stream(order, s, e), messages.broken)
+            return await self._serve(
+                request, order, bool(body.stream), messages.answer, lambda s, e: messages.stream(order, s, e), messages.broken
+            )
         except (ReasonerError, Refused) as error:
             return _refusal(request, error)
 
     async def _serve(
         self,
+        request: Request,
         order: Order,
         streams: bool,  # noqa: FBT001 - private
         whole: Callable[[Order, Started, Done, list[Said]], dict[str, Any]],
         pieces: Callable[[Started, AsyncIterator[Event]], AsyncIterator[str]],
         broken: Callable[[Fault], str],
     ) -> Response:
-        events = self._executor.run(order)
-        started = await anext(events)
-        assert isinstance(started, Started)  # the first event always is
+        events = Feed(self._executor.run(order), self.feeds)
+        started = await _unless_gone(request, events, _first(events))
         headers = {"X-Reasoner-Trajectory": ",".join(started.trajectories), "X-Reasoner-Run": started.run}
         if streams:
             body = _checked_stream(pieces(started, _checked(events)), broken, events)
             return StreamingResponse(body, media_type="text/event-stream", headers={**headers, "X-Accel-Buffering": "no"})
-        said: list[Said] = []
-        done: Done | None = None
-        try:
-            async for event in events:
-                if isinstance(event, Said):
-                    said.append(event)
-                elif isinstance(event, Done):
-                    done = event
-        finally:
-            await events.aclose()
-        assert done is not None  # the last event always is
+        said, done = await _unless_gone(request, events, _all(events))
         try:
             check(done)
             return JSONResponse(whole(order, started, done, said), headers=headers)
@@ -121,6 +122,52 @@ class Endpoint:
         return JSONResponse(describe())
 
 
+async def _first(events: AsyncIterator[Event]) -> Started:
+    started = await anext(events)
+    assert isinstance(started, Started)  # the first event always is
+    return started
+
+
+async def _all(events: AsyncIterator[Event]) -> tuple[list[Said], Done]:
+    """Return what was said on the way, and the end."""
+    said: list[Said] = []
+    done: Done | None = None
+    async for event in events:
+        if isinstance(event, Said):
+            said.append(event)
+        elif isinstance(event, Done):
+            done = event
+    assert done is not None  # the last event always is
+    return said, done
+
+
+async def _unless_gone(request: Request, events: Feed[Event], work: Coroutine[Any, Any, T]) -> T:
+    """Return what comes of the work; where the client goes away before, it is cancelled and its trajectories are parked.
+
+    Raises:
+        ClientDisconnect: the client has gone away.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        there = working.done()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        if not working.done():
+            await events.aclose()
+    if not there:
+        raise ClientDisconnect
+    return working.result()
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has closed its connection; its whole request has been read by then."""
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+
+
 async def _checked(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
     async for event in events:
         if isinstance(event, Done):
@@ -128,7 +175,7 @@ async def _checked(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         yield event
 
 
-async def _checked_stream(pieces: AsyncIterator[str], broken: Callable[[Fault], str], events: Any) -> AsyncIterator[str]:
+async def _checked_stream(pieces: AsyncIterator[str], broken: Callable[[Fault], str], events: Feed[Event]) -> AsyncIterator[str]:
     """Pass a stream on; a fault is told in it, since its status has been sent. When the client goes away the trajectory is parked."""
     try:
         async for piece in pieces:
@@ -138,7 +185,7 @@ async def _checked_stream(pieces: AsyncIterator[str], broken: Callable[[Fault], 
     except ReasonerError as error:
         yield broken(fault_of(error))
     finally:
-        await asyncio.shield(events.aclose())
+        await events.aclose()
 
 
 async def _body(request: Request, model: type[B]) -> B:

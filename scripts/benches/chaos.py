@@ -42,6 +42,12 @@ ROWS = (
     Row("arithmetic", "no expression escapes, is wrong or slow", "tests/chaos/test_expressions.py", {"REASONER_EXPRESSIONS": "100000"}),
     Row("templates", "no template runs away", "tests/chaos/test_templates.py"),
     Row("secrets", "a key is nowhere but in its header", "tests/cli/test_canaries.py"),
+    Row(
+        "commands",
+        "no command line, file, variable or signal ends in a traceback",
+        "tests/chaos/test_command_line.py tests/cli/test_endings.py",
+        {"REASONER_LINES": "500", "REASONER_SIGNALS": "100"},
+    ),
     Row("terminal", "nothing a model or a file says steers a terminal", "tests/cli/test_terminal.py"),
     Row(
         "engine",
@@ -75,6 +81,7 @@ ROWS = (
         "tests/chaos/test_containers.py",
         {"REASONER_NAMESPACES": "100", "REASONER_HOSTNAMES": "20"},
     ),
+    Row("leaving", "no call is begun for a client that has left", "tests/chaos/test_leaving_clients.py", {"REASONER_LEAVING": "1000"}),
     Row("hangup", "SIGHUP parks a run", "tests/chaos/test_hangup.py", {"REASONER_HANGUPS": "100"}),
     Row(
         "idle",
