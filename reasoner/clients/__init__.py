@@ -5,6 +5,7 @@ A model's name on the command line says which client serves it:
     local                 the embedded default model, through llama.cpp in a worker process
     path/to/model.gguf    any GGUF file, the same way
     openai:NAME           any OpenAI-compatible chat endpoint (`--base-url`)
+    responses:NAME        any endpoint of the Responses format (`--base-url`)
     anthropic:NAME        any endpoint of Anthropic's Messages format (`--base-url`)
     teacher               the exact solver, writing its search down as a model would
 

@@ -474,14 +474,56 @@ def odd_anthropic(rng: random.Random, *, streamed: bool) -> tuple[bytes, tuple[s
     return (body.rstrip() if rng.random() < 0.3 else body), (text, thought, end), counts
 
 
-ODD = {"openai": odd_openai, "anthropic": odd_anthropic}
+def odd_responses(rng: random.Random, *, streamed: bool) -> tuple[bytes, tuple[str, str, str], tuple[int, int] | None]:
+    text, thought = said(rng, 30), said(rng, 30) if rng.random() < 0.7 else ""
+    end, status, reason = rng.choice([
+        ("stop", "completed", None), ("length", "incomplete", "max_output_tokens"), ("content_filter", "incomplete", "content_filter"),
+        ("truncated", "incomplete", None), ("truncated", "cancelled", None),
+    ])  # fmt: skip
+    prompt, reply = rng.randint(1, 500), rng.randint(1, 500)
+    usage, counts = rng.choice([
+        (None, None), ({}, None), ("none", None), ({"input_tokens": prompt, "output_tokens": reply}, (prompt, reply)),
+        ({"input_tokens": float(prompt), "output_tokens": reply, "input_tokens_details": None}, (prompt, reply)),
+        ({"input_tokens": prompt, "output_tokens": reply, "total_tokens": prompt + reply + 9}, (prompt, reply + 9)),
+    ])  # fmt: skip
+    items: list[dict[str, Any]] = []
+    if thought:
+        name, kind = rng.choice([("summary", "summary_text"), ("content", "reasoning_text")])
+        items.append(
+            {"type": "reasoning", "summary": [], name: [{"type": kind, "text": thought}], "encrypted_content": rng.choice([None, "QUJD"])}
+        )
+    items += [{"type": "something_new"}] if rng.random() < 0.2 else []
+    half = rng.randrange(len(text) + 1)
+    parts = [{"type": "output_text", "text": part, "logprobs": None} for part in (text[:half], text[half:])]
+    items.append({"type": "message", "role": "assistant", "content": [*parts, {"type": "something_new"}]})
+    value = {
+        "status": status,
+        "incomplete_details": {"reason": reason} if reason else None,
+        "output": items,
+        "usage": usage,
+        "model": "m",
+        "error": None,
+    }
+    if not streamed:
+        return json.dumps(value, ensure_ascii=rng.random() < 0.5).encode(), (text, thought, end), counts
+    events: list[Any] = [{"type": "response.output_text.delta", "delta": text[i : i + 9]} for i in range(0, len(text), 9)]
+    events += [{"type": "response.output_item.done", "output_index": at, "item": item} for at, item in enumerate(items)]
+    for oddity in rng.choices(["null", {}, {"type": "response.something_new"}, {"type": "keepalive"}], k=rng.randint(0, 4)):
+        events.insert(rng.randrange(len(events) + 1), oddity)
+    told = value | ({"output": []} if rng.random() < 0.3 else {})
+    events.append({"type": f"response.{status}", "response": told})
+    body = stream([*events, *(["[DONE]"] if rng.random() < 0.3 else [])], newline=rng.choice([b"\n", b"\r\n"]))
+    return (body.rstrip() if rng.random() < 0.3 else body), (text, thought, end), counts
+
+
+ODD = {"openai": odd_openai, "anthropic": odd_anthropic, "responses": odd_responses}
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("scheme", ODD)
 async def test_every_well_formed_answer_is_kept_however_odd_it_is(scheme: str, streamed: bool) -> None:
     rng = random.Random(f"odd/{SEED}/{scheme}/{streamed}")
-    for number in range(N // 4):
+    for number in range(N // (2 * len(ODD))):
         body, (text, thought, end), counts = ODD[scheme](rng, streamed=streamed)
         where = f"seed {SEED}, {scheme}, streamed={streamed}, number {number}: {body[:3000]!r}"
         try:

@@ -133,6 +133,70 @@ ANTHROPIC = {
     "no usage": Shape({"content": BLOCKS[2:]}, "end_turn", None, reasoning="", used=Usage(estimated=True)),
 }  # fmt: skip
 
+SUMMARY = {"type": "reasoning", "id": "rs1", "summary": [{"type": "summary_text", "text": THOUGHT}], "encrypted_content": "QUJD"}
+OPEN = {"type": "reasoning", "id": "rs1", "summary": [], "content": [{"type": "reasoning_text", "text": THOUGHT}]}
+SAID = {"type": "message", "id": "m1", "role": "assistant", "content": [{"type": "output_text", "text": ANSWER, "annotations": []}]}
+CALL = {"type": "function_call", "id": "fc1", "call_id": "c1", "name": "add", "arguments": '{"a": 1}'}
+TOLD = {
+    "input_tokens": 12, "output_tokens": 9, "total_tokens": 21, "input_tokens_details": {"cached_tokens": 4},
+    "output_tokens_details": {"reasoning_tokens": 6},
+}  # fmt: skip
+RESPONSES = {
+    "summary and encrypted": Shape({"output": [SUMMARY, SAID]}, "completed", TOLD),
+    "open weights": Shape({"output": [OPEN, SAID]}, "completed", TOLD),
+    "no thought": Shape({"output": [SAID]}, "completed", TOLD, reasoning=""),
+    "hidden thought": Shape({"output": [{"type": "reasoning", "id": "rs1", "summary": []}, SAID]}, "completed", TOLD, reasoning=""),
+    "cut inside the thought": Shape({"output": [SUMMARY]}, "max_output_tokens", TOLD, text="", ended="length"),
+    "filtered": Shape({"output": [SAID]}, "content_filter", TOLD, reasoning="", ended="content_filter"),
+    "cut for another reason": Shape({"output": [SAID]}, "banana", TOLD, reasoning="", ended="truncated"),
+    "tool call": Shape(
+        {"output": [SUMMARY, CALL]}, "completed", TOLD, text="", ended="tool_calls", calls=(ToolCall("c1", "add", '{"a": 1}'),)
+    ),
+    "refused": Shape(
+        {"output": [SAID | {"content": [{"type": "refusal", "refusal": "no"}]}]},
+        "completed",
+        TOLD,
+        text="",
+        reasoning="",
+        ended="content_filter",
+    ),
+    "tags in the text": Shape(
+        {"output": [SAID | {"content": [{"type": "output_text", "text": f"<think>{THOUGHT}</think>{ANSWER}"}]}]}, "completed", TOLD
+    ),
+    "no usage": Shape({"output": [SAID]}, "completed", None, reasoning="", used=Usage(estimated=True)),
+    "items of other kinds": Shape({"output": [{"type": "web_search_call", "id": "w"}, SAID]}, "completed", TOLD, reasoning=""),
+}
+
+
+def responses_value(shape: Shape) -> dict[str, Any]:
+    whole = shape.finish == "completed"
+    ended = (
+        {"status": "completed", "incomplete_details": None}
+        if whole
+        else {"status": "incomplete", "incomplete_details": {"reason": shape.finish}}
+    )
+    return {"object": "response", "model": "served-model", "error": None, "usage": shape.usage, "extra": 1} | ended | shape.message
+
+
+def responses_whole(shape: Shape) -> bytes:
+    return json.dumps(responses_value(shape)).encode()
+
+
+def responses_streamed(shape: Shape) -> bytes:
+    value = responses_value(shape)
+    events: list[Any] = [{"type": "response.created", "response": value | {"status": "in_progress", "output": [], "usage": None}}]
+    for index, item in enumerate(shape.message["output"]):
+        events.append({"type": "response.output_item.added", "output_index": index, "item": {"type": item["type"], "id": item["id"]}})
+        for part in item.get("content") or item.get("summary") or []:
+            kind = {"output_text": "output_text", "summary_text": "reasoning_summary_text", "reasoning_text": "reasoning_text"}.get(
+                part["type"]
+            )
+            pieces = pieces_of("text", part.get("text", "")) if kind else []
+            events += [{"type": f"response.{kind}.delta", "output_index": index, "delta": piece} for piece in pieces]
+        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
+    events.append({"type": "response.completed" if shape.finish == "completed" else "response.incomplete", "response": value})
+    return stream(events)
+
 
 def openai_whole(shape: Shape) -> bytes:
     choice = {"index": 0, "message": {"role": "assistant"} | shape.message, "finish_reason": shape.finish}
@@ -204,7 +268,9 @@ def anthropic_streamed(shape: Shape) -> bytes:
 
 WRITERS = {("openai", False): openai_whole, ("openai", True): openai_streamed}
 WRITERS |= {("anthropic", False): anthropic_whole, ("anthropic", True): anthropic_streamed}
-CASES = [(scheme, name) for scheme, shapes in (("openai", OPENAI), ("anthropic", ANTHROPIC)) for name in shapes]
+WRITERS |= {("responses", False): responses_whole, ("responses", True): responses_streamed}
+SHAPES = {"openai": OPENAI, "anthropic": ANTHROPIC, "responses": RESPONSES}
+CASES = [(scheme, name) for scheme, shapes in SHAPES.items() for name in shapes]
 
 
 async def once(scheme: str, body: bytes, *, streamed: bool, request: Request = REQUEST) -> Completion:
@@ -215,7 +281,7 @@ async def once(scheme: str, body: bytes, *, streamed: bool, request: Request = R
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("scheme", "name"), CASES)
 async def test_the_thought_is_kept_and_the_answer_is_the_answer(scheme: str, name: str, streamed: bool) -> None:
-    shape = (OPENAI if scheme == "openai" else ANTHROPIC)[name]
+    shape = SHAPES[scheme][name]
     made = await once(scheme, WRITERS[scheme, streamed](shape), streamed=streamed)
     assert (made.text, made.reasoning, made.finish_reason) == (shape.text, shape.reasoning, shape.ended)
     assert made.tool_calls == shape.calls
@@ -234,6 +300,22 @@ async def test_blocks_go_back_unchanged_and_in_order(name: str, streamed: bool) 
     assert sent["messages"][1] == {"role": "assistant", "content": shape.message["content"]}
     if results:
         assert sent["messages"][2] == {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "3"}]}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", ["summary and encrypted", "hidden thought", "tool call"])
+async def test_reasoning_items_go_back_unchanged(name: str, streamed: bool) -> None:
+    shape = RESPONSES[name]
+    made = await once("responses", WRITERS["responses", streamed](shape), streamed=streamed)
+    results = tuple(Message("tool", "3", tool_call_id=call.id) for call in made.tool_calls)
+    sent = await _sent(
+        "responses", Request((Message("system", "s"), Message("user", "q"), made.message(), *results, Message("user", "and?")))
+    )
+    assert sent["store"] is False
+    assert sent["include"] == ["reasoning.encrypted_content"]
+    expected = [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}, *shape.message["output"]]
+    expected += [{"type": "function_call_output", "call_id": "c1", "output": "3"}] if results else []
+    assert sent["input"] == [*expected, {"role": "user", "content": "and?"}]
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])

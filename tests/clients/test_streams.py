@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from canned import REQUEST, TEXT, anthropic_events, ask, openai_events, stream
+from canned import REQUEST, TEXT, anthropic_events, ask, openai_events, responses_events, stream
 from fault_server import Fault, FaultServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +22,7 @@ STREAMS = {
     "openai": ("openai", stream(openai_events())),
     "openai-crlf": ("openai", b": keep-alive\r\n\r\n" + stream(openai_events(usage=False), newline=b"\r\n")),
     "anthropic": ("anthropic", stream(anthropic_events())),
+    "responses": ("responses", stream(responses_events())),
 }
 SSE = {"Content-Type": "text/event-stream"}
 
@@ -33,7 +34,7 @@ async def test_a_whole_stream_is_the_answer_however_it_is_cut_into_pieces(name: 
         pieces = [body[i : i + size] for i in range(0, len(body), size)]
         completion = await ask(scheme, body, pieces=pieces, streamed=True)
         assert (completion.text, completion.finish_reason, completion.model) == (TEXT, "stop", "served-model")
-    expected = {"openai": Usage(12, 9), "openai-crlf": Usage(estimated=True), "anthropic": Usage(12, 9, 4)}
+    expected = {"openai": Usage(12, 9), "openai-crlf": Usage(estimated=True), "anthropic": Usage(12, 9, 4), "responses": Usage(12, 9)}
     assert completion.usage == expected[name]
 
 
@@ -44,7 +45,8 @@ async def test_cut_at_every_byte_it_is_never_passed_on_as_complete(name: str, br
     n_cut = 0
     # Once it has said how the answer ended, all of the text has come: what is missing are counts at most. An event is over with its blank
     # line or, where the response came to an orderly end, with the last brace of its object.
-    said = body.index(b'stop_reason": "end_turn' if scheme == "anthropic" else b'"finish_reason": "stop"')
+    ends = {"openai": b'"finish_reason": "stop"', "anthropic": b'"stop_reason": "end_turn"', "responses": b'"type": "response.completed"'}
+    said = body.index(ends[scheme])
     line_end = b"\r\n" if b"\r\n" in body else b"\n"
     over = body.index(line_end, said)
     for at in range(len(body)):
@@ -61,6 +63,7 @@ async def test_cut_at_every_byte_it_is_never_passed_on_as_complete(name: str, br
             assert TEXT.startswith(partial.text)
             assert partial.text
             assert partial.usage.estimated or scheme == "anthropic"
+            assert partial.model
         else:  # nothing of the answer had come
             assert caught.value.retryable
     assert n_cut > len(body) / 2
@@ -155,6 +158,11 @@ INNER: list[tuple[str, bytes, type[ClientError]]] = [
     ("anthropic", ANTHROPIC_BEGUN + event(type="error", error={"type": "api_error", "message": "oops"}), StreamCut),
     ("anthropic", stream(anthropic_events()[-1:]), ServerFailed),
     ("anthropic", stream([e for e in anthropic_events() if e["type"] != "message_delta"]), StreamCut),
+    ("responses", event(type="error", code="rate_limit_exceeded", message="slow down"), RateLimited),
+    ("responses", event(type="response.failed", response={"error": {"code": "server_error", "message": "oops"}}), BadResponse),
+    ("responses", stream(responses_events()[:4]) + event(type="error", code="x", message="oops"), StreamCut),
+    ("responses", stream(responses_events()[:-1]), StreamCut),
+    ("responses", stream(responses_events()[:2]), ServerFailed),
 ]
 
 

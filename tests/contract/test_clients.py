@@ -57,6 +57,22 @@ def openai_streamed(_folder: Path, server: Any) -> tuple[str, ClientOptions]:
     return "openai:m", ClientOptions(base_url=server.url, stream=True)
 
 
+def responses(_folder: Path, server: Any) -> tuple[str, ClientOptions]:
+    from canned import response
+    from fault_server import Fault
+
+    server.script(*[Fault(response("hi"))] * 2)
+    return "responses:m", ClientOptions(base_url=server.url)
+
+
+def responses_streamed(_folder: Path, server: Any) -> tuple[str, ClientOptions]:
+    from canned import responses_events, stream
+    from fault_server import Fault
+
+    server.script(*[Fault(stream(responses_events("hi")), headers={"Content-Type": "text/event-stream"})] * 2)
+    return "responses:m", ClientOptions(base_url=server.url, stream=True)
+
+
 def scripted(folder: Path, _server: Any) -> tuple[str, ClientOptions]:
     path = folder / "replies.jsonl"
     path.write_text('"one"\n"one"\n')
@@ -67,10 +83,11 @@ RECIPES: dict[str, Callable[[Path, Any], tuple[str, ClientOptions]]] = {
     "anthropic": anthropic,
     "llamacpp": lambda _folder, _server: ("local", ClientOptions(threads=1, n_ctx=512, exact=True)),
     "openai": openai,
+    "responses": responses,
     "scripted": scripted,
     "teacher": lambda _folder, _server: ("teacher", ClientOptions()),
 }
-MODES = {"anthropic, streamed": anthropic_streamed, "openai, streamed": openai_streamed}
+MODES = {"anthropic, streamed": anthropic_streamed, "openai, streamed": openai_streamed, "responses, streamed": responses_streamed}
 """Further ways a client works, each held to the same."""
 
 
@@ -109,7 +126,7 @@ async def test_it_answers_counts_and_closes_twice(opened: Client) -> None:
     await opened.aclose()
 
 
-@pytest.mark.parametrize("model", ["", "nobody:x", "gone.gguf", "scripted:gone.jsonl", "openai:", "anthropic:"])
+@pytest.mark.parametrize("model", ["", "nobody:x", "gone.gguf", "scripted:gone.jsonl", "openai:", "anthropic:", "responses:"])
 def test_what_cannot_be_opened_is_the_caller_s_fault(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1/v1")

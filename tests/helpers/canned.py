@@ -74,6 +74,40 @@ def message(text: str = TEXT, **changes: Any) -> bytes:
     return json.dumps(body | {"stop_reason": "end_turn", "usage": usage} | changes).encode()
 
 
+def response(text: str = TEXT, **changes: Any) -> bytes:
+    """The body of a sound response; `changes` replaces top-level fields."""
+    return json.dumps(_response(text) | changes).encode()
+
+
+def _response(text: str) -> dict[str, Any]:
+    part = {"type": "output_text", "text": text, "annotations": []}
+    item = {"type": "message", "id": "i1", "role": "assistant", "status": "completed", "content": [part]}
+    usage = {"input_tokens": 12, "output_tokens": 9, "total_tokens": 21}
+    return {
+        "id": "r1",
+        "object": "response",
+        "status": "completed",
+        "model": "served-model",
+        "output": [item],
+        "usage": usage,
+        "error": None,
+    }
+
+
+def responses_events(text: str = TEXT) -> list[Any]:
+    """The events of a sound streamed response."""
+    whole = _response(text)
+    pieces = [text[i : i + 7] for i in range(0, len(text), 7)]
+    where = {"item_id": "i1", "output_index": 0, "content_index": 0}
+    return [
+        {"type": "response.created", "response": whole | {"status": "in_progress", "output": [], "usage": None}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "i1", "content": []}},
+        *({"type": "response.output_text.delta", "delta": piece} | where for piece in pieces),
+        {"type": "response.output_item.done", "output_index": 0, "item": whole["output"][0]},
+        {"type": "response.completed", "response": whole},
+    ]
+
+
 class _Bytes(httpx.AsyncByteStream):
     def __init__(self, pieces: Sequence[bytes], *, breaks: bool) -> None:
         self._pieces = pieces

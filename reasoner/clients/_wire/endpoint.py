@@ -161,6 +161,13 @@ class Endpoint:
             f"{self.url} answered with success and an error: {self.said(message)}", hint="the server reports its own failure"
         )
 
+    def stream_fault(self, value: Mapping[str, Any], *, begun: bool) -> ClientError:
+        """Return the error that an event of a stream reports."""
+        body = canonical_json(value).encode()
+        return self.inner_fault(value, body, begun=begun) or BadResponse(
+            f"{self.url} ended the stream with an error", hint="the server reports its own failure"
+        )
+
     def _refusal_hint(self, status: int) -> str:
         if status in {401, 403}:
             state = f"check the key in {self.key_env}" if self.key.get_secret_value() else f"set the variable {self.key_env} to a key"

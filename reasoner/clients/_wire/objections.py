@@ -17,7 +17,7 @@ from reasoner.clients._wire.endpoint import error_of
 
 BOUNDS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """Two names of one thing: a server that refuses the one knows the other."""
-DEFAULTED = ("seed", "stream_options", "reasoning_content")
+DEFAULTED = ("seed", "stream_options", "reasoning_content", "store", "include")
 """What is sent although nobody asked for it; `reasoning_content` stands in the messages."""
 
 _SAMPLING = {"stop_sequences": "stop"}
