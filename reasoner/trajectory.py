@@ -18,11 +18,9 @@ from reasoner.errors import BadConfig
 from reasoner.types import ThoughtStatus, canonical_json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 ROOT_ROLE = "problem"
-SIGNS: Mapping[ThoughtStatus, str] = {"final": "★", "kept": "●", "pruned": "✕", "open": "○"}
-"""How a status is drawn, in the terminal and on the pages."""
 
 
 @dataclass(frozen=True, slots=True)

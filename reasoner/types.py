@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "truncated", "tool_calls"]
 ThoughtStatus = Literal["open", "kept", "pruned", "final"]
+SIGNS: Mapping[ThoughtStatus, str] = {"final": "★", "kept": "●", "pruned": "✕", "open": "○"}
+"""How a status is drawn, in the terminal and on the pages."""
 
 S = TypeVar("S", bound="Hashable")  # a search state of a solver
 

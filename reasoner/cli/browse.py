@@ -8,17 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reasoner.cli import options as o
-from reasoner.cli.output import guarded, one_line, out, print_json, safe
-from reasoner.errors import UsageError
+from reasoner.cli.output import guarded, one_line, out, print_json, safe, say
+from reasoner.errors import UnknownName, UsageError
 from reasoner.text import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from reasoner.store import Store
+    from reasoner.store.queries import Place
     from reasoner.trajectory import Thought, Trajectory
 
 FOLDED_CHARS = 60
 """So much of a thought is shown where it is folded."""
 STATUS_STYLES = {"final": "bold green", "kept": "bold", "pruned": "dim", "open": ""}
+
+PER_PAGE = 100
+"""Trajectories, or calls, of one page of `show`."""
+TREE_DEPTH = 12
+"""So deep a tree is drawn on the narrowest terminal; a wider one has room for more."""
+TREE_WIDTH = 50
+TREE_LINES = 2000
 
 Which = Annotated[str, typer.Argument(help="Id of a run or trajectory, or the beginning of one; 'last' is the newest run.")]
 
@@ -77,32 +87,43 @@ def show(
     which: Which = "last",
     db: o.Db = None,
     full: Annotated[bool, typer.Option("--full", help="Print whole prompts and replies.")] = False,
+    page: Annotated[int, typer.Option("--page", min=1, help="Which page of the trajectories, or of the calls.")] = 1,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many of a page.")] = PER_PAGE,
     json: o.Json = False,
 ) -> None:
-    """Show a run (its trajectories) or a trajectory (its calls, with prompts and replies)."""
-    from reasoner.store import queries  # noqa: PLC0415
+    """Show a run (its trajectories) or a trajectory (its calls, with prompts and replies), a page at a time."""
+    from reasoner.store import queries, run_queries  # noqa: PLC0415
 
     with _open(db) as store:
         kind, found = queries.resolve(store, which)
+        offset = (page - 1) * limit
         if kind == "run":
-            rows = queries.trajectories(store, found)
-            _show_run(found, rows, json=json)
-            return
-        facts = trajectory_facts(store, found) or {}
-    if json:
-        print_json(facts)
-    else:
-        show_trajectory(facts, full=full)
+            n = run_queries.totals(store, [found])[found]["trajectories"]
+            rows = queries.trajectories(store, found, limit=limit, offset=offset)
+            _show_run(found, rows, json=json, n=n)
+        else:
+            n = queries.n_calls(store, found)
+            facts = trajectory_facts(store, found, limit=limit, offset=offset) or {}
+            rows = facts["call_rows"]
+            if json:
+                print_json(facts | {"n_calls": n})
+            else:
+                show_trajectory(facts, full=full, first=offset + 1)
+    if len(rows) < n and not json:
+        what = "trajectories" if kind == "run" else "calls"
+        shown = f"{offset + 1:,} to {offset + len(rows):,}" if rows else "none"
+        more = f"; --page {page + 1} shows further ones" if offset + len(rows) < n else ""
+        say(f"{what} {shown} of {n:,}{more}")
 
 
-def trajectory_facts(store: Store, trajectory_id: str) -> dict[str, Any] | None:
+def trajectory_facts(store: Store, trajectory_id: str, *, limit: int = -1, offset: int = 0) -> dict[str, Any] | None:
     """Return a trajectory's row with its calls, their prompts and replies (`call_rows`); None when it is not there."""
     from reasoner.store import queries  # noqa: PLC0415
 
     row = queries.trajectory_row(store, trajectory_id)
     if row is None:
         return None
-    calls = queries.calls(store, trajectory_id)
+    calls = queries.calls(store, trajectory_id, limit=limit, offset=offset)
     for call in calls:
         parts = jsonlib.loads(call.pop("parts") or "{}")
         call |= {"tool_calls": parts.get("tool_calls", []), "opaque": parts.get("opaque", "")}
@@ -110,11 +131,11 @@ def trajectory_facts(store: Store, trajectory_id: str) -> dict[str, Any] | None:
     return {**row, "call_rows": calls}
 
 
-def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool) -> None:
+def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool, n: int) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     if json:
-        print_json({"run": run_id, "trajectories": rows})
+        print_json({"run": run_id, "n_trajectories": n, "trajectories": rows})
         return
     wide = out.width >= 120
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
@@ -132,8 +153,8 @@ def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool) -> None:
     out.print(table)
 
 
-def show_trajectory(row: dict[str, Any], *, full: bool) -> None:
-    """Print a trajectory's calls as `trajectory_facts` returns them."""
+def show_trajectory(row: dict[str, Any], *, full: bool, first: int = 1) -> None:
+    """Print a trajectory's calls as `trajectory_facts` returns them; `first` is the number of the first one."""
     out.print(
         safe(
             f"trajectory {row['id']} of run {row['run_id']}: {row['solver']} {row['line']}, {row['strategy']} on {row['model']}",
@@ -141,7 +162,7 @@ def show_trajectory(row: dict[str, Any], *, full: bool) -> None:
         )
     )
     out.print(safe(f"status {row['status']}, {'correct' if row['correct'] else 'not correct'}: {row['reason'] or row['error'] or ''}"))
-    for number, call in enumerate(row["call_rows"], start=1):
+    for number, call in enumerate(row["call_rows"], start=first):
         out.print()
         out.print(
             safe(
@@ -168,32 +189,44 @@ def _print_turn(role: str, text: str, parts: dict[str, Any], *, full: bool) -> N
 
 
 @guarded
-def tree(which: Which = "last", db: o.Db = None, json: o.Json = False) -> None:
+def tree(
+    which: Which = "last",
+    db: o.Db = None,
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=1, help="Thoughts deeper than this are left out [what the terminal has room for].")
+    ] = None,
+    width: Annotated[int, typer.Option("--width", min=1, help="Of one thought's children, so many are drawn.")] = TREE_WIDTH,
+    json: o.Json = False,
+) -> None:
     """Draw a trajectory's thoughts as a tree: ★ final, ● kept, ✕ pruned (dimmed), ○ open."""
     from reasoner.store import queries  # noqa: PLC0415
 
     with _open(db) as store:
         kind, found = queries.resolve(store, which)
         if kind == "run":
-            found = _only_trajectory(found, queries.trajectories(store, found))
+            found = _only_trajectory(store, found)
         row = queries.trajectory_row(store, found) or {}
-        dag = queries.load_trajectory(store, found)
-    if json:
-        print_json({"trajectory": found, "run": row["run_id"], "hash": dag.hash(), "thoughts": [_node(dag, t) for t in dag.thoughts()]})
-        return
+        if json:
+            dag = queries.load_trajectory(store, found)
+            thoughts = [_node(dag, thought) for thought in dag.thoughts()]
+            print_json({"trajectory": found, "run": row["run_id"], "hash": dag.hash(), "thoughts": thoughts})
+            return
+        drawn = draw(store, found, depth=depth or max(TREE_DEPTH, (out.width - 40) // 4), width=width)
     verdict = "-" if row["correct"] is None else ("correct" if row["correct"] else "not correct")
     out.print(safe(f"{row['solver']} {row['line']}  {row['strategy']} on {row['model']}: {verdict}", style="bold"))
-    out.print(draw(dag))
+    out.print(drawn)
 
 
-def _only_trajectory(run_id: str, rows: list[dict[str, Any]]) -> str:
-    if len(rows) == 1:
-        return str(rows[0]["id"])
-    if not rows:
+def _only_trajectory(store: Store, run_id: str) -> str:
+    from reasoner.store import queries, run_queries  # noqa: PLC0415
+
+    n = run_queries.totals(store, [run_id])[run_id]["trajectories"]
+    ids = queries.trajectory_ids(store, run_id, limit=1)
+    if n == 1:
+        return ids[0]
+    if not ids:
         raise UsageError(f"run {run_id} has no trajectory yet", hint="let it go on with its command")
-    raise UsageError(
-        f"run {run_id} has {len(rows)} trajectories", hint=f"name one from 'reasoner show {run_id}', the first is {rows[0]['id']}"
-    )
+    raise UsageError(f"run {run_id} has {n:,} trajectories", hint=f"name one from 'reasoner show {run_id}', the first is {ids[0]}")
 
 
 def _node(dag: Trajectory, thought: Thought) -> dict[str, Any]:
@@ -213,28 +246,71 @@ def _node(dag: Trajectory, thought: Thought) -> dict[str, Any]:
     }
 
 
-def draw(dag: Trajectory) -> Any:
-    """Return a rich tree of a trajectory; pruned branches dimmed, told apart by sign as well as by colour."""
+def draw(store: Store, trajectory_id: str, *, depth: int, width: int) -> Any:
+    """Return a rich tree of a trajectory, bounded; what is left out is said where it would stand.
+
+    Pruned branches are dimmed, told apart by sign as well as by colour. Only the texts that are drawn are read.
+
+    Raises:
+        UnknownName: no thought is committed yet.
+    """
     from rich.tree import Tree  # noqa: PLC0415
 
-    top = Tree(_line(dag, dag.root), guide_style="dim")
-    pending = [(dag.root, top)]
-    while pending:
-        thought, branch = pending.pop()
-        pending.extend((child, branch.add(_line(dag, child))) for child in dag.children(thought))
+    from reasoner.store import queries  # noqa: PLC0415
+
+    places = queries.skeleton(store, trajectory_id)
+    if not places:
+        raise UnknownName("trajectory", trajectory_id, [])
+    below = n_below(places)
+    children: dict[str | None, list[str]] = {}
+    for place in places:
+        children.setdefault(place.parent, []).append(place.id)
+    chosen = _chosen(places[0].id, children, depth=depth, width=width)
+    rows = queries.thoughts_of(store, chosen)
+    top = Tree(_line(rows[places[0].id]), guide_style="dim")
+    branches = {places[0].id: top}
+    for name in chosen:
+        drawn = [child for child in children.get(name, ()) if child in rows]
+        for child in drawn:
+            branches[child] = branches[name].add(_line(rows[child]))
+        if drawn and (left := sum(1 + below[child] for child in children[name][len(drawn) :])):
+            branches[name].add(_left_out(f"{left:,} thoughts in {len(children[name]) - len(drawn):,} further branches (--width)"))
+        elif not drawn and below[name]:
+            branches[name].add(_left_out(f"{below[name]:,} thoughts below (--depth)"))
     return top
 
 
-def _line(dag: Trajectory, thought: Thought) -> Any:
-    from reasoner.trajectory import SIGNS  # noqa: PLC0415 - networkx is slow to load
+def n_below(places: Sequence[Place]) -> dict[str, int]:
+    """Count the thoughts below each, of a trajectory in the order of its thoughts: parents stand before their children."""
+    below = dict.fromkeys((place.id for place in places), 0)
+    for place in reversed(places):
+        if place.parent in below:
+            below[place.parent] += 1 + below[place.id]
+    return below
 
-    mark = dag.mark_of(thought)
-    state = mark.state if isinstance(mark.state, str) else jsonlib.dumps(mark.state) if mark.state is not None else ""
-    if dag.graph.nodes[thought.id]["action"] is not None:
-        body = f"{thought.operation} = {thought.text}"  # what a tool was asked, and what it gave
+
+def _chosen(root: str, children: Mapping[str | None, list[str]], *, depth: int, width: int) -> list[str]:
+    """Return the thoughts to draw, level by level, so that what is left out is what is deepest."""
+    chosen, level = [root], [root]
+    for _ in range(depth):
+        level = [child for name in level for child in children.get(name, ())[:width]][: max(0, TREE_LINES - len(chosen))]
+        chosen += level
+    return chosen
+
+
+def _left_out(what: str) -> Any:
+    return one_line(f"… {what}", style="dim italic")
+
+
+def _line(row: Mapping[str, Any]) -> Any:
+    from reasoner.types import SIGNS  # noqa: PLC0415
+
+    state = row["state"] if isinstance(row["state"], str) else jsonlib.dumps(row["state"]) if row["state"] is not None else ""
+    if row["is_action"]:
+        body = f"{row['operation']} = {row['text']}"  # what a tool was asked, and what it gave
     else:
-        body = " ".join(part for part in (state, f"({thought.operation})" if thought.operation else "") if part) or thought.text
-    score = f"  [{mark.score:g}]" if mark.score is not None else ""
-    head = f"{thought.label} " if thought.label else f"{thought.role}: "
-    thought_of = f"  (thought: {shorten(thought.reasoning, FOLDED_CHARS)})" if thought.reasoning else ""
-    return one_line(f"{SIGNS[mark.status]} " + head + body + score + thought_of, style=STATUS_STYLES[mark.status])
+        body = " ".join(part for part in (state, f"({row['operation']})" if row["operation"] else "") if part) or row["text"] or ""
+    score = f"  [{row['score']:g}]" if row["score"] is not None else ""
+    head = f"{row['label']} " if row["label"] else f"{row['role']}: "
+    thought = f"  (thought: {shorten(row['reasoning'], FOLDED_CHARS)})" if row["reasoning"] else ""
+    return one_line(f"{SIGNS[row['status']]} " + head + body + score + thought, style=STATUS_STYLES[row["status"]])

@@ -101,7 +101,7 @@ def export(
             run=queries.resolve(store, run)[1] if run else "", solver=solver, strategy=strategy, model=model, verdict=verdict,  # type: ignore[arg-type]  # checked there
             min_score=min_score, min_tokens=min_tokens, max_tokens=max_tokens, since=since, until=until,
         )  # fmt: skip
-        tally = write(store, format_name, path, filters, options)
+        tally = write(store, format_name, path, filters, options, progress=_exporting if sys.stderr.isatty() else None)
     if not tally.taken and not dry_run:
         why = "".join(f"; {count}: {reason}" for reason, count in sorted(tally.left_out.items()))
         raise UsageError(
@@ -112,6 +112,11 @@ def export(
         print_json(_facts(tally, format_name, path, dry_run=dry_run))
     else:
         _report(tally, path, dry_run=dry_run)
+
+
+def _exporting(seen: int, taken: int) -> None:
+    """Write how far an export has come over itself."""
+    err.print(f"{seen:,} trajectories read, {taken:,} rows taken", end="\r")
 
 
 def _facts(tally: Tally, format_name: str, path: Path, *, dry_run: bool) -> dict[str, Any]:

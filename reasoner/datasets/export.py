@@ -23,19 +23,30 @@ from reasoner.datasets.write import encode, open_rows, write_text
 from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reasoner.datasets.formats import Format
     from reasoner.datasets.records import Kind, Record
     from reasoner.datasets.write import JsonLines
     from reasoner.store import Store
 
+TELL_EVERY = 1000
 TOO_MANY = "its level has more rows than the rarest one"
 OVER_LIMIT = "its solver, strategy and model have as many rows as `limit` allows"
 
 
-def export(store: Store, format_name: str, path: Path, filters: Filters | None = None, options: Options | None = None) -> Tally:
+def export(
+    store: Store,
+    format_name: str,
+    path: Path,
+    filters: Filters | None = None,
+    options: Options | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tally:
     """Write trajectories of a store in one format and return the counts.
+
+    `progress` is told from time to time how many trajectories were looked at, and how many rows were taken.
 
     With a split, `out.jsonl` becomes `out.train.jsonl`, `out.test.jsonl` and so on. No row, no file.
 
@@ -44,14 +55,23 @@ def export(store: Store, format_name: str, path: Path, filters: Filters | None =
         BadConfig: the format cannot do what the options ask.
         DataError: a file cannot be written; nothing is left behind.
     """
-    job = _Job(store, registry.find("format", format_name)(), path, filters or Filters(), options or Options())
+    job = _Job(store, registry.find("format", format_name)(), path, filters or Filters(), options or Options(), progress)
     return job.run()
 
 
 class _Job:
     """One export."""
 
-    def __init__(self, store: Store, format_: Format, path: Path, filters: Filters, options: Options) -> None:
+    def __init__(
+        self,
+        store: Store,
+        format_: Format,
+        path: Path,
+        filters: Filters,
+        options: Options,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.progress = progress
         self.store, self.format, self.path, self.filters, self.options = store, format_, path, filters, options
         self.kind = _kind(format_, options)
         self.split = Split.parse(options.split, seed=options.seed)
@@ -124,7 +144,9 @@ class _Job:
         used: Counter[tuple[str, str, str]] = Counter()
         taken: Counter[tuple[Any, ...]] = Counter()
         with Hygiene(self.options, tally, fields=self.format.thinking_field) as hygiene:
-            for record in records(self.store, self.kind, self.filters, self.options, tally):
+            for n, record in enumerate(records(self.store, self.kind, self.filters, self.options, tally)):
+                if self.progress is not None and n % TELL_EVERY == 0:
+                    self.progress(tally.seen, tally.taken)
                 if not hygiene.passes(record):
                     continue
                 row = self._row(record, tally)

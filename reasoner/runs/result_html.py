@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from reasoner.text import clean, shorten
-from reasoner.trajectory import SIGNS
+from reasoner.types import SIGNS
 
 if TYPE_CHECKING:
     from reasoner.trajectory import Trajectory

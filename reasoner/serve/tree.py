@@ -2,19 +2,24 @@
 
     plan = layout(dag);  plan.nodes[0].x, plan.nodes[0].y, plan.nodes[0].status
 
-Laid out from the networkx graph in one pass over it, without recursion. Knows graphs; the SVG stands in `pages/tree.html`.
+A search of many thousands is laid out from its shape alone (`Shape`), and only the cards of the part that is seen are read and drawn.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reasoner.text import clean, shorten
-from reasoner.trajectory import SIGNS
+from reasoner.types import SIGNS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reasoner.store.queries import Place
     from reasoner.trajectory import Thought, Trajectory
 
 CARD_WIDTH = 196
@@ -48,6 +53,15 @@ class Edge:
     path: str
 
 
+class Box(NamedTuple):
+    """A part of a drawing, in its own units."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A whole drawing and its size."""
@@ -56,16 +70,28 @@ class Plan:
     edges: tuple[Edge, ...]
     width: int
     height: int
+    box: Box | None = None
+    """The part of it that `nodes` and `edges` are; None where they are all."""
+    counts: Mapping[str, int] | None = None
+    """Thoughts of each status in all, where `nodes` are a part."""
 
     @property
     def statuses(self) -> dict[str, int]:
         """How many thoughts there are of each status."""
+        if self.counts is not None:
+            return {status: n for status in SIGNS if (n := self.counts.get(status, 0))}
         return {status: n for status in SIGNS if (n := sum(node.status == status for node in self.nodes))}
+
+    @property
+    def total(self) -> int:
+        """How many thoughts there are in all."""
+        return sum(self.statuses.values())
 
 
 def layout(dag: Trajectory) -> Plan:
     """Place every thought: leaves below each other in the order of the search, a parent at the middle of its children."""
-    rows = _rows(dag)
+    children = {thought.id: [child.id for child in dag.children(thought)] for thought in dag.thoughts()}
+    rows = _rows(dag.root.id, children)
     at = {thought.id: (dag.graph.nodes[thought.id]["depth"] * STEP_X, round(rows[thought.id] * STEP_Y)) for thought in dag.thoughts()}
     nodes: list[Node] = []
     edges: list[Edge] = []
@@ -80,26 +106,69 @@ def layout(dag: Trajectory) -> Plan:
     return Plan(tuple(nodes), tuple(edges), width, height)
 
 
-def _rows(dag: Trajectory) -> dict[str, float]:
+class Shape:
+    """Where every thought of a search stands, known without its text."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        children: dict[str, list[str]] = {place.id: [] for place in places}
+        for place in places:
+            if place.parent in children:
+                children[place.parent].append(place.id)
+        rows = _rows(places[0].id, children)
+        self._at = {place.id: (place.depth * STEP_X, round(rows.get(place.id, 0) * STEP_Y)) for place in places}
+        self._places = {place.id: place for place in places}
+        self._n_children = {name: len(found) for name, found in children.items()}
+        self.width = max(x for x, _ in self._at.values()) + CARD_WIDTH
+        self.height = max(y for _, y in self._at.values()) + CARD_HEIGHT
+        self.root_y = self._at[places[0].id][1]
+        self.counts: Counter[str] = Counter(place.status for place in places)
+
+    def inside(self, box: Box, *, most: int) -> list[str]:
+        """Return the thoughts whose cards begin in a part of the drawing, in the order of the search, `most` of them."""
+        right, bottom = box.x + box.width, box.y + box.height
+        found = (name for name, (x, y) in self._at.items() if box.x <= x < right and box.y <= y < bottom)
+        return list(islice(found, most))
+
+    def plan(self, box: Box, rows: Mapping[str, Mapping[str, Any]]) -> Plan:
+        """Return the drawing of a part, from the rows of its thoughts (`queries.thoughts_of`)."""
+        nodes: list[Node] = []
+        edges: list[Edge] = []
+        for name, row in rows.items():
+            place, (x, y) = self._places[name], self._at[name]
+            first, second = card(
+                role=row["role"],
+                label=row["label"],
+                operation=row["operation"],
+                state=row["state"],
+                score=row["score"],
+                text=row["text"] or "",
+            )
+            nodes.append(Node(name, place.parent or "", place.status, SIGNS[place.status], first, second, x, y, self._n_children[name]))
+            if place.parent in self._at:
+                edges.append(Edge(name, place.status, _curve(self._at[place.parent], (x, y))))
+        return Plan(tuple(nodes), tuple(edges), self.width, self.height, box, self.counts)
+
+
+def _rows(root: str, children: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Give every thought a row: children before parents, by an explicit stack since a search may be thousands deep."""
     rows: dict[str, float] = {}
     next_row = 0
-    stack = [(dag.root, False)]
+    stack = [(root, False)]
     while stack:
-        thought, seen = stack.pop()
-        if thought.id in rows:
+        name, seen = stack.pop()
+        if name in rows:
             continue
-        children = dag.children(thought)
-        if seen or not children:
-            placed = [rows[child.id] for child in children if child.id in rows]
+        below = children[name]
+        if seen or not below:
+            placed = [rows[child] for child in below if child in rows]
             if placed:
-                rows[thought.id] = (placed[0] + placed[-1]) / 2
+                rows[name] = (placed[0] + placed[-1]) / 2
             else:
-                rows[thought.id] = next_row
+                rows[name] = next_row
                 next_row += 1
         else:
-            stack.append((thought, True))
-            stack.extend((child, False) for child in reversed(children))
+            stack.append((name, True))
+            stack.extend((child, False) for child in reversed(below))
     return rows
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,12 @@ from reasoner.comparison.tables import tables
 from reasoner.comparison.trials import read_trials
 from reasoner.errors import BadConfig, UnknownName
 from reasoner.serve import drawings
-from reasoner.serve.tree import card, layout
+from reasoner.serve.tree import Box, Shape, card, layout
 from reasoner.store import queries, run_queries
 from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.store.search import search
 from reasoner.text import clean, shorten
-from reasoner.trajectory import SIGNS
+from reasoner.types import SIGNS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from reasoner.comparison.comparison import Comparison
     from reasoner.serve.settings import Settings
+    from reasoner.serve.tree import Plan
     from reasoner.store import Store
 
 PAGES = Path(__file__).with_name("pages")
@@ -51,6 +53,11 @@ CALL_FACTS = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "cost", "mean_logprob", "retries", "error", "reply",
     "reasoning", "reasoning_tokens", "usage_estimated", "tools",
 )  # fmt: skip
+MAX_DRAWN = 2_500
+"""Thoughts that are drawn at once; a larger tree is drawn in parts, as they come into view."""
+WINDOW = (6_000, 4_000)
+"""The size of such a part, in the units of the drawing: 24 thoughts deep, 80 below each other."""
+MAX_SHAPES = 8
 POLL_S = 0.4
 LIVE_S = 3600.0
 
@@ -90,6 +97,7 @@ class Viewer:
             ("/", self.runs),
             ("/run/{run}", self.run),
             ("/t/{trajectory}", self.trajectory),
+            ("/t/{trajectory}/window", self.window),
             ("/t/{trajectory}/thought/{thought}", self.thought),
             ("/t/{trajectory}/thought/{thought}/facts", self.facts),
             ("/pair", self.pair),
@@ -128,11 +136,23 @@ class Viewer:
 
     def trajectory(self, request: Request) -> Response:
         """Show a trajectory as a tree, with what else can be drawn of it."""
-        shown = trajectory_values(self._store, request.path_params["trajectory"])
+        shown = trajectory_values(self._store, request.path_params["trajectory"], corner=_corner_of(request))
         if shown is None:
             return self._missing("trajectory")
         others = queries.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
         return self._page("trajectory.html", others=others, **shown)
+
+    def window(self, request: Request) -> Response:
+        """Return the cards and lines of one part of a large tree as JSON, for the part that comes into view."""
+        plan = window(self._store, request.path_params["trajectory"], _corner_of(request))
+        if plan is None:
+            return JSONResponse({"error": "no such trajectory"}, 404)
+        nodes = [
+            {"id": n.id, "parent": n.parent, "status": n.status, "sign": n.sign, "first": n.first, "second": n.second, "x": n.x, "y": n.y}
+            for n in plan.nodes
+        ]
+        edges = [{"child": edge.child, "status": edge.status, "path": edge.path} for edge in plan.edges]
+        return JSONResponse({"nodes": nodes, "edges": edges})
 
     def thought(self, request: Request) -> Response:
         """Show one thought on a page of its own, for readers without script."""
@@ -235,11 +255,14 @@ def thought_facts(store: Store, trajectory_id: str, thought_id: str) -> dict[str
     return facts
 
 
-def trajectory_values(store: Store, trajectory_id: str) -> dict[str, Any] | None:
-    """Return what a trajectory's page shows, None when it is not there."""
+def trajectory_values(store: Store, trajectory_id: str, *, corner: tuple[int, int] | None = None) -> dict[str, Any] | None:
+    """Return what a trajectory's page shows, None when it is not there. Of a large tree it is the part at a corner, at first at its root."""
     row = trajectory_row(store, trajectory_id)
     if row is None:
         return None
+    if queries.n_thoughts(store, trajectory_id) > MAX_DRAWN:
+        plan = window(store, trajectory_id, corner)
+        return {"row": row, "plan": plan, "drawing": drawings.drawing(row), "dialogue": [], "fragments": None}
     try:
         dag = load_trajectory(store, trajectory_id)
     except UnknownName:  # opened, but no thought is committed yet
@@ -253,6 +276,37 @@ def trajectory_values(store: Store, trajectory_id: str) -> dict[str, Any] | None
     }
 
 
+def window(store: Store, trajectory_id: str, corner: tuple[int, int] | None) -> Plan | None:
+    """Return the part of a tree at a corner, at its root without one; None where the trajectory is not there."""
+    shape = _shape(store, trajectory_id)
+    if shape is None:
+        return None
+    x, y = corner if corner is not None else (0, shape.root_y)
+    # Parts lie on a grid, so that the same one is asked for once and none overlaps another.
+    box = Box(x // WINDOW[0] * WINDOW[0], y // WINDOW[1] * WINDOW[1], *WINDOW)
+    return shape.plan(box, queries.thoughts_of(store, shape.inside(box, most=MAX_DRAWN)))
+
+
+_SHAPES: OrderedDict[tuple[str, str], Shape] = OrderedDict()
+"""Shapes of trajectories that are closed, by file and id: they no longer change, and moving over a tree asks for each again and again."""
+
+
+def _shape(store: Store, trajectory_id: str) -> Shape | None:
+    key = (str(store.path.absolute()), trajectory_id)
+    if (known := _SHAPES.get(key)) is not None:
+        return known
+    row = trajectory_row(store, trajectory_id)
+    places = queries.skeleton(store, trajectory_id) if row is not None else []
+    if row is None or not places:
+        return None
+    shape = Shape(places)
+    if row["status"] == "closed":
+        _SHAPES[key] = shape
+        while len(_SHAPES) > MAX_SHAPES:
+            _SHAPES.popitem(last=False)
+    return shape
+
+
 def _threaded(page: Callable[[Request], Response]) -> Any:
     async def endpoint(request: Request) -> Response:
         return await run_in_threadpool(page, request)
@@ -263,6 +317,14 @@ def _threaded(page: Callable[[Request], Response]) -> Any:
 def _page_of(request: Request) -> int:
     text = request.query_params.get("page", "0")
     return int(text) if text.isdecimal() and len(text) < 8 else 0
+
+
+def _corner_of(request: Request) -> tuple[int, int] | None:
+    """Return the corner a page is asked to show, None where it is not asked, or not in numbers."""
+    values = [request.query_params.get(name, "") for name in ("x", "y")]
+    if all(value.lstrip("-").isdecimal() and len(value) < 10 for value in values):
+        return int(values[0]), int(values[1])
+    return None
 
 
 async def _static(request: Request) -> Response:

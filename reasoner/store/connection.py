@@ -9,12 +9,12 @@ whatever the busy timeout), a busy timeout set before any other PRAGMA, foreign 
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sqlite_utils import utils as sqlite_utils_utils
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from reasoner.errors import StoreError
@@ -23,9 +23,20 @@ from reasoner.store.place import LOG, check_place, creating, identity, remove_le
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-sqlite3: Any = vars(sqlite_utils_utils)["sqlite3"]
-"""The module sqlite-utils chose: `pysqlite3` where it is installed (a current SQLite), else the standard library's. One library
-for the whole process, since two different SQLite builds on one file are what the version rule is about."""
+
+def _library() -> Any:
+    """Return the module sqlite-utils chooses: `pysqlite3` where it is installed (a current SQLite), else the standard library's.
+
+    One library for the whole process, since two different SQLite builds on one file are what the version rule is about. sqlite-utils is not
+    asked, because it loads pandas where that is installed, which commands that only read would wait for; a test holds the two together.
+    """
+    try:
+        return importlib.import_module("pysqlite3")
+    except ImportError:
+        return importlib.import_module("sqlite3")
+
+
+sqlite3: Any = _library()
 
 BUSY_TIMEOUT_MS = 30_000
 WAL_LIMIT_BYTES = 64 * 1024 * 1024

@@ -13,8 +13,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from sqlite_utils import Database
-
 from reasoner.errors import StoreError
 from reasoner.store import migrations
 from reasoner.store.connection import Connection, DatabaseError, connect, explain, prepare
@@ -57,7 +55,7 @@ class Store:
         refuse_foreign(chosen)
         writer = connect(chosen, create=create)
         try:
-            _bring_up_to_date(Database(writer), chosen)
+            _bring_up_to_date(writer, chosen)
             reader = connect(chosen, create=False, read_only=True)
         except DatabaseError as error:
             writer.close()
@@ -164,7 +162,10 @@ class Store:
         self.close()
 
 
-def _bring_up_to_date(db: Database, path: Path) -> None:
+def _bring_up_to_date(writer: Connection, path: Path) -> None:
+    from sqlite_utils import Database  # noqa: PLC0415 - it loads pandas where that is installed, which reading need not wait for
+
+    db = Database(writer)
     newer = migrations.unknown(db)
     if newer:
         raise _newer(path, newer[0])

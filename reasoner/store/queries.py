@@ -6,17 +6,17 @@ load_trajectory(store, "9f3c...") -> Trajectory, equal to the one that was searc
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from reasoner.errors import StoreError, UnknownName
 from reasoner.store.interning import MESSAGE, message_of
-from reasoner.trajectory import Thought, Trajectory
-from reasoner.types import Message, Problem
+from reasoner.types import Message, Problem, ThoughtStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reasoner.store.database import Store
+    from reasoner.trajectory import Thought, Trajectory
 
 _TRAJECTORY = """
 SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed, v.metrics, v.grader,
@@ -31,9 +31,10 @@ FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v 
 """
 
 
-def trajectories(store: Store, run_id: str) -> list[dict[str, Any]]:
-    """Return all trajectories of a run in the order they were opened, with solver, line, level and verdict."""
-    return store.rows(_TRAJECTORY + " WHERE t.run_id = ? ORDER BY t.rowid", (run_id,))
+def trajectories(store: Store, run_id: str, *, limit: int = -1, offset: int = 0) -> list[dict[str, Any]]:
+    """Return trajectories of a run in the order they were opened, with solver, line, level and verdict; all without a limit."""
+    numbers = "SELECT rowid FROM trajectories WHERE run_id = ? ORDER BY rowid LIMIT ? OFFSET ?"
+    return store.rows(f"{_TRAJECTORY} WHERE t.rowid IN ({numbers}) ORDER BY t.rowid", (run_id, limit, offset))
 
 
 def trajectory_page(
@@ -127,6 +128,8 @@ def load_trajectory(store: Store, trajectory_id: str) -> Trajectory:
     Raises:
         UnknownName: there is no such trajectory, or it has no thought yet.
     """
+    from reasoner.trajectory import Trajectory  # noqa: PLC0415 - networkx is slow to load, and most queries need no graph
+
     rows = store.rows(
         "SELECT t.*, coalesce(t.text, m.content) AS content, c.key AS call_key, a.key AS action_key,"
         " CASE WHEN t.text IS NULL AND a.id IS NULL THEN c.finish_reason END AS finish, CASE WHEN t.text IS NULL AND a.id IS NULL THEN c.mean_logprob END AS logprob,"
@@ -201,12 +204,57 @@ def call_row(store: Store, call_id: int | None) -> dict[str, Any] | None:
     )
 
 
-def calls(store: Store, trajectory_id: str) -> list[dict[str, Any]]:
-    """Return the calls of a trajectory in order, all attempts, without their prompts; `parts` are a reply's tool calls and opaque items."""
+def calls(store: Store, trajectory_id: str, *, limit: int = -1, offset: int = 0) -> list[dict[str, Any]]:
+    """Return calls of a trajectory in order, all attempts, without their prompts; all without a limit.
+
+    `parts` are a reply's tool calls and opaque items.
+    """
+    numbers = "SELECT id FROM calls WHERE trajectory_id = ? ORDER BY id LIMIT ? OFFSET ?"
     return store.rows(
-        "SELECT c.*, m.content AS reply, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning, m.parts FROM call_details c LEFT JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? ORDER BY c.id",
+        "SELECT c.*, m.content AS reply, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning, m.parts FROM call_details c"  # noqa: S608 - a constant
+        f" LEFT JOIN messages m ON m.id = c.reply_id WHERE c.id IN ({numbers}) ORDER BY c.id",
+        (trajectory_id, limit, offset),
+    )
+
+
+def n_calls(store: Store, trajectory_id: str) -> int:
+    """Return how many calls a trajectory has, all attempts."""
+    return int(store.tuples("SELECT count(*) FROM calls WHERE trajectory_id = ?", (trajectory_id,))[0][0])
+
+
+class Place(NamedTuple):
+    """Where a thought stands in its trajectory."""
+
+    id: str
+    parent: str | None
+    depth: int
+    status: ThoughtStatus
+
+
+def skeleton(store: Store, trajectory_id: str) -> list[Place]:
+    """Return the shape of a trajectory without its texts, in the order of the thoughts; a thought of several parents has its first."""
+    rows = store.tuples(
+        "SELECT t.id, (SELECT min(parent) FROM thought_edges WHERE child = t.id), t.depth, t.status FROM thoughts t WHERE t.trajectory_id = ?"
+        " ORDER BY t.position",
         (trajectory_id,),
     )
+    return [Place(*row) for row in rows]
+
+
+def n_thoughts(store: Store, trajectory_id: str) -> int:
+    """Return how many thoughts a trajectory has."""
+    return int(store.tuples("SELECT count(*) FROM thoughts WHERE trajectory_id = ?", (trajectory_id,))[0][0])
+
+
+def thoughts_of(store: Store, ids: Iterable[str], *, n_chars: int = 400) -> dict[str, dict[str, Any]]:
+    """Return thoughts by id, with the beginning of their texts (`text`) and their states as values."""
+    rows = store.rows(
+        "SELECT t.id, t.role, t.label, t.operation, t.state, t.score, t.status, t.depth, substr(coalesce(t.text, m.content), 1, ?) AS text,"
+        " t.action_id IS NOT NULL AS is_action, CASE WHEN t.text IS NULL THEN (SELECT substr(content, 1, 400) FROM messages WHERE id = m.reasoning_id) END AS reasoning"
+        " FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id WHERE t.id IN (SELECT value FROM json_each(?))",
+        (n_chars, json.dumps(list(ids))),
+    )
+    return {row["id"]: row | {"state": None if row["state"] is None else json.loads(row["state"])} for row in rows}
 
 
 def prompt_of(store: Store, context_id: int) -> tuple[Message, ...]:

@@ -176,7 +176,7 @@ def test_who_comes_racing_while_another_migrates_waits_and_finds_it_done(tmp_pat
     path = tmp_path / "s.db"
     first = connect(path)
     first.execute("BEGIN IMMEDIATE")
-    migrations.MIGRATIONS.apply(Database(first))
+    migrations.all_migrations().apply(Database(first))
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(lambda: Store.open(path).close())
         time.sleep(0.5)  # by now it has seen that everything is still to be done

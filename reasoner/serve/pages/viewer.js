@@ -32,6 +32,7 @@
       this.svg.removeAttribute("height");
       const box = this.svg.viewBox.baseVal;
       this.whole = { x: box.x, y: box.y, w: box.width, h: box.height };
+      if (this.svg.dataset.window) this.part();
       this.listen();
       this.start();
     }
@@ -45,6 +46,54 @@
     attach(node) {
       const parent = this.nodes.get(node.parent);
       if (parent) parent.children.push(node);
+    }
+    // A large tree comes in parts of one size, each asked for when it is first seen.
+    part() {
+      const [x, y, w, h] = this.svg.dataset.box.split(" ").map(Number), [width, height] = this.svg.dataset.whole.split(" ").map(Number);
+      this.whole = { x: -20, y: -20, w: width, h: height };
+      this.parts = { w, h, done: new Set([x / w + " " + y / h]) };
+    }
+    async load() {
+      const { w, h, done } = this.parts, v = this.view;
+      const columns = [Math.floor(v.x / w), Math.floor((v.x + v.w) / w)], rows = [Math.floor(v.y / h), Math.floor((v.y + v.h) / h)];
+      if ((columns[1] - columns[0] + 1) * (rows[1] - rows[0] + 1) > 6) return;
+      for (let i = Math.max(0, columns[0]); i <= columns[1]; i++) for (let j = rows[0]; j <= rows[1]; j++) {
+        const place = i + " " + j;
+        if (done.has(place) || i * w > this.whole.w || j * h > this.whole.h || (j + 1) * h < 0) continue;
+        done.add(place);
+        const answer = await fetch(`${this.svg.dataset.window}?x=${i * w}&y=${j * h}`);
+        if (answer.ok) this.draw(await answer.json());
+        else done.delete(place);
+      }
+    }
+    draw({ nodes, edges }) {
+      for (const one of edges) {
+        const edge = make("path", { class: "edge " + one.status, "data-child": one.child, d: one.path });
+        this.svg.querySelector(".edges").append(edge);
+        this.edges.set(one.child, edge);
+      }
+      const news = nodes.filter((one) => !this.nodes.has(one.id)).map((one) => {
+        const link = this.card(one, `translate(${one.x} ${one.y})`);
+        this.svg.querySelector(".nodes").append(link);
+        return this.adopt(link);
+      });
+      for (const node of news) this.attach(node);
+      const fresh = new Set(news);
+      for (const node of this.nodes.values()) {
+        const parent = this.nodes.get(node.parent);
+        if (!fresh.has(node) && parent && fresh.has(parent)) parent.children.push(node);
+      }
+      const told = document.getElementById("part");
+      if (told) told.firstChild.textContent = `${this.nodes.size} thoughts are drawn here; further ones are drawn as you move. `;
+    }
+    card(one, transform) {
+      const link = make("a", { "data-id": one.id, "data-parent": one.parent, transform, href: location.pathname + "/thought/" + one.id });
+      this.fill(link, one);
+      return link;
+    }
+    fill(link, one) {
+      link.setAttribute("class", "node " + one.status);
+      link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), " ", make("text", { class: "first", x: 28, y: 16 }, one.first), " ", make("text", { class: "second", x: 28, y: 32 }, one.second), " ", make("text", { class: "status" }, one.status));
     }
     get root() { return this.nodes.values().next().value; }
     listen() {
@@ -93,6 +142,9 @@
     look(view) {
       this.view = view;
       this.svg.setAttribute("viewBox", `${view.x.toFixed(1)} ${view.y.toFixed(1)} ${view.w.toFixed(1)} ${view.h.toFixed(1)}`);
+      if (!this.parts) return;
+      clearTimeout(this.soon);
+      this.soon = setTimeout(() => this.load(), 120);
     }
     start() {
       const w = this.stage.clientWidth || 800, h = this.stage.clientHeight || 600, k = Math.max(1, Math.min(this.whole.w / w, 1.5));
@@ -117,7 +169,7 @@
       if (node.x < v.x || node.x + W > v.x + v.w || node.y < v.y || node.y + H > v.y + v.h) this.look({ ...v, x: node.x + W / 2 - v.w / 2, y: node.y + H / 2 - v.h / 2 });
     }
     fold(node) {
-      if (!node.children.length) return;
+      if (!node.children.length || this.parts) return;
       if (!this.folded.delete(node.id)) this.folded.add(node.id);
       this.place();
     }
@@ -211,9 +263,8 @@
     grow(news) {
       for (const one of news) {
         const known = this.nodes.get(one.id);
-        const link = known ? known.link : make("a", { "data-id": one.id, "data-parent": one.parent, transform: "translate(0 0)", href: location.pathname + "/thought/" + one.id });
-        link.setAttribute("class", "node " + one.status);
-        link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), " ", make("text", { class: "first", x: 28, y: 16 }, one.first), " ", make("text", { class: "second", x: 28, y: 32 }, one.second), " ", make("text", { class: "status" }, one.status));
+        const link = known ? known.link : this.card(one, "translate(0 0)");
+        if (known) this.fill(link, one);
         if (!known) {
           this.svg.querySelector(".nodes").append(link);
           this.attach(this.adopt(link));

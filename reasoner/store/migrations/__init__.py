@@ -6,9 +6,8 @@ new file do not apply one twice. The applied ones are listed in `_sqlite_migrati
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
-
-from sqlite_utils.migrations import Migrations
 
 from reasoner.store import crash
 from reasoner.store.migrations import (
@@ -27,6 +26,7 @@ from reasoner.store.migrations import (
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
 
 STEPS = {
     module.__name__.rpartition(".")[2]: module.apply
@@ -46,19 +46,26 @@ STEPS = {
 }
 """All migrations by name, in order."""
 
-MIGRATIONS = Migrations("reasoner")
-for _name, _apply in STEPS.items():
-    MIGRATIONS(name=_name)(_apply)
+
+@cache
+def all_migrations() -> Migrations:
+    """Return the migrations as sqlite-utils keeps them; it is loaded only where a file is opened for writing."""
+    from sqlite_utils.migrations import Migrations  # noqa: PLC0415
+
+    made = Migrations("reasoner")
+    for name, apply in STEPS.items():
+        made(name=name)(apply)
+    return made
 
 
 def pending(db: Database) -> list[str]:
     """Return the names of the migrations a database still needs, in order."""
-    return [migration.name for migration in MIGRATIONS.pending(db)]
+    return [migration.name for migration in all_migrations().pending(db)]
 
 
 def unknown(db: Database) -> list[str]:
     """Return migrations the file has seen that this version does not know: a newer reasoner wrote it."""
-    return [migration.name for migration in MIGRATIONS.applied(db) if migration.name not in STEPS]
+    return [migration.name for migration in all_migrations().applied(db) if migration.name not in STEPS]
 
 
 def migrate(db: Database) -> None:
@@ -67,7 +74,7 @@ def migrate(db: Database) -> None:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        MIGRATIONS.apply(db)
+        all_migrations().apply(db)
         crash.passing("in_migration")
     except BaseException:
         db.execute("ROLLBACK")
