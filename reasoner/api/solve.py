@@ -22,6 +22,8 @@ from reasoner.runs.shipped_adapters import default_strategy
 from reasoner.runs.strategy_spec import as_specs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reasoner.runs.results import Result
     from reasoner.solver import Solver
     from reasoner.strategies import Strategy
@@ -79,6 +81,7 @@ async def aask(
     model: str | Client = "local",
     system: str = "",
     output_type: Any = None,
+    output_schema: Mapping[str, Any] | None = None,
     **settings: Unpack[RunSettings],
 ) -> Result:
     """Ask a free-form question through a strategy: recorded like every run, and not judged (`correct` is None).
@@ -90,6 +93,7 @@ async def aask(
         system: a system message.
         output_type: a pydantic model, or any type that pydantic can check; `result.output` then holds an instance. The answer is
             formatted in one last constrained call where the strategy does not see to it by itself.
+        output_schema: the same by a JSON schema; `result.text` is then the JSON.
         **settings: see `RunSettings`.
 
     Raises:
@@ -100,7 +104,9 @@ async def aask(
     if not prompt.strip():
         raise BadConfig("there is nothing to ask", hint="give a prompt")
     adapter = None if output_type is None else TypeAdapter(output_type)
-    schema = "" if adapter is None else json.dumps(_as_object(adapter.json_schema()))
+    if adapter is not None:
+        output_schema = _as_object(adapter.json_schema())
+    schema = "" if output_schema is None else json.dumps(output_schema)
     solver = registry.solver("chat")
     turns = [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": prompt}]
     problem = problem_from_instance(solver, solver.Instance.model_validate({"messages": turns, "output_schema": schema}), None)
@@ -109,7 +115,9 @@ async def aask(
         raise BadConfig(f"{len(specs)} strategies were named", hint="ask with one")
     plan = Plan([problem], specs, made.seed, 1, made.sampling, made.limits, tools=made.tools)
     result = (await carry_out(plan, [model], made)).results[0]
-    return result if adapter is None or result.text is None else _with_output(result, adapter)
+    if result.text is None or output_schema is None:
+        return result
+    return _with_output(result, adapter) if adapter is not None else _checked_json(result)
 
 
 def ask(
@@ -119,10 +127,15 @@ def ask(
     model: str | Client = "local",
     system: str = "",
     output_type: Any = None,
+    output_schema: Mapping[str, Any] | None = None,
     **settings: Unpack[RunSettings],
 ) -> Result:
     """Ask a free-form question; the synchronous face of `aask`, also inside a running event loop (a notebook)."""
-    return blocking(lambda: aask(prompt, strategy=strategy, model=model, system=system, output_type=output_type, **settings))
+    return blocking(
+        lambda: aask(
+            prompt, strategy=strategy, model=model, system=system, output_type=output_type, output_schema=output_schema, **settings
+        )
+    )
 
 
 _WRAPPED = "value"
@@ -141,6 +154,22 @@ def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
     return wrapped if definitions is None else wrapped | {"$defs": definitions}
 
 
+NO_JSON = "the answer is not the JSON that was asked for"
+
+
+def _checked_json(result: Result) -> Result:
+    """Say in `error` where the answer is no JSON: a reply that was cut off, say."""
+    try:
+        json.loads(result.text or "")
+    except ValueError:
+        return _faulty(result, NO_JSON)
+    return result
+
+
+def _faulty(result: Result, why: str) -> Result:
+    return replace(result, closing=replace(result.closing, error=result.error or why, error_kind=result.error_kind or "Unparseable"))
+
+
 def _with_output(result: Result, adapter: TypeAdapter[Any]) -> Result:
     """Return the result with the answer as an instance; where it cannot be one, `output` is None and `error` says why."""
     try:
@@ -150,5 +179,5 @@ def _with_output(result: Result, adapter: TypeAdapter[Any]) -> Result:
         where, given, fault = what_is_wrong(error)
         why = f"the answer does not fit the output type: {where or 'it'}={str(given)[:80]!r}: {fault}"
     except (ValueError, KeyError, TypeError):
-        why = "the answer is not the JSON that was asked for"
-    return replace(result, closing=replace(result.closing, error=result.error or why, error_kind=result.error_kind or "Unparseable"))
+        why = NO_JSON
+    return _faulty(result, why)

@@ -8,6 +8,7 @@ import typer
 
 from reasoner.cli import (
     actions,
+    ask,
     bench,
     browse,
     check,
@@ -52,7 +53,25 @@ def root(
     """Run reasoning strategies over language models; keep every thought, verify every answer."""
 
 
-for module in (solve, bench, compare, check, score, translate, corpus, rerun, actions, browse, serve, view, export, tune, doctor, listing):
+for module in (
+    solve,
+    ask,
+    bench,
+    compare,
+    check,
+    score,
+    translate,
+    corpus,
+    rerun,
+    actions,
+    browse,
+    serve,
+    view,
+    export,
+    tune,
+    doctor,
+    listing,
+):
     module.register(app)
 
 flags.remember(lambda: typer.main.get_command(app))
