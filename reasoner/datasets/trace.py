@@ -55,6 +55,6 @@ def _row(path: Path, line: int) -> dict[str, Any] | None:
         with path.open("rb") as file:
             text = next(islice(file, line - 1, line), None)
         row = None if text is None else json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CorruptRecord(path, line, f"cannot be read: {error}") from error
     return row if isinstance(row, dict) else None

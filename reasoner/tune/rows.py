@@ -59,7 +59,7 @@ def read_rows(path: Path) -> tuple[list[Row], str]:
 def _row(line: bytes, path: Path, number: int) -> Row:
     try:
         data = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptRecord(path, number, f"it is no JSON: {error}") from error
     if not isinstance(data, dict):
         raise CorruptRecord(path, number, "it is no object")
