@@ -47,6 +47,7 @@ COMMANDS = (
     ("number_path", "-n", "2", "--strategy", "self_consistency:n=3,best_of_n:n=2,iot:max_rounds=2"),
     ("number_path", "-n", "2", "--strategy", "self_consistency(ats):n=2,best_of_n(cot:shots=1):n=2,iot(cot):max_rounds=2"),
     ("number_path", "-n", "2", "--strategy", "tot:breadth=2,depth=2,candidates=3,value_samples=2"),
+    ("number_path", "-n", "2", "--strategy", "react,code_act"),
     ("translation", "-n", "3", "--strategy", "fragment_shot,fragment_shot_pivot,example_shot"),
 )
 SOLVERS = ("number_path", "arithmetic")
