@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from reasoner.drawing import Drawing
+    from reasoner.grading.judges import JudgeCase
     from reasoner.types import Move, Verdict
 
 Outlook = Literal["open", "dead", "hidden"]
@@ -122,6 +123,10 @@ class Solver(ABC, Generic[I]):
         """Tell whether two texts answer alike, where equality is no matter of spelling; `canonical_answer` has told them apart already."""
         del instance, one, other
         return False
+
+    def judge_case(self, instance: I) -> JudgeCase | None:  # noqa: ARG002 - for those that override it
+        """Return what a judge is told of an instance whose verdict is left to one; None for families that judge themselves."""
+        return None
 
     def remarks(self) -> Sequence[str]:
         """Return what a user should know of what the problems were read from, a line each: rows that are left out."""

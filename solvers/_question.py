@@ -23,11 +23,11 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Kind = Literal["choices", "number", "text"]
 
-_LATER = ("aliases", "grader", "reader", "meta")
+_LATER = ("aliases", "grader", "reader", "meta", "rubric", "baseline")
 
 
 class Question(Record):
-    """One question. `order[k]` is the place in `choices` of what is shown as the k-th letter; `answer` and `aliases` are its golds."""
+    """One question. `rubric` and `baseline` (an answer to compare with) are for judges. `order[k]` is the place in `choices` of what is shown as the k-th letter; `answer` and `aliases` are its golds."""
 
     question: str = Field(min_length=1, max_length=100_000)
     answer: str = Field(min_length=1, max_length=20_000)
@@ -39,6 +39,8 @@ class Question(Record):
     aliases: tuple[str, ...] = Field(default=(), max_length=1000)
     grader: str = Field(default="", max_length=500)
     reader: str = Field(default="", max_length=1100)
+    rubric: str = Field(default="", max_length=20_000)
+    baseline: str = Field(default="", max_length=100_000)
     meta: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("answer", "pair", mode="before")

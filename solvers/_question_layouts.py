@@ -41,6 +41,8 @@ class Fields:
     reader: str = ""
     pair: str = ""
     direction: str = ""
+    rubric: str = ""
+    baseline: str = ""
     order: list[int] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
@@ -195,11 +197,15 @@ def _own(row: Row) -> Fields:
     choices, labels = choices_of(row.get("choices"))
     answer = row.get("answer")
     made = Fields(question, context=_context(row.get("context")), pair=row.text("pair"), direction=row.text("direction"))
+    made.rubric, made.baseline = row.text("rubric"), row.text("baseline")
     made.grader, made.reader, made.solution = row.text("grader"), row.text("reader"), row.text("solution", "rationale")
     if choices:
         made.choices, made.right = choices, place_of(answer, choices, labels)
         order = row.get("order")
         made.order = [int(place) for place in order] if isinstance(order, list) else []
+        return made
+    if answer is None and (made.rubric or made.baseline):
+        made.grader = made.grader or "judge:"
         return made
     solution, gold = worked(answer) if isinstance(answer, str) and "####" in answer else ("", "")
     made.golds = [gold] if gold else golds_of(answer)
@@ -308,7 +314,9 @@ def _turns(row: Row) -> Fields:
     turns = row.get("turns", "prompt")
     if not isinstance(turns, list) or not turns or not text_of(turns[0]):
         raise ValueError("turns is no list of texts")
-    return Fields(text_of(turns[0]), golds_of(row.get("reference"))[:1], grader="judge:")
+    return Fields(
+        text_of(turns[0]), golds_of(row.get("reference"))[:1], grader="judge:", rubric=row.text("rubric"), baseline=row.text("baseline")
+    )
 
 
 def _input(row: Row) -> Fields:
@@ -331,6 +339,7 @@ def _context(value: Any) -> str:
 
 
 LAYOUTS: tuple[Layout, ...] = (
+    Layout("items for a judge", ("question", "rubric|baseline"), _own),
     Layout("IFEval", ("prompt", "instruction_id_list"), _ifeval),
     Layout("GPQA", ("question", "correct answer", "incorrect answer 1"), _gpqa),
     Layout("TruthfulQA, multiple choice", ("question", "mc1_targets|mc2_targets"), _truthful_mc),

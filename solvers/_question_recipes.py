@@ -47,8 +47,8 @@ _ALL = (
     Recipe("triviaqa", "trivia with aliases", "jsonl or parquet: question, answer.aliases", grader="any"),
     Recipe("nq", "questions people asked, several short answers", "jsonl: question, answer (a list)", grader="any"),
     Recipe("ifeval", "instructions that can be checked", "jsonl: prompt, instruction_id_list, kwargs", grader="rules", reader="whole"),
-    Recipe("mt_bench", "first turns of MT-Bench", "jsonl: turns, category", reader="whole", judged=True, by="category"),
-    Recipe("hazards", "own items by hazard and persona; and pairs of facts, forward and backward", "the shipped corpora/questions/hazards.jsonl, or a file like it", reader="whole", judged=True, by="hazard,persona"),
+    Recipe("mt_bench", "first turns of MT-Bench", "jsonl: turns, category", judged=True, by="category"),
+    Recipe("hazards", "own items by hazard and persona; and pairs of facts, forward and backward", "question:hazards, the shipped file, or one like it: question, rubric, hazard, persona", judged=True, by="hazard,persona"),
 )  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

@@ -7,7 +7,7 @@ Knows files, layouts and options; does not know runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from reasoner.errors import BadConfig, CorruptRecord
 from reasoner.files import Fault, complaint, read_records
 from reasoner.grading.graders import grader_class
+from reasoner.grading.judges import PREFIX
 from solvers import _question_layouts as layouts
 from solvers._question import Question
 from solvers._record import why
@@ -78,6 +79,9 @@ def read_questions(source: Source, path: Path) -> Reading:
     layout = _layout(source, path, records.rows)
     rows: list[Row] = []
     faults = list(records.faults)
+    if source.grader.startswith(PREFIX) and any(record.values.get("grader") == PREFIX for record in records.rows):
+        # Where rows ask for a judge themselves, it is theirs alone: the others have golds that are compared exactly.
+        source = replace(source, grader="", judge=source.grader)
     for record in records.rows:
         try:
             rows.append(_row(record, layout, source))
@@ -118,11 +122,13 @@ def _row(record: Record, layout: layouts.Layout, source: Source) -> Row:
     made = layout.fields(row)
     if made.grader and not made.grader.startswith("judge:") and not grader_class(made.grader.partition(":")[0]).trusted:
         raise ValueError(f"a file may not choose the grader {made.grader[:40]!r}, which runs code: name it with --grader")
-    grader = source.grader or made.grader
+    if made.grader.startswith("judge:") and made.grader != "judge:":
+        raise ValueError(f"a file may not choose the judge {made.grader[6:40]!r}, whose calls cost: name it with --grader")
+    grader = source.grader or (source.judge if made.grader == PREFIX else "") or made.grader
     fields: dict[str, Any] = {
         "question": made.question, "context": made.context, "pair": made.pair, "direction": made.direction,
         "grader": "" if made.choices and grader != "choice" and not source.grader else grader,
-        "reader": source.reader or made.reader,
+        "reader": source.reader or made.reader, "rubric": made.rubric, "baseline": made.baseline,
         "meta": _meta(record.values, made.used),
     }  # fmt: skip
     if made.choices:

@@ -15,13 +15,30 @@ from urllib.parse import quote, unquote
 
 from reasoner.errors import BadConfig
 from reasoner.grading import check_reader, grader
+from reasoner.grading.judges import PREFIX, models_of
 from solvers._question_recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SHIPPED = "hazards"
+"""The one set that comes along: `question:hazards`."""
 OPTIONS = ("recipe", "root", "map", "grader", "reader", "strict", "shots_from")
-FIELDS = ("question", "answer", "choices", "context", "pair", "direction", "aliases", "grader", "reader", "solution", "order")
+FIELDS = (
+    "question",
+    "answer",
+    "choices",
+    "context",
+    "pair",
+    "direction",
+    "aliases",
+    "grader",
+    "reader",
+    "solution",
+    "order",
+    "rubric",
+    "baseline",
+)
 """What `map` may name on its left."""
 
 
@@ -37,6 +54,8 @@ class Source:
     strict: bool = False
     shots_from: Path | None = None
     recipe: Recipe | None = None
+    judge: str = ""
+    """The judge of rows that ask for one, where the others have golds."""
 
     @classmethod
     def read(cls, text: str) -> Source:
@@ -56,17 +75,21 @@ class Source:
             if key not in OPTIONS or not equals:
                 raise BadConfig(f"question:{name}: there is no option {part[:60]!r}", hint=f"known: {', '.join(OPTIONS)}")
             options[key] = unquote(value)
+        if name == SHIPPED and not Path(name).exists():
+            return cls._made(None, {"recipe": SHIPPED, **options})
         return cls._made(Path(name), options)
 
     @classmethod
-    def _made(cls, path: Path, options: Mapping[str, str]) -> Source:
+    def _made(cls, path: Path | None, options: Mapping[str, str]) -> Source:
         recipe = None
         if "recipe" in options:
             if options["recipe"] not in RECIPES:
                 raise BadConfig(f"there is no recipe {options['recipe'][:60]!r}", hint=f"known: {', '.join(RECIPES)}")
             recipe = RECIPES[options["recipe"]]
         chosen = {name: options.get(name) or (getattr(recipe, name) if recipe else "") for name in ("root", "map", "grader", "reader")}
-        if chosen["grader"] and not chosen["grader"].startswith("judge:"):
+        if chosen["grader"].startswith(PREFIX):
+            models_of(chosen["grader"])
+        elif chosen["grader"]:
             grader(chosen["grader"])
         if chosen["reader"]:
             check_reader(chosen["reader"])

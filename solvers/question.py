@@ -24,6 +24,7 @@ from reasoner.files.faults import Fault
 from reasoner.grading import grader, read
 from reasoner.grading.graders import unjudged, unread
 from reasoner.grading.graders.math_ import Math
+from reasoner.grading.judges import JudgeCase
 from reasoner.grading.trust import trusted
 from reasoner.solver import Solver
 from solvers import _record
@@ -81,7 +82,7 @@ class QuestionSolver(Solver[Question]):
         """
         if self._reading is None:
             questions = asset_dir("corpora") / "questions"
-            sample = HAZARDS if self._options.recipe is not None and self._options.recipe.name == "hazards" else SAMPLE
+            sample = HAZARDS if self._options.recipe is not None else SAMPLE
             made = read_questions(self._options, self._options.path or questions / sample)
             if any(row.question.grading == "math" for row in made.rows):
                 Math.ready()
@@ -167,7 +168,10 @@ class QuestionSolver(Solver[Question]):
         """Find the answer with the question's reader, and let its grader judge. Exact match and F1 are measured beside the verdict."""
         spec = instance.grading
         if spec.startswith("judge:"):
-            return replace(unjudged("a judge has not said anything yet"), grader=spec)
+            return replace(
+                unjudged("a judge has not said anything yet" if spec != "judge:" else "no judge is named: give --grader judge:MODEL"),
+                grader=spec,
+            )
         if not trusted(spec):
             return replace(unjudged(f"{spec[:80]} runs code and was not named by you: give --grader"), grader=spec)
         found = read(reader_of(instance), text)
@@ -176,6 +180,13 @@ class QuestionSolver(Solver[Question]):
                 unread("no line 'Answer: ...' was found" if not instance.reader else f"{instance.reader} found no answer"), grader=spec
             )
         return replace(grader(spec).judge(found.text, instance.golds, choices=instance.shown), grader=spec, reader=found.by)
+
+    def judge_case(self, instance: Question) -> JudgeCase | None:
+        """Return reference, rubric and the answer to compare with; None where no judge is asked."""
+        if not instance.grading.startswith("judge:"):
+            return None
+        reference = f"{instance.letter}. {instance.answer}" if instance.choices else "" if instance.answer == "-" else instance.answer
+        return JudgeCase(reference, instance.rubric, instance.baseline)
 
     def canonical_answer(self, instance: Question, text: str) -> str | None:
         """Return one text for all spellings of the answer: its letter, its value, its notation, its words."""

@@ -16,6 +16,7 @@ from reasoner.api.running import blocking, carry_out
 from reasoner.api.settings import RunSettings, Settings, settings_of
 from reasoner.errors import BadConfig, UnknownName
 from reasoner.prompts import Prompts
+from reasoner.runs.judges import judge_names
 from reasoner.runs.plan import Fork, Plan
 from reasoner.runs.pool import ModelPool
 from reasoner.runs.saved_plan import SavedPlan, read_saved_plan
@@ -69,7 +70,10 @@ async def aresume(
             model if not isinstance(model, str) else pool.open(model, for_plan(model, made.options.client, saved.plan).options)
             for model in models or saved.models
         ]
-        changed = differences(saved.manifest, saved.plan.manifest(clients, Prompts(made.options.prompts)))
+        judges = {
+            name: pool.open(name, for_plan(name, made.options.client, saved.plan).options) for name in judge_names(saved.plan.problems)
+        }
+        changed = differences(saved.manifest, saved.plan.manifest(clients, Prompts(made.options.prompts), judges))
         if changed and not force:
             raise BadConfig(
                 f"run {saved.run} would not go on as it began: {'; '.join(changed)}",

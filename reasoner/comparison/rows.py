@@ -8,12 +8,12 @@ of its own, which name it; what nobody judged is counted beside.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reasoner.comparison.statistics import wilson
+from reasoner.grading.judges import judge_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,15 +96,6 @@ def judge_of(result: Result) -> str:
     if verdict is not None and verdict.judged_by:
         return verdict.judged_by
     return judge_named(result.problem.instance)
-
-
-def judge_named(instance: str) -> str:
-    """Return the judge that a problem names, from its instance as JSON; empty where it names none."""
-    if '"judge:' not in instance:
-        return ""
-    made = json.loads(instance)
-    spec = made.get("grader") if isinstance(made, dict) else None
-    return spec.removeprefix("judge:") if isinstance(spec, str) and spec.startswith("judge:") else ""
 
 
 def means(metrics: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from reasoner import registry
 from reasoner.budget import Spent
 from reasoner.comparison.groups import meta_of
-from reasoner.comparison.rows import judge_named
 from reasoner.errors import ReasonerError
 from reasoner.grading.groups import grouped
+from reasoner.grading.judges import judge_named
 from reasoner.store.queries import lost_calls, problem_of, trajectories
 from reasoner.store.run_queries import InsideThought, inside_thought, plan_row
 from reasoner.text import plain_answer

@@ -141,7 +141,9 @@ def _marked(line: str) -> str | None:
             rest = rest[len(opened) :].strip()
         elif opened and rest.removesuffix(".").endswith(opened):
             rest = rest.removesuffix(".")[: -len(opened)].strip()
-        return _HOPE.sub("", rest) if rest != opened else ""
+        if rest == opened:
+            return ""
+        return _sentence(rest) if "is" in mark["mark"].lower() else _HOPE.sub("", rest)
     inside = None
     for each in _INSIDE.finditer(line):
         inside = each

@@ -7,7 +7,7 @@ await assembled.strategy.run(assembled.session)
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
@@ -47,6 +47,8 @@ class Workshop:
     prompts: Prompts
     channels: Sequence[Channel] = ()
     tools: Sequence[Tool] = ()
+    judges: Mapping[str, Channel] = field(default_factory=dict)
+    """The models that problems leave their verdict to, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from reasoner.types import Adapted, Problem, Sampling, Selective, digest
 from reasoner.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reasoner.prompts import Prompts
     from reasoner.runs.strategy_spec import StrategySpec
@@ -67,11 +67,13 @@ class Plan:
             return False
         return any(registry.solver(p.solver).output_schema(instance_of(registry.solver(p.solver), p)) is not None for p in asked)
 
-    def manifest(self, clients: Sequence[Client], prompts: Prompts) -> dict[str, Any]:
-        """Return the run's identity as JSON values."""
+    def manifest(self, clients: Sequence[Client], prompts: Prompts, judges: Mapping[str, Client] | None = None) -> dict[str, Any]:
+        """Return the run's identity as JSON values; `judges` are the models that problems leave their verdict to."""
         solvers = sorted({p.solver for p in self.problems})
         families = sorted({name.partition(":")[0] for name in solvers})
-        names = sorted({*(name for s in self.strategies for name in s.names), *(["format"] if self._formats() else [])})
+        names = sorted(
+            {*(name for s in self.strategies for name in s.names), *(["format"] if self._formats() else []), *(["judge"] if judges else [])}
+        )
         corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
         # The name of a class of a notebook stays while its code changes.
         known: list[tuple[registry.Kind, str]] = [*(("strategy", name) for name in names), *(("solver", name) for name in families)]
@@ -87,6 +89,7 @@ class Plan:
             "models": [[c.name, c.fingerprint] for c in clients],
             **({"adapters": adapters} if adapters else {}),
             **({"code": code} if code else {}),
+            **({"judges": [[name, client.fingerprint] for name, client in judges.items()]} if judges else {}),
             "seed": self.seed,
             "samples": self.samples,
             "sampling": (self.sampling if any(isinstance(c, Selective) for c in clients) else self.sampling.filled()).as_dict(),

@@ -26,6 +26,7 @@ from reasoner.runs.acting import needed_tools
 from reasoner.runs.assemble import Task, Workshop, trajectory_id
 from reasoner.runs.events import Note, Started, ThoughtAdded, TrajectoryClosed
 from reasoner.runs.heartbeat import beating
+from reasoner.runs.judges import judge_names
 from reasoner.runs.options import RunOptions
 from reasoner.runs.pool import ModelPool
 from reasoner.runs.results import Report, Result, StoredResults, stored_result
@@ -89,22 +90,25 @@ async def open_run(
         shared = pool if pool is not None else await stack.enter_async_context(ModelPool())
         notes: list[str] = []
         clients = [_opened(model, plan, options, shared, notes) for model in models]
-        _check_prices(plan, clients, options)
+        judges = {name: _opened(name, plan, options, shared, notes) for name in judge_names(plan.problems)}
+        _check_prices(plan, [*clients, *judges.values()], options)
         tools = await stack.enter_async_context(opened(plan.tools, needed=needed_tools(plan.strategies)))
         plan = replace(plan, tools=tools.plan)
         notes += tools.notes
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
         row = start_run(
-            store, plan.manifest(clients, prompts), plan=saved_plan_json(plan, models, options), limits=options.run_limits,
+            store, plan.manifest(clients, prompts, judges), plan=saved_plan_json(plan, models, options), limits=options.run_limits,
             command=options.command, version=__version__, parent=_parent(store, plan), run_id=options.run, fresh=options.mode == "fresh",
             lease_s=options.lease_s,
         )  # fmt: skip
         unknown = UnknownPolicy(options.on_unknown, options.confirm)
-        channels = [
-            Channel(client, shared.limiter(client), options.prices.get(client.name), options.retry or RetryPolicy(), unknown)
-            for client in clients
-        ]
-        run = Run(plan, options, Workshop(store, prompts, channels, tools.tools), row, notes=[*notes, *_notes_of(row)], thoughts=thoughts)
+
+        def channel(client: Client) -> Channel:
+            return Channel(client, shared.limiter(client), options.prices.get(client.name), options.retry or RetryPolicy(), unknown)
+
+        judging = {name: channel(client) for name, client in judges.items()}
+        at = Workshop(store, prompts, [channel(client) for client in clients], tools.tools, judging)
+        run = Run(plan, options, at, row, notes=[*notes, *_notes_of(row)], thoughts=thoughts)
         try:
             with beating(store, row.worker):
                 yield run

@@ -8,6 +8,7 @@ from reasoner.budget import Budget
 from reasoner.calling.caller import Caller
 from reasoner.runs.acting import actor_of
 from reasoner.runs.assemble import Task, Workshop, assemble, closing_of, jitter
+from reasoner.runs.judges import with_verdict
 from reasoner.runs.results import Result
 from reasoner.store.actions import ActionJournal
 from reasoner.store.earlier import ActionsBefore, Before, cached
@@ -59,7 +60,7 @@ async def carry_out(
     )  # fmt: skip
     try:
         assembled = assemble(at, plan, task, caller, actor=actor, tell=tell)
-        closing = await closing_of(assembled)
+        closing, n_judged = await with_verdict(at, options, task, journal, assembled, await closing_of(assembled))
     finally:
         if actor is not None:
             await actor.aclose()
@@ -70,7 +71,7 @@ async def carry_out(
         close_trajectory(c, row.id, closing)
 
     await at.store.write(close, durable=client.paid)
-    return Result(row, closing, caller.made, db=at.store.path)
+    return Result(row, closing, caller.made + n_judged, db=at.store.path)
 
 
 def _earlier(store: Store, plan: Plan, task: Task, *, cache: bool) -> Earlier | None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from reasoner.prompts import Prompts
     from reasoner.session.context_fit import End
     from reasoner.translation.corpus import Corpus
+    from reasoner.types import Sampling
 
 MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
@@ -139,6 +140,13 @@ class Session(Acting):
             view._numbers = numbers  # noqa: SLF001
         if sampling:
             view._sampling = replace(self._sampling, **dict(sampling))  # noqa: SLF001
+        return view
+
+    def through(self, caller: Caller, sampling: Sampling) -> Session:
+        """Return a view of this session that asks another model, a judge: same graph and journal, but what it spends is not the strategy's."""
+        view = copy.copy(self)
+        view._caller, view._sampling, view._by_user = caller, sampling, frozenset()  # noqa: SLF001 - its own class
+        view._numbers, view._actions = "plain", None  # noqa: SLF001
         return view
 
     async def ask(

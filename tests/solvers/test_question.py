@@ -267,3 +267,16 @@ def test_a_text_of_numbers_is_kept_as_it_is_written() -> None:
     assert SOLVER.parse('{"question": "?", "answer": 2.50}').answer == "2.5"
     assert SOLVER.right_answer(FRUIT) == "Answer: B"
     assert SOLVER.right_answer(ABACUS) == "Answer: The Ames brothers"
+
+
+def test_a_stored_problem_does_not_choose_code_that_judges_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "evil.py"
+    file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef f(given, golds):\n    return True\n")
+    stored = Question(question="?", answer="x", grader=f"python:{file}:f")
+    verdict = SOLVER.verify(stored, "Answer: x")
+    assert verdict.correct is None
+    assert "was not named by you" in verdict.reason
+    assert not (tmp_path / "ran").exists()
+    assert SOLVER.canonical_answer(stored, "Answer: X.") == "x"
+    monkeypatch.setenv("REASONER_TRUST_GRADERS", f"python:{file}:f")
+    assert SOLVER.verify(stored, "Answer: y").correct is True

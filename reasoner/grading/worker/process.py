@@ -28,6 +28,10 @@ MATH = "math"
 """One that has math-verify ready."""
 WALL_S = 1.5
 """Seconds an answer may take; the process itself ends earlier, after `reasoner.grading.worker.__main__.CPU_S` of work."""
+CPU_S = 1.2
+"""Seconds of processor time after which a child is killed that cannot end itself, inside one long operation."""
+STARVED_S = 30.0
+"""Seconds an answer may take on a machine that does not let the child run: who is not let run is not to blame."""
 START_S = 60.0
 """Seconds the server may take to import what it needs: a machine may be crowded."""
 MAX_REQUEST_BYTES = 1 << 20
@@ -43,6 +47,7 @@ class Worker:
         self._owner = 0
         self._child = 0
         self._heard = b""
+        self._ticks = 0
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Ask for one answer; None where it took too long, too much memory, or ended the process.
@@ -58,6 +63,7 @@ class Worker:
                 return None
             assert self._server is not None
             assert self._server.stdin is not None
+            self._ticks = _ticks_of(self._child)
             try:
                 self._server.stdin.write(line)
                 self._server.stdin.flush()
@@ -65,6 +71,9 @@ class Worker:
                 self._end()
                 return None
             answer = self._line(WALL_S)
+            begun = time.monotonic()
+            while answer is None and self._starved(request, time.monotonic() - begun):
+                answer = self._line(WALL_S / 4)
             if answer is None:
                 with suppress(OSError):
                     os.kill(self._child, signal.SIGKILL)
@@ -74,6 +83,13 @@ class Worker:
                 self._child = int(answer["pid"])
                 return None
             return answer
+
+    def _starved(self, request: dict[str, Any], waited_s: float) -> bool:
+        """Tell whether a child that is late has not had its processor time yet. Code of the user's may sleep: it has no more than its time."""
+        if request["op"] == "python" or waited_s > STARVED_S or not self._child:
+            return False
+        worked = _ticks_of(self._child)
+        return worked > 0 and (worked - self._ticks) / os.sysconf("SC_CLK_TCK") < CPU_S
 
     def _ready(self) -> bool:
         """Wait until there is a child that listens; start the server where there is none."""
@@ -132,6 +148,16 @@ class Worker:
         """End the process; the next question starts another."""
         with self._lock:
             self._end()
+
+
+def _ticks_of(pid: int) -> int:
+    """Return how much a process has worked, in ticks of the kernel; 0 where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123 - two numbers of the kernel
+            words = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(words[11]) + int(words[12])
 
 
 _WORKERS: dict[str, Worker] = {PLAIN: Worker(PLAIN), MATH: Worker(MATH)}
