@@ -18,6 +18,7 @@ import base64
 import json
 import re
 import threading
+from typing import NamedTuple
 from urllib.parse import quote
 
 REDACTED = "[redacted]"
@@ -27,12 +28,62 @@ MIN_SECRET_CHARS = 12
 _lock = threading.Lock()
 _known: tuple[str, ...] = ()
 
-_FORMS = re.compile(
-    r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]{1,12}[-_]){0,3}[A-Za-z0-9_-]{16,256}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_[A-Za-z0-9_]{22,255}|\bglpat-[A-Za-z0-9_-]{20,64}|\bhf_[A-Za-z0-9]{20,64}"
-    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,40}|\bxox[abposre]-[A-Za-z0-9-]{10,200}|\bgsk_[A-Za-z0-9]{20,100}"
-    r"|\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"
+
+class SecretForm(NamedTuple):
+    """What one kind of secret looks like. The scan of exports looks for `pattern`; what is written of our own is cleaned of `loose`."""
+
+    kind: str
+    pattern: str
+    marks: tuple[str, ...]
+    """Texts without one of which a text cannot hold it; empty where there are none."""
+    loose: str = ""
+    """A wider form where one may be wrong rather than miss a key; empty where the pattern does."""
+
+
+SECRET_FORMS: tuple[SecretForm, ...] = (
+    SecretForm(
+        "private key",
+        r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY-----",
+        ("PRIVATE KEY",),
+        r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\]{0,8000}-----END (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY-----)?",
+    ),
+    SecretForm("aws key", r"\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}\b", ("AKIA", "ASIA", "AROA", "AIDA")),
+    SecretForm(
+        "github token",
+        r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_[A-Za-z0-9_]{22,255}\b",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        r"\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_[A-Za-z0-9_]{22,255}",
+    ),
+    SecretForm("gitlab token", r"\bglpat-[A-Za-z0-9_-]{20,64}", ("glpat-",)),
+    SecretForm(
+        "api key",
+        r"\bsk-(?:ant-|proj-|or-v1-|live-|svcacct-)?[A-Za-z0-9_-]{20,200}|\bgsk_[A-Za-z0-9]{20,100}",
+        ("sk-", "gsk_"),
+        r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]{1,12}[-_]){0,3}[A-Za-z0-9_-]{16,256}|\bgsk_[A-Za-z0-9]{20,100}",
+    ),
+    SecretForm("hugging face token", r"\bhf_[A-Za-z0-9]{30,64}\b", ("hf_",), r"\bhf_[A-Za-z0-9]{20,64}"),
+    SecretForm(
+        "slack token",
+        r"\bxox[abposre]-[A-Za-z0-9-]{10,200}|https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
+        ("xox", "hooks.slack"),
+    ),
+    SecretForm(
+        "google key",
+        r"\bAIza[0-9A-Za-z_-]{35}|\bya29\.[0-9A-Za-z_-]{20,300}",
+        ("AIza", "ya29."),
+        r"\bAIza[0-9A-Za-z_-]{30,40}|\bya29\.[0-9A-Za-z_-]{20,300}",
+    ),
+    SecretForm("stripe key", r"\b[rsp]k_(?:live|test)_[0-9A-Za-z]{16,120}", ("k_live_", "k_test_")),
+    SecretForm(
+        "package token",
+        r"\bnpm_[A-Za-z0-9]{36}\b|\bpypi-[A-Za-z0-9_-]{50,300}|\bdop_v1_[0-9a-f]{64}\b|\bSG\.[\w-]{16,32}\.[\w-]{16,64}",
+        ("npm_", "pypi-", "dop_v1_", "SG."),
+    ),
+    SecretForm("json web token", r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}", ("eyJ",)),
 )
+"""The one table of what keys look like, for everything that is written and for the scan of exports."""
+
+_FORMS = re.compile("|".join(form.loose or form.pattern for form in SECRET_FORMS))
 _NAMED = re.compile(
     r"(?i)(\b(?:authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic)?|bearer"
     r"|(?:x-)?api[_-]?key[\"']?\s{0,3}[:=]|access[_-]token[\"']?\s{0,3}[:=]|--api[_-]?key[ =])\s{0,3}[\"']?)[A-Za-z0-9+/=_.~-]{8,512}"

@@ -72,3 +72,32 @@ def test_no_row_holds_a_known_value(tmp_path: Path) -> None:
         store.write_now(lambda c: c.executemany("INSERT INTO t VALUES (?, ?)", [("the-secret-value", None)]))
         assert store.rows("SELECT a FROM t") == [{"a": "with [redacted] in it"}, {"a": "[redacted]"}]
     assert b"the-secret-value" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+KEYS = {  # one of each kind, made up
+    "private key": "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIIrYSSNQFaA2\n-----END EC PRIVATE KEY-----",
+    "aws key": "AROAABCDEFGHIJKLMNOP",
+    "github token": "ghp_0123456789abcdefghij0123456789abcdef",
+    "gitlab token": "glpat-0123456789abcdefghij",
+    "api key": "gsk_0123456789abcdefghij0123",
+    "hugging face token": "hf_abcdefghijklmnopqrstuvwxyzABCD",
+    "slack token": "xoxb-0123456789-abcdef",
+    "google key": "ya29.0123456789abcdefghij",
+    "stripe key": "rk_live_0123456789abcdef",
+    "package token": "npm_0123456789abcdefghij0123456789abcdef",
+    "json web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+}
+
+
+def test_there_is_one_table_of_keys_for_what_is_written_and_for_what_is_exported() -> None:
+    from reasoner.datasets.scan import SECRET_KINDS, findings
+
+    assert {form.kind for form in secrets.SECRET_FORMS} == set(KEYS) <= set(SECRET_KINDS)
+    for kind, key in KEYS.items():
+        assert redact(f"it said {key} and left") == "it said [redacted] and left", kind
+        assert kind in {found.kind for found in findings(f"it said {key} and left")}, kind
+
+
+def test_a_key_in_escaped_lines_goes_to_its_end() -> None:
+    escaped = KEYS["private key"].replace("\n", "\\n")
+    assert redact(f'{{"key": "{escaped}"}}') == '{"key": "[redacted]"}'

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.errors import BadConfig
+from reasoner.redaction import SECRET_FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,17 +25,7 @@ Action = Literal["drop", "redact", "keep"]
 TokenAction = Literal["drop", "escape", "keep"]
 
 _SECRETS: tuple[tuple[str, str], ...] = (
-    ("private key", r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY-----"),
-    ("aws key", r"\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}\b"),
-    ("github token", r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_[A-Za-z0-9_]{22,255}\b"),
-    ("gitlab token", r"\bglpat-[A-Za-z0-9_-]{20,64}"),
-    ("api key", r"\bsk-(?:ant-|proj-|or-v1-|live-|svcacct-)?[A-Za-z0-9_-]{20,200}"),
-    ("hugging face token", r"\bhf_[A-Za-z0-9]{30,64}\b"),
-    ("slack token", r"\bxox[abposre]-[A-Za-z0-9-]{10,200}|https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}"),
-    ("google key", r"\bAIza[0-9A-Za-z_-]{35}|\bya29\.[0-9A-Za-z_-]{20,300}"),
-    ("stripe key", r"\b[rsp]k_(?:live|test)_[0-9A-Za-z]{16,120}"),
-    ("package token", r"\bnpm_[A-Za-z0-9]{36}\b|\bpypi-[A-Za-z0-9_-]{50,300}|\bdop_v1_[0-9a-f]{64}\b|\bSG\.[\w-]{16,32}\.[\w-]{16,64}"),
-    ("json web token", r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"),
+    *((form.kind, form.pattern) for form in SECRET_FORMS),
     ("password in a url", r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,80}:[^\s:/@]{3,200}@[^\s/]{1,200}"),
     (
         "assigned secret",
@@ -66,17 +57,7 @@ _PATTERNS = {name: re.compile(pattern) for name, pattern in (*_SECRETS, *_PERSON
 # A text is looked at with a pattern only where it holds what the pattern cannot do without: a search for a fixed text costs next to
 # nothing, and most texts hold none of them.
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "private key": ("PRIVATE KEY",),
-    "aws key": ("AKIA", "ASIA", "AROA", "AIDA"),
-    "github token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-    "gitlab token": ("glpat-",),
-    "api key": ("sk-",),
-    "hugging face token": ("hf_",),
-    "slack token": ("xox", "hooks.slack"),
-    "google key": ("AIza", "ya29."),
-    "stripe key": ("k_live_", "k_test_"),
-    "package token": ("npm_", "pypi-", "dop_v1_", "SG."),
-    "json web token": ("eyJ",),
+    **{form.kind: form.marks for form in SECRET_FORMS},
     "password in a url": ("://",),
     "e-mail": ("@",),
 }
