@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from reasoner.bounded_toml import parse_toml
 from reasoner.errors import BadConfig, BudgetExhausted
+from reasoner.files.bounded_toml import parse_toml
 from reasoner.types import Completion, Request, Usage
 
 if TYPE_CHECKING:

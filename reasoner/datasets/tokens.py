@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from reasoner.child_environment import child_environment
 from reasoner.errors import BadConfig, EngineLost, MissingDependency
+from reasoner.sandbox.child_environment import child_environment
 
 PATIENCE_S = 120.0
 

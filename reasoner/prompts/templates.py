@@ -28,8 +28,8 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
 from pydantic import BaseModel, ConfigDict
 
-from reasoner.bounded_toml import parse_toml
 from reasoner.errors import BadTemplate, MissingAsset, UnknownName
+from reasoner.files.bounded_toml import parse_toml
 from reasoner.prompts.bounds import WORK, CountingEnvironment, Work
 from reasoner.prompts.places import own_path, template_names, template_path
 from reasoner.types import Message, Role

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from reasoner.child_environment import child_environment
 from reasoner.clients.llamacpp.frames import BrokenFrame, encode_frame, read_frame, write_all
 from reasoner.clients.llamacpp.starvation import Starvation
 from reasoner.errors import BadConfig
+from reasoner.sandbox.child_environment import child_environment
 from reasoner.text import clean
 
 STDERR_TAIL_BYTES = 8192
