@@ -121,6 +121,51 @@ async def test_hostile_grammars_are_refused_or_harmless_and_the_worker_lives(tin
     await client.aclose()
 
 
+def deep(n: int, step: str) -> str:
+    return f'{{"{step}": ' * n + "{}" + "}" * n
+
+
+CONSTRAINTS = [
+    *(Constraint("json_schema", deep(n, step)) for n in (50, 70, 5000, 40_000) for step in ("items", "additionalProperties", "not")),
+    *(Constraint("json_schema", '{"enum": [' + "[" * n + "]" * n + "]}") for n in (60, 200, 100_000)),
+    *(Constraint("json_schema", f'{{"type": "string", "pattern": "{pattern}"}}') for pattern in (
+        "^(a{1000}){1000}$", "^((a*)*)*$", "^.*a.{500}$", "(a|aa)+$", "[", "a{2000000000}", "(" * 3000, "^(x+x+)+y$", "\\\\p{L}{1,900}",
+    )),
+    *(Constraint("json_schema", text) for text in (
+        "", "{", "[]", "NaN", '{"const": NaN}', '{"const": "\\ud800"}', '{"minimum": 1e999}', '{"type": "integer", "multipleOf": 0}', '{"multipleOf": 99991, "type": "integer"}',
+        '{"minLength": 1e30, "type": "string"}', '{"minItems": 100000000, "type": "array"}', '{"$ref": "#"}', '{"allOf": [{"$ref": "#"}]}',
+        '{"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}', '{"properties": {"a": {"$ref": "#"}}, "required": ["a"]}',
+        '{"allOf": [' + ", ".join('{"anyOf": [' + ", ".join(f'{{"const": {i * 9 + j}}}' for j in range(9)) + "]}" for i in range(9)) + "]}",
+        '{"enum": [' + ", ".join(f'"v{i}"' for i in range(9000)) + "]}", '{"const": ' + "9" * 5000 + "}", '{"x": "' + "a" * 300_000 + '"}',
+    )),
+    Constraint("grammar", 'root ::= "a" root'),
+    *(Constraint.regex(text) for text in ("a{100000000}", "(" * 5000, "(a{1000}){1000}", "((a*)*)*b", "[^", "(?i)" + "é" * 5000, "a|" * 20_000, "\\x{110000}", "\0", "/", "(?:)")),
+    *(Constraint.lark(text) for text in (
+        "start: start", 'start: "a" start', "start: a\na: start", 'start: ("a"*)*', "start: " + "(" * 5000, 'start: "' + "a" * 100_000 + '"', "start: A\nA: A", "start: /a{99999}/{99999}",
+        "%llguidance {", '%ignore /.*/\nstart: "a"', "start: <[0-999999999]>", "start: <[*]>", "start: x[stop=/a/]\nx: /b/", "start: %json {", "%import common.NOTHING\nstart: NOTHING",
+    )),
+]  # fmt: skip
+
+
+async def test_hostile_constraints_are_refused_or_harmless_and_the_worker_lives(tiny_model: Path) -> None:
+    client = opened(tiny_model)
+    await client.complete(request("Hi"))
+    pid = client.worker_pid
+    refused = 0
+    for constraint in CONSTRAINTS:
+        started = time.monotonic()
+        try:
+            await client.complete(request("Hi", 0, constraint))
+        except BadConfig as error:
+            refused += 1
+            assert "\n" not in str(error)
+            assert len(str(error)) < 500
+        assert time.monotonic() - started < 6 * MAX_SECONDS, constraint.value[:80]
+    assert client.worker_pid == pid, "no constraint may bring the worker down"
+    assert refused > len(CONSTRAINTS) // 2
+    await client.aclose()
+
+
 # One template holds them all, chosen by the message: a worker need not be started for each.
 TEMPLATES = [
     "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",

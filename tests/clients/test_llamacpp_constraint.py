@@ -150,3 +150,14 @@ def test_masks_of_several_answers_are_computed_together_and_alike(player: Player
     assert all(allowed == first for allowed in others)
     assert alone.allowed().tolist() == first
     together[0].close()
+
+
+@pytest.mark.parametrize(("kind", "value"), [("lark", 'start: "a" start'), ("regex", "a{1000000}"), ("grammar", 'root ::= "a" root')])
+def test_what_leaves_no_choice_is_not_followed_to_its_end(player: Player, kind: str, value: str) -> None:
+    """llguidance would write down a run without a choice in memory first, which here has no end, or a far one."""
+    assert player.masks.matcher(kind, value).forced() == []
+
+
+def test_a_schemas_runs_are_forced_where_they_are_short(player: Player) -> None:
+    assert len(player.masks.matcher("json_schema", '{"const": "one two three four"}').forced()) >= 4
+    assert player.masks.matcher("json_schema", '{"type": "string", "pattern": "^(ab{200}){200}$"}').forced() == []

@@ -92,8 +92,9 @@ class FakeModel:
 
 
 class FakeTask:
-    def __init__(self, model: FakeModel, prompt: Sequence[int], max_tokens: int = 8, *, alone: bool = False) -> None:
+    def __init__(self, model: FakeModel, prompt: Sequence[int], max_tokens: int = 8, *, alone: bool = False, n_forced: int = 0) -> None:
         self.model = model
+        self.n_forced = n_forced
         self.prompt = list(prompt)
         self.max_tokens = max_tokens
         self.written: list[int] = []
@@ -106,6 +107,13 @@ class FakeTask:
         if token == END:
             return True
         self.written.append(token)
+        # As a constraint does that leaves no choice: what follows is known without being read first.
+        known = self.model.rows[row]
+        for _ in range(self.n_forced):
+            known = (*known, self.written[-1])
+            if len(self.written) >= self.max_tokens or (following := next_token(known)) == END:
+                break
+            self.written.append(following)
         return len(self.written) >= self.max_tokens
 
 
@@ -136,14 +144,22 @@ PROMPTS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(PROMPTS, st.integers(4, 64), st.sampled_from([70, 120, 10_000]), st.sampled_from([2, 5, 32]), st.booleans(), st.integers(20, 500))
+@given(
+    PROMPTS,
+    st.integers(4, 64),
+    st.sampled_from([70, 120, 10_000]),
+    st.sampled_from([2, 5, 32]),
+    st.booleans(),
+    st.integers(20, 500),
+    st.sampled_from([0, 0, 1, 5]),
+)
 def test_every_answer_is_what_it_is_alone(
-    drawn: list[tuple[int, list[int], int]], n_batch: int, n_cells: int, n_sequences: int, exact: bool, patience: int
+    drawn: list[tuple[int, list[int], int]], n_batch: int, n_cells: int, n_sequences: int, exact: bool, patience: int, n_forced: int
 ) -> None:
     heads = ([7] * 20, [7] * 12 + [8] * 12, [9])
     model = FakeModel(n_cells)
     scheduler = scheduler_of(model, n_batch=n_batch, n_sequences=n_sequences, exact=exact, patience_tokens=patience)
-    tasks = [FakeTask(model, [*heads[head], *tail, 5], n) for head, tail, n in drawn]
+    tasks = [FakeTask(model, [*heads[head], *tail, 5], n, n_forced=n_forced) for head, tail, n in drawn]
     for i, task in enumerate(tasks):
         task.discard_cache = i % 3 == 1
     half = len(tasks) // 2
@@ -180,6 +196,17 @@ def test_a_prefix_is_read_once_also_when_all_come_together() -> None:
     check(tasks)
     assert scheduler.counts.prompt_tokens == 100 + 6
     assert [task.n_cached for task in tasks] == [0, *[100] * 5]
+
+
+def test_forced_tokens_are_read_together_and_are_no_prompt() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model)
+    task = FakeTask(model, range(1, 41), 12, n_forced=3)
+    run(scheduler, [task])
+    check([task])
+    assert scheduler.counts.prompt_tokens == 40
+    assert scheduler.counts.forced_tokens > 0
+    assert scheduler.counts.steps < 2 + len(task.written)
 
 
 def test_samples_of_one_prompt_read_it_once_and_to_the_last_token() -> None:

@@ -9,6 +9,8 @@ Knows the four kinds of constraints; knows no tokens and no requests. `reasoner.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +30,10 @@ MAX_BLANKS = 64
 LIMITS = LLParserLimits(max_lexer_states=50_000, step_max_items=1_000_000, verbose_errors=False)
 """How much a mask may take before its request is refused: about 100 MB and 50 ms. Grammars of single characters need many items."""
 
+MAX_FORCED = 10_000
+"""Repetitions in the patterns of a schema, all multiplied, up to which tokens without a choice are looked for."""
+
+_REPEATS = re.compile(r"\{(\d+)")
 _ESCAPES = 'nrbtf\\"'
 _NAMES = {"json_schema": "JSON schema", "regex": "regular expression", "lark": "Lark grammar", "grammar": "grammar"}
 _HINT = "see docs/local-models.md for what a constraint may hold"
@@ -65,10 +71,21 @@ def check_grammar(grammar: str, tokenizer: Any, *, kind: str, value: str) -> Non
     raise BadConfig(f"the JSON schema cannot be kept as a constraint {fault}", hint=_SCHEMA_HINT)
 
 
+def forces_in_bounds(kind: str, value: str) -> bool:
+    """Tell whether what a constraint leaves no choice about is short: llguidance follows it to its end, in memory, and a loop for ever."""
+    if kind != "json_schema":
+        return False
+    return math.prod(max(1, int(number[:9])) for number in _REPEATS.findall(value)) <= MAX_FORCED
+
+
 def without_forcing(grammar: str) -> str:
-    """Return the grammar in a form in which llguidance forces no tokens: for vocabularies that do not write a text as it is."""
-    (one,) = json.loads(grammar)["grammars"]
-    lark = one.get("lark_grammar") or f"start: %json {json.dumps(one['json_schema'])}"
+    """Return the grammar in a form in which llguidance forces no tokens."""
+    lark = grammar
+    if grammar.lstrip().startswith("{"):
+        first, *others = json.loads(grammar)["grammars"]
+        if others:
+            return grammar
+        lark = first.get("lark_grammar") or f"start: %json {json.dumps(first['json_schema'])}"
     return LLMatcher.grammar_from_lark('%llguidance {"no_forcing": true}\n' + lark)
 
 

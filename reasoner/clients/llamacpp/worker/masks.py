@@ -22,7 +22,7 @@ import numpy as np
 from llguidance import LLExecutor, LLMatcher
 from llguidance.llamacpp import lltokenizer_from_vocab
 
-from reasoner.clients.llamacpp.worker.constraint import LIMITS, check_grammar, grammar_of, refusal, without_forcing
+from reasoner.clients.llamacpp.worker.constraint import LIMITS, check_grammar, forces_in_bounds, grammar_of, refusal, without_forcing
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 
 MAX_COMPILED = 32
@@ -66,7 +66,7 @@ class Masks:
     def _compile(self, kind: str, value: str) -> Any:
         grammar = grammar_of(kind, value)
         check_grammar(grammar, self._tokenizer, kind=kind, value=value)
-        form = grammar if self._forces else without_forcing(grammar)
+        form = grammar if self._forces and forces_in_bounds(kind, value) else without_forcing(grammar)
         compiled = LLMatcher(self._tokenizer, form, log_level=0, limits=LIMITS)
         # The first mask shows what compiling does not: a grammar that nothing fits, or one too large to follow.
         Matcher(self, compiled, kind).allowed()
