@@ -51,7 +51,7 @@ def find(text: str) -> str:
         found = lines[0]
     if len(found) > MAX_ANSWER_CHARS:
         raise Unparseable(f"the answer has {len(found)} characters, at most {MAX_ANSWER_CHARS} are read")
-    found = plain(clean(found))
+    found = plain(found)
     if not found or _MARKER_ALONE.fullmatch(found):
         raise Unparseable("the answer is empty")
     return found

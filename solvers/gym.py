@@ -127,6 +127,15 @@ class GymSolver(Solver[GymTask]):
             return answers.right("the number is right")
         return answers.wrong(f"{answers.shown(given)} is not the answer")
 
+    def canonical_answer(self, instance: GymTask, text: str) -> str | None:
+        """Return the answer as it is compared: its value where it is a number, else its lines in lower case with blanks as one."""
+        try:
+            given = _after_marker(text) if "\n" in instance.answer.strip() else answers.find(text)
+        except Unparseable:
+            return None
+        value = _number(given)
+        return str(value) if value is not None else answers.plain(_normal(given)) or None
+
     def right_answer(self, instance: GymTask) -> str:
         """Return the data set's own answer."""
         return f"Answer: {instance.answer}" if "\n" not in instance.answer.strip() else f"Answer:\n{instance.answer}"
@@ -167,7 +176,7 @@ def _after_marker(text: str) -> str:
     marks = list(_MARKER.finditer(text))
     if not marks:
         raise Unparseable("no line 'Answer: ...' was found")
-    found = clean(text[marks[-1].end() :]).strip().strip("`").strip()
+    found = text[marks[-1].end() :].strip().strip("`").strip()
     if not found:
         raise Unparseable("the answer is empty")
     return found
@@ -175,7 +184,7 @@ def _after_marker(text: str) -> str:
 
 def _normal(text: str) -> str:
     """Return the lines without what stands around them, blanks as one, in lower case."""
-    return "\n".join(line for line in (" ".join(line.split()).casefold() for line in clean(text).splitlines()) if line)
+    return "\n".join(line for line in (" ".join(line.split()).casefold() for line in text.splitlines()) if line)
 
 
 def _number(text: str) -> Fraction | None:

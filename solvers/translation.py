@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from reasoner.assets import asset_dir
-from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
+from reasoner.errors import BadConfig, BadInstance, CorruptRecord
+from reasoner.files import complaint, read_lines
 from reasoner.solver import Solver
 from reasoner.text import answer_line, clean, shorten, tail
 from reasoner.types import Verdict
@@ -153,6 +154,10 @@ class TranslationSolver(Solver[Translation]):
         """Return the translation in a model's text, see `extract`."""
         return extract(text, instance)
 
+    def canonical_answer(self, instance: Translation, text: str) -> str | None:
+        """Return the translation as exact match compares it."""
+        return plain(extract(text, instance)) or None
+
     def right_answer(self, instance: Translation) -> str | None:
         """Return the reference as an answer line."""
         return f"Answer: {instance.reference}" if instance.reference else None
@@ -160,23 +165,18 @@ class TranslationSolver(Solver[Translation]):
 
 @cache
 def _read(path: Path) -> tuple[tuple[str, ...], tuple[tuple[int, tuple[str, ...]], ...]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"cannot read the test sentences {path}: {error}", hint="'reasoner corpus build --hold-out N' makes such a file"
-        ) from error
-    languages = tuple(lines[0].rstrip("\r").split("\t"))
+    lines, damaged = read_lines(path, hint="'reasoner corpus build --hold-out N' makes such a file")
+    if damaged:
+        raise complaint(path, damaged, len(lines) + len(damaged))
+    languages = tuple(lines[0].text.split("\t")) if lines else ()
     if len(languages) < 2 or len(set(languages)) < len(languages):
         raise CorruptRecord(path, 1, "the first line must name two or more different languages, with tabs between")
     rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = tuple(cell.strip() for cell in line.rstrip("\r").split("\t"))
-        if cells == ("",):
-            continue
+    for line in lines[1:]:
+        cells = tuple(cell.strip() for cell in line.text.split("\t"))
         if len(cells) != len(languages):
-            raise CorruptRecord(path, number, f"{len(cells)} columns, the first line names {len(languages)}")
-        rows.append((number, cells))
+            raise CorruptRecord(path, line.number, f"{len(cells)} columns, the first line names {len(languages)}")
+        rows.append((line.number, cells))
     return languages, tuple(rows)
 
 
@@ -204,7 +204,7 @@ def extract(text: str, instance: Translation) -> str:
         start = text.rfind("[[", 0, end) if end > 0 else -1
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         found = text[start + 2 : end] if start >= 0 else lines[-1] if lines and not _MARKER.fullmatch(lines[-1] + " ") else ""
-    found = " ".join(clean(found).split())[: MAX_SENTENCE_CHARS + 1]
+    found = " ".join(found.split())[: MAX_SENTENCE_CHARS + 1]
     while (after := _unwrapped(found, instance)) != found:
         found = after
     return found if len(found) <= MAX_SENTENCE_CHARS else ""

@@ -153,6 +153,14 @@ def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool, n: int) ->
     out.print(table)
 
 
+def verdict_of(row: dict[str, Any]) -> str:
+    """Say what the verdict is, what compared and what found the answer, and who judged where it was a model."""
+    word = {None: "not judged", 0: "not correct", 1: "correct"}[row["correct"]]
+    by = f"judged by {row['judged_by']}" if row.get("judged_by") else row.get("grader") or ""
+    how = ", ".join(part for part in (by, row.get("reader") and f"read by {row['reader']}") if part)
+    return f"{word} ({how})" if how else word
+
+
 def show_trajectory(row: dict[str, Any], *, full: bool, first: int = 1) -> None:
     """Print a trajectory's calls as `trajectory_facts` returns them; `first` is the number of the first one."""
     out.print(
@@ -161,7 +169,7 @@ def show_trajectory(row: dict[str, Any], *, full: bool, first: int = 1) -> None:
             style="bold",
         )
     )
-    out.print(safe(f"status {row['status']}, {'correct' if row['correct'] else 'not correct'}: {row['reason'] or row['error'] or ''}"))
+    out.print(safe(f"status {row['status']}, {verdict_of(row)}: {row['reason'] or row['error'] or ''}"))
     for number, call in enumerate(row["call_rows"], start=first):
         out.print()
         out.print(
@@ -212,7 +220,7 @@ def tree(
             print_json({"trajectory": found, "run": row["run_id"], "hash": dag.hash(), "thoughts": thoughts})
             return
         drawn = draw(store, found, depth=depth or max(TREE_DEPTH, (out.width - 40) // 4), width=width)
-    verdict = "-" if row["correct"] is None else ("correct" if row["correct"] else "not correct")
+    verdict = verdict_of(row)
     out.print(safe(f"{row['solver']} {row['line']}  {row['strategy']} on {row['model']}: {verdict}", style="bold"))
     out.print(drawn)
 

@@ -231,6 +231,7 @@ class Judge:
             "level": row.level,
             "strategy": row.strategy,
             "model": row.model,
+            **({"judged_by": row.judged_by} if row.judged_by else {}),
         }
         if row.run_id in self.imported:
             noted = reading.root_state(self._store, row.id).get("lineage")

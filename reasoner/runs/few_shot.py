@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
+from reasoner.files import complaint, read_lines
 from reasoner.types import Demonstration
 
 if TYPE_CHECKING:
@@ -78,15 +79,18 @@ def demonstrations(solver: Solver[Any], kind: str, n: int, *, exclude: Any, prom
     if not path.is_file():
         raise MissingAsset(f"there are no worked examples for {solver.name} (looked for {path})", hint="use shots=0")
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    lines, damaged = read_lines(path)
+    if damaged:
+        raise complaint(path, damaged, len(lines) + len(damaged))
+    for line in lines:
         try:
-            row = json.loads(line)
+            row = json.loads(line.text)
             if row["kind"] != kind:
                 continue
             instance = solver.parse(row["instance"])
             answer = str(row["answer"])
         except (ValueError, KeyError, TypeError) as error:
-            raise CorruptRecord(path, number, f"not a worked example: {error}") from error
+            raise CorruptRecord(path, line.number, f"not a worked example: {error}") from error
         if solver.canonical(instance) != solver.canonical(exclude):
             found.append(Demonstration(statement(solver, instance, prompts), answer))
         if len(found) == n:

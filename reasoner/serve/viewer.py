@@ -75,10 +75,11 @@ def environment() -> Environment:
 
 
 def verdict_word(row: dict[str, Any]) -> str:
-    """Say how a trajectory stands: right, wrong, open, failed, or recorded where nothing was judged."""
+    """Say how a trajectory stands: right, wrong, open, failed, or recorded where nothing was judged; `judged` before what a model says."""
     if row["status"] in {"open", "failed"}:
         return str(row["status"])
-    return "recorded" if row["correct"] is None else "right" if row["correct"] else "wrong"
+    word = "recorded" if row["correct"] is None else "right" if row["correct"] else "wrong"
+    return f"judged {word}" if row.get("judged_by") and row["correct"] is not None else word
 
 
 environment().globals["verdict_word"] = verdict_word

@@ -26,7 +26,7 @@ FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v 
 """
 _LISTED = """
 SELECT t.id, t.strategy, t.model, t.sample, t.status, t.calls, t.prompt_tokens + t.completion_tokens AS tokens, t.problem_id, t.error,
-       t.answer, p.solver, substr(p.line, 1, 400) AS line, p.level, v.correct, v.reason
+       t.answer, p.solver, substr(p.line, 1, 400) AS line, p.level, v.correct, v.reason, v.judged_by
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 """
 
@@ -276,7 +276,7 @@ def verified_answers(store: Store, *, solver: str, template: str, before_run: st
     """
     rows = store.rows(
         "SELECT p.instance, t.answer, m.content FROM trajectories t JOIN problems p ON p.id = t.problem_id"
-        " JOIN verdicts v ON v.trajectory_id = t.id AND v.correct = 1 JOIN runs r ON r.id = ? AND t.finished < r.created"
+        " JOIN verdicts v ON v.trajectory_id = t.id AND v.correct = 1 AND v.judged_by = '' JOIN runs r ON r.id = ? AND t.finished < r.created"
         " JOIN thoughts h ON h.id = t.answer_thought JOIN calls c ON c.id = h.call_id AND c.role = ? AND c.state = 'done'"
         " JOIN messages m ON m.id = c.reply_id WHERE p.solver = ? ORDER BY t.finished, t.id",
         (before_run, template, solver),

@@ -27,7 +27,7 @@ _ANSWERED = """
 SELECT t.rowid, t.id, t.run_id, t.strategy, t.model, t.answer, t.calls, p.id, p.solver, p.instance, p.line, p.level,
        v.correct, v.score, v.reason, c.key, x.id, x.parent_id, u.role, u.content, u.parts,
        (SELECT content FROM messages WHERE id = u.reasoning_id), m.content, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id),
-       (SELECT tools FROM call_settings WHERE id = c.settings_id)
+       (SELECT tools FROM call_settings WHERE id = c.settings_id), coalesce(v.judged_by, '')
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 LEFT JOIN thoughts a ON a.id = t.answer_thought LEFT JOIN calls c ON c.id = a.call_id AND c.state = 'done'
 LEFT JOIN messages m ON m.id = c.reply_id LEFT JOIN contexts x ON x.id = c.context_id LEFT JOIN messages u ON u.id = x.message_id
@@ -119,6 +119,8 @@ class Answered(NamedTuple):
     """What was thought before the reply, None where nothing was."""
     tools: str | None
     """The tools the call was offered, as `interning.tools_text` writes them."""
+    judged_by: str = ""
+    """The models whose verdict it is; empty for an exact one."""
 
     @property
     def turn(self) -> Message:

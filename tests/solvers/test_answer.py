@@ -22,7 +22,7 @@ from solvers import _answer as answers
         (r"Answer: $\boxed{3 \times 4 \to 12}$.", "3 * 4 -> 12"),
         ("Answer: 3\u00a0×\u00a04 − 1 ⇒ 11;", "3 * 4 - 1 -> 11"),
         ("Answer: 2 ** 3", "2 ** 3"),
-        ("Answer: \x1b[1m9\u202e", "[1m9"),
+        ("Answer: \x1b[1m9\u202e", "\x1b[1m9\u202e"),
     ],
 )
 def test_finds(text: str, found: str) -> None:
