@@ -278,3 +278,35 @@ def test_a_bad_line_is_refused_with_the_syntax(name: str, line: str) -> None:
     assert solver.syntax in str(caught.value)
     assert len(caught.value.message) < 300
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_one_answer_has_one_form_however_it_is_dressed(name: str) -> None:
+    """Votes count answers: marker, emphasis, case and what stands before make no other answer, and another answer is another one."""
+    solver: AnySolver = registry.solver(name)
+    for instance in draw(solver, solver.default_level, seed=3, n=3):
+        right = solved(solver, instance)
+        _, _, body = right.partition(":")
+        if "\n" in body.strip():
+            continue
+        dresses = (
+            f"Answer:{body}",
+            f"**Answer:**{body}",
+            f"I add them up.\n\nanswer: {body.strip()}",
+            f"Final answer:{body.removesuffix('.')}.",
+            f"Answer:\n{body.strip()}",
+        )
+        keys = {solver.canonical_answer(instance, text) for text in dresses}
+        assert len(keys) == 1, keys
+        assert None not in keys
+        assert solver.canonical_answer(instance, "I do not know.\nReally.") is None
+        assert solver.canonical_answer(instance, "Answer: 7 zebras") not in keys
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_the_form_of_a_hostile_answer_is_a_text_or_none(name: str, text: str) -> None:
+    solver: AnySolver = registry.solver(name)
+    (instance,) = draw(solver, solver.default_level, seed=1, n=1)
+    made = solver.canonical_answer(instance, text)
+    assert made is None or isinstance(made, str)
