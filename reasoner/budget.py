@@ -72,7 +72,7 @@ def read_prices(path: Path) -> dict[str, Price]:
     except (OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise BadConfig(
-            f"the price file {path} cannot be read: {first}", hint="it is TOML: a table per model, see docs/budgets.md"
+            f"the price file {path} cannot be read: {first}", hint="it is TOML: a table per model, see docs/reference/budgets.md"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The one-file recipes of docs/extending.md, taken from the page, added as files, and used."""
+"""The one-file recipes of docs/guides/extending.md, taken from the page, added as files, and used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reasoner.store import Store
 from reasoner.strategies import Strategy
 from reasoner.types import Adapted, Client, Paced
 
-PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "guides" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w/.]+)`[^\n]*\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 PACKAGES = {
     "reasoner/strategies": "reasoner.strategies",

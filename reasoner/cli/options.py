@@ -60,7 +60,8 @@ Tpm = Annotated[int | None, typer.Option("--tpm", help="Tokens a minute to and f
 Stream = Annotated[bool, typer.Option("--stream", help="Stream a remote model's answers.")]
 IdleTimeout = Annotated[float | None, typer.Option("--idle-timeout", help="Seconds a stream may bring nothing [120].", show_default=False)]
 ProfileOverride = Annotated[
-    str | None, typer.Option("--profile", help="What a remote model can do: key=value,... (docs/remote-models.md).", show_default=False)
+    str | None,
+    typer.Option("--profile", help="What a remote model can do: key=value,... (docs/reference/remote-models.md).", show_default=False),
 ]
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
 Threads = Annotated[
@@ -132,7 +133,7 @@ Cache = Annotated[bool, typer.Option("--cache", help="Answer a call from any ear
 RetryPoisoned = Annotated[
     bool, typer.Option("--retry-poisoned", help="Try again what was set aside because processes died on it three times.")
 ]
-Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/budgets.md.", show_default=False)]
+Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/reference/budgets.md.", show_default=False)]
 
 
 Decided = Literal["approved", "denied"]
@@ -143,7 +144,7 @@ Tools = Annotated[
     ),
 ]
 Mcp = Annotated[
-    Path | None, typer.Option("--mcp", help="File that names MCP servers (mcpServers), see docs/agents.md.", show_default=False)
+    Path | None, typer.Option("--mcp", help="File that names MCP servers (mcpServers), see docs/guides/agents.md.", show_default=False)
 ]
 MaxActions = Annotated[int | None, typer.Option("--max-actions", help="Actions of one trajectory.", min=0, show_default=False)]
 MaxActionSeconds = Annotated[

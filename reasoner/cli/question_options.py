@@ -27,10 +27,10 @@ Map = Annotated[
 Root = Annotated[str | None, typer.Option("--root", help="Where the rows stand in a JSON object: data.examples.", show_default=False)]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a question file with a row that cannot be used.")]
 GraderName = Annotated[
-    str | None, typer.Option("--grader", help="How answers to questions are judged, see docs/grading.md.", show_default=False)
+    str | None, typer.Option("--grader", help="How answers to questions are judged, see docs/reference/grading.md.", show_default=False)
 ]
 ReaderName = Annotated[
-    str | None, typer.Option("--reader", help="How answers are found in texts, see docs/grading.md.", show_default=False)
+    str | None, typer.Option("--reader", help="How answers are found in texts, see docs/reference/grading.md.", show_default=False)
 ]
 RecipeName = Annotated[
     str | None, typer.Option("--recipe", help="Read and judge as a published set is: see 'reasoner list benchmarks'.", show_default=False)

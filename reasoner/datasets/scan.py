@@ -3,7 +3,7 @@ r"""Look for what should not be in a training file: secrets, personal data, and 
     findings("mail ann@example.org") -> [Finding(kind="e-mail", start=5, end=20)]
 
 Patterns with a check behind them (Luhn for cards, mod 97 for IBANs, entropy for assigned passwords), all bounded, one pass a text.
-`tests/datasets/secrets.jsonl` is a labelled fixture; docs/datasets.md gives recall and precision on it. A clean report does not say
+`tests/datasets/secrets.jsonl` is a labelled fixture; docs/reference/datasets.md gives recall and precision on it. A clean report does not say
 that there is no personal data: names, addresses and secrets without a form of their own are not looked for.
 """
 

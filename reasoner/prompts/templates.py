@@ -229,7 +229,8 @@ def _check_tree(name: str, path: Path, tree: nodes.Template, offset: int) -> Non
 
     def refuse(node: nodes.Node, what: str) -> BadTemplate:
         return BadTemplate(
-            f"template {name} ({path}, line {node.lineno + offset}) uses {what}, which templates may not do", hint="see docs/prompts.md"
+            f"template {name} ({path}, line {node.lineno + offset}) uses {what}, which templates may not do",
+            hint="see docs/reference/prompts.md",
         )
 
     asked: set[nodes.Node] = set()

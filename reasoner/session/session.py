@@ -313,7 +313,8 @@ class Session(Acting):
         """
         if not self._oracle or self._lookups.verify is None:
             raise BadConfig(
-                "this strategy may not ask the verifier", hint="only a strategy whose `oracle` is true may, see docs/strategies.md"
+                "this strategy may not ask the verifier",
+                hint="only a strategy whose `oracle` is true may, see docs/reference/strategies.md",
             )
         verdict = self._lookups.verify(self._plain(text))
         asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})

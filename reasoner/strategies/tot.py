@@ -13,7 +13,7 @@ The selector is honest: the highest-valued leaf, by the model's own evaluations,
 lets the verifier choose: an upper bound, which the label shows. A state is a piece of text that the model wrote; no solver is seen.
 
 Source: Yao et al., "Tree of Thoughts", arXiv 2305.10601; the selector of depth-first search (deepest state, the first of equals) as its
-authors describe it. Where it differs from the published code, see docs/strategies.md.
+authors describe it. Where it differs from the published code, see docs/reference/strategies.md.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def read_config(path: Path, environment: Mapping[str, str] | None = None) -> dic
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise BadConfig(
-                f"{path}: server {name}: {'.'.join(map(str, first['loc']))} {first['msg']}", hint="see docs/agents.md for its fields"
+                f"{path}: server {name}: {'.'.join(map(str, first['loc']))} {first['msg']}", hint="see docs/guides/agents.md for its fields"
             ) from None
         made[name] = _filled(server, name, os.environ if environment is None else environment)
     return made

@@ -32,7 +32,7 @@ PERMUTED = frozenset({"llama"})
 """Architectures whose rows of Q and K llama.cpp keeps in another order than transformers."""
 
 ARCHITECTURES = PERMUTED | {"qwen2"}
-"""What an adapter can be written for; each is held against llama.cpp by a test or by the check in docs/tuning.md."""
+"""What an adapter can be written for; each is held against llama.cpp by a test or by the check in docs/guides/tune.md."""
 
 
 @dataclass(slots=True)

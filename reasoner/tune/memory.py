@@ -3,7 +3,7 @@
     needed(parameters=134_515_008, layers=30, hidden=576, feed_forward=1536, vocabulary=49152, ...) -> 2.1e9
 
 The formula counts weights, adapter with optimizer, the activations kept for the backward pass, and the logits of one batch; it is held
-against measured peaks in docs/tuning.md. Knows numbers and /proc; knows no torch.
+against measured peaks in docs/guides/tune.md. Knows numbers and /proc; knows no torch.
 """
 
 from __future__ import annotations

@@ -21,6 +21,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
+
+import guards  # noqa: E402 - shared with the tests
+
 TIMEOUT_S = 180
 NO_TEST_RAN = {4, 5}
 """What pytest returns when it was told to run what is not there."""
@@ -32,11 +36,10 @@ def removed(text: str, guard: dict[str, Any]) -> str:
     Raises:
         SystemExit: the guard is not there any more.
     """
-    for old, new in guard["change"]:
-        if text.count(old) != 1:
-            raise SystemExit(f"{guard['file']}: the guard {guard['name']!r} is there {text.count(old)} times; correct tests/teeth.toml")
-        text = text.replace(old, new)
-    return text
+    try:
+        return guards.removed(text, guard["change"])
+    except guards.NotThere as error:
+        raise SystemExit(f"{guard['file']}: the guard {guard['name']!r}: {error}; correct tests/teeth.toml") from error
 
 
 def copy_of(root: Path, folder: Path) -> None:
@@ -89,13 +92,13 @@ def main() -> int:
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    guards = tomllib.loads((ROOT / "tests" / "teeth.toml").read_text(encoding="utf-8"))["guard"]
+    known = tomllib.loads((ROOT / "tests" / "teeth.toml").read_text(encoding="utf-8"))["guard"]
     kept = Path(os.environ.get("REASONER_TEETH") or Path(tempfile.gettempdir()) / f"reasoner-teeth-{os.getuid()}.json")
     seen: dict[str, str] = {} if given.again or not kept.exists() else json.loads(kept.read_text(encoding="utf-8"))
     results = {}
     with tempfile.TemporaryDirectory() as name:
         copy_of(ROOT, Path(name))
-        for guard in guards:
+        for guard in known:
             if given.only not in guard["name"]:
                 continue
             key = identity(guard)

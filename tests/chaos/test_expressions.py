@@ -1,7 +1,7 @@
 """The arithmetic evaluator against an oracle that shares no line with it: random trees, their spoilt prints, and hostile text.
 
 A tree is worked out with `Fraction` while it is made, and printed. A spoilt or hostile text is read by the small recursive reader below,
-which knows the grammar from docs/solvers.md and nothing of the evaluator. `REASONER_EXPRESSIONS` sets how many; the seed is printed.
+which knows the grammar from docs/reference/solvers.md and nothing of the evaluator. `REASONER_EXPRESSIONS` sets how many; the seed is printed.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ def test_the_dictionary_is_json_and_pooled_rows_have_no_solver() -> None:
 
 
 def test_every_field_of_the_json_is_defined_in_the_docs() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "compare.md").read_text(encoding="utf-8")
     trials = [trial(p, s, p % 2 == 0) for p in range(4) for s in ("cot", "ats", "tot")]
     told = compared(*trials).as_dict()
     fields = {*told, *told["rows"][0], *told["tests"][0], *told["claims"][0], *told["rows"][1]["at_equal_tokens"]}

@@ -1,6 +1,6 @@
 """No answer with one character that matters changed is accepted, by any grader; equal values written differently are.
 
-`REASONER_FLIPS` and `REASONER_PAIRS` say how many are drawn (all kinds in turn); the figures of docs/grading.md are 20000 and 5000.
+`REASONER_FLIPS` and `REASONER_PAIRS` say how many are drawn (all kinds in turn); the figures of docs/reference/grading.md are 20000 and 5000.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Nothing a model writes makes a reader or a grader raise, hang or eat the machine.
 
-`REASONER_HOSTILE` says how many answers are drawn (the figure of docs/grading.md is 100000). The limit on a machine of its own is 2 seconds;
+`REASONER_HOSTILE` says how many answers are drawn (the figure of docs/reference/grading.md is 100000). The limit on a machine of its own is 2 seconds;
 on one that others use, the judging process may wait for its turn, and `REASONER_HOSTILE_SECONDS` says what is borne here.
 """
 

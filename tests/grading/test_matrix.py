@@ -1,4 +1,4 @@
-"""docs/grading.md is true, cell by cell: what each grader accepts of how people write an answer."""
+"""docs/reference/grading.md is true, cell by cell: what each grader accepts of how people write an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from spellings import CHOICE_SPELLINGS, SPELLINGS, TEXT_GRADERS, cells, choice_cell, shown
 
-PAGE = Path(__file__).parents[2] / "docs" / "grading.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "grading.md"
 
 
 def expected() -> dict[tuple[str, str], list[str]]:

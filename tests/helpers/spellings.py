@@ -1,4 +1,4 @@
-"""Three hundred spellings of answers, by gold: what docs/grading.md shows each grader to accept.
+"""Three hundred spellings of answers, by gold: what docs/reference/grading.md shows each grader to accept.
 
 The table of the page is what is expected, cell by cell; `python tests/helpers/spellings.py` writes the table of this version, to be read
 before it goes into the page.

@@ -1,6 +1,6 @@
 """Closed by default: over 200 combinations of Host, Origin, token, content type and size, each against what it has to give.
 
-The expected status is computed here from the rules as written in docs/serve.md, not by the code under test. Bodies that get through ask a scripted
+The expected status is computed here from the rules as written in docs/guides/serve.md, not by the code under test. Bodies that get through ask a scripted
 model, so that 200 means that a strategy ran.
 """
 

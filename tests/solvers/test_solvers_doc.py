@@ -1,11 +1,11 @@
-"""The examples of docs/solvers.md give what the page says."""
+"""The examples of docs/reference/solvers.md give what the page says."""
 
 from __future__ import annotations
 
 import doctest
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "solvers.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "solvers.md"
 
 
 def test_the_examples_are_true() -> None:

@@ -166,5 +166,6 @@ def overridden(profile: Profile, text: str) -> Profile:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise BadConfig(
-            f"`profile` {first['loc'][0]}={shorten(clean(str(first['input'])), 40)}: {first['msg']}", hint="see docs/remote-models.md"
+            f"`profile` {first['loc'][0]}={shorten(clean(str(first['input'])), 40)}: {first['msg']}",
+            hint="see docs/reference/remote-models.md",
         ) from error

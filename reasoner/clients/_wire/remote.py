@@ -129,7 +129,7 @@ class RemoteClient:
         return notes
 
     async def complete(self, request: Request) -> Completion:
-        """Ask once; see `reasoner.errors` and docs/remote-models.md for which error stands for what.
+        """Ask once; see `reasoner.errors` and docs/reference/remote-models.md for which error stands for what.
 
         A server that objects to a field which nobody asked for is asked once more without it, and never sent it again.
         """

@@ -351,7 +351,9 @@ def _check_sampling(sampling: Sampling) -> None:
     }
     for name, holds in bounds.items():
         if not holds:
-            raise BadConfig(f"{name} is {getattr(sampling, name)!r}, which is not possible", hint="see docs/local-models.md for the ranges")
+            raise BadConfig(
+                f"{name} is {getattr(sampling, name)!r}, which is not possible", hint="see docs/reference/local-models.md for the ranges"
+            )
 
 
 def _check_request(request: Request) -> None:

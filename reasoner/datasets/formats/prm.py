@@ -1,6 +1,6 @@
 """TRL's stepwise supervision format: `{"prompt": str, "completions": [str], "labels": [bool]}`, of equal length.
 
-A column `scores` beside it holds, per step, the share of its branches that reached a verified answer (see docs/datasets.md).
+A column `scores` beside it holds, per step, the share of its branches that reached a verified answer (see docs/reference/datasets.md).
 Source: TRL documentation, "Dataset formats and types".
 """
 

@@ -36,8 +36,8 @@ MAX_FORCED = 10_000
 _REPEATS = re.compile(r"\{(\d+)")
 _ESCAPES = 'nrbtf\\"'
 _NAMES = {"json_schema": "JSON schema", "regex": "regular expression", "lark": "Lark grammar", "grammar": "grammar"}
-_HINT = "see docs/local-models.md for what a constraint may hold"
-_SCHEMA_HINT = "leave this part out of the schema and check it afterwards, or say it by what docs/local-models.md lists"
+_HINT = "see docs/reference/local-models.md for what a constraint may hold"
+_SCHEMA_HINT = "leave this part out of the schema and check it afterwards, or say it by what docs/reference/local-models.md lists"
 
 
 def grammar_of(kind: str, value: str) -> str:

@@ -42,7 +42,7 @@ _TOKEN = re.compile(
 _CHARACTER = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|.", re.DOTALL)
 _ESCAPES = {'"': '"', "\\": "\\", "[": "[", "]": "]", "n": "\n", "r": "\r", "t": "\t"}
 _ANY = r"[\x{0}-\x{10FFFF}]"
-_HINT = "see docs/local-models.md for what a grammar may hold"
+_HINT = "see docs/reference/local-models.md for what a grammar may hold"
 
 
 @dataclass(slots=True)

@@ -136,7 +136,7 @@ class Vocabulary:
         if "".join(part.text for part in parts) != rendered:
             raise BadTemplate(
                 "a message spells a control token, and the chat template changes messages, so it cannot be kept out",
-                hint="see docs/local-models.md",
+                hint="see docs/reference/local-models.md",
             )
         return parts
 
