@@ -2,7 +2,7 @@
 
 The puzzle's own model checks the values.
 
-    read(Game24, "4 9 10 13")  ->  the instance with a=4, b=9, c=10, d=13
+    read(solver, Game24, "4 9 10 13")  ->  the instance with a=4, b=9, c=10, d=13
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A state is a sorted tuple of exact numbers, a move an equation with one operation.
 
-    moves((4, 9, 10))  ->  [Move("4 + 9 = 13", (10, 13)), Move("9 - 4 = 5", (5, 10)), ...]
+    moves((4, 9, 10))  ->  [Move(operation='4 + 9 = 13', state=(10, 13)), Move(operation='9 - 4 = 5', state=(5, 10)), ...]
 """
 
 from __future__ import annotations

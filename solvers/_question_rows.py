@@ -1,6 +1,6 @@
 """From a file to its questions: what it was understood as, the rows that can be asked, and those that cannot, with the reason.
 
-    read_questions(Source.read("dev.csv?root=data"))  ->  Reading(layout="GPQA", rows=(Row(line=2, question=Question(...)), ...), faults=())
+    read_questions(Source.read("dev.csv?root=data"), Path("dev.csv"))  ->  Reading(layout="GPQA", rows=(Row(line=2, question=Question(...)), ...), faults=())
 
 Knows files, layouts and options; does not know runs.
 """

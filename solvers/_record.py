@@ -2,7 +2,7 @@
 
 The family's own model checks the values.
 
-    read(RoomMap, '{"rooms": ["1", "2"], ...}')  ->  the instance
+    read(solver, RoomMap, '{"rooms": ["1", "2"], ...}')  ->  the instance
 """
 
 from __future__ import annotations

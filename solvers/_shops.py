@@ -1,7 +1,7 @@
 """Small databases for `sql_explore`, and questions about them with their answers, worked out in Python and never by SQL.
 
     rows = tables(theme, "5f3a90c1")        three tables: who, what, and who had what
-    answer(rows, question) -> 412
+    answer(data, kind, value) -> 412
 
 All randomness comes from hashing the seed.
 """

@@ -4,7 +4,7 @@ For every `ats` and every `tot` of a comparison: the paired test of their accura
 That two accuracies cannot be told apart is no proof that they are equal; the interval of their difference says how far apart they may
 be. Where neither solved anything there is no accuracy at which to compare, whatever the ratio. Knows trials.
 
-    ats_claims(trials, scope="pooled") -> [AtsClaim(strategy="ats", against="tot", calls_ratio=41.0, verdict="indistinguishable", ...)]
+    ats_claims(trials, rows, scope="pooled") -> [AtsClaim(strategy="ats", against="tot", calls_ratio=41.0, verdict="indistinguishable", ...)]
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 What is chosen by default are trajectories whose verdict is correct; preferences and labels need the wrong ones too. The verifier is run
 on the stored answer now: one whose verdict no longer holds is left out and counted. Knows the store and the solvers; knows no file format.
 
-    for row in rows(store, Filters(solver="game24"), tally): ...
+    for row in rows(store, Filters(solver="game24"), tally, judge): ...
 """
 
 from __future__ import annotations

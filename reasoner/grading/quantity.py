@@ -1,7 +1,7 @@
 r"""One number with what it counts: digits in any usual writing, fractions, mixed numbers, powers of ten, money, percent, units.
 
     quantity("$1,234.50")        ->  Quantity(value=2469/2, unit=("dollar",))
-    quantity(r"x = 2\frac{1}{2}") ->  Quantity(value=5/2, unit=())
+    quantity(r"x = 2\frac{1}{2}") ->  Quantity(value=5/2, unit=(), name="x")
     quantity("2 and a half")     ->  None: what is not understood whole is not understood
 
 Nothing is skipped: a text is one number and its unit from end to end, or it is no quantity. Values are exact fractions.

@@ -119,7 +119,7 @@ async def _rated(session: Session, branch: Branch) -> float | None:
 def read_rating(text: str) -> float | None:
     r"""Return the rating of a reply, 0 to 10; None where there is none, or one outside.
 
-    >>> read_rating("It holds.\\nRating: 8/10"), read_rating("7"), read_rating("Rating: 11"), read_rating("good")
+    >>> read_rating("It holds.\nRating: 8/10"), read_rating("7"), read_rating("Rating: 11"), read_rating("good")
     (8.0, 7.0, None, None)
     """
     text = tail(text, 4000)

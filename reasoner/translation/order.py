@@ -1,6 +1,6 @@
 """Sort the places of a token sequence by what follows: the suffix array, to a bounded depth.
 
-    order([3, 1, 3, 2, 0], window=2) -> [1, 3, 2, 0]      1 3 | 2 0 | 3 1 would come before 3 2: places 1, 3, 0, 2
+    order(array("i", [3, 1, 3, 2, 0, 0]), window=2, n_words=3) -> array("i", [1, 3, 0, 2])      1 3 | 2 0 | 3 1 | 3 2
 
 Knows whole numbers only. Ties (equal to `window` tokens) stay in the order of the text, so both roads give the same result: plain
 Python for little, numpy for much, in parts, so that memory stays near twelve bytes a token.

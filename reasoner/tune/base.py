@@ -3,7 +3,7 @@
 Knows which architectures an adapter can be written for, and how a conversation becomes tokens (by the chat template inside the file,
 as the local engine does it). Does not train.
 
-    base = load_base(Path("model.gguf"), device="cpu", dtype="bfloat16")
+    base = load_base(Path("model.gguf"), header, device="cpu", dtype="bfloat16")
     base.model, base.tokenizer, base.blocks
 """
 

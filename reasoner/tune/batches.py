@@ -1,6 +1,6 @@
 """Rows as tokens, and batches of them: nearly equal lengths together, so that little is padded; the same seed, the same batches.
 
-    encode(tokenizer, row, name="row 3") -> Encoded(tokens=(1, 9690, ...), n_prompt=21)
+    encode(tokenizer, row) -> Encoded(tokens=(1, 9690, ...), n_prompt=21)
     batches(lengths, size=8, seed=0, epoch=0) -> [[4, 17, ...], ...]
 
 Knows tokens and indices; knows no model.

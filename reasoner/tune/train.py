@@ -4,8 +4,8 @@ Only the tokens that are learned go through the output layer, which for a small 
 and kept in the compute type; the adapter and its optimizer are in 32 bits. Deterministic given seed, threads and machine as long as no
 time budget ends it. Knows torch and peft; knows no files.
 
-    trainer = Trainer(base.model, rows, options)
-    loss, n_tokens = trainer.step([4, 17, 3])
+    trainer = Trainer(base.model, options, pad=0, device="cpu")
+    loss, n_tokens = trainer.step(rows, rate=1.0)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a server that refuses a request (400, 422) objects to, and what may be left out or renamed without anybody having asked for it.
 
     objection(b'{"error": {"param": "seed", "message": "extra fields not permitted"}}', {"seed": 7, ...})  -> "seed"
-    without({"seed": 7, "model": "m"}, "seed")                                                            -> {"model": "m"}
+    without({"seed": 7, "model": "m"}, "seed", by_user=frozenset())                                       -> {"model": "m"}
     option_of("temperature", {})                                                                         -> "temperature"
 
 Knows names of fields. Does not send anything; `remote` asks once more, and once only.

@@ -1,6 +1,6 @@
 r"""The grader `squad`: SQuAD's form, for plain words alone; anything with a digit, a sign, a bracket or a symbol in it goes to `exact`.
 
-    normal("The Beatles, of course!")  ->  "beatles, of course";   plain("C++")  ->  False
+    normal("The Beatles, of course!")  ->  "beatles of course";   plain("C++")  ->  False
 
 Articles and the marks at the ends of words do not count. What stands inside a word does: `U.S.` is not `US`, `re-sign` not `resign`.
 Token F1, as SQuAD and HotpotQA have it, is measured beside the verdict and earns nothing.

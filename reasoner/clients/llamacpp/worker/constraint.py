@@ -2,7 +2,7 @@
 
 Knows the four kinds of constraints; knows no tokens and no requests. `reasoner.clients.llamacpp.worker.masks` makes masks of the grammar.
 
-    grammar_of("json_schema", '{"type": "boolean"}') -> '{"grammars": [{"json_schema": {"type": "boolean"}, ...}]}'
+    grammar_of("json_schema", '{"type": "boolean"}') -> '{"grammars":[{"name":"json_schema","json_schema":{"type":"boolean",...}...}]...}'
     grammar_of("json_schema", '{"properties": {"a": {"not": {}}}}') -> BadConfig: ... at #/properties/a: 'not' cannot be kept ...
 """
 

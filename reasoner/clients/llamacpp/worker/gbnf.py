@@ -4,7 +4,7 @@ llguidance splits a text into lexemes before it parses them, and takes the longe
 never match. So a grammar without recursion becomes one lexeme as a whole, and in one with recursion every lexeme is one character.
 (The converter that comes with llguidance makes lexemes of rules, and escapes what Lark does not read.) Knows no tokens.
 
-    gbnf_to_lark('root ::= "yes" | "no"') -> 'start: T0\nT0: /yes/ | /no/\n'
+    gbnf_to_lark("root ::= [a-z]") -> 'start: T0\nT0: /[\\x{61}-\\x{7A}]/\n'
     gbnf_to_lark("root ::= nothing") -> BadConfig: ... line 1: the rule 'nothing' is not defined
 
 Source: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md
