@@ -5,7 +5,7 @@ may run, how much memory the process takes and how many rows come back are bound
 for the next query.
 
     copy = DatabaseCopy(Path("shop.sqlite"))
-    await copy.query("SELECT name FROM goods") -> Rows(columns=("name",), rows=(("salt",),), more=False)
+    await copy.query("select name from goods") -> Rows(columns=("name",), rows=(("salt",),), more=False)
 
 Knows SQLite; does not know tools or models.
 """

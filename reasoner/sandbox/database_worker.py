@@ -3,7 +3,7 @@
 It copies the database file into memory once, lays every limit on itself (memory, processor time, no files written), and then answers one JSON
 line with another. What a query may do is decided by SQLite's authorizer: read rows, call harmless functions, nothing else.
 
-    {"sql": "SELECT 1", "rows": 10} -> {"columns": ["1"], "rows": [[1]], "more": false}
+    {"sql": "select 1", "rows": 10} -> {"columns": ["1"], "rows": [[1]], "more": false}
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def open_copy(path: str) -> sqlite3.Connection:
 
 def prepare(copy: sqlite3.Connection) -> None:
     """Read from every virtual table once: making one takes more than a query may do later, reading it does not."""
-    names = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'")]
-    queries = [f'SELECT * FROM "{name.replace(chr(34), chr(34) * 2)}" LIMIT 0' for name in names]  # noqa: S608 - a name, quoted
-    queries += [f"SELECT * FROM {name}('[]')" for name in ("json_each", "json_tree")]  # noqa: S608 - names named here
-    queries += [f"SELECT * FROM pragma_{name}('')" for name in sorted(PRAGMAS)]  # noqa: S608 - names named above
+    names = [row[0] for row in copy.execute("select name from sqlite_master where type = 'table' and sql like 'CREATE VIRTUAL%'")]
+    queries = [f'select * from "{name.replace(chr(34), chr(34) * 2)}" limit 0' for name in names]  # noqa: S608 - a name, quoted
+    queries += [f"select * from {name}('[]')" for name in ("json_each", "json_tree")]  # noqa: S608 - names named here
+    queries += [f"select * from pragma_{name}('')" for name in sorted(PRAGMAS)]  # noqa: S608 - names named above
     for query in queries:
         try:
             copy.execute(query).fetchall()

@@ -77,7 +77,7 @@ class Search(Tool):
         # Each word stands in quotes, so that nothing in it is an operator of the query language.
         wanted = " OR ".join(f'"{word}"' for word in words)
         found = self._index.execute(
-            "SELECT place, text FROM passages WHERE passages MATCH ? ORDER BY rank, rowid LIMIT ?", (wanted, arguments.get("n", 5))
+            "select place, text from passages where passages match ? order by rank, rowid limit ?", (wanted, arguments.get("n", 5))
         ).fetchall()
         return "\n\n".join(f"[{place}]\n{text}" for place, text in found) or "[nothing found]"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Query(Arguments):
     """What `sql` takes."""
 
-    query: str = Field(description="One SELECT statement of SQLite.")
+    query: str = Field(description="One select statement of SQLite.")
 
 
 class Sql(Tool):
@@ -27,8 +27,8 @@ class Sql(Tool):
 
     name = "sql"
     description = (
-        "Ask the SQLite database with one SELECT and see the rows. It can only be read."
-        " SELECT name, sql FROM sqlite_master tells what tables there are."
+        "Ask the SQLite database with one select and see the rows. It can only be read."
+        " select name, sql from sqlite_master tells what tables there are."
     )
     timeout_s = 60.0
     arguments = Query
