@@ -6,13 +6,13 @@ import asyncio
 import gc
 import os
 import signal
-import struct
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_gguf import ARRAY, STRING, array, gguf_of, pair, text
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient, free_cores
@@ -22,11 +22,7 @@ from reasoner.clients.llamacpp.starvation import Starvation
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency
 from reasoner.types import Client, Completion, Message, Request, Sampling
 
-TINY = (
-    b"GGUF"
-    + struct.pack("<IQQ", 3, 0, 1)
-    + b"".join((struct.pack("<Q", 20), b"general.architecture", struct.pack("<IQ", 8, 5), b"llama", bytes(64)))
-)
+TINY = gguf_of([pair("general.architecture", STRING, text("llama")), pair("tokenizer.ggml.tokens", ARRAY, array(STRING, [text("a")]))], [])
 
 # Does what the message says; `deaths` counts how often it has been started, over all restarts.
 WORKER = r"""
@@ -66,7 +62,7 @@ while (job := read_frame(0)) is not None:
     elif how == "late": time.sleep(int(times) / 10)
     elif how not in ("ok", "env", "load", "together") and n_started <= int(times or 1): die(how)
     text = str({"env": dict(os.environ), "load": load}.get(how, f"{how} after {n_started}"))
-    write_frame(1, {"event": "done", "id": job["id"], "text": text, "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1, "constraint_applied": "none", "mean_logprob": None})
+    write_frame(1, {"event": "done", "id": job["id"], "text": text, "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1, "reasoning_tokens": 0, "answer_at": None, "constraint_applied": "none", "mean_logprob": None})
 """
 
 
