@@ -2,7 +2,7 @@
 
 For every `ats` and every `tot` of a comparison: the paired test of their accuracies, and calls and tokens of `tot` over those of `ats`.
 That two accuracies cannot be told apart is no proof that they are equal; the interval of their difference says how far apart they may
-be. Where neither solved anything there is no accuracy at which to compare, whatever the ratio. Knows trials.
+be. Where neither solved anything there is no accuracy at which to compare, whatever the ratio.
 
     ats_claims(trials, rows, scope="pooled") -> [AtsClaim(strategy="ats", against="tot", calls_ratio=41.0, verdict="indistinguishable", ...)]
 """

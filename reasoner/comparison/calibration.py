@@ -1,6 +1,6 @@
 """Calibration: how well stated confidence agrees with being right.
 
-A pure function over (confidence, correct) pairs. Knows no run and no model; where a model's confidence comes from is the caller's choice,
+A pure function over (confidence, correct) pairs. Where a model's confidence comes from is the caller's choice,
 `confidence` turns the mean log probability of an answer's tokens into one.
 
 >>> made = calibrate([(0.9, True), (0.8, True), (0.7, False), (0.2, False)], n_bins=2)

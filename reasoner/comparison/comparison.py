@@ -3,7 +3,7 @@
     made = compare_trials(read_trials(store, run_id), baseline="cot")
     made.as_dict()["rows"][0]["accuracy"]
 
-Knows trials; runs nothing and draws nothing. The same trials give the same comparison.
+The same trials give the same comparison.
 """
 
 from __future__ import annotations

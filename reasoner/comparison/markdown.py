@@ -2,7 +2,7 @@
 
     write_markdown(comparison, Path("table.md"), picture=Path("table.png"))
 
-Knows comparisons and Markdown; names of models and strategies are escaped, whatever is in them.
+Names of models and strategies are escaped, whatever is in them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Paired tests: each strategy against the baseline, on the same problems.
 
-Only the first sample of a problem takes part: samples of one problem are not independent. Knows trials; an upper bound is not tested.
+Only the first sample of a problem takes part: samples of one problem are not independent. An upper bound is not tested.
 
     paired_tests(trials, baseline="cot", scope="solver") -> [PairedTest(solver="game24", strategy="ats", gained=9, lost=1, p=0.021, ...)]
 """

@@ -1,7 +1,7 @@
 """Reversed pairs: a fact asked both ways, and how often each way was answered right.
 
 A pure function over problems and whether they were solved. A problem takes part when its instance has `pair` and `direction` (`forward` or
-`backward`), as rows of `question` files may have. Knows no run and no model.
+`backward`), as rows of `question` files may have.
 
     directions((o.problem, o.correct) for o in report.results)  ->  Directions(n_forward=20, forward=18, n_backward=20, backward=3, ...)
 

@@ -1,6 +1,6 @@
 """How each strategy did: accuracy of a single answer, pass@k beside it, what it used; per solver, pooled, and per level.
 
-Knows trials. A strategy that was shown the verifier's judgement (`upper_bound`) has a standing but no rank.
+A strategy that was shown the verifier's judgement (`upper_bound`) has a standing but no rank.
 
     standings(trials, scope="solver") -> [Standing(solver="game24", strategy="cot", model="local", correct=12, n_answers=50, ...)]
 """

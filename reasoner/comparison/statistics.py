@@ -1,6 +1,6 @@
 """The statistics of a comparison: intervals, pass@k, the paired test, the correction for testing several times.
 
-Knows counts; no run, no model, no drawing of random numbers: everything is a closed formula or an exact sum.
+Everything is a closed formula or an exact sum.
 
     mcnemar(gained=1, lost=9) -> 0.021484375
 """

@@ -1,6 +1,6 @@
 """What a comparison looks like as tables of text; the terminal and Markdown both draw these.
 
-Knows comparisons; no terminal and no Markdown. Texts are not escaped here.
+Texts are not escaped here.
 
     tables(comparison)[0].columns -> (Column("solver", words=True), Column("strategy", words=True), Column("#"), ...)
 """

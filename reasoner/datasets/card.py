@@ -1,6 +1,6 @@
 """The dataset card: a README.md as the Hugging Face Hub reads it, with what is in the files and how they came to be.
 
-Knows a finished tally; knows no store. Rows made by the teacher are named as such. The same export gives the same card.
+Rows made by the teacher are named as such. The same export gives the same card.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     Evaluation.read([Path("eval.jsonl")], n=13).touches("... a question of the evaluation, word for word ...") -> True
 
 Questions of one family share their wording, and differ in their numbers: a run of words that stands in three or more of the
-evaluation's texts is taken for wording, not for a leak. Knows texts and files; knows no record. Runs are kept as hashes of eight bytes.
+evaluation's texts is taken for wording, not for a leak. Runs are kept as hashes of eight bytes.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     seen = Seen()
     seen.add(b"a"), seen.add(b"a") -> True, False
 
-Knows bytes and texts; knows no record. Exact: 16 to 32 bytes an entry; two different texts share a 64-bit hash with a chance of about
+Exact: 16 to 32 bytes an entry; two different texts share a 64-bit hash with a chance of about
 one in 40 million for a million entries. Near: `datasketch` (extra `data`), which keeps about 3 kB a row.
 """
 

@@ -2,8 +2,6 @@
 
     hygiene = Hygiene(Options(), tally)
     hygiene.passes(record) -> True          (or False, and counted with its reason)
-
-Knows records and options; knows no store and no file format.
 """
 
 from __future__ import annotations

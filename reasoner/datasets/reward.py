@@ -2,7 +2,7 @@
 
     GRPOTrainer(model, reward_funcs=[verified], train_dataset=load_dataset("json", data_files="grpo.jsonl", split="train"))
 
-Deterministic, free of side effects, and never raises on any text. Knows solvers; knows no trainer.
+Deterministic, free of side effects, and never raises on any text.
 """
 
 from __future__ import annotations

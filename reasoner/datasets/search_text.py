@@ -10,7 +10,7 @@ r"""Write a search that took many calls as one reply in the layout of autonomous
 
 Only steps that read as legal moves are written, so every line is true of the puzzle; `x` marks a line the search gave up or from which
 nothing follows. Attempts that were whole replies (rounds of an iteration) become branches. What is written parses back (`reasoner.layouts.outline`) and verifies, or
-it is not written at all. Knows trees of steps and the outline; knows no strategy.
+it is not written at all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Choose which stored trajectories become records, and verify each of them again.
 
 What is chosen by default are trajectories whose verdict is correct; preferences and labels need the wrong ones too. The verifier is run
-on the stored answer now: one whose verdict no longer holds is left out and counted. Knows the store and the solvers; knows no file format.
+on the stored answer now: one whose verdict no longer holds is left out and counted.
 
     for row in rows(store, Filters(solver="game24"), tally, judge): ...
 """

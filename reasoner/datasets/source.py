@@ -1,8 +1,6 @@
 """From stored trajectories to records of one kind: what is taken from where, and what is left out for which reason.
 
     for record in records(store, "pair", Filters(), Options(), tally): ...
-
-Knows the store, the solvers and the labels; knows no file format and no hygiene.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     with Tokenizer("local") as tokenizer:
         tokenizer.count("Answer: 9 -> 10"), tokenizer.control[:2]      -> 8, ["<|endoftext|>", "<|im_start|>"]
 
-Only the vocabulary is loaded, no weights. Needs the extra `local`. Knows the child process; knows no record.
+Only the vocabulary is loaded, no weights. Needs the extra `local`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """From a line of an exported file back to the calls it came from.
 
     origins(Path("train.jsonl"), 12) -> [{"run": ..., "trajectory": ..., "calls": [...], ...}]
-
-Knows files of rows; knows no store.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write rows, atomically: a reader sees the whole file or none, and a process killed in the middle leaves nothing behind.
 
 JSON lines are ASCII (other characters are escaped), so U+2028 and its kin cannot split a line. Parquet needs the extra `data`. On Linux
-the file has no name until it is whole (`O_TMPFILE`); elsewhere it has a hidden one, which a kill may leave. Knows files; knows no format.
+the file has no name until it is whole (`O_TMPFILE`); elsewhere it has a hidden one, which a kill may leave.
 
     with JsonLines(Path("out.jsonl")) as file:
         file.add({"text": "..."})

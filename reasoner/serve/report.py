@@ -2,7 +2,7 @@
 
     write_report(store, "3f0c...", Path("report.html"))
 
-The file's own Content-Security-Policy allows its one style, by hash, and nothing else. Knows the pages' parts; reads the store only.
+The file's own Content-Security-Policy allows its one style, by hash, and nothing else.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     cached(store, request, fingerprint="sha256:...", sample=0) -> Kept(completion, source=4711) or None
 
 What was asked must be the same to the last character (messages, sampling, seed, constraint), of the same model, as the same sample of its
-problem; n samples stay n answers. Knows rows and requests; does not know strategies or clients.
+problem; n samples stay n answers.
 """
 
 from __future__ import annotations

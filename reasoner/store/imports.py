@@ -1,6 +1,6 @@
 """Put what was read from a file into the store, as runs, trajectories, calls and thoughts like any other.
 
-A run that was read from a file has `imported` in its manifest. What is there already stays as it is. Knows rows; knows no file format.
+A run that was read from a file has `imported` in its manifest. What is there already stays as it is.
 """
 
 from __future__ import annotations

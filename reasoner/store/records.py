@@ -1,7 +1,7 @@
 """Runs and trajectories as rows: opening and resuming a run, closing a trajectory.
 
 A run is named by what it does (`manifest`): the same command finds its run again and goes on with it, or joins it while another process
-works on it. Knows rows; does not know strategies or clients.
+works on it.
 """
 
 from __future__ import annotations

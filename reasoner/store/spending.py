@@ -6,7 +6,7 @@ together never pass a limit. What is reserved is read from the calls under way t
 
     room(c, run_id, tokens=900, cost=0.002) -> True, or False when there will be room only if calls under way use less than reserved
 
-Books are kept for runs that have limits; `recount` makes them from the calls when a run gets its first. Knows rows and numbers.
+Books are kept for runs that have limits; `recount` makes them from the calls when a run gets its first.
 """
 
 from __future__ import annotations

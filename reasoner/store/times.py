@@ -1,4 +1,4 @@
-"""The time as rows hold it: `2026-11-24T22:43:20.123+00:00`. Knows nothing else."""
+"""The time as rows hold it: `2026-11-24T22:43:20.123+00:00`. UTC, to the millisecond."""
 
 from __future__ import annotations
 
