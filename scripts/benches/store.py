@@ -66,7 +66,7 @@ print(json.dumps({"first_call_s": round(first[0], 2) if first else None, "calls"
 
 
 def command(*words: str) -> dict[str, float]:
-    """Run a command several times; return the medians of its wall and CPU seconds and its peak memory."""
+    """Run a command several times; return the medians of its wall and CPU seconds."""
     seen = []
     for _ in range(TIMES):
         begun = time.perf_counter()
@@ -75,9 +75,9 @@ def command(*words: str) -> dict[str, float]:
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             raise SystemExit(f"reasoner {' '.join(words)} ended with {child.returncode}")
-        seen.append((time.perf_counter() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
-    wall, cpu, rss = (sorted(values)[TIMES // 2] for values in zip(*seen, strict=True))
-    return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3), "rss_mib": round(rss, 1)}
+        seen.append((time.perf_counter() - begun, used.ru_utime + used.ru_stime))
+    wall, cpu = (sorted(values)[TIMES // 2] for values in zip(*seen, strict=True))
+    return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3)}
 
 
 def page(pages: Viewer, name: str, path: dict[str, str], query: str = "") -> tuple[float, float]:
