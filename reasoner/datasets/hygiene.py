@@ -1,7 +1,7 @@
 """What every record goes through before it is written: scans, duplicates, contamination, length. One pass, little memory.
 
-    hygiene = Hygiene(Options(), tally)
-    hygiene.passes(record) -> True          (or False, and counted with its reason)
+hygiene = Hygiene(Options(), tally)
+hygiene.passes(record) -> True          (or False, and counted with its reason)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From stored trajectories to records of one kind: what is taken from where, and what is left out for which reason.
 
-    for record in records(store, "pair", Filters(), Options(), tally): ...
+for record in records(store, "pair", Filters(), Options(), tally): ...
 """
 
 from __future__ import annotations

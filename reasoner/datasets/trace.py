@@ -1,6 +1,6 @@
 """From a line of an exported file back to the calls it came from.
 
-    origins(Path("train.jsonl"), 12) -> [{"run": ..., "trajectory": ..., "calls": [...], ...}]
+origins(Path("train.jsonl"), 12) -> [{"run": ..., "trajectory": ..., "calls": [...], ...}]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What many rows share is stored once: message texts, thoughts, conversations as chains of messages, settings of calls; keys as bytes.
 
-    intern_context(connection, (Message("system", "..."), Message("user", "..."))) -> 17
+intern_context(connection, (Message("system", "..."), Message("user", "..."))) -> 17
 """
 
 from __future__ import annotations
