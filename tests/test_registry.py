@@ -296,6 +296,14 @@ def test_a_package_that_raises_is_named_and_left_out_of_listings(installed: Path
     assert {"echo/scripted", "far/scripted"} <= set(ModelNames([ScriptedClient([]).name]).names())
 
 
+def test_the_doctor_tells_of_what_cannot_be_loaded(installed: Path) -> None:
+    from reasoner.cli import doctor
+
+    told = doctor._plugins()["broken"]
+    assert len(told) == 3
+    assert "no such luck" in told[0]
+
+
 def test_the_command_line_names_what_it_leaves_out(site: Path) -> None:
     listed = run(site, "-m", "reasoner", "list", "--json")
     assert listed.returncode == 0, listed.stderr

@@ -63,6 +63,7 @@ def doctor(db: o.Db = None, json: o.Json = False) -> None:
         "cores": _cores(),
         "model": _model(),
         "adapters": _adapters(),
+        "plugins": _plugins(),
         "database": _database(db),
     }
     advice = _advice(found)
@@ -139,6 +140,14 @@ def _adapters() -> dict[str, Any]:
         return {"shipped": str(error)}
 
 
+def _plugins() -> dict[str, Any]:
+    """Return the faults of installed packages that offer something which cannot be loaded."""
+    from reasoner import registry  # noqa: PLC0415
+
+    kinds: tuple[registry.Kind, ...] = ("solver", "strategy", "format")
+    return {"broken": [str(error) for kind in kinds for error in registry.load_all(kind).broken] or None}
+
+
 def _database(db: Any) -> dict[str, Any]:
     from reasoner.store import Store  # noqa: PLC0415
     from reasoner.store.connection import is_wal  # noqa: PLC0415
@@ -164,7 +173,7 @@ def _database(db: Any) -> dict[str, Any]:
 
 
 def _advice(found: dict[str, Any]) -> list[str]:
-    advice = []
+    advice = list(found["plugins"]["broken"] or ())
     if not found["sqlite"]["wal_safe"]:
         advice.append(
             f"SQLite {found['sqlite']['version']} has a WAL corruption race; the slower rollback journal is used instead, and a WAL file that another process uses is refused. On Linux: pip install pysqlite3"

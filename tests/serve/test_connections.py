@@ -128,7 +128,7 @@ def test_an_answer_that_nobody_takes_in_has_one(serve: Callable[..., Loopback]) 
 
 
 def test_whoever_only_waits_makes_room_and_a_known_client_last(serve: Callable[..., Loopback]) -> None:
-    server = serve(max_connections=8, max_per_address=8)
+    server = serve(max_connections=8, max_per_address=100)
     known = connect(server)
     known.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
     assert known.recv(12) == b"HTTP/1.1 200"
