@@ -21,18 +21,20 @@ ConstraintApplied = Literal["json_schema", "regex", "lark", "grammar", "prompt",
 class Constraint:
     """What the output must conform to: a JSON schema (as JSON text, in its own order), a regular expression, a Lark or a GBNF grammar.
 
-    With `after_thought` a model that thinks before it answers thinks freely, and what it answers then must conform.
+    With `after_thought` a model that thinks before it answers thinks freely, and what it answers then must conform. `told` is a JSON object of
+    what a provider is told beside a schema: its `name`, `description` and `strict`, or `{"type": "json_object"}` where any object will do.
     """
 
     kind: ConstraintKind
     value: str
     after_thought: bool = False
+    told: str = ""
 
     @classmethod
-    def schema(cls, schema: Mapping[str, Any], *, after_thought: bool = False) -> Constraint:
+    def schema(cls, schema: Mapping[str, Any], *, after_thought: bool = False, told: str = "") -> Constraint:
         """Return the constraint for a JSON schema. The order of properties is kept: a model writes them in that order."""
         text = json.dumps(schema, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-        return cls("json_schema", text, after_thought=after_thought)
+        return cls("json_schema", text, after_thought=after_thought, told=told)
 
     @classmethod
     def regex(cls, pattern: str, *, after_thought: bool = False) -> Constraint:
@@ -46,4 +48,4 @@ class Constraint:
 
     def as_list(self) -> list[str]:
         """Return it as JSON-ready values."""
-        return [self.kind, self.value, *(["after_thought"] if self.after_thought else [])]
+        return [self.kind, self.value, *(["after_thought"] if self.after_thought else []), *([self.told] if self.told else [])]

@@ -121,6 +121,11 @@ def without_known(text: str) -> str:
     return text
 
 
+def unfinished(text: str) -> int:
+    """Return how many characters at the end of a text may be the beginning of a remembered value."""
+    return max((n for secret in _known for n in range(min(len(secret) - 1, len(text)), 0, -1) if text.endswith(secret[:n])), default=0)
+
+
 def redact(text: str) -> str:
     """Return the text without remembered values, credentials and queries in URLs, and what has the form of a key."""
     text = without_known(text)

@@ -136,6 +136,10 @@ class Solver(ABC, Generic[I]):
         """Return worked examples as (instance, answer text) where this family has its own; None where those of `corpora/shots` are meant."""
         return None
 
+    def instructions(self, instance: I) -> str:  # noqa: ARG002 - for those that override it
+        """Return what is to stand in the system message of every call; empty: nothing."""
+        return ""
+
     def output_schema(self, instance: I) -> Mapping[str, Any] | None:  # noqa: ARG002 - for those that override it
         """Return the JSON schema that the answer is to conform to; None where any text will do."""
         return None

@@ -17,6 +17,8 @@ from reasoner.constraint import ConstraintApplied as ConstraintApplied  # noqa: 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from reasoner.capabilities import Hear
+
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "truncated", "tool_calls"]
 ThoughtStatus = Literal["open", "kept", "pruned", "final"]
@@ -178,6 +180,7 @@ class Request:
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
     about: About | None = field(default=None, compare=False, repr=False)
+    hear: Hear | None = field(default=None, compare=False, repr=False)  # told the answer's pieces as they come, where the client streams
 
     def canonical(self) -> str:
         """Return the canonical text of what the model is asked: messages, sampling, seed, constraint and tools, nothing else.
@@ -232,6 +235,7 @@ class Completion:
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     opaque: str = ""
+    token_logprobs: tuple[tuple[str, float], ...] = ()  # tokens with log probabilities, where asked for and told; not stored
 
     @property
     def inside_thought(self) -> bool:

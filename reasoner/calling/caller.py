@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.budget import Budget, Held, Price, Reserve, Spent, counted, spent_on, worst_case
+from reasoner.calling.hearing import Hearing
 from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from reasoner.calling.hearing import Heard
     from reasoner.calling.limiter import Limiter
     from reasoner.store.journal import Intent, Journal, Kept, Lost, ThoughtRow
     from reasoner.trajectory import Thought
@@ -94,9 +96,26 @@ class Caller:
     """Makes the calls of one trajectory."""
 
     def __init__(
-        self, channel: Channel, journal: Journal, budget: Budget, *, jitter: random.Random, earlier: Earlier | None = None
+        self,
+        channel: Channel,
+        journal: Journal,
+        budget: Budget,
+        *,
+        jitter: random.Random,
+        earlier: Earlier | None = None,
+        hear: Heard | None = None,
     ) -> None:
-        """Make a caller; `earlier` gives an answer of another call that may stand for one about to be made, or None."""
+        """Make a caller.
+
+        Args:
+            channel: whom it calls, and how.
+            journal: where calls are written down.
+            budget: what they may use.
+            jitter: the stream its waits are drawn from.
+            earlier: gives an answer of another call that may stand for one about to be made, or None.
+            hear: is told the pieces of answers as they come: the attempt's number, the part, the piece.
+        """
+        self.hear = hear
         self.client = channel.client
         self.limiter = channel.limiter
         self.journal = journal
@@ -258,7 +277,12 @@ class _Attempt:
 
     async def _send(self, request: Request) -> Completion:
         client = self._caller.client
-        return await client.complete(request)
+        if (heard := self._caller.hear) is None:
+            return await client.complete(request)
+        hearing = Hearing(heard, self.retries)
+        completion = await client.complete(replace(request, hear=hearing))
+        hearing.tokens(completion)
+        return completion
 
     async def _intend(self) -> int | None:
         """Commit the intent. One that is cancelled meanwhile is committed all the same, so it is closed before the cancellation goes on."""

@@ -21,6 +21,11 @@ Allow = Annotated[
     list[str] | None, typer.Option("--allow-host", help="Further name this server may be asked for; may be repeated.", show_default=False)
 ]
 
+Origins = Annotated[
+    list[str] | None,
+    typer.Option("--allow-origin", help="Other site whose pages may ask (https://host); may be repeated.", show_default=False),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -36,6 +41,7 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8765,
     allow_host: Allow = None,
+    allow_origin: Origins = None,
     max_requests: Annotated[int, typer.Option("--max-requests", min=1, max=10_000, help="Requests under way at once.")] = 16,
     max_body: Annotated[int, typer.Option("--max-body", min=1024, help="Bytes a request may have.")] = 1 << 20,
     drain: Annotated[float, typer.Option("--drain", min=0, help="Seconds that requests under way may go on when stopped.")] = 20.0,
@@ -61,7 +67,9 @@ def serve(
     options = replace(told.options, client=client if client.adapter else client.model_copy(update={"adapter": "none"}))
     limits = told.limits
     token, made = token_of()
-    settings = settings_for(host, allow_host or (), token, max_requests=max_requests, max_body_bytes=max_body, drain_s=drain)
+    settings = settings_for(
+        host, allow_host or (), token, origins=allow_origin or (), max_requests=max_requests, max_body_bytes=max_body, drain_s=drain
+    )
     if limits.calls is None:
         limits = limits.model_copy(update={"calls": settings.max_calls})
     with Store.open(common.db) as store:

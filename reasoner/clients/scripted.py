@@ -16,6 +16,7 @@ A script file holds one JSON value per line, a string or an object:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictStr, TypeAdapter, ValidationError
 
+from reasoner.capabilities import Extra
 from reasoner.clients import ClientOptions
 from reasoner.errors import CorruptRecord, MissingAsset, ReasonerError, UsageError
 from reasoner.text import shorten
@@ -31,6 +33,7 @@ from reasoner.types import Completion, FinishReason, Request, ToolCall, Usage, d
 Reply = str | Completion | ReasonerError
 Script = Sequence[Reply] | Callable[[Request], str | Completion]
 
+_WORDS = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
 MAX_SCRIPT_BYTES = 64 * 1024 * 1024
 
 
@@ -43,6 +46,7 @@ class ScriptedClient:
     """
 
     calls_tools: bool
+    extras: frozenset[Extra] = frozenset({"tools", "images", "logprobs", "logit_bias", "penalties"})
 
     def __init__(self, replies: Script, *, name: str = "scripted", paid: bool = False, calls_tools: bool = True) -> None:
         self.name = name
@@ -76,6 +80,12 @@ class ScriptedClient:
             )
         if isinstance(reply, ReasonerError):
             raise reply
+        if request.hear is not None:
+            said = Completion(reply) if isinstance(reply, str) else reply
+            for piece in _WORDS.findall(said.reasoning):
+                request.hear("reasoning", piece)
+            for piece in _WORDS.findall(said.text):
+                request.hear("text", piece)
         if isinstance(reply, Completion):
             return reply
         prompt_tokens = sum(len(m.content.split()) for m in request.messages)

@@ -100,6 +100,7 @@ def assemble(
         numbers=strategy.params.numbers,
         oracle=strategy.oracle,
         drawn_from=plan.fork.drawn_from if plan.fork else None,
+        instructions="" if strategy.keeps_schema else solver.instructions(instance),
     )
     session = Session(
         problem,

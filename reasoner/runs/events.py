@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from reasoner.calling.actor import ActionAsked
 
 if TYPE_CHECKING:
+    from reasoner.capabilities import Part
     from reasoner.runs.results import Result
     from reasoner.trajectory import Thought
 
@@ -44,10 +45,29 @@ class ThoughtAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What whoever iterates a run wants to be told besides."""
+
+    thoughts: bool = False
+    pieces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PieceCame:
+    """A piece of an answer that is being written. Told only where `open_run` was asked for pieces; a call made again begins anew."""
+
+    trajectory_id: str
+    sample: int
+    attempt: int
+    part: Part
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrajectoryClosed:
     """A trajectory has ended, or one that had ended was read back."""
 
     result: Result
 
 
-Event = Started | Note | ThoughtAdded | ActionAsked | TrajectoryClosed
+Event = Started | Note | ThoughtAdded | PieceCame | ActionAsked | TrajectoryClosed

@@ -24,7 +24,7 @@ from reasoner.errors import BadConfig, ReasonerError, first_fault
 from reasoner.prompts import Prompts
 from reasoner.runs.acting import needed_tools
 from reasoner.runs.assemble import Task, Workshop, trajectory_id
-from reasoner.runs.events import Note, Started, ThoughtAdded, TrajectoryClosed
+from reasoner.runs.events import Note, PieceCame, Started, ThoughtAdded, TrajectoryClosed, Watch
 from reasoner.runs.heartbeat import beating
 from reasoner.runs.judges import judge_names
 from reasoner.runs.options import RunOptions
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reasoner.calling.actor import ActionAsked
+    from reasoner.calling.hearing import Heard
     from reasoner.runs.events import Event
     from reasoner.runs.plan import Plan
     from reasoner.store.records import RunRow
@@ -70,6 +71,7 @@ async def open_run(
     db: Path | str | Store | None = None,
     pool: ModelPool | None = None,
     thoughts: bool = False,
+    pieces: bool = False,
 ) -> AsyncIterator[Run]:
     """Open what a plan needs and the run's row; close what was opened at the end. Leaving early parks the run: it can be resumed.
 
@@ -80,6 +82,7 @@ async def open_run(
         db: the database file (default: `REASONER_DB`, else `trajectories.db`), or an open store, which is left open.
         pool: open models shared with other runs; None opens and closes its own.
         thoughts: tell thoughts too, as they arrive.
+        pieces: tell the pieces of answers too, while they are written.
 
     Raises:
         ReasonerError: see `reasoner.errors`; nothing was asked.
@@ -108,7 +111,8 @@ async def open_run(
 
         judging = {name: channel(client) for name, client in judges.items()}
         at = Workshop(store, prompts, [channel(client) for client in clients], tools.tools, judging)
-        run = Run(plan, options, at, row, notes=[*notes, *_notes_of(row)], thoughts=thoughts)
+        watch = Watch(thoughts=thoughts, pieces=pieces)
+        run = Run(plan, options, at, row, notes=[*notes, *_notes_of(row)], watch=watch)
         try:
             with beating(store, row.worker):
                 yield run
@@ -157,7 +161,14 @@ class Run:
     """A run that is open. Iterate it once, to the end, for its events; then `report` says what came of it."""
 
     def __init__(
-        self, plan: Plan, options: RunOptions, workshop: Workshop, row: RunRow, *, notes: Sequence[str] = (), thoughts: bool = False
+        self,
+        plan: Plan,
+        options: RunOptions,
+        workshop: Workshop,
+        row: RunRow,
+        *,
+        notes: Sequence[str] = (),
+        watch: Watch | None = None,
     ) -> None:
         self.id = row.id
         self.resumed = row.resumed
@@ -167,7 +178,7 @@ class Run:
         self._options = options
         self._workshop = workshop
         self._row = row
-        self._thoughts = thoughts
+        self._watch = watch or Watch()
         self._report: Report | None = None
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._work: asyncio.Future[Report] | None = None
@@ -334,8 +345,9 @@ class Run:
             }  # fmt: skip
             taken = await store.write(lambda c: claim(c, task.row, self._row.worker, **how), durable=False)
             if taken.state == "ours":
-                tell = self._tell(task.row) if self._thoughts else None
-                return await carry_out(self._plan, options, self._workshop, task, epoch=taken.epoch, tell=tell, decide=self._ask)
+                tell = self._tell(task.row) if self._watch.thoughts else None
+                hear = self._hear(task.row) if self._watch.pieces else None
+                return await carry_out(self._plan, options, self._workshop, task, epoch=taken.epoch, tell=tell, decide=self._ask, hear=hear)
             if taken.state in {"busy", "suspect"}:
                 (self._busy if taken.state == "busy" else self._suspects).append(task)
                 return None
@@ -346,6 +358,9 @@ class Run:
         """Tell of an action that needs approval, and ask whoever runs this."""
         self._events.put_nowait(asked)
         return None if self._options.approve is None else self._options.approve(asked)
+
+    def _hear(self, row: TrajectoryRow) -> Heard:
+        return lambda attempt, part, text: self._events.put_nowait(PieceCame(row.id, row.sample, attempt, part, text))
 
     def _tell(self, row: TrajectoryRow) -> Callable[[Thought], None]:
         return lambda thought: self._events.put_nowait(ThoughtAdded(row.id, row.sample, thought))

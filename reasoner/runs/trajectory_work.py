@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from reasoner.calling.actor import ActionAsked
     from reasoner.calling.caller import Earlier
+    from reasoner.calling.hearing import Heard
     from reasoner.runs.options import RunOptions
     from reasoner.runs.plan import Plan
     from reasoner.store import Store
@@ -37,10 +38,12 @@ async def carry_out(
     epoch: int,
     tell: Callable[[Thought], None] | None = None,
     decide: Callable[[ActionAsked], bool | None] | None = None,
+    hear: Heard | None = None,
 ) -> Result:
     """Run one strategy on one problem and close its trajectory, which this process has claimed for the `epoch`-th time.
 
-    `decide` is asked about actions that need approval. Where it says neither yes nor no, the trajectory stays open.
+    `decide` is asked about actions that need approval. Where it says neither yes nor no, the trajectory stays open. `tell` is told of
+    thoughts, `hear` of the pieces of answers.
 
     Raises:
         ReasonerError: a fault the next problem would meet too.
@@ -53,6 +56,7 @@ async def carry_out(
         Budget(plan.limits, allow_unpriced=options.allow_unpriced),
         jitter=jitter(plan.seed_of(row.problem, task.spec, row.sample)),
         earlier=_earlier(at.store, plan, task, cache=options.cache),
+        hear=hear,
     )
     actor = actor_of(
         at, plan, task, ActionJournal(journal, at.store, trajectory_id=row.id, epoch=epoch), on_unknown=task.channel.on_unknown, decide=decide,

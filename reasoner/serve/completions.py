@@ -1,152 +1,47 @@
-"""`POST /v1/chat/completions` and `GET /v1/models`: what they take and give.
+"""`POST /v1/chat/completions` and `GET /v1/models`: what they give.
 
-Thoughts are `reasoning_content` (the model's replies on the way, each under the name of its prompt), the answer is `content`. What would
-change the meaning of a request and cannot be done (tools, images, penalties) is refused; what changes nothing here is ignored.
+A plain model's reply comes with its parts: `content`, `reasoning_content` (and the same as `reasoning`), `tool_calls`. Of a strategy,
+`reasoning_content` is what the model said on the way, each reply under the name of its prompt, and `content` is the answer.
 
-    {"model": "cot/local", "messages": [{"role": "user", "content": "..."}]} -> {"choices": [{"message": {"content": "..."}}], "usage": {...}}
+    {"id": "chatcmpl-3f0c", "choices": [{"message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}], "usage": {...}}
 """
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from reasoner.errors import BadConfig
-from reasoner.serve.answers import content_of, finish_of, spent_of, text_of
-from reasoner.serve.executor import Done, Order, Said, Started, within
-from reasoner.serve.faults import Fault, error_body, invalid
-from reasoner.types import Message, Sampling
+from reasoner.serve.answers import Sent, reply_of, spent_of, thought_tokens, thoughts_of
+from reasoner.serve.chat_request import DETAILS, ChatRequest
+from reasoner.serve.faults import Fault, error_body
+from reasoner.serve.order import Done, Order, Piece, Said, Started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
-    from reasoner.serve.executor import Event
+    from reasoner.serve.answers import Reply
     from reasoner.serve.model_names import ModelNames
-    from reasoner.serve.settings import Settings
+    from reasoner.serve.order import Event
+    from reasoner.types import ToolCall
 
 PATH = "/v1/chat/completions"
-MAX_N = 8
-_Strict = ConfigDict(strict=True, frozen=True, extra="allow")
-
-
-class TextPart(BaseModel):
-    """One piece of a message; only text is taken, nothing is ever fetched."""
-
-    model_config = _Strict
-
-    type: Literal["text"]
-    text: str = Field(max_length=1_000_000)
-
-
-class ChatMessage(BaseModel):
-    """One message of the conversation."""
-
-    model_config = _Strict
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
-
-
-class JsonSchema(BaseModel):
-    """The schema a reply has to follow."""
-
-    model_config = _Strict
-
-    name: str = ""
-    schema_: dict[str, Any] = Field(alias="schema")
-
-
-class ResponseFormat(BaseModel):
-    """`text`, or `json_schema` for a model without a strategy."""
-
-    model_config = _Strict
-
-    type: Literal["text", "json_schema"]
-    json_schema: JsonSchema | None = None
-
-
-class StreamOptions(BaseModel):
-    """Options of a stream."""
-
-    model_config = _Strict
-
-    include_usage: bool | None = None
-
-
-class ChatRequest(BaseModel):
-    """The body of `POST /v1/chat/completions`."""
-
-    model_config = _Strict
-
-    model: str = Field(max_length=400, description="MODEL, or STRATEGY/MODEL, or STRATEGY:key=value/MODEL", examples=["cot/local"])
-    messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
-    n: int | None = Field(default=None, ge=1, le=MAX_N)
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
-    max_completion_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
-    stop: str | list[str] | None = None
-    seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
-    response_format: ResponseFormat | None = None
-    solver: str | None = Field(
-        default=None, max_length=80, description="take the last message for a problem of this family, and verify the answer"
-    )
-
-
-_REFUSED = ("tools", "functions", "tool_choice", "function_call", "audio", "logprobs", "logit_bias", "prediction", "web_search_options")
-
-
-def order_of(request: ChatRequest, model_names: ModelNames, settings: Settings, *, key: str = "") -> Order:
-    """Read a request.
-
-    Raises:
-        Refused: it asks for what cannot be done.
-        UnknownName: there is no such model or strategy.
-    """
-    extra = request.model_extra or {}
-    for name in _REFUSED:
-        if extra.get(name) and not (name == "tool_choice" and extra[name] == "none"):
-            raise invalid(f"{name} is not supported", param=name, code="unsupported_parameter")
-    for name in ("frequency_penalty", "presence_penalty"):
-        if extra.get(name):
-            raise invalid(f"{name} is not supported", param=name, code="unsupported_parameter")
-    target = model_names.resolve(request.model)
-    schema = ""
-    if request.response_format is not None and request.response_format.type == "json_schema":
-        if request.response_format.json_schema is None:
-            raise invalid("response_format of type json_schema needs json_schema", param="response_format")
-        if target.spec.name != "plain":
-            raise BadConfig("response_format needs a model without a strategy", hint=f"ask {target.model!r}")
-        schema = json.dumps(request.response_format.json_schema.schema_)
-    stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
-    if len(stop) > 16 or any(not 0 < len(text) <= 200 for text in stop):
-        raise invalid("stop takes at most 16 texts of 1 to 200 characters", param="stop")
-    sampling = within(
-        Sampling(stop=stop), settings, temperature=request.temperature, top_p=request.top_p,
-        max_tokens=request.max_completion_tokens or request.max_tokens,
-    )  # fmt: skip
-    messages = tuple(_message(message) for message in request.messages)
-    return Order(target, messages, sampling, request.n or 1, request.seed, request.solver or "", schema, key)
-
-
-def _message(message: ChatMessage) -> Message:
-    role: Literal["system", "user", "assistant"] = "system" if message.role == "developer" else message.role
-    return Message(role, text_of(message.content))
 
 
 def answer(order: Order, started: Started, done: Done, said: list[Said]) -> dict[str, Any]:
     """Return the whole answer."""
     choices = []
-    for index, result in enumerate(done.results):
-        message: dict[str, Any] = {"role": "assistant", "content": content_of(order, result)}
-        if order.target.spec.name != "plain":
-            message["reasoning_content"] = "\n\n".join(_thought(one) for one in said if one.sample == index)
-        choices.append({"index": index, "message": message, "finish_reason": finish_of(done, index), "logprobs": None})
+    for index in range(len(done.results)):
+        reply = reply_of(order, done, index)
+        thoughts = reply.reasoning if order.plain else thoughts_of(said, index)
+        message: dict[str, Any] = {"role": "assistant", "content": reply.text if reply.text or not reply.tool_calls else None}
+        message |= thought(thoughts)
+        if reply.tool_calls:
+            message["tool_calls"] = calls_of(reply.tool_calls)
+        if details := details_of(reply):
+            message["reasoning_details"] = details
+        choice = {"index": index, "message": message, "finish_reason": reply.finish, "logprobs": logprobs_of(order, done, index)}
+        choices.append(choice | metadata_of(done, index))
     made = {
         "id": f"chatcmpl-{started.run}",
         "object": "chat.completion",
@@ -158,8 +53,39 @@ def answer(order: Order, started: Started, done: Done, said: list[Said]) -> dict
     return made | ({"verdicts": _verdicts(done)} if order.solver else {})
 
 
-def _thought(said: Said) -> str:
-    return f"[{said.role}]\n{said.text}"
+def thought(text: str) -> dict[str, str]:
+    """Return a thought under both names that clients know."""
+    return {"reasoning_content": text, "reasoning": text} if text else {}
+
+
+def calls_of(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    """Return tool calls as the format writes them."""
+    return [{"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in calls]
+
+
+def details_of(reply: Reply) -> list[Any]:
+    """Return what the provider wants back in the next turn: as it came, or packed where its format is another one."""
+    if not reply.opaque:
+        return []
+    return reply.items(DETAILS) or [{"type": "reasoning.encrypted", "format": "reasoner", "data": reply.opaque}]
+
+
+def metadata_of(done: Done, sample: int) -> dict[str, Any]:
+    """Return the votes and scores of a sample's search, where it has any."""
+    found = done.metadata[sample] if done.metadata else {}
+    return {"metadata": dict(found)} if found else {}
+
+
+def logprobs_of(order: Order, done: Done, sample: int) -> dict[str, Any] | None:
+    """Return the log probabilities of a reply's tokens, None where the client does not tell them."""
+    reply = done.replies[sample]
+    if not order.sampling.logprobs or reply is None or not reply.token_logprobs:
+        return None
+    tokens = [
+        {"token": token, "logprob": value, "bytes": list(token.encode("utf-8", "replace")), "top_logprobs": []}
+        for token, value in reply.token_logprobs
+    ]
+    return {"content": tokens, "refusal": None}
 
 
 def _verdicts(done: Done) -> list[dict[str, Any] | None]:
@@ -177,29 +103,50 @@ def usage(done: Done) -> dict[str, Any]:
         "completion_tokens": spent.completion_tokens,
         "total_tokens": spent.tokens,
         "prompt_tokens_details": {"cached_tokens": spent.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": thought_tokens(done)},
     }
 
 
 async def stream(order: Order, request: ChatRequest, started: Started, events: AsyncIterator[Event]) -> AsyncIterator[str]:
-    """Write the events of an order as chunks: `reasoning_content` as thoughts arrive, then `content`."""
+    """Write the events of an order as chunks: thoughts as they arrive, then `content`; of a plain model both while they are written."""
     head = {"id": f"chatcmpl-{started.run}", "object": "chat.completion.chunk", "created": int(time.time()), "model": order.target.name}
 
-    def chunk(index: int, delta: dict[str, Any], finish: str | None = None) -> str:
-        choice = {"index": index, "delta": delta, "finish_reason": finish, "logprobs": None}
+    def chunk(index: int, delta: dict[str, Any], finish: str | None = None, **more: Any) -> str:
+        choice = {"index": index, "delta": delta, "finish_reason": finish, "logprobs": None, **more}
         return _data({**head, "choices": [choice]})
 
+    sent = [Sent() for _ in range(order.n)]
     for index in range(order.n):
         yield chunk(index, {"role": "assistant", "content": ""})
     async for event in events:
-        if isinstance(event, Said) and order.target.spec.name != "plain":
-            yield chunk(event.sample, {"reasoning_content": _thought(event) + "\n\n"})
+        if isinstance(event, Said) and not order.plain:
+            yield chunk(event.sample, thought(event.shown() + "\n\n"))
+        elif isinstance(event, Piece):
+            if new := sent[event.sample].new(event):
+                yield chunk(event.sample, {"content": new} if event.part == "text" else thought(new))
         elif isinstance(event, Done):
-            for index, result in enumerate(event.results):
-                yield chunk(index, {"content": content_of(order, result)})
-                yield chunk(index, {}, finish_of(event, index))
+            for index in range(order.n):
+                for delta in _rest(order, event, index, sent[index]):
+                    yield chunk(index, delta)
+                more = {"logprobs": logprobs_of(order, event, index)} | metadata_of(event, index)
+                yield chunk(index, {}, reply_of(order, event, index).finish, **more)
             if request.stream_options is not None and request.stream_options.include_usage:
                 yield _data({**head, "choices": [], "usage": usage(event)})
     yield "data: [DONE]\n\n"
+
+
+def _rest(order: Order, done: Done, index: int, sent: Sent) -> list[dict[str, Any]]:
+    """Return the deltas of what of a sample was not sent while it was written."""
+    reply = reply_of(order, done, index)
+    deltas: list[dict[str, Any]] = []
+    if thoughts := sent.rest("reasoning", reply.reasoning):
+        deltas.append(thought(thoughts))
+    if details := details_of(reply):
+        deltas.append({"reasoning_details": details})
+    if text := sent.rest("text", reply.text):
+        deltas.append({"content": text})
+    deltas += [{"tool_calls": [{"index": at, **call}]} for at, call in enumerate(calls_of(reply.tool_calls))]
+    return deltas
 
 
 def broken(fault: Fault) -> str:

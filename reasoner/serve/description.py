@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from reasoner.serve.completions import ChatRequest
-from reasoner.serve.messages import MessagesRequest
+from reasoner.serve.chat_request import ChatRequest
+from reasoner.serve.messages_request import MessagesRequest, TokensRequest
 from reasoner.version import __version__
 
 _TEXT = {"type": "string"}
@@ -55,11 +55,17 @@ _CHAT_ANSWER = {
                 "required": ["index", "message", "finish_reason"],
                 "properties": {
                     "index": _COUNT,
-                    "finish_reason": {"enum": ["stop", "length"]},
+                    "finish_reason": {"enum": ["stop", "length", "tool_calls", "content_filter"]},
                     "message": {
                         "type": "object",
                         "required": ["role", "content"],
-                        "properties": {"role": {"const": "assistant"}, "content": _TEXT, "reasoning_content": _TEXT},
+                        "properties": {
+                            "role": {"const": "assistant"},
+                            "content": {"type": ["string", "null"]},
+                            "reasoning_content": _TEXT,
+                            "reasoning": _TEXT,
+                            "tool_calls": {"type": "array", "items": {"type": "object", "required": ["id", "type", "function"]}},
+                        },
                     },
                 },
             },
@@ -75,7 +81,15 @@ _CHAT_ANSWER = {
 _BLOCK = {
     "type": "object",
     "required": ["type"],
-    "properties": {"type": {"enum": ["thinking", "text"]}, "thinking": _TEXT, "signature": _TEXT, "text": _TEXT},
+    "properties": {
+        "type": {"enum": ["thinking", "redacted_thinking", "text", "tool_use"]},
+        "thinking": _TEXT,
+        "signature": _TEXT,
+        "text": _TEXT,
+        "id": _TEXT,
+        "name": _TEXT,
+        "input": {"type": "object"},
+    },
 }
 _MESSAGE_ANSWER = {
     "type": "object",
@@ -86,8 +100,8 @@ _MESSAGE_ANSWER = {
         "role": {"const": "assistant"},
         "model": _TEXT,
         "content": {"type": "array", "minItems": 1, "items": _BLOCK},
-        "stop_reason": {"enum": ["end_turn", "max_tokens"]},
-        "stop_sequence": {"type": "null"},
+        "stop_reason": {"enum": ["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]},
+        "stop_sequence": {"type": ["string", "null"]},
         "usage": {
             "type": "object",
             "required": ["input_tokens", "output_tokens"],
@@ -125,14 +139,14 @@ def _answers(name: str, error: str, headers: dict[str, Any] | None = None, *, st
     return made
 
 
-def _post(name: str, body: str, answer: str, error: str) -> dict[str, Any]:
+def _post(name: str, body: str, answer: str, error: str, *, runs: bool = True) -> dict[str, Any]:
     key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]*$"}}
     return {
         "post": {
             "operationId": name,
-            "parameters": [key],
+            "parameters": [key] if runs else [],
             "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}},
-            "responses": _answers(answer, error, _TRAJECTORY, streams=True),
+            "responses": _answers(answer, error, _TRAJECTORY if runs else None, streams=runs),
         }
     }
 
@@ -140,12 +154,19 @@ def _post(name: str, body: str, answer: str, error: str) -> dict[str, Any]:
 def describe() -> dict[str, Any]:
     """Return the description as JSON values."""
     _, models = models_json_schema(
-        [(ChatRequest, "validation"), (MessagesRequest, "validation")], ref_template="#/components/schemas/{model}"
+        [(ChatRequest, "validation"), (MessagesRequest, "validation"), (TokensRequest, "validation")],
+        ref_template="#/components/schemas/{model}",
     )
     schemas = {
         **models["$defs"],
         "ChatAnswer": _CHAT_ANSWER,
         "MessagesAnswer": _MESSAGE_ANSWER,
+        "TokensAnswer": {"type": "object", "required": ["input_tokens"], "properties": {"input_tokens": _COUNT}},
+        "Health": {
+            "type": "object",
+            "required": ["status", "under_way"],
+            "properties": {"status": {"enum": ["ok", "stopping"]}, "under_way": _COUNT},
+        },
         "Model": _CARD,
         "ModelList": {
             "type": "object",
@@ -162,6 +183,8 @@ def describe() -> dict[str, Any]:
         "paths": {
             "/v1/chat/completions": _post("chat_completions", "ChatRequest", "ChatAnswer", "Error"),
             "/v1/messages": _post("messages", "MessagesRequest", "MessagesAnswer", "MessagesError"),
+            "/v1/messages/count_tokens": _post("count_tokens", "TokensRequest", "TokensAnswer", "MessagesError", runs=False),
+            "/health": {"get": {"operationId": "health", "responses": _answers("Health", "Error")}},
             "/v1/models": {"get": {"operationId": "models", "responses": _answers("ModelList", "Error")}},
             "/v1/models/{model}": {"get": {"operationId": "model", "parameters": [one], "responses": _answers("Model", "Error")}},
         },

@@ -14,22 +14,24 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from reasoner.errors import ReasonerError
-from reasoner.serve import completions, messages
+from reasoner.serve import chat_request, completions, messages, messages_request
 from reasoner.serve.answers import check
 from reasoner.serve.description import describe
-from reasoner.serve.executor import Done, Executor, Order, Said, Started
 from reasoner.serve.faults import Fault, Refused, error_body, fault_of
 from reasoner.serve.feed import Feed, Feeds
 from reasoner.serve.guard import TooLarge
+from reasoner.serve.order import Done, Order, Said, Started
+from reasoner.serve.streams import kept_alive
 from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from reasoner.serve.executor import Event
+    from reasoner.serve.executor import Executor
+    from reasoner.serve.order import Event
     from reasoner.serve.settings import Settings
 
 B = TypeVar("B", bound=BaseModel)
@@ -50,6 +52,8 @@ class Endpoint:
         return [
             Route(completions.PATH, self.chat, methods=["POST"]),
             Route(messages.PATH, self.messages, methods=["POST"]),
+            Route(f"{messages.PATH}/count_tokens", self.count_tokens, methods=["POST"]),
+            Route("/health", self.health, methods=["GET"]),
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/models/{model:path}", self.model, methods=["GET"]),
             Route("/openapi.json", self.description, methods=["GET"]),
@@ -58,8 +62,8 @@ class Endpoint:
     async def chat(self, request: Request) -> Response:
         """Serve `POST /v1/chat/completions`."""
         try:
-            body = await _body(request, completions.ChatRequest)
-            order = completions.order_of(body, self._executor.model_names, self._settings, key=_key(request))
+            body = await _body(request, chat_request.ChatRequest)
+            order = chat_request.order_of(body, self._executor.model_names, self._settings, key=_key(request))
             return await self._serve(
                 request,
                 order,
@@ -74,8 +78,8 @@ class Endpoint:
     async def messages(self, request: Request) -> Response:
         """Serve `POST /v1/messages`."""
         try:
-            body = await _body(request, messages.MessagesRequest)
-            order = messages.order_of(body, self._executor.model_names, self._settings, key=_key(request))
+            body = await _body(request, messages_request.MessagesRequest)
+            order = messages_request.order_of(body, self._executor.model_names, self._settings, key=_key(request))
             return await self._serve(
                 request, order, bool(body.stream), messages.answer, lambda s, e: messages.stream(order, s, e), messages.broken
             )
@@ -91,11 +95,11 @@ class Endpoint:
         pieces: Callable[[Started, AsyncIterator[Event]], AsyncIterator[str]],
         broken: Callable[[Fault], str],
     ) -> Response:
-        events = Feed(self._executor.run(order), self.feeds)
+        events = Feed(self._executor.run(order, pieces=streams), self.feeds)
         started = await _unless_gone(request, events, _first(events))
         headers = {"X-Reasoner-Trajectory": ",".join(started.trajectories), "X-Reasoner-Run": started.run}
         if streams:
-            body = _checked_stream(pieces(started, _checked(events)), broken, events)
+            body = kept_alive(_checked_stream(pieces(started, _checked(events)), broken, events), every_s=self._settings.alive_s)
             return StreamingResponse(body, media_type="text/event-stream", headers={**headers, "X-Accel-Buffering": "no"})
         said, done = await _unless_gone(request, events, _all(events))
         try:
@@ -105,6 +109,21 @@ class Endpoint:
             fault = refused.fault
             path = messages.PATH if whole is messages.answer else completions.PATH
             return JSONResponse(error_body(path, fault), fault.status, headers=headers)
+
+    async def count_tokens(self, request: Request) -> Response:
+        """Serve `POST /v1/messages/count_tokens`: an estimate, since tokens are a matter of each model."""
+        try:
+            body = await _body(request, messages_request.TokensRequest)
+            self._executor.model_names.resolve(body.model)
+            return JSONResponse({"input_tokens": messages_request.n_tokens(body)})
+        except (ReasonerError, Refused) as error:
+            return _refusal(request, error)
+
+    async def health(self, _: Request) -> Response:
+        """Serve `GET /health`: `ok` while requests are taken, 503 while the server stops."""
+        stopping = self._executor.stopping
+        said = {"status": "stopping" if stopping else "ok", "under_way": len(self._executor.under_way)}
+        return JSONResponse(said, 503 if stopping else 200)
 
     async def models(self, _: Request) -> Response:
         """Serve `GET /v1/models`."""
@@ -175,7 +194,7 @@ async def _checked(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         yield event
 
 
-async def _checked_stream(pieces: AsyncIterator[str], broken: Callable[[Fault], str], events: Feed[Event]) -> AsyncIterator[str]:
+async def _checked_stream(pieces: AsyncIterator[str], broken: Callable[[Fault], str], events: Feed[Event]) -> AsyncGenerator[str, None]:
     """Pass a stream on; a fault is told in it, since its status has been sent. When the client goes away the trajectory is parked."""
     try:
         async for piece in pieces:

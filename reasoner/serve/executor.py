@@ -8,81 +8,38 @@ began, also after the server was stopped, and a finished one is read back. Knows
 
 from __future__ import annotations
 
+import json
 import secrets
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reasoner import registry
-from reasoner.errors import BadConfig, ReasonerError
+from reasoner.errors import ReasonerError
 from reasoner.runs.events import Event as RunEvent
+from reasoner.runs.events import PieceCame, ThoughtAdded
 from reasoner.runs.events import Started as RunStarted
-from reasoner.runs.events import ThoughtAdded
 from reasoner.runs.options import RunOptions
 from reasoner.runs.plan import Plan
-from reasoner.runs.problems import problem_from_instance, problem_from_line
 from reasoner.runs.runner import open_run
 from reasoner.runs.saved_plan import read_saved_plan
 from reasoner.serve.faults import Fault, Refused
-from reasoner.store.run_queries import interrupted, last_finish
-from reasoner.types import Message, Problem, Sampling, digest
+from reasoner.serve.order import Done, Event, Order, Piece, Said, Started, problem_of, sampling_of
+from reasoner.store.replies import counted, last_reply
+from reasoner.store.run_queries import interrupted
+from reasoner.types import canonical_json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator
 
     from reasoner.budget import Limits
     from reasoner.runs.pool import ModelPool
-    from reasoner.runs.results import Report, Result
-    from reasoner.serve.model_names import ModelNames, Target
+    from reasoner.runs.results import Report
+    from reasoner.serve.model_names import ModelNames
     from reasoner.serve.settings import Settings
     from reasoner.store import Store
+    from reasoner.types import Client
 
 COMMAND = "reasoner serve"
-CUT = frozenset({"length", "truncated"})
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One request, in nobody's dialect."""
-
-    target: Target
-    messages: tuple[Message, ...]
-    sampling: Sampling
-    n: int = 1
-    seed: int | None = None
-    solver: str = ""
-    """The family of the problem the last message is; empty: the conversation itself."""
-    output_schema: str = ""
-    key: str = ""
-    """What makes the same request be found again; empty: nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The ids of the trajectories, before the first call."""
-
-    run: str
-    trajectories: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A model's reply on the way to the answer."""
-
-    sample: int
-    role: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The end of an order: a result for each sample, and whether its last reply was cut off."""
-
-    results: Sequence[Result]
-    cut: tuple[bool, ...]
-
-
-Event = Started | Said | Done
 
 
 class Executor:
@@ -101,8 +58,14 @@ class Executor:
         self._options = replace(options, command=COMMAND)
         self._limits = limits
 
-    async def run(self, order: Order) -> AsyncGenerator[Event, None]:
+    def client_of(self, order: Order) -> Client:
+        """Return the client of an order's model."""
+        return self._pool.open(self.model_names.opened_as(order.target.model))
+
+    async def run(self, order: Order, *, pieces: bool = False) -> AsyncGenerator[Event, None]:
         """Carry an order out, telling what happens. Closing the iterator early parks its trajectories: they can be resumed.
+
+        With `pieces` a plain model's reply is told while it is written.
 
         Raises:
             Refused: the server is stopping, is full, or is at work on the same idempotency key.
@@ -117,27 +80,39 @@ class Executor:
             raise Refused(Fault(409, "conflict", "a request with this Idempotency-Key is under way", code="in_progress"))
         self.under_way.add(place)
         try:
-            async with aclosing(self._events(order)) as events:
+            async with aclosing(self._events(order, pieces=pieces)) as events:
                 async for event in events:
                     yield event
         finally:
             self.under_way.discard(place)
 
-    async def _events(self, order: Order) -> AsyncGenerator[Event, None]:
+    async def _events(self, order: Order, *, pieces: bool) -> AsyncGenerator[Event, None]:
         seed = (
             order.seed if order.seed is not None else int(digest("idempotency", order.key)[:12], 16) if order.key else secrets.randbits(48)
         )
-        plan = Plan([problem_of_order(order)], [order.target.spec], seed, order.n, order.sampling, self._limits)
+        sampling = sampling_of(order, self.client_of(order))
+        plan = Plan([problem_of(order)], [order.target.spec], seed, order.n, sampling, self._limits)
+        tokens: dict[int, tuple[tuple[str, float], ...]] = {}
         options = replace(self._options, mode="join" if order.key else "fresh")
         async with open_run(
-            plan, [self.model_names.opened_as(order.target.model)], options, db=self._store, pool=self._pool, thoughts=True
-        ) as run:
+            plan, [self.model_names.opened_as(order.target.model)], options, db=self._store, pool=self._pool, thoughts=True,
+            pieces=order.plain and (pieces or order.sampling.logprobs),
+        ) as run:  # fmt: skip
             async with aclosing(aiter(run)) as events:
                 async for event in events:
+                    if isinstance(event, PieceCame) and event.part == "logprobs":
+                        tokens[event.sample] = tuple((token, value) for token, value in json.loads(event.text))
+                        continue
+                    if not pieces and isinstance(event, PieceCame):
+                        continue
                     if (shown := _shown(event, run.trajectory_ids)) is not None:
                         yield shown
             results = run.report.results
-            yield Done(results, tuple(last_finish(self._store, result.trajectory_id) in CUT for result in results))
+            ids = [result.trajectory_id for result in results]
+            found = (last_reply(self._store, each) for each in ids)
+            replies = tuple(reply and replace(reply, token_logprobs=tokens.get(at, ())) for at, reply in enumerate(found))
+            counts = () if order.plain else tuple(_metadata(self._store, each) for each in ids)
+            yield Done(results, replies, counts)
 
     async def finish_parked(self) -> list[Report]:
         """Go on with the runs of this server that were parked, where their models are served; those that cannot be are left as they are."""
@@ -160,28 +135,13 @@ def _shown(event: RunEvent, trajectory_ids: Any) -> Event | None:
     if isinstance(event, RunStarted):
         return Started(event.run_id, tuple(trajectory_ids()))
     if isinstance(event, ThoughtAdded) and event.thought.finish_reason:
-        return Said(event.sample, event.thought.role, event.thought.text)
+        return Said(event.sample, event.thought.role, event.thought.text, event.thought.reasoning)
+    if isinstance(event, PieceCame):
+        return Piece(event.sample, event.attempt, event.part, event.text)
     return None
 
 
-def problem_of_order(order: Order) -> Problem:
-    """Return the problem an order states.
-
-    Raises:
-        UnknownName: there is no such family.
-        BadConfig: the family would read a file.
-        BadInstance: the last message is no problem of the family.
-    """
-    if order.solver:
-        if ":" in order.solver or order.solver == "chat":
-            raise BadConfig(f"the solver {order.solver[:40]!r} cannot be asked for", hint="name a family that needs no file")
-        return problem_from_line(order.solver, order.messages[-1].content)
-    solver = registry.solver("chat")
-    turns: Sequence[dict[str, str]] = [{"role": m.role, "content": m.content} for m in order.messages]
-    return problem_from_instance(solver, solver.Instance.model_validate({"messages": turns, "output_schema": order.output_schema}), None)
-
-
-def within(sampling: Sampling, settings: Settings, **given: Any) -> Sampling:
-    """Return the sampling with what a request gives, `max_tokens` bounded."""
-    made = replace(sampling, **{name: value for name, value in given.items() if value is not None})
-    return replace(made, max_tokens=min(made.numbers.max_tokens, settings.max_tokens))
+def _metadata(store: Store, trajectory_id: str) -> dict[str, str]:
+    """Return what a search counted and how it scored, each as JSON text."""
+    found = counted(store, trajectory_id)
+    return {name: canonical_json(value) for name, value in found.items() if value}

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect
 
 from reasoner.serve.faults import Fault, error_body
+from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,9 +40,15 @@ _EVERY_ANSWER = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", CSP.encode()),
-    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),  # a fetch in the mode cors, as --allow-origin lets pages make, is not held to it
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
+]
+
+_PREFLIGHT = [
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, x-api-key, content-type, idempotency-key, anthropic-version, anthropic-beta"),
+    (b"access-control-max-age", b"600"),
 ]
 
 _STOPPED = Fault(
@@ -72,7 +79,7 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message = {**message, "headers": [*message["headers"], *_EVERY_ANSWER]}
+                message = {**message, "headers": [*message["headers"], *_EVERY_ANSWER, *self._for_origin(scope)]}
             await send(message)
 
         fault = self._fault(scope)
@@ -80,6 +87,10 @@ class Guard:
             if fault.code not in CLOSING:
                 await _discard(scope, receive)
             await refuse(scope["path"], fault, headed)
+            return
+        if scope["method"] == "OPTIONS" and self._for_origin(scope):  # what a browser asks before the request itself; it carries no token
+            await headed({"type": "http.response.start", "status": 204, "headers": _PREFLIGHT})
+            await headed({"type": "http.response.body", "body": b""})
             return
         bounded = _Bounded(receive, self._settings.max_body_bytes)
         try:
@@ -102,10 +113,13 @@ class Guard:
         if headers.count("upgrade") and "websocket" in headers.one("upgrade").lower():
             return Fault(400, "invalid_request", "there are no websockets here", code="no_websockets")
         if not self._host_is_known(headers):
-            return Fault(403, "permission", "the Host header names no host this server answers for", code="host_not_allowed")
-        if not _origin_is_own(headers):
-            return Fault(403, "permission", "the Origin header names another site", code="origin_not_allowed")
-        if not self._may_enter(scope["path"], headers):
+            named = shorten(clean(headers.one("host")), 80)
+            word = f"the Host header names no host this server answers for: {named!r}; start it with --allow-host NAME to have it answer"
+            return Fault(403, "permission", word, code="host_not_allowed")
+        if not _origin_is_own(headers) and not self._for_origin(scope):
+            word = "the Origin header names another site; start the server with --allow-origin SITE to let its pages ask"
+            return Fault(403, "permission", word, code="origin_not_allowed")
+        if not self._may_enter(scope["path"], headers) and not (scope["method"] == "OPTIONS" and self._for_origin(scope)):
             return Fault(
                 401, "authentication", "the token is missing or wrong; send it as 'Authorization: Bearer TOKEN'", code="invalid_api_key"
             )
@@ -124,6 +138,18 @@ class Guard:
 
     def _host_is_known(self, headers: _Headers) -> bool:
         return headers.count("host") == 1 and _hostname(headers.one("host")) in self._settings.hosts
+
+    def _for_origin(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Return the headers that let a page of an allowed site read the answer; none for anybody else, and none for the pages."""
+        headers = _Headers(scope)
+        origin = headers.one("origin")
+        if headers.count("origin") != 1 or origin not in self._settings.origins or scope["path"].startswith("/view/"):
+            return []
+        return [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", b"x-reasoner-trajectory, x-reasoner-run, retry-after"),
+            (b"vary", b"Origin"),
+        ]
 
     def _may_enter(self, path: str, headers: _Headers) -> bool:
         if path.startswith("/view/"):

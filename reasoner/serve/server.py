@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import resource
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MIN_TOKEN_CHARS = 16
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 OTHER_FILES = 256
@@ -54,17 +56,24 @@ def token_of(environment: str | None = None) -> tuple[str, bool]:
     return given, False
 
 
-def settings_for(host: str, allowed: Sequence[str], token: str, **more: Any) -> Settings:
+def settings_for(host: str, allowed: Sequence[str], token: str, *, origins: Sequence[str] = (), **more: Any) -> Settings:
     """Return the settings of a server that listens on a host: its own name, the loopback's and those allowed may be asked for.
 
+    `origins` are other sites whose pages may ask.
+
     Raises:
-        BadConfig: it listens to the whole network and no name is allowed.
+        BadConfig: it listens to the whole network and no name is allowed, or an origin is none.
     """
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise BadConfig(
+                f"`allow_origin` {origin[:80]!r} is no site", hint="write it as a browser does: https://host or http://host:port"
+            )
     names = {name.strip().lower().strip("[]") for name in allowed}
     if not names and host not in LOOPBACK and _is_any(host):
         raise BadConfig(f"`host` {host} listens to every network", hint="say by which names it may be asked for: `allow_host` NAME")
     own = set() if _is_any(host) else {host.lower()}
-    return Settings(token, hosts=frozenset(LOOPBACK | names | own), **more)
+    return Settings(token, hosts=frozenset(LOOPBACK | names | own), origins=frozenset(origins), **more)
 
 
 def _is_any(host: str) -> bool:

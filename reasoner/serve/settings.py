@@ -19,6 +19,8 @@ class Settings:
     token: str = field(repr=False)
     hosts: frozenset[str] = LOOPBACK
     """Names a Host header may give, without port."""
+    origins: frozenset[str] = frozenset()
+    """Other sites whose pages may ask from a browser (`https://host:port`), each with the token like everybody else."""
     max_body_bytes: int = 1 << 20
     max_requests: int = 16
     """Generations under way at once; more are refused with 429."""
@@ -40,6 +42,8 @@ class Settings:
     """Within which the body has to be there, from the headers on."""
     write_s: float = 60.0
     """For how long whoever asked may not take in what is answered."""
+    alive_s: float = 10.0
+    """After which a stream in which nothing comes is sent a comment."""
     drain_s: float = 20.0
     """How long requests under way may go on when the server is stopped; then they are parked."""
 

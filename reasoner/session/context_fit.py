@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from reasoner.types import Message
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from reasoner.types import Message
 
 End = Literal["oldest", "last"]
 """Which entries of a list go first: the oldest (a dialogue), or the last (examples, the best of which come first)."""
@@ -46,3 +46,12 @@ def with_history(messages: tuple[Message, ...], history: Sequence[Message]) -> t
     head = [m for m in messages if m.role == "system"]
     rest = [m for m in messages if m.role != "system"]
     return (*head, *history, *rest)
+
+
+def with_instructions(messages: tuple[Message, ...], instructions: str) -> tuple[Message, ...]:
+    """Put instructions in front of a request's system message: there is one, as some models take no second."""
+    if not messages or not instructions:
+        return messages
+    if messages[0].role == "system":
+        return (Message("system", f"{instructions}\n\n{messages[0].content}"), *messages[1:])
+    return (Message("system", instructions), *messages)

@@ -21,3 +21,5 @@ class Rules:
     numbers: NumberFormat = "plain"
     oracle: bool = False
     drawn_from: str | None = None
+    instructions: str = ""
+    """What a client wants kept in mind at every call; it stands first in each request's system message."""

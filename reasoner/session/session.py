@@ -20,7 +20,7 @@ from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
 from reasoner.grading.groups import grouped
 from reasoner.session.acting import Acting
 from reasoner.session.actions import Actions
-from reasoner.session.context_fit import less, with_history
+from reasoner.session.context_fit import less, with_history, with_instructions
 from reasoner.session.digit_grouping import NumberFormat, group, ungroup
 from reasoner.session.gather import together
 from reasoner.session.lookups import Lookups
@@ -88,6 +88,7 @@ class Session(Acting):
         self._by_user = self._sampling.set_fields()
         caller.check(self._sampling)
         self._numbers = rules.numbers
+        self._instructions = rules.instructions
         self._lookups = lookups or Lookups()
         self._oracle = rules.oracle
         self._turns: dict[str, Message] = {}
@@ -156,11 +157,12 @@ class Session(Acting):
         parent: Thought | None = None,
         history: Sequence[Message] = (),
         sampling: Mapping[str, Any] | None = None,
-        schema: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | Constraint | None = None,
         state: Any = None,
         discard_cache: bool = False,
         truncatable: Mapping[str, End] | None = None,
         shorter: Sequence[Sequence[Message]] = (),
+        whole: bool = False,
         tools: Sequence[ToolSpec] = (),
         tool_choice: str = "",
         **variables: Any,
@@ -171,8 +173,8 @@ class Session(Acting):
         overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `discard_cache` says that no later prompt
         will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
         is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`; where the
-        strategy knows better, with the histories of `shorter` instead, one after the other (the thought's state then has `shortened`).
-        `tools` are offered to the model; `message` gives its turn with the calls it asks for.
+        strategy knows better, with the histories of `shorter` instead, one after the other (the thought's state then has `shortened`); a
+        `whole` question is not. `tools` are offered to the model; `message` gives its turn with the calls it asks for.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
@@ -187,7 +189,8 @@ class Session(Acting):
         path = self.trajectory.child_path(node, template, ordinal)
 
         def asking(history: Sequence[Message], variables: Mapping[str, Any]) -> Intent:
-            messages = self._shown(with_history(prompt.render({"statement": self.statement, **variables}), history))
+            rendered = with_history(prompt.render({"statement": self.statement, **variables}), history)
+            messages = self._shown(with_instructions(rendered, self._instructions))
             if not messages:
                 raise BadConfig(f"template {template} rendered to no message", hint="give it a user block")
             request = Request(
@@ -195,7 +198,7 @@ class Session(Acting):
                 sampling=self._caller.sampling_of(replace(self._sampling, **dict(sampling)) if sampling else self._sampling),
                 by_user=self._by_user,
                 seed=int(digest(self._seed, path)[:8], 16) & 0x7FFFFFFF,
-                constraint=Constraint.schema(schema) if schema is not None else None,
+                constraint=schema if schema is None or isinstance(schema, Constraint) else Constraint.schema(schema),
                 about=About(self.problem, template, state, variables),
                 discard_cache=discard_cache,
                 tools=tuple(tools),
@@ -213,7 +216,7 @@ class Session(Acting):
             self._turns[thought.id] = completion.message()
             return thought
 
-        fallback = None if shorter else less(history, variables, truncatable or {})
+        fallback = None if shorter or whole else less(history, variables, truncatable or {})
         ways = [(history, variables), *((one, variables) for one in shorter), *([fallback] if fallback is not None else [])]
         return await self._first_fitting([partial(asking, *way) for way in ways], answered, note=bool(shorter))
 

@@ -116,12 +116,6 @@ def closed_places(store: Store, run_id: str) -> dict[tuple[str, str, str, int], 
     return {(problem, strategy, model, sample): trajectory for problem, strategy, model, sample, trajectory in found}
 
 
-def last_finish(store: Store, trajectory_id: str) -> str | None:
-    """Return how the last answered call of a trajectory ended (`stop`, `length`, ...); None where there is none."""
-    row = store.row("SELECT finish_reason FROM calls WHERE trajectory_id = ? AND state = 'done' ORDER BY id DESC LIMIT 1", (trajectory_id,))
-    return None if row is None else row["finish_reason"]
-
-
 def n_runs(store: Store) -> int:
     """Return how many runs there are."""
     return int(store.tuples("SELECT count(*) FROM runs")[0][0])

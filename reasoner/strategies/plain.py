@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reasoner.errors import BadConfig
 from reasoner.strategies import Strategy
-from reasoner.types import Message
+from reasoner.types import Constraint, Message, ToolSpec
 
 if TYPE_CHECKING:
     from reasoner.session import Session
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Plain(Strategy):
-    """Ask the model with the client's own messages, once."""
+    """Ask the model with the client's own messages and tools, once."""
 
     name = "plain"
     summary = "the client's messages as they are, in one call (for the conversations of 'reasoner serve')"
@@ -34,8 +34,12 @@ class Plain(Strategy):
         if session.problem.solver != "chat":
             raise BadConfig(f"plain passes a conversation on, and {session.problem.solver} is none", hint="use direct")
         chat = json.loads(session.problem.instance)
-        history = [Message(turn["role"], turn["content"]) for turn in chat["messages"]]
-        schema = json.loads(chat["output_schema"]) if chat.get("output_schema") else None
-        reply = await session.ask("plain/relay", history=history, schema=schema)
+        history = [Message.of_parts(turn["role"], turn["content"], turn) for turn in chat["messages"]]
+        schema = chat.get("output_schema")
+        constraint = Constraint.schema(json.loads(schema), told=chat.get("schema_told", "")) if schema else None
+        tools = [ToolSpec(*tool) for tool in chat.get("tools", ())]
+        reply = await session.ask(
+            "plain/relay", history=history, schema=constraint, tools=tools, tool_choice=chat.get("tool_choice", ""), whole=True
+        )
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)

@@ -12,8 +12,9 @@ import itertools
 import json
 from typing import Any
 
+import httpx
 import pytest
-from loopback import TOKEN
+from loopback import TOKEN, Loopback
 
 from reasoner.errors import BadConfig
 from reasoner.serve.server import settings_for, token_of
@@ -182,3 +183,41 @@ def test_tokens_and_hosts_of_the_command_line() -> None:
         settings_for("0.0.0.0", (), "t" * 16)
     assert "box.lan" in settings_for("0.0.0.0", ("box.lan",), "t" * 16).hosts
     assert "t" * 16 not in repr(settings_for("127.0.0.1", (), "t" * 16))
+
+
+def test_a_page_of_an_allowed_site_may_ask_and_no_other(app: Any) -> None:
+    site = "https://chat.example"
+    with Loopback(app(origins=frozenset({site}))) as server:
+
+        def sent(method: str, path: str, **headers: str) -> httpx.Response:
+            return httpx.request(
+                method, f"{server.url}{path}", headers={"Content-Type": "application/json", **headers}, content=BODY, trust_env=False
+            )
+
+        before = sent("OPTIONS", "/v1/chat/completions", Origin=site)
+        assert before.status_code == 204
+        assert before.headers["access-control-allow-origin"] == site
+        assert "authorization" in before.headers["access-control-allow-headers"]
+        asked = sent("POST", "/v1/chat/completions", Origin=site, Authorization=f"Bearer {TOKEN}")
+        assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, site)
+        assert sent("POST", "/v1/chat/completions", Origin=site).status_code == 401
+        assert sent("OPTIONS", "/v1/chat/completions").status_code == 401
+        other = sent("POST", "/v1/chat/completions", Origin="https://evil.example", Authorization=f"Bearer {TOKEN}")
+        assert other.status_code == 403
+        assert "--allow-origin" in other.json()["error"]["message"]
+        assert "access-control-allow-origin" not in other.headers
+        assert sent("GET", "/view/x/", Origin=site).status_code == 403
+
+
+def test_a_refused_host_says_how_it_is_allowed(server: Any) -> None:
+    refused = httpx.get(f"{server.url}/v1/models", headers={"Host": "box.lan:1", "Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+    assert refused.status_code == 403
+    assert "'box.lan:1'" in refused.json()["error"]["message"]
+    assert "--allow-host" in refused.json()["error"]["message"]
+
+
+def test_a_site_is_written_as_a_browser_writes_it() -> None:
+    assert settings_for("127.0.0.1", (), "t" * 16, origins=["http://localhost:3000"]).origins == {"http://localhost:3000"}
+    for wrong in ("*", "chat.example", "https://chat.example/", "null"):
+        with pytest.raises(BadConfig, match="allow_origin"):
+            settings_for("127.0.0.1", (), "t" * 16, origins=[wrong])

@@ -7,6 +7,7 @@ Knows bytes and fields. Does not open connections, read settings or wait; `remot
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ from reasoner.clients._wire.said import Counts, Said, completion_of, count, mapp
 from reasoner.types import Completion, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reasoner.clients._wire.endpoint import Endpoint
     from reasoner.clients._wire.profiles import Profile
     from reasoner.clients._wire.sse import Event
@@ -81,7 +84,8 @@ class OpenAIDialect:
         if stream:
             body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if profile.stream_usage else {})
         body |= tool_fields(request)
-        body |= _schema_fields(schema_of(request, profile), profile)
+        told = json.loads(request.constraint.told) if request.constraint is not None and request.constraint.told else {}
+        body |= _schema_fields(schema_of(request, profile), profile, told)
         return merged(body, extra_body(sampling.extra_body))
 
     def completion(self, endpoint: Endpoint, request: Request, body: bytes, *, seconds: float, profile: Profile) -> Completion:
@@ -108,18 +112,20 @@ class OpenAIDialect:
         return OpenAIReading(endpoint, request, profile)
 
 
-def _schema_fields(schema: Any, profile: Profile) -> dict[str, Any]:
+def _schema_fields(schema: Any, profile: Profile, told: Mapping[str, Any]) -> dict[str, Any]:
     if schema is None or profile.schema_by == "prompt":
         return {}
     if profile.schema_by == "json_object":
         return {"response_format": {"type": "json_object", "schema": schema}}
+    if told.get("type") == "json_object":
+        return {"response_format": told}
     if profile.schema_by == "tool":
         function = {"name": "answer", "parameters": schema}
         return {
             "tools": [{"type": "function", "function": function}],
             "tool_choice": {"type": "function", "function": {"name": "answer"}},
         }
-    return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}}
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", **(told or {"strict": True}), "schema": schema}}}
 
 
 class OpenAIReading(Reading):

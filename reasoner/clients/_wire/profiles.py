@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reasoner.capabilities import Extra
 from reasoner.errors import BadConfig
 from reasoner.text import clean, shorten
 
@@ -142,6 +143,16 @@ ROWS: tuple[Row, ...] = (
 def profile_of(dialect: Dialect, model: str, host: str, port: int | None = None) -> Profile:
     """Return the profile of the first row that fits."""
     return next((Profile.model_validate(row.profile) for row in ROWS if row.fits(dialect, model, host, port)), Profile())
+
+
+def extras_of(dialect: Dialect, profile: Profile) -> frozenset[Extra]:
+    """Return what a model takes beside text and tools."""
+    takes: set[Extra] = {"tools", "images"}
+    if dialect == "openai":
+        takes |= {"penalties", "logit_bias"}
+        if profile.logprobs:
+            takes.add("logprobs")
+    return frozenset(takes)
 
 
 def overridden(profile: Profile, text: str) -> Profile:

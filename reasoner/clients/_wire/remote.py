@@ -22,11 +22,12 @@ from reasoner.clients._wire import thinking
 from reasoner.clients._wire.dialect import cut, extra_body, json_bytes, refused, sent
 from reasoner.clients._wire.endpoint import MAX_BODY_BYTES, Endpoint
 from reasoner.clients._wire.objections import BOUNDS, objection, option_of, renames, without
-from reasoner.clients._wire.profiles import overridden, profile_of
+from reasoner.clients._wire.profiles import extras_of, overridden, profile_of
 from reasoner.clients._wire.proxies import is_loopback, proxy_for
 from reasoner.clients._wire.said import loads
 from reasoner.clients._wire.sse import EventReader, StreamTooLarge
 from reasoner.clients._wire.transport import Response, Transport, address
+from reasoner.clients._wire.voice import Voice
 from reasoner.errors import BadConfig, BadResponse, ClientError, Refused, ServerFailed, TimedOut, UnreadableAnswer
 from reasoner.types import Completion, Pacing, Request, Sampling, digest
 
@@ -93,6 +94,7 @@ class RemoteClient:
         self._timeout_s = options.timeout_s
         self._idle_s = options.idle_timeout_s
         self._stream = options.stream
+        self.extras = extras_of(scheme, self.profile)
         self._bounded = scheme == "anthropic"  # whose format wants a bound
         self._unwanted: list[str] = []
         self.notes: list[str] = []
@@ -133,7 +135,8 @@ class RemoteClient:
 
         A server that objects to a field which nobody asked for is asked once more without it, and never sent it again.
         """
-        asked = self._dialect.body(request, model=self._endpoint.model, profile=self.profile, stream=self._stream)
+        stream = self._stream or request.hear is not None
+        asked = self._dialect.body(request, model=self._endpoint.model, profile=self.profile, stream=stream)
         for name in self._unwanted:
             asked = without(asked, name, by_user=request.by_user) or asked
         try:
@@ -165,7 +168,7 @@ class RemoteClient:
     async def _ask(self, request: Request, asked: dict[str, Any]) -> Completion:
         endpoint = self._endpoint
         body = json_bytes(asked)
-        accepts = "text/event-stream, application/json" if self._stream else "application/json"
+        accepts = "text/event-stream, application/json" if asked.get("stream") else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accepts, "Accept-Encoding": "identity"}
         if request.key:
             plain = request.key.isascii() and request.key.isprintable() and request.key.strip() == request.key
@@ -174,10 +177,7 @@ class RemoteClient:
         reading = self._dialect.reading(endpoint, request, profile=self.profile)
         try:
             # A total deadline: a server that drips one byte a second never trips a read timeout.
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._sent(body, headers) as response,
-            ):
+            async with asyncio.timeout(self._timeout_s), self._sent(body, headers) as response:
                 if response.is_success and _is_stream(response):
                     await self._follow(response, reading)
                     return self._read_to_its_end(reading, started_s)
@@ -234,6 +234,7 @@ class RemoteClient:
 
     async def _follow(self, response: _Answer, reading: Reading) -> None:
         """Read a stream to its end, to the end of the response, or until nothing has come for the idle timeout."""
+        voice = Voice(reading.request.hear, self.profile)
         events = EventReader()
         pieces = aiter(_unpacked(response))
         while not reading.done:
@@ -252,6 +253,7 @@ class RemoteClient:
             for event in self._fed(events, piece):
                 if not reading.done:
                     reading.take(event)
+            voice.tell(reading)
         with contextlib.suppress(TimeoutError, httpx.TransportError):
             async with asyncio.timeout(DRAIN_S):
                 await anext(pieces, None)

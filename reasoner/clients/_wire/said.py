@@ -108,6 +108,7 @@ def completion_of(
         constraint_applied=applied(request, text, profile, whole=finish == "stop"),
         seconds=seconds,
         mean_logprob=_mean(said.tokens, text) if request.sampling.logprobs else None,
+        token_logprobs=tuple(said.tokens) if request.sampling.logprobs else (),
         reasoning=endpoint.redacted(clean_text(reasoning)),
         tool_calls=tuple(_clean_call(endpoint, call) for call in calls),
         opaque=opaque_text(form, said.opaque),

@@ -19,11 +19,13 @@ import sys
 import threading
 import time
 import weakref
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from reasoner.capabilities import Extra
 from reasoner.clients import ClientOptions
 from reasoner.clients.llamacpp.adapter import check_base, read_card
 from reasoner.clients.llamacpp.cores import physical_cores
@@ -82,6 +84,7 @@ class LlamaCppClient:
     """One local model; see `reasoner.types.Client`. The worker is started by the first call and kept for the next."""
 
     paid = False
+    extras: frozenset[Extra] = frozenset({"tools"})
 
     def __init__(self, name: str, path: Path, options: ClientOptions) -> None:
         adapter = None if options.adapter == "none" else options.adapter
@@ -171,7 +174,7 @@ class LlamaCppClient:
             "sampling": request.sampling.filled().as_dict(),
             "seed": request.seed,
             "discard_cache": request.discard_cache,
-            "constraint": constraint.as_list() if constraint else None,
+            "constraint": replace(constraint, told="").as_list() if constraint else None,
         }
         reply = await self._ask(job)
         parts = parts_of_reply(reply, request)
