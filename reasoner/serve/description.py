@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from reasoner.serve.chat_request import ChatRequest
 from reasoner.serve.messages_request import MessagesRequest, TokensRequest
+from reasoner.serve.responses_request import ResponsesRequest
 from reasoner.version import __version__
 
 _TEXT = {"type": "string"}
@@ -154,13 +155,22 @@ def _post(name: str, body: str, answer: str, error: str, *, runs: bool = True) -
 def describe() -> dict[str, Any]:
     """Return the description as JSON values."""
     _, models = models_json_schema(
-        [(ChatRequest, "validation"), (MessagesRequest, "validation"), (TokensRequest, "validation")],
+        [(ChatRequest, "validation"), (MessagesRequest, "validation"), (TokensRequest, "validation"), (ResponsesRequest, "validation")],
         ref_template="#/components/schemas/{model}",
     )
     schemas = {
         **models["$defs"],
         "ChatAnswer": _CHAT_ANSWER,
         "MessagesAnswer": _MESSAGE_ANSWER,
+        "ResponsesAnswer": {
+            "type": "object",
+            "required": ["id", "object", "status", "model", "output", "usage"],
+            "properties": {
+                "object": {"const": "response"},
+                "status": {"enum": ["completed", "incomplete"]},
+                "output": {"type": "array", "items": {"type": "object", "required": ["type"]}},
+            },
+        },
         "TokensAnswer": {"type": "object", "required": ["input_tokens"], "properties": {"input_tokens": _COUNT}},
         "Health": {
             "type": "object",
@@ -184,6 +194,7 @@ def describe() -> dict[str, Any]:
             "/v1/chat/completions": _post("chat_completions", "ChatRequest", "ChatAnswer", "Error"),
             "/v1/messages": _post("messages", "MessagesRequest", "MessagesAnswer", "MessagesError"),
             "/v1/messages/count_tokens": _post("count_tokens", "TokensRequest", "TokensAnswer", "MessagesError", runs=False),
+            "/v1/responses": _post("responses", "ResponsesRequest", "ResponsesAnswer", "Error"),
             "/health": {"get": {"operationId": "health", "responses": _answers("Health", "Error")}},
             "/v1/models": {"get": {"operationId": "models", "responses": _answers("ModelList", "Error")}},
             "/v1/models/{model}": {"get": {"operationId": "model", "parameters": [one], "responses": _answers("Model", "Error")}},

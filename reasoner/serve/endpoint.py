@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from reasoner.errors import ReasonerError
-from reasoner.serve import chat_request, completions, messages, messages_request
+from reasoner.serve import chat_request, completions, messages, messages_request, responses, responses_request
 from reasoner.serve.answers import check
 from reasoner.serve.description import describe
 from reasoner.serve.faults import Fault, Refused, error_body, fault_of
@@ -53,6 +53,7 @@ class Endpoint:
             Route(completions.PATH, self.chat, methods=["POST"]),
             Route(messages.PATH, self.messages, methods=["POST"]),
             Route(f"{messages.PATH}/count_tokens", self.count_tokens, methods=["POST"]),
+            Route(responses.PATH, self.responses, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/models/{model:path}", self.model, methods=["GET"]),
@@ -109,6 +110,17 @@ class Endpoint:
             fault = refused.fault
             path = messages.PATH if whole is messages.answer else completions.PATH
             return JSONResponse(error_body(path, fault), fault.status, headers=headers)
+
+    async def responses(self, request: Request) -> Response:
+        """Serve `POST /v1/responses`."""
+        try:
+            body = await _body(request, responses_request.ResponsesRequest)
+            order = responses_request.order_of(body, self._executor.model_names, self._settings, key=_key(request))
+            return await self._serve(
+                request, order, bool(body.stream), responses.answer, lambda s, e: responses.stream(order, s, e), responses.broken
+            )
+        except (ReasonerError, Refused) as error:
+            return _refusal(request, error)
 
     async def count_tokens(self, request: Request) -> Response:
         """Serve `POST /v1/messages/count_tokens`: an estimate, since tokens are a matter of each model."""

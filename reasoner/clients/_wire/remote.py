@@ -177,7 +177,10 @@ class RemoteClient:
         reading = self._dialect.reading(endpoint, request, profile=self.profile)
         try:
             # A total deadline: a server that drips one byte a second never trips a read timeout.
-            async with asyncio.timeout(self._timeout_s), self._sent(body, headers) as response:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._sent(body, headers) as response,
+            ):
                 if response.is_success and _is_stream(response):
                     await self._follow(response, reading)
                     return self._read_to_its_end(reading, started_s)
