@@ -161,3 +161,11 @@ def test_what_leaves_no_choice_is_not_followed_to_its_end(player: Player, kind: 
 def test_a_schemas_runs_are_forced_where_they_are_short(player: Player) -> None:
     assert len(player.masks.matcher("json_schema", '{"const": "one two three four"}').forced()) >= 4
     assert player.masks.matcher("json_schema", '{"type": "string", "pattern": "^(ab{200}){200}$"}').forced() == []
+
+
+@pytest.mark.parametrize(
+    "schema", ['{"$ref": "#"}', '{"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}']
+)
+def test_what_nothing_fits_is_refused_before_the_first_token(player: Player, schema: str) -> None:
+    with pytest.raises(BadConfig, match="at #: nothing fits it"):
+        player.masks.matcher("json_schema", schema)
