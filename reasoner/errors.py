@@ -18,7 +18,7 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  ├─ StreamCut*                   a streamed answer that ended before its end; carries what had come
 │  ├─ Refused                      the provider says no, and would say no again (404, 422, ...)
 │  │  ├─ KeyRefused                401, 403: no further call is sent with that key
-│  │  └─ QuotaExhausted            402, no quota, a spend limit: the run stops, and can be gone on with
+│  │  └─ QuotaExhausted            402, no quota, a spend limit: the run stops, and can be resumed
 │  ├─ BadResponse*                 success status, senseless body
 │  │  └─ UnreadableAnswer          an answer that was paid for, and whose text cannot be read: another would be no better
 │  ├─ ContextTooLong               prompt and answer do not fit in the model's context (carries both numbers)

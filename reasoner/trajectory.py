@@ -137,7 +137,7 @@ class Trajectory:
         return [node["thought"] for node in sorted(found, key=lambda node: node["index"])]
 
     def mark(self, thought: Thought, *, status: ThoughtStatus | None = None, score: float | None = None, state: Any = None) -> None:
-        """Change what is thought of a thought; None leaves a field as it is."""
+        """Update a thought's status, score or state; None leaves a field as it is."""
         mark = self.mark_of(thought)
         if status is not None:
             mark.status = status

@@ -14,6 +14,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 COMMANDS = (
     "solve",
+    "ask",
+    "actions",
+    "approve",
+    "deny",
     "bench",
     "compare",
     "check",

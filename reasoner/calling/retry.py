@@ -86,7 +86,7 @@ class Degrade:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Do not ask anything again: the run ends, and can be gone on with when the cause is mended."""
+    """Do not ask anything again: the run ends, and can be resumed when the cause is mended."""
 
     reason: str
 

@@ -11,8 +11,6 @@ from reasoner.cli import question_options as q
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.flags import in_flags
 from reasoner.cli.output import err, guarded, out, percent, print_json, safe, say
-from reasoner.comparison import wilson
-from reasoner.comparison.groups import grouped_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,6 +62,7 @@ def bench(
 ) -> None:
     """Run n problems of each family under each strategy and model, and print accuracy, calls, tokens and seconds."""
     from reasoner.api.bench import bench as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
+    from reasoner.comparison.groups import grouped_rows  # noqa: PLC0415 - keeps --help quick
 
     watch = Watch()
     names = questions.names(solvers)
@@ -206,6 +205,7 @@ def group_tables(groups: Iterable[Group]) -> list[Any]:
     """Return a table for each column: a line for each value and contender, and the macro averages."""
     from rich.table import Table  # noqa: PLC0415
 
+    from reasoner.comparison import wilson  # noqa: PLC0415 - keeps --help quick
     from reasoner.comparison.groups import macro  # noqa: PLC0415 - keeps --help quick
 
     groups = list(groups)
@@ -232,6 +232,8 @@ def group_tables(groups: Iterable[Group]) -> list[Any]:
 
 
 def _cells(row: Row) -> dict[str, Any]:
+    from reasoner.comparison import wilson  # noqa: PLC0415 - keeps --help quick
+
     low, high = wilson(row.correct, row.n_judged)
     return {
         "solver": row.solver,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import platform
@@ -124,6 +123,8 @@ def _model() -> dict[str, Any]:
             return {name: value for name, value in info.items() if name not in WORK} | rates
         finally:
             await client.aclose()
+
+    import asyncio  # noqa: PLC0415 - keeps --help quick
 
     try:
         return asyncio.run(ask())

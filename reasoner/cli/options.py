@@ -44,7 +44,7 @@ PromptDir = Annotated[
     Path | None, typer.Option("--prompts", help="Directory whose templates override single shipped ones.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of problems and sampling.")]
-New = Annotated[bool, typer.Option("--new", help="Start a new run even where an earlier one could be gone on with.")]
+New = Annotated[bool, typer.Option("--new", help="Start a new run even where an earlier one could be resumed.")]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Where a remote endpoint stands, with its /v1.", show_default=False)]
 KeyEnv = Annotated[
     str | None,

@@ -12,7 +12,6 @@ from reasoner.cli import question_options as q
 from reasoner.cli.bench import group_tables, table
 from reasoner.cli.options import command_line
 from reasoner.cli.output import guarded, out, print_json, safe, say
-from reasoner.comparison.groups import grouped_rows
 
 MAX_SHOWN = 20
 
@@ -52,6 +51,8 @@ def score(
     for spec in grader or ():
         trust(spec)
     made = run(file, named, graders=grader or (), text=text, model=name, db=db, command=command_line())
+    from reasoner.comparison.groups import grouped_rows  # noqa: PLC0415 - keeps --help quick
+
     groups = grouped_rows(made.bench.report.results, asked.columns([named]))
     if json:
         print_json(made.as_dict() | ({"groups": [each.as_dict() for each in groups]} if groups else {}))

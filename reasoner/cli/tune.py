@@ -54,7 +54,7 @@ def tune(
     ] = False,
     threads: o.Threads = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of order and adapter.")] = 0,
-    new: Annotated[bool, typer.Option("--new", help="Start anew even where a checkpoint could be gone on with.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start anew even where a checkpoint could be resumed.")] = False,
     json: o.Json = False,
 ) -> None:
     """Train a LoRA adapter over a local model, and write it as GGUF for --adapter."""

@@ -1,4 +1,4 @@
-"""A door for every client and a window on every search: an OpenAI- and Anthropic-compatible endpoint, and pages to look at what was recorded.
+"""An OpenAI- and Anthropic-compatible endpoint, and a viewer of what was recorded.
 
     reasoner serve --model local          POST /v1/chat/completions with "model": "ats/local"
     reasoner view                         the pages alone

@@ -1,7 +1,7 @@
 """Listen: one uvicorn server, stopped gracefully.
 
 On SIGINT or SIGTERM no request is taken any more; those under way may finish for `drain_s` seconds; what is left then is cancelled, and its
-trajectories stay open in the store, to be gone on with at the call they had reached.
+trajectories stay open in the store, and resume at the next uncommitted call.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 class Options(BaseModel):
-    """All that shapes a training. What changes its outcome is part of its identity: a checkpoint of other options is not gone on with."""
+    """All that shapes a training. What changes its outcome is part of its identity: a checkpoint of other options is not resumed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +49,7 @@ class Options(BaseModel):
     """Translate the layers for this machine first: about a minute, then every step is faster. Needs a C++ compiler."""
     checkpoint_s: float = Field(default=60.0, ge=0)
     fresh: bool = False
-    """Start anew even where a checkpoint could be gone on with."""
+    """Start anew even where a checkpoint could be resumed."""
 
     def identity(self) -> dict[str, Any]:
         """Return what two trainings have in common when one can go on where the other stopped."""

@@ -32,6 +32,23 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
+def test_the_help_loads_nothing_that_only_runs_need() -> None:
+    heavy = [
+        "networkx",
+        "pydantic",
+        "httpx",
+        "sqlite_utils",
+        "jinja2",
+        "tenacity",
+        "asyncio",
+        "llama_cpp",
+        "reasoner.comparison",
+        "reasoner.runs",
+    ]
+    code = f"import sys, reasoner.cli.app; print([m for m in {heavy!r} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
 def test_solve_and_bench(tmp_path: Path) -> None:
     db = tmp_path / "t.db"
     result = reasoner.solve("game24", "4 9 10 13", strategy="ats", model="teacher", db=db)

@@ -242,7 +242,7 @@ class LlamaCppClient:
             except WorkerDied as death:
                 n_deaths += 1
                 if death.struck:
-                    # Whoever was being worked on goes on by itself: a death in company says nothing of whose fault it was.
+                    # Each request in flight is retried alone: a crash with several in flight is charged to none.
                     strikes += death.company == 0
                     job = {**job, "alone": True}
                 self._judge(death, strikes)

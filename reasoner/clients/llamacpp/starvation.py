@@ -1,4 +1,4 @@
-"""How long a process has wanted to run and was not let: what tells a worker on a crowded machine from one that hangs.
+"""CPU run-queue delay of a process: what tells a worker on a crowded machine from one that hangs.
 
     starved = Starvation(pid)
     starved.seconds(since=41.5)     # 0.0: the count begins when it is first asked about a moment

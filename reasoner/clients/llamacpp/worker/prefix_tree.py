@@ -131,7 +131,7 @@ class PrefixTree:
         self.n_cells += len(leaf.tokens)
 
     def evict(self) -> bool:
-        """Drop the leaf that was used longest ago, what nobody ever came back for first; False when every leaf is in use."""
+        """Drop the least recently used leaf, never-reused ones first; False when every leaf is in use."""
         leaves = [leaf for leaf in self._leaves() if leaf.pins == 0]
         if not leaves:
             return False
