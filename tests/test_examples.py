@@ -116,7 +116,8 @@ def _value(call: str, scope: dict[str, Any]) -> Any:
 
 
 def _loose(text: str) -> str:
-    return re.sub(r"[\s'\"\\]", "", text)
+    """Leave out white space, quotes, and the names of arguments."""
+    return re.sub(r"[\s'\"\\]|\b\w+=", "", text)
 
 
 def _agrees(value: Any, wanted: str, scope: dict[str, Any]) -> bool | None:

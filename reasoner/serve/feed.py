@@ -4,7 +4,7 @@ Whoever answers a request may be cancelled at every await once its client has go
 a run cannot be parked like that: calls under way have to be closed and the run has to be left in good order. So the run belongs to a task that
 is cancelled once, and is waited for.
 
-    feed = Feed(executor.run(order))
+    feed = Feed(executor.run(order), feeds)
     async for event in feed: ...
     await feed.aclose()        # parks what is not finished; safe to call twice
 
