@@ -64,8 +64,8 @@ class ToolSpec:
 class Message:
     """One message of a conversation. What stands after `content` most messages do not have.
 
-    `reasoning`, `tool_calls` and `opaque` are those of an assistant's turn (see `Completion`); `tool_call_id` names the call that a message
-    of the role `tool` answers; `images` are `data:` URIs shown with a user's turn.
+    `reasoning`, `tool_calls` and `opaque` are an assistant's (see `Completion`); `tool_call_id` names the call that a `tool` message answers;
+    `images` are `data:` URIs shown with a user's turn.
     """
 
     role: Role
@@ -78,11 +78,11 @@ class Message:
 
     def parts(self) -> dict[str, Any]:
         """Return what the message holds besides its role and text, as JSON-ready values; empty for most."""
-        found = {
-            "reasoning": self.reasoning, "tool_calls": [[call.id, call.name, call.arguments] for call in self.tool_calls],
-            "opaque": self.opaque, "tool_call_id": self.tool_call_id, "images": list(self.images),
-        }  # fmt: skip
-        return {name: value for name, value in found.items() if value}
+        if not (self.reasoning or self.tool_calls or self.opaque or self.tool_call_id or self.images):
+            return {}
+        calls = [[call.id, call.name, call.arguments] for call in self.tool_calls]
+        texts = {"reasoning": self.reasoning, "opaque": self.opaque, "tool_call_id": self.tool_call_id}
+        return {name: value for name, value in {**texts, "tool_calls": calls, "images": list(self.images)}.items() if value}
 
     @classmethod
     def of_parts(cls, role: Role, content: str, parts: Mapping[str, Any]) -> Message:

@@ -21,7 +21,8 @@ from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
 from reasoner.store.interning import stored
-from reasoner.types import Client, Completion, Request, Sampling, Selective, ToolCall
+from reasoner.text import storable
+from reasoner.types import Client, Completion, Request, Sampling, Selective, ToolCall, Usage
 
 if TYPE_CHECKING:
     import random
@@ -207,22 +208,24 @@ class Caller:
             except asyncio.CancelledError:
                 await asyncio.shield(attempt.close("cancelled", "failed" if attempt.started is None else "unknown"))
                 raise
-            completion = self._settled(replace(raw, usage=counted(raw, reserve)), seconds=attempt.seconds, free=free)
+            completion = self._settled(raw, counted(raw, reserve), seconds=attempt.seconds, free=free)
             held.settle(spent_on(completion.usage, completion.seconds))
             self.made += 1
             thought, rows = add(completion)
             await self.journal.done(attempt.call_id or 0, completion, rows, retries=attempt.retries, key=intent.request.key)
         return thought
 
-    def _settled(self, completion: Completion, *, seconds: float, free: bool) -> Completion:
+    def _settled(self, completion: Completion, usage: Usage, *, seconds: float, free: bool) -> Completion:
         """Bound the text, price the usage, and take the duration as seen from here when the client gave none."""
-        usage = completion.usage
         cost = usage.cost
         if cost is None:
             cost = 0.0 if free else None
             if self._channel.price is not None:
                 cost = self._channel.price.cost(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
-        priced = replace(usage, cost=cost)
+        priced = usage if cost == usage.cost else replace(usage, cost=cost)
+        if not (completion.reasoning or completion.tool_calls or completion.opaque):
+            text = without_known(storable(completion.text))
+            return replace(completion, text=text, usage=priced, seconds=completion.seconds or seconds)
         turn = stored(completion.message())
         calls = tuple(ToolCall(without_known(one.id), without_known(one.name), without_known(one.arguments)) for one in turn.tool_calls)
         return replace(

@@ -6,7 +6,6 @@ intern_context(connection, (Message("system", "..."), Message("user", "..."))) -
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import StoreError
@@ -40,7 +39,8 @@ MESSAGE = "m.role, m.content, m.parts, (SELECT content FROM messages WHERE id = 
 def stored(message: Message) -> Message:
     """Return a message as it reads once it is stored: without what UTF-8 cannot hold."""
     if not message.parts():
-        return replace(message, content=storable(message.content))
+        content = storable(message.content)
+        return message if content == message.content else Message(message.role, content)
     calls = tuple(ToolCall(storable(one.id), storable(one.name), storable(one.arguments)) for one in message.tool_calls)
     return Message(
         message.role, storable(message.content), storable(message.reasoning), calls, storable(message.opaque, len(message.opaque)),
@@ -57,9 +57,12 @@ def message_of(role: Role, content: str, parts: str | None, reasoning: str | Non
 
 def message_hash(message: Message) -> bytes:
     """Return the hash a message is found by."""
-    message = stored(message)
+    return _hash_of(stored(message))
+
+
+def _hash_of(message: Message) -> bytes:
     parts = message.parts()
-    return _hash(message.role, message.content, *([canonical_json(parts)] if parts else []))
+    return _hash(message.role, message.content, canonical_json(parts)) if parts else _hash(message.role, message.content)
 
 
 def _hash(*parts: str) -> bytes:
@@ -74,7 +77,7 @@ def intern_message(c: Connection, message: Message) -> int:
     more: dict[str, Any] = {} if reasoning is None else {"reasoning_id": _intern(c, _hash(REASONING, reasoning), REASONING, reasoning)}
     if parts:
         more["parts"] = canonical_json(parts)
-    return _intern(c, message_hash(message), message.role, message.content, **more)
+    return _intern(c, _hash_of(message), message.role, message.content, **more)
 
 
 def intern_text(c: Connection, role: str, text: str) -> int:

@@ -129,8 +129,10 @@ def extra_body(text: str) -> dict[str, Any]:
     Raises:
         BadConfig: it is none, or sets what a request is made of.
     """
+    if not text:
+        return {}
     try:
-        value = json.loads(text or "{}")
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadConfig(f"`extra_body` is no JSON: {error}", hint="write an object: '{\"top_a\": 0.2}'") from error
     if not isinstance(value, dict):

@@ -54,8 +54,7 @@ def fields(thinking: str, profile: Profile, *, max_tokens: int | None) -> dict[s
     Raises:
         BadConfig: this family cannot be told that.
     """
-    thinking = checked(thinking)
-    if not thinking:
+    if not thinking or not (thinking := checked(thinking)):
         return {}
     if not profile.thinking:
         raise BadConfig(
