@@ -54,6 +54,8 @@ class Conversation(Record):
     """What a message calls its thought: `thinking` or `reasoning_content`."""
     tool_calls: tuple[ToolCall, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    among_tools: bool = False
+    """Whether other rows of the file were offered tools, so that this one has the column too: one shape a file."""
 
     def turns(self) -> list[dict[str, Any]]:
         """Return all messages, the reply last, as TRL and OpenAI write them."""
@@ -64,8 +66,8 @@ class Conversation(Record):
         return said(self.reply, self.thinking, self.thinking_key, self.tool_calls)
 
     def offered(self) -> dict[str, Any]:
-        """Return the column of the tools the model was offered, empty where it was offered none."""
-        return {"tools": [tool_row(tool) for tool in self.tools]} if self.tools else {}
+        """Return the column of the tools the model was offered, empty where no row of the file was offered any."""
+        return {"tools": [tool_row(tool) for tool in self.tools] or None} if self.tools or self.among_tools else {}
 
 
 @dataclass(slots=True)

@@ -145,10 +145,11 @@ class Judged:
 class Judge:
     """Verifies rows again. `trust` takes the stored verdicts as they are (the caller then answers for them).
 
-    `families`: say which family each problem belongs to; without a split the problem itself does.
+    `submissions`: an answer that a tool call of the reply gave stands in the reply. `families`: say which family each problem belongs to; without a split the problem itself does.
     """
 
-    def __init__(self, store: Store, *, trust: bool = False, families: bool = True) -> None:
+    def __init__(self, store: Store, *, trust: bool = False, families: bool = True, submissions: bool = False) -> None:
+        self._submissions = submissions
         self._store = store
         self._trust = trust
         self._families = families
@@ -217,6 +218,8 @@ class Judge:
         row = judged.row
         if row.answer == row.reply or judged.solver is None or not row.correct:
             return True
+        if self._submissions and reading.submitted(self._store, row.id, row.answer or ""):
+            return True  # it stands in the call of a tool that the reply asks for, or in what the tool gave
         return self._correct(judged.solver, judged, row.reply or "")
 
     def lineage(self, row: Answered) -> dict[str, Any]:

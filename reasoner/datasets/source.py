@@ -57,9 +57,10 @@ class Source:
         self.filters = filters
         self.options = options
         self.tally = tally
-        self.judge = Judge(store, trust=options.trust_verdicts, families=bool(options.split))
+        self.judge = Judge(store, trust=options.trust_verdicts, families=bool(options.split), submissions=options.submissions)
         self.contexts = reading.Contexts(store)
         self._prompts = Prompts()
+        self._tools = options.submissions and reading.any_offered_tools(store, filters.where(both=True))
 
     def _rows(self, *, both: bool = False) -> Iterator[Judged]:
         return rows(self.store, self.filters, self.tally, self.judge, both=both)
@@ -94,7 +95,7 @@ class Source:
         turn, messages = row.turn, self.contexts.of(row)
         return Conversation(
             judged.origin, _with_thought(lineage, turn, messages), messages, turn.content, turn.reasoning, tool_calls=turn.tool_calls,
-            tools=tools_of(row.tools), columns=self._columns(judged),
+            tools=tools_of(row.tools), among_tools=self._tools, columns=self._columns(judged),
         )  # fmt: skip
 
     def _written(self, judged: Judged) -> Conversation | None:
@@ -108,7 +109,7 @@ class Source:
             return None
         messages = self._prompts.get(f"ats/{order}").render({"statement": tree.dag.root.text})
         lineage = {**self.judge.lineage(judged.row), "written_as": f"ats:{order}"}
-        return Conversation(judged.origin, lineage, messages, text, columns=self._columns(judged))
+        return Conversation(judged.origin, lineage, messages, text, among_tools=self._tools, columns=self._columns(judged))
 
     def prompts(self) -> Iterator[Record]:
         """Yield the prompt of each trajectory's answering call (the same prompt twice is a duplicate, and counted as one)."""

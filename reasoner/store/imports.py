@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reasoner.store.interning import extend_context, intern_context, intern_message, intern_settings, packed, tools_text
+from reasoner.store.actions import ARGUMENTS, RESULT
+from reasoner.store.interning import extend_context, intern_context, intern_message, intern_settings, intern_text, packed, tools_text
 from reasoner.store.times import now
 from reasoner.text import storable
 from reasoner.types import Message, Problem, ToolSpec, Verdict, canonical_json, digest
@@ -175,19 +176,51 @@ def _put_chain(c: Connection, read: ReadTrajectory, calls: Mapping[str, tuple[in
 
 
 def _put_thoughts(c: Connection, trajectory_id: str, thoughts: Sequence[Mapping[str, Any]], calls: Mapping[str, tuple[int, int]]) -> None:
+    actions: dict[str, int] = {}
+    later: list[tuple[str, int]] = []
     for thought in thoughts:
         row = dict(thought)
-        parents, key, text = row.pop("parents"), row.pop("call"), row.pop("text")
+        parents, key, text, action = row.pop("parents"), row.pop("call"), row.pop("text"), row.pop("action", None)
         call_id, reply_id = calls.get(key or "", (None, None))
         row |= {"trajectory_id": trajectory_id, "call_id": call_id, "text": text, "message_id": None}
         if row["depth"] == 0:
             row |= {"text": None, "message_id": intern_message(c, Message("user", text or ""))}
+        elif action is not None:
+            row |= {"text": None, **_put_action(c, trajectory_id, row, action, parents, text or "", actions)}
         elif text is None:
             row["message_id"] = reply_id
         row["state"] = None if row["state"] is None else canonical_json(row["state"])
         _insert(c, "thoughts", row)
+        if action is not None and action["within"]:
+            later.append((action["within"], actions[action["key"]]))
         for parent in parents:
             c.execute("INSERT OR IGNORE INTO thought_edges (parent, child) VALUES (?, ?)", (parent, row["id"]))
+    for within, action_id in later:  # the program that made an action comes after it
+        c.execute("UPDATE actions SET within = ? WHERE id = ?", (actions.get(within), action_id))
+
+
+def _put_action(
+    c: Connection,
+    trajectory_id: str,
+    thought: Mapping[str, Any],
+    action: Mapping[str, Any],
+    parents: Sequence[str],
+    text: str,
+    known: dict[str, int],
+) -> dict[str, Any]:
+    """Insert the action whose result a thought is, and return the columns of the thought that name it."""
+    result = intern_text(c, RESULT, text)
+    known[action["key"]] = _insert(
+        c,
+        "actions",
+        {
+            "key_bytes": packed(action["key"]), "attempt": 0, "trajectory_id": trajectory_id, "state": action["state"], "epoch": 0,
+            "parent_thought": parents[0] if parents else "", "ordinal": thought["ordinal"], "tool": action["tool"], "effect": action["effect"],
+            "tool_fingerprint": "", "call_id": action["call_id"], "arguments_id": intern_text(c, ARGUMENTS, action["arguments"]),
+            "result_id": result, "seconds": action["seconds"], "size_bytes": len(text.encode()), "created": now(),
+        },
+    )  # fmt: skip
+    return {"message_id": result, "action_id": known[action["key"]]}
 
 
 def _insert(c: Connection, table: str, columns: Mapping[str, Any]) -> int:

@@ -233,9 +233,32 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
         (trajectory_id,),
     )
     thoughts = store.rows(
-        "SELECT t.*, c.key AS call, coalesce(t.text, m.content) AS content, (SELECT group_concat(parent) FROM (SELECT parent FROM"
+        "SELECT t.*, c.key AS call, a.key AS action_key, a.tool, a.effect, a.state AS action_state, a.call_id AS tool_call_id, a.seconds AS action_seconds,"
+        " p.content AS arguments, (SELECT key FROM actions WHERE id = a.within) AS within, coalesce(t.text, m.content) AS content, (SELECT group_concat(parent) FROM (SELECT parent FROM"
         " thought_edges WHERE child = t.id ORDER BY parent)) AS parents FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
-        " LEFT JOIN calls c ON c.id = t.call_id WHERE t.trajectory_id = ? ORDER BY t.position",
+        " LEFT JOIN calls c ON c.id = t.call_id LEFT JOIN actions a ON a.id = t.action_id LEFT JOIN messages p ON p.id = a.arguments_id"
+        " WHERE t.trajectory_id = ? ORDER BY t.position",
         (trajectory_id,),
     )
     return trajectory, calls, thoughts
+
+
+def any_offered_tools(store: Store, where: Where) -> bool:
+    """Tell whether the answering call of a trajectory was offered tools."""
+    sql = (
+        "SELECT 1 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id"  # noqa: S608 - clauses are ours
+        " JOIN thoughts a ON a.id = t.answer_thought JOIN calls c ON c.id = a.call_id JOIN call_settings s ON s.id = c.settings_id"
+        f" WHERE {where} AND s.tools IS NOT NULL LIMIT 1"
+    )
+    return bool(store.tuples(sql, tuple(where.params)))
+
+
+def submitted(store: Store, trajectory_id: str, answer: str) -> bool:
+    """Tell whether an action that the answering reply asked for gave the answer (a submission, the last move of an environment)."""
+    rows = store.tuples(
+        "SELECT r.content FROM trajectories t JOIN actions a ON a.trajectory_id = t.id AND a.parent_thought = t.answer_thought AND a.state = 'done'"
+        " JOIN messages r ON r.id = a.result_id WHERE t.id = ?",
+        (trajectory_id,),
+    )
+    body = answer.removeprefix("Answer:").strip()
+    return bool(body) and any(text.removeprefix("Answer:").strip() == body or text.rpartition("\n")[2].endswith(body) for (text,) in rows)

@@ -148,6 +148,11 @@ class LlamaCppClient:
         worker = self._worker
         return worker.pid if worker is not None and worker.alive else None
 
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the model's template has a form for tools. Where it has none, a strategy does better to describe them under a constraint."""
+        return "tools" in (self._template or "")
+
     async def complete(self, request: Request) -> Completion:
         """Answer one request; many may be under way at once, and are decoded together.
 

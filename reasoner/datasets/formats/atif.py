@@ -1,6 +1,6 @@
 """ATIF, the Agent Trajectory Interchange Format: one whole trajectory a line, call for call.
 
-    {"schema_version": "ATIF-v1.7", "session_id": run, "trajectory_id": ..., "agent": {...}, "steps": [...], "final_metrics": {...}, "extra": {...}}
+    {"schema_version": "ATIF-v1.8", "session_id": run, "trajectory_id": ..., "agent": {...}, "steps": [...], "final_metrics": {...}, "extra": {...}}
 
 Messages that were put to the model become steps of source system or user, each text once; every call's reply is a step of source agent
 with its metrics. What a search knows and ATIF has no field for (which steps a call was asked with, the graph of thoughts, the verdict)
@@ -21,13 +21,18 @@ from reasoner.types import canonical_json
 if TYPE_CHECKING:
     from reasoner.types import Message
 
-VERSION = "ATIF-v1.7"
+VERSION = "ATIF-v1.8"
 CALL_FIELDS = (
     "role", "ordinal", "attempt", "parent_thought", "template_hash", "seed", "sampling", "constraint_requested", "constraint_applied",
     "finish_reason", "seconds", "mean_logprob", "retries", "created",
 )  # fmt: skip
 """Columns of a call that ATIF has no field for."""
 THOUGHT_FIELDS = ("id", "position", "ordinal", "role", "label", "operation", "state", "score", "status", "depth", "call")
+ACTION_FIELDS = {
+    "key": "action_key", "tool": "tool", "effect": "effect", "state": "action_state", "call_id": "tool_call_id", "seconds": "action_seconds",
+    "arguments": "arguments", "within": "within",
+}  # fmt: skip
+"""What is kept of an action, and the columns it stands in."""
 PROBLEM_FIELDS = ("problem_id", "solver", "instance", "line", "level")
 END_FIELDS = ("status", "answer", "answer_thought", "error", "error_kind", "dag_hash", "calls", "seconds", "created", "finished")
 LATER_FIELDS = ("reasoning_tokens", "usage_estimated", "tools")
@@ -46,7 +51,7 @@ class Atif(Format):
     def row(self, record: Document) -> dict[str, Any]:
         """Return the document of one trajectory."""
         t = record.trajectory
-        steps = _steps(record.calls)
+        steps = _steps(record.calls, _results(record.thoughts))
         totals = {
             "total_prompt_tokens": t["prompt_tokens"],
             "total_completion_tokens": t["completion_tokens"],
@@ -72,7 +77,27 @@ class Atif(Format):
         }
 
 
-def _steps(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _results(thoughts: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return what the tools gave that each call's reply asked for, by the key of the call."""
+    calls = {row["id"]: row["call"] for row in thoughts if row["call"]}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in thoughts:
+        if row["action_key"] and (call := calls.get(row["parents"] or "")):
+            extra = {"tool": row["tool"], "arguments": row["arguments"], "state": row["action_state"]}
+            found.setdefault(call, []).append({"id": row["tool_call_id"], "content": row["content"], "extra": extra})
+    return found
+
+
+def _observed(results: list[dict[str, Any]], turn: Message) -> dict[str, Any]:
+    """Return the observation of an agent's step; empty where no tool gave anything."""
+    ids = {call.id for call in turn.tool_calls}
+    made = [
+        {**({"source_call_id": one["id"]} if one["id"] in ids else {}), "content": one["content"], "extra": one["extra"]} for one in results
+    ]
+    return {"observation": {"results": made}} if made else {}
+
+
+def _steps(calls: list[dict[str, Any]], results: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     known: dict[tuple[str, str], int] = {}  # a text in a role -> the step that holds it
 
@@ -98,7 +123,14 @@ def _steps(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
         extra = {"call": call["key"], "context": context, **{name: call[name] for name in CALL_FIELDS}, **_parts(turn)}
         extra |= {name: call[name] for name in LATER_FIELDS if call[name]}
         at = add(
-            "agent", call["reply"], **_fields(turn), timestamp=call["finished"], model_name=call["model"], metrics=metrics, extra=extra
+            "agent",
+            call["reply"],
+            **_fields(turn),
+            **_observed(results.get(call["key"], []), turn),
+            timestamp=call["finished"],
+            model_name=call["model"],
+            metrics=metrics,
+            extra=extra,
         )
         known.setdefault(("assistant", canonical_json([turn.content, turn.parts()])), at)
     return steps
@@ -141,5 +173,8 @@ def _thought(row: dict[str, Any]) -> dict[str, Any]:
     made = {name: row[name] for name in THOUGHT_FIELDS}
     made["parents"] = row["parents"].split(",") if row["parents"] else []
     made["state"] = None if row["state"] is None else json.loads(row["state"])
+    if row["action_key"]:
+        acted = {name: row[source] for name, source in ACTION_FIELDS.items()}
+        return made | {"text": row["content"], "action": acted}
     # The text of a reply stands in its step.
     return made | {"text": row["text"] if row["message_id"] is None else (row["content"] if row["depth"] == 0 else None)}

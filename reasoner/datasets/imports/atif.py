@@ -123,7 +123,7 @@ def _read_own(row: Mapping[str, Any], extra: Mapping[str, Any]) -> ReadTrajector
     }
     # Exports of earlier versions call the status of a thought its fate.
     told = [{"status": t.get("fate"), **t} for t in extra["thoughts"]]
-    thoughts = [{name: t[name] for name in (*THOUGHT_FIELDS, "parents", "text")} for t in told]
+    thoughts = [{name: t[name] for name in (*THOUGHT_FIELDS, "parents", "text")} | {"action": t.get("action")} for t in told]
     found = Problem(problem["solver"], problem["instance"], problem["line"], problem["level"])
     return ReadTrajectory(
         row["session_id"], row["trajectory_id"], found, own["strategy"], agent["model_name"], version=agent["version"],

@@ -1,0 +1,144 @@
+"""What agents did, as training rows and as documents: random trajectories go out, come in and go out again the same, to the last byte.
+
+`REASONER_AGENT_ROWS` sets how many (60), `REASONER_CHAOS_SEED` repeats the printed seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import atif
+import pytest
+import trl
+from transformers.utils.chat_template_utils import render_jinja_template
+from typer.testing import CliRunner
+
+import reasoner
+from reasoner.cli.app import app
+from reasoner.clients.scripted import ScriptedClient
+from reasoner.types import Completion, Request, ToolCall
+
+N = int(os.environ.get("REASONER_AGENT_ROWS", "60"))
+TEMPLATES = Path(trl.__file__).parent / "chat_templates"
+ANSWER = "3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18"
+TEXTS = ("", "I look.", "ünï → code 🙂", 'a\nb\t"c" \\ {{ x }} {% y %}', "x" * 500, "</tool_call><|im_end|>", "\u2028\x00")
+
+
+@reasoner.tool
+def echo(text: str, times: int = 1) -> str:
+    """Give a text back."""
+    return text * times
+
+
+@reasoner.tool(effect="once")
+def fail(why: str) -> str:
+    """Fail."""
+    raise ValueError(why)
+
+
+def answering(seed: int, *, code: bool) -> Any:
+    """Return a model that acts at random, the same way for the same conversation."""
+
+    def reply(request: Request) -> Completion | str:
+        done = sum(message.role == "assistant" for message in request.messages)
+        rng = random.Random(seed * 1000 + done)
+        last = done >= rng.randint(1, 4) or rng.random() < 0.2
+        if code:
+            body = (
+                f"submit({ANSWER!r})"
+                if last
+                else rng.choice([f"print(echo({rng.choice(TEXTS[:3])!r}, 2))", "x = 1\nx + 1", "fail('no')", "1 / 0"])
+            )
+            return f"{rng.choice(TEXTS[:3])}\n```python\n{body}\n```"
+        if last:
+            made = [ToolCall("s", "submit", json.dumps({"answer": ANSWER}))]
+        else:
+            made = [
+                rng.choice(
+                    [
+                        ToolCall(f"c{n}", "echo", json.dumps({"text": rng.choice(TEXTS), "times": rng.randint(0, 3)})),
+                        ToolCall(f"c{n}", "calculator", json.dumps({"expression": rng.choice(["1/3", "2*(3+4)", "1/0", ""])})),
+                        ToolCall(f"c{n}", "fail", json.dumps({"why": rng.choice(TEXTS)})),
+                        ToolCall(f"c{n}", "echo", rng.choice(['{"text": 1}', '{"times": 2}'])),
+                    ]
+                )
+                for n in range(rng.randint(1, 3))
+            ]
+        thought = rng.choice(["", "Hm."])
+        return Completion(rng.choice(TEXTS), tool_calls=tuple(made), finish_reason="tool_calls", reasoning=thought)
+
+    return reply
+
+
+def run(*args: str) -> None:
+    ended = CliRunner().invoke(app, args)
+    assert ended.exit_code == 0, ended.output
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    db = tmp_path_factory.mktemp("agents") / "a.db"
+    seed = int(os.environ.get("REASONER_CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
+    print(f"seed {seed}")  # noqa: T201 - pytest shows it when a test fails
+    for number in range(N):
+        code = number % 3 == 0
+        client = ScriptedClient(answering(seed + number, code=code), name=f"random-{number}")
+        strategy = "code_act" if code else "react"
+        result = reasoner.solve("arithmetic", "3 4 6 18", strategy=strategy, model=client, tools=["calculator", echo, fail], db=db)
+        assert result.status == "closed", result.error
+    return db
+
+
+def test_documents_come_back_to_the_last_byte(recorded: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    run("export", "atif", str(first), "--db", str(recorded), "--verdict", "any")
+    run("import", str(first), "--db", str(tmp_path / "b.db"))
+    run("export", "atif", str(second), "--db", str(tmp_path / "b.db"), "--verdict", "any")
+    assert first.read_bytes() == second.read_bytes()
+    lines = first.read_text(encoding="utf-8").splitlines()
+    assert N * 0.4 <= len(lines) <= N, "the same conversation twice is one row"
+    n_observed = 0
+    for line in lines:
+        document = atif.Trajectory.model_validate_json(line)
+        assert document.schema_version == "ATIF-v1.8"
+        n_observed += sum(step.observation is not None for step in document.steps)
+    assert n_observed >= N
+
+
+def test_rows_hold_tools_and_render_in_chat_templates(recorded: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sft.jsonl"
+    run("export", "sft", str(out), "--db", str(recorded), "--submissions")
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    with_tools = [row for row in rows if row.get("tools")]
+    assert with_tools
+    for row in with_tools:
+        assert {"calculator", "echo", "fail", "submit"} == {tool["function"]["name"] for tool in row["tools"]}
+        last = row["messages"][-1]
+        assert last["role"] == "assistant"
+        assert last["tool_calls"][0]["function"]["name"] == "submit"
+        called = [call["id"] for message in row["messages"][:-1] for call in message.get("tool_calls", ())]
+        answered = [message["tool_call_id"] for message in row["messages"] if message["role"] == "tool"]
+        assert answered == called, "every call is answered, in its order"
+        for name in ("qwen2_5.jinja", "qwen3.jinja"):
+            messages = [_objects(message) for message in row["messages"]]
+            rendered, _ = render_jinja_template(
+                [messages], tools=row["tools"], chat_template=(TEMPLATES / name).read_text(encoding="utf-8")
+            )
+            assert "<tool_call>" in rendered[0]
+
+
+def _objects(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with arguments as objects, as trainers hand them to templates."""
+    calls = [
+        {**call, "function": {**call["function"], "arguments": _object(call["function"]["arguments"])}}
+        for call in message.get("tool_calls", ())
+    ]
+    return {**message, **({"tool_calls": calls} if calls else {})}
+
+
+def _object(arguments: Any) -> Any:
+    return json.loads(arguments) if isinstance(arguments, str) else arguments
