@@ -22,6 +22,7 @@ MAX_LINES = 2000
 """A quoted field may go over this many lines; a quote that is open for longer was never meant as one."""
 MAX_FIELD_CHARS = 1 << 24
 _SAMPLED = 25
+_CHOICES = frozenset("ABCDEFGHIJ")
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ def delimited(text: str, *, prefer: str = "", names: Collection[str] = ()) -> Ta
     if not cells:
         return table
     heads = [head.strip() for head in cells[0][1]]
-    table.header = not names or any(head.lower() in names for head in heads)
+    table.header = not names or any(head.lower() in names for head in heads) or not _headless(cells)
     if table.header:
         cells = cells[1:]
         heads = [head or str(at) for at, head in enumerate(heads, start=1)]
@@ -58,6 +59,12 @@ def delimited(text: str, *, prefer: str = "", names: Collection[str] = ()) -> Ta
             table.faults.append(Fault(number, 0, f"{len(row)} columns, {len(heads)} were expected"))
     table.faults.sort(key=lambda fault: fault.line)
     return table
+
+
+def _headless(cells: list[tuple[int, list[str]]]) -> bool:
+    """Tell whether a table of choices has no first line of names, as MMLU: every row, the first too, ends in the letter of a choice."""
+    ends = [row[-1].strip() for _, row in cells if len(row) > 3]
+    return bool(ends) and ends[0] in _CHOICES and sum(end in _CHOICES for end in ends) > 0.9 * len(ends)
 
 
 def _usual(cells: list[tuple[int, list[str]]]) -> int:

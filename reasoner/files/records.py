@@ -62,8 +62,8 @@ def read_records(path: Path, *, root: str = "", names: Collection[str] = (), hin
     Args:
         path: the file.
         root: the place of the list of rows in a JSON object, `data.examples`; found where there is only one.
-        names: column names in lower case that tell the first line of a table from its rows; without one of them in it, the columns of a
-            table are called "1", "2", ... and `header` is False. Without `names` the first line always names the columns.
+        names: column names in lower case that tell the first line of a table from its rows. Where it holds none of them and every row ends
+            in the letter of a choice, the columns are called "1", "2", ... and `header` is False; else the first line names the columns.
         hint: what to do where the file cannot be read.
 
     Raises:

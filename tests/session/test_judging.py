@@ -149,6 +149,19 @@ def test_a_judge_that_fails_leaves_the_answer_unjudged_and_the_budget_of_the_run
     assert sum(bool(verdict.correct) for verdict in verdicts) == len(judge.asked)
 
 
+def test_a_judge_has_no_share_in_what_a_trajectory_may_use(tmp_path: Path) -> None:
+    file = write(tmp_path / "q.jsonl", [{"question": "Kind?", "rubric": "Kind."}])
+    made = bench(
+        f"question:{file}?grader=judge:j",
+        Says("m", lambda _: "x"),
+        {"j": Says("j", lambda _: "Verdict: yes")},
+        tmp_path / "t.db",
+        max_calls=1,
+    )
+    assert made.report.results[0].correct is True
+    assert made.rows[0].calls == 1
+
+
 def test_a_judge_that_is_cut_off_is_resumed_at_its_call(tmp_path: Path) -> None:
     """The strategy's answer is paid for once: a run that a judge stopped goes on with the judge."""
     file = write(tmp_path / "q.jsonl", [{"question": "Kind?", "rubric": "Kind."}])

@@ -191,6 +191,16 @@ def test_options_that_cannot_be(options: str, why: str, tmp_path: Path) -> None:
         registry.solver(f"question:{tmp_path / 'x.jsonl'}?{options}")
 
 
+def test_a_head_in_another_language_is_a_head(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("frage,antwort\nWie viele?,3\nWarum?,4\n")
+    with pytest.raises(BadConfig, match="its columns are: frage, antwort"):
+        registry.solver(f"question:{tmp_path / 'x.csv'}").listed(1)
+    assert [row.answer for row in registry.solver(f"question:{tmp_path / 'x.csv'}?map=question=frage,answer=antwort").listed(1)] == [
+        "3",
+        "4",
+    ]
+
+
 def test_worked_solutions_are_shots(tmp_path: Path) -> None:
     train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
     train.write_bytes(written("gsm8k.jsonl", [gsm8k(n) for n in range(2, 12)]))

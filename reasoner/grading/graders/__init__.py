@@ -82,7 +82,7 @@ def grader_class(name: str) -> type[Grader]:
         BadConfig: there is none of that name.
     """
     if name not in grader_names():
-        raise BadConfig(f"unknown grader {name[:80]!r}", hint=f"known: {', '.join(grader_names())}")
+        raise BadConfig(f"unknown grader {name[:80]!r}", hint=f"known: {', '.join([*grader_names(), 'judge:MODEL'])}")
     module = importlib.import_module(f"{__name__}.{name}_" if name in {"any", "math"} else f"{__name__}.{name}")
     found: type[Grader] = module.GRADER
     return found
