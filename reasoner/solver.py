@@ -128,6 +128,10 @@ class Solver(ABC, Generic[I]):
         """Return what a judge is told of an instance whose verdict is left to one; None for families that judge themselves."""
         return None
 
+    def files(self) -> Mapping[str, str]:
+        """Return the files that could change an answer or a verdict besides the problems themselves, with their sha256, for the manifest."""
+        return {}
+
     def remarks(self) -> Sequence[str]:
         """Return what a user should know of what the problems were read from, a line each: rows that are left out."""
         return ()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -104,6 +105,14 @@ class QuestionSolver(Solver[Question]):
     def report_by(self) -> str:
         """The columns a recipe is reported by, with commas between them."""
         return self._options.recipe.by if self._options.recipe is not None else ""
+
+    def files(self) -> Mapping[str, str]:
+        """Return the file worked examples are taken from, and the file of a grader of the user's own."""
+        shots, spec = self._options.shots_from, self._options.grader
+        found = [shots] if shots is not None else []
+        if spec.startswith("python:"):
+            found.append(Path(spec.removeprefix("python:").rpartition(":")[0]))
+        return {str(path): sha256(path.read_bytes()).hexdigest() for path in found if path.is_file()}
 
     def remarks(self) -> Sequence[str]:
         """Say which rows of the file are left out."""

@@ -74,6 +74,7 @@ class Plan:
         names = sorted(
             {*(name for s in self.strategies for name in s.names), *(["format"] if self._formats() else []), *(["judge"] if judges else [])}
         )
+        files = {path: digest for name in solvers for path, digest in registry.solver(name).files().items()}
         corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
         # The name of a class of a notebook stays while its code changes.
         known: list[tuple[registry.Kind, str]] = [*(("strategy", name) for name in names), *(("solver", name) for name in families)]
@@ -96,6 +97,7 @@ class Plan:
             "limits": self.limits.model_dump(mode="json"),
             "prompts": {n: prompts.fingerprint(f"{n}/") for n in names} | {n: prompts.fingerprint(f"solvers/{n}") for n in families},
             **({"corpora": {name: open_corpus(name).fingerprint for name in corpora}} if corpora else {}),
+            **({"files": files} if files else {}),
             **({"fork": [self.fork.of, self.fork.at]} if self.fork else {}),
             **({"continues": self.continues} if self.continues else {}),
             **self.tools.manifest(),

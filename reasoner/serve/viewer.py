@@ -33,7 +33,7 @@ from reasoner.text import clean, shorten
 from reasoner.types import SIGNS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.requests import Request
 
@@ -129,7 +129,8 @@ class Viewer:
         page = _page_of(request)
         rows = queries.trajectory_page(self._store, row["id"], chosen=chosen, limit=PAGE + 1, offset=page * PAGE)
         baseline = request.query_params.get("baseline", "")[:400]
-        made = comparison(self._store, row["id"], row["judged"], baseline=baseline)
+        by = [column for column in request.query_params.get("by", "")[:200].split(",") if column.strip()][:4]
+        made = comparison(self._store, row["id"], row["judged"], baseline=baseline, by=by)
         options = {"strategy": row["strategies"], "model": row["models"], "solver": row["solvers"]}
         return self._page(
             "run.html", run=row, rows=rows[:PAGE], more=len(rows) > PAGE, page=page, chosen=chosen, options=options, baseline=baseline, **compared(made)
@@ -211,17 +212,20 @@ def _grown(row: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def comparison(store: Store, run_id: str, n_judged: int, *, baseline: str = "") -> Comparison | None:
-    """Compare a run, None where nothing was judged, it is too large for a page, or nothing can be compared yet."""
-    if not 0 < n_judged <= MAX_COMPARED:
+def comparison(store: Store, run_id: str, n_judged: int, *, baseline: str = "", by: Sequence[str] = ()) -> Comparison | None:
+    """Compare a run, also by columns of its problems; None where nothing was judged, it is too large for a page, or cannot be compared yet.
+
+    `n_judged` are exact verdicts; those of models are counted here where there are no others.
+    """
+    if not 0 < (n_judged or queries.n_judged_by_models(store, run_id)) <= MAX_COMPARED:
         return None
     trials = read_trials(store, run_id)
     if not trials.trials:
         return None
     try:
-        return compare_trials(trials, baseline=baseline or None)
+        return compare_trials(trials, baseline=baseline or None, by=by)
     except BadConfig:
-        return compare_trials(trials)
+        return compare_trials(trials, by=by)
 
 
 def compared(made: Comparison | None) -> dict[str, Any]:

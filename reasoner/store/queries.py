@@ -83,6 +83,15 @@ def lost_calls(store: Store, run_id: str) -> dict[str, int]:
     return dict(rows)
 
 
+def n_judged_by_models(store: Store, run_id: str) -> int:
+    """Return how many trajectories of a run have a verdict that a model gave."""
+    found = store.row(
+        "SELECT count(*) AS n FROM verdicts v JOIN trajectories t ON t.id = v.trajectory_id WHERE t.run_id = ? AND v.judged_by <> ''",
+        (run_id,),
+    )
+    return int(found["n"]) if found else 0
+
+
 def trajectory_row(store: Store, trajectory_id: str) -> dict[str, Any] | None:
     """Return one trajectory with solver, line, level and verdict; None when it is not there."""
     return store.row(_TRAJECTORY + " WHERE t.id = ?", (trajectory_id,))

@@ -206,3 +206,41 @@ def test_a_file_chooses_no_judge(tmp_path: Path) -> None:
     solver = registry.solver(f"question:{file}")
     assert "may not choose the judge" in solver.remarks()[0]
     assert [row.answer for row in solver.listed(1)] == ["y"]
+
+
+def test_a_page_compares_what_models_judged_and_says_so(tmp_path: Path) -> None:
+    from reasoner.serve.viewer import comparison, verdict_word
+    from reasoner.store import queries
+
+    rows = [{"question": f"Kind, {n}?", "rubric": "Kind.", "theme": "ab"[n % 2]} for n in range(4)]
+    file = write(tmp_path / "q.jsonl", rows)
+    made = bench(f"question:{file}?grader=judge:j", Says("m", lambda _: "x"), {"j": Says("j", lambda _: "Verdict: yes")}, tmp_path / "t.db")
+    with Store.read(tmp_path / "t.db") as store:
+        page = comparison(store, made.report.run_id, 0, by=["theme"])
+        assert page is not None
+        assert all("judged by j" in (row.solver or "judged by j") for row in page.rows)
+        assert [(group.value, group.standing.correct) for group in page.groups] == [("a", 2), ("b", 2)]
+        row = queries.trajectory_row(store, made.report.results[0].trajectory_id)
+        assert row is not None
+        assert verdict_word(row) == "judged right"
+
+
+def test_files_that_change_a_verdict_stand_in_the_manifest(tmp_path: Path) -> None:
+    file = write(tmp_path / "q.jsonl", [{"question": "?", "answer": "x"}])
+    code = tmp_path / "mine.py"
+    code.write_text("def f(given, golds):\n    return True\n")
+    from reasoner.grading.trust import trust
+
+    trust(f"python:{code}:f")
+    name = f"question:{file}?grader=python:{code}:f&shots_from={file}"
+    ids = []
+    for change in ("", "# changed\n"):
+        code.write_text(code.read_text() + change)
+        ids.append(
+            reasoner.bench(name, strategy="direct", model=Says("m", lambda _: "Answer: y"), n=None, db=tmp_path / "t.db").report.run_id
+        )
+    assert ids[0] != ids[1]
+    with Store.read(tmp_path / "t.db") as store:
+        (first, second) = [json.loads(row["manifest"])["files"] for row in store.rows("SELECT manifest FROM runs ORDER BY created")]
+    assert first.keys() == second.keys() == {str(code), str(file)}
+    assert first[str(code)] != second[str(code)]

@@ -7,7 +7,6 @@ It runs in the judging process, with its limits of time and memory. Only a perso
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -48,11 +47,6 @@ class Python(Grader):
         if not Path(file).is_file():
             raise BadConfig(f"the grader's file {file[:200]} is not there", hint="write python:FILE:FUNCTION")
         return cls(f"{cls.name}:{argument}", Path(file).absolute(), function)
-
-    @property
-    def fingerprint(self) -> str:
-        """The sha256 of the file, for the manifest."""
-        return sha256(self._file.read_bytes()).hexdigest()
 
     def judge(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> Verdict:  # noqa: ARG002
         """Call the function. What it raises, or does not finish, leaves the answer unjudged."""
