@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from reasoner.errors import Unparseable
-from reasoner.expression import plain_symbols
+from reasoner.grading.expression import plain_symbols
 from reasoner.text import answer_line, clean, shorten, tail
 from reasoner.types import Verdict
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from reasoner.errors import Unparseable
-from reasoner.expression import Undefined, apply, evaluate
+from reasoner.grading.expression import Undefined, apply, evaluate
 from reasoner.types import Move
 from solvers import _answer as answers
 from solvers._rational import Rational, reachable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from reasoner.errors import Unparseable
-from reasoner.expression import Undefined, evaluate
+from reasoner.grading.expression import Undefined, evaluate
 from reasoner.solver import Searchable
 from reasoner.types import Move, Verdict
 from solvers import _answer as answers

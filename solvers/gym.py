@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from reasoner.errors import BadConfig, MissingDependency, Unparseable
-from reasoner.expression import evaluate
+from reasoner.grading.expression import evaluate
 from reasoner.solver import Solver
 from reasoner.text import MAX_ANSWER_CHARS, clean, tail
 from reasoner.types import Verdict

@@ -58,7 +58,7 @@ async def asolve(
     specs = as_specs(strategy or default_strategy(problem.solver, model, made.options.client))
     if len(specs) != 1:
         raise BadConfig(f"{len(specs)} strategies were named", hint="solve with one; bench runs several")
-    plan = Plan([problem], specs, made.seed, 1, made.sampling, made.limits, tools=made.tools)
+    plan = Plan([problem], specs, made.seed, made.samples, made.sampling, made.limits, tools=made.tools)
     return (await carry_out(plan, [model], made)).results[0]
 
 
@@ -113,7 +113,7 @@ async def aask(
     specs = as_specs(strategy)
     if len(specs) != 1:
         raise BadConfig(f"{len(specs)} strategies were named", hint="ask with one")
-    plan = Plan([problem], specs, made.seed, 1, made.sampling, made.limits, tools=made.tools)
+    plan = Plan([problem], specs, made.seed, made.samples, made.sampling, made.limits, tools=made.tools)
     result = (await carry_out(plan, [model], made)).results[0]
     if result.text is None or output_schema is None:
         return result

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from reasoner.errors import ToolFailed, Unparseable
-from reasoner.expression import evaluate
+from reasoner.grading.expression import evaluate
 from reasoner.tools._tool import Arguments, Lent, Tool
 
 if TYPE_CHECKING:

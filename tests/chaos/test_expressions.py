@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from reasoner.errors import Unparseable
-from reasoner.expression import MAX_BITS, MAX_CHARS, MAX_DEPTH, MAX_NODES, Undefined, evaluate
+from reasoner.grading.expression import MAX_BITS, MAX_CHARS, MAX_DEPTH, MAX_NODES, Undefined, evaluate
 
 EXPRESSIONS = int(os.environ.get("REASONER_EXPRESSIONS", "5000"))
 MAX_SECONDS = 0.05

@@ -87,7 +87,7 @@ def test_pairs_are_siblings_that_share_what_stands_before(searched: Result, tmp_
     assert tally.left_out == {"the scores are too close": 1}
     capped, tally = rows(tmp_path, "dpo", max_pairs=1, labels_from="trees")
     assert len(capped) == 1
-    assert tally.left_out == {"more pairs of one trajectory than --max-pairs": 1}
+    assert tally.left_out == {"more pairs of one trajectory than `max_pairs`": 1}
 
 
 def test_kept_and_pruned_become_labels_where_their_branches_agree(searched: Result, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from reasoner.errors import Unparseable
-from reasoner.expression import evaluate
+from reasoner.grading.expression import evaluate
 from solvers import _merging as merging
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from reasoner import registry
 from reasoner.errors import BadConfig, SandboxMissing, ToolFailed, UnknownName
-from reasoner.expression import evaluate
+from reasoner.grading.expression import evaluate
 from reasoner.tools import Result, Tool, open_tools, tool
 from reasoner.tools.python import ANEW
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.environment import Acted
 from reasoner.errors import Unparseable
-from reasoner.expression import evaluate
+from reasoner.grading.expression import evaluate
 from reasoner.types import ToolCall
 
 if TYPE_CHECKING:

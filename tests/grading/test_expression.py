@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasoner.errors import Unparseable
-from reasoner.expression import MAX_BITS, MAX_CHARS, MAX_DEPTH, MAX_NODES, Undefined, evaluate
+from reasoner.grading.expression import MAX_BITS, MAX_CHARS, MAX_DEPTH, MAX_NODES, Undefined, evaluate
 
 OPERATIONS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": operator.add,
@@ -164,7 +164,7 @@ def test_limits_hold_exactly() -> None:
 
 def test_numbers_may_not_grow_past_the_bit_limit() -> None:
     # A text of 1,000 characters cannot pass the limit by products alone; sums of fractions cannot either. The guard is for `apply`.
-    from reasoner.expression import apply
+    from reasoner.grading.expression import apply
 
     at_limit = Fraction(2 ** (MAX_BITS // 2 - 1))
     assert apply("*", at_limit, at_limit) == at_limit**2
