@@ -201,7 +201,7 @@ def test_the_options_of_remote_models_reach_them(tmp_path: Path, fault_server: F
     fault_server.script(Fault(stream(openai_events("Answer: 9 -> 10 -> 20")), headers={"Content-Type": "text/event-stream"}))
     made = command(
         "solve", "number_path", "2 9 20", "--strategy", "direct", "--model", "openai:m", "--base-url", fault_server.url, "--stream",
-        "--idle-timeout", "30", "--rpm", "60", "--tpm", "9000", "--profile", "max_tokens=max_completion_tokens,seed=no", "--json", cwd=tmp_path,
+        "--idle-timeout", "30", "--rpm", "60", "--tpm", "9000", "--max-tokens", "300", "--profile", "max_tokens=max_completion_tokens,seed=no", "--json", cwd=tmp_path,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["completion_tokens"] == 9

@@ -117,7 +117,7 @@ def folder(tmp_path: Path) -> Path:
     made.mkdir(mode=0o777)
     made.chmod(0o777)
     for parent in (tmp_path, *tmp_path.parents):
-        if parent.name.startswith(("pytest-", "test_")) and parent.stat().st_uid == os.getuid():
+        if parent.name.startswith(("pytest-", "test_", "popen-")) and parent.stat().st_uid == os.getuid():
             parent.chmod(parent.stat().st_mode | 0o055)
     return made
 

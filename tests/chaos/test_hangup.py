@@ -54,6 +54,8 @@ def test_a_hangup_parks_like_ctrl_c(tmp_path: Path, server: ModelServer, forks: 
         time.sleep(rng.uniform(0, 0.05))
         os.kill(child.pid, signal.SIGHUP)
         ended = child.wait()
+        if ended.code == 0:
+            continue  # it had come to its end before the signal reached it
         asked = dict(ledger.asked)
         assert ended.code == 130, ended
         assert ended.err.count("\n") == 1, ended.err
@@ -70,4 +72,5 @@ def test_a_hangup_parks_like_ctrl_c(tmp_path: Path, server: ModelServer, forks: 
         assert again.code == 0, again.err
         assert table(again) == table(plain)
         assert all(ledger.asked[key] == asked[key] for key in done), "what was committed is asked again"
+    assert parked >= HANGUPS // 2
     print(json.dumps({"hangups": HANGUPS, "parked": parked, "calls under way": under_way}))  # noqa: T201 - the measure of the full run

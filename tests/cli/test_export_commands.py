@@ -75,7 +75,7 @@ def test_wrong_options_are_named(db: Path, wrong: tuple[str, str]) -> None:
 def test_there_and_back_and_whence(db: Path) -> None:
     assert call("export", "openai-sft", "o.jsonl").exit_code == 0
     done = call("import", "o.jsonl", "--db", "other.db")
-    assert "o.jsonl: 8 of 8 rows imported" in done.stderr
+    assert "o.jsonl: 8 trajectories from 8 rows" in done.stderr
     again = call("import", "o.jsonl", "--db", "other.db", "--json")
     assert json.loads(again.stdout)["skipped"] == {"it is in the store already": 8}
     Path("again").mkdir()

@@ -61,10 +61,10 @@ def test_a_question_is_answered_and_counted(proxy: str, way: tuple[str, bool]) -
 
 
 def test_max_tokens_and_stop_strings(proxy: str, way: tuple[str, bool]) -> None:
-    cut = ask(proxy, way, "Write a long story about a fox.", Sampling(max_tokens=8))
+    cut = ask(proxy, way, "Write a long story about a fox.", Sampling(temperature=0.0, max_tokens=8))
     assert cut.finish_reason == "length"
-    whole = ask(proxy, way, CAPITAL, Sampling(max_tokens=40)).text
-    stopped = ask(proxy, way, CAPITAL, Sampling(max_tokens=40, stop=("Paris",)))
+    whole = ask(proxy, way, CAPITAL, Sampling(temperature=0.0, max_tokens=40)).text
+    stopped = ask(proxy, way, CAPITAL, Sampling(temperature=0.0, max_tokens=40, stop=("Paris",)))
     assert stopped.text.rstrip() == whole.split("Paris")[0].rstrip()
 
 

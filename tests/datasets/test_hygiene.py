@@ -147,7 +147,7 @@ def test_limit_takes_a_little_of_everything(db: Path, tmp_path: Path) -> None:
     with Store.open(db) as store:
         tally = export(store, "sft", tmp_path / "o.jsonl", options=Options(limit=2))
     assert tally.counts["strategy"] == {"cot": 2, "ats": 2, "ats:order=dfs": 2}
-    assert tally.left_out == {"its solver, strategy and model have as many rows as --limit allows": 54}
+    assert tally.left_out == {"its solver, strategy and model have as many rows as `limit` allows": 54}
     with pytest.raises(BadConfig, match="limit"):
         Options(limit=0)
 

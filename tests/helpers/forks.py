@@ -26,7 +26,7 @@ from typing import Any
 
 _SERVER = """
 import codecs, gc, importlib, json, os, signal, sys, traceback
-import bm25s, httpx, numpy
+import bm25s, httpx, numpy, sqlite_utils  # pandas behind it does not bear a clock that was moved
 import reasoner.api.solve, reasoner.cli.app, reasoner.cli.output, reasoner.clients.openai, reasoner.runs.plan, reasoner.prompts.templates, reasoner.runs.runner
 import reasoner.calling.caller, reasoner.runs.heartbeat, reasoner.runs.results, reasoner.runs.saved_plan, reasoner.runs.assemble, reasoner.store.earlier
 import reasoner.store.crash, reasoner.api.translate, reasoner.translation.library, reasoner.comparison.reversal

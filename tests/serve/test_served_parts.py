@@ -261,8 +261,12 @@ def test_a_plain_reply_streams_word_by_word_with_its_parts(store: Store) -> None
 
     with Served(store, script) as served:
         deltas = [chunk["choices"][0]["delta"] for chunk in served.chunks(tools=[TOOL])]
-        assert [d["reasoning_content"] for d in deltas if "reasoning_content" in d] == ["six", " sevens"]
-        assert [d["content"] for d in deltas if d.get("content")] == ["The", " answer", " is", " 42"]
+        thought = [d["reasoning_content"] for d in deltas if "reasoning_content" in d]
+        assert "".join(thought) == "six sevens"
+        assert len(thought) > 1
+        told = [d["content"] for d in deltas if d.get("content")]
+        assert "".join(told) == "The answer is 42"
+        assert len(told) > 1  # what may be the beginning of a remembered key comes with what follows it
         assert [d["tool_calls"][0]["function"]["name"] for d in deltas if "tool_calls" in d] == ["add"]
         text = served.post("/v1/messages", {"model": "scripted", "max_tokens": 9, "messages": ASK, "stream": True}).text
         events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]

@@ -76,7 +76,7 @@ def test_what_is_verified_after_a_run_began_is_no_example_for_it(tmp_path: Path)
     with pytest.raises(BadConfig, match="the store holds 1"):
         solve(db, "2 9 20", "", **wanted)
     solve(db, "2 4 10", RIGHT["2 4 10"])
-    with pytest.raises(BadConfig, match=r"the store holds 1 .*--new"):
+    with pytest.raises(BadConfig, match=r"the store holds 1 .*mode=fresh"):
         solve(db, "2 9 20", "", **wanted)  # the same run, gone on with
     _, client = solve(db, "2 9 20", "", **wanted, mode="fresh")
     assert len(shown(client)) == 2

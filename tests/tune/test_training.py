@@ -174,7 +174,7 @@ def test_rows_over_the_context_are_refused(tmp_path: Path, tiny: Path) -> None:
     row = {"prompt": "p", "completion": "1 " * 100}
     data = dataset(tmp_path / "d.jsonl", 3)
     data.write_text(data.read_text() + json.dumps(row) + "\n")
-    with pytest.raises(DataError, match=r"1 of 4 rows of .*d.jsonl are over the context of 128 tokens \(row 4 has \d{3}\); raise --n-ctx"):
+    with pytest.raises(DataError, match=r"1 of 4 rows of .*d.jsonl are over the context of 128 tokens \(row 4 has \d{3}\); raise `n_ctx`"):
         tune(data, tmp_path / "a.gguf", options(tiny, n_ctx=128))
 
 

@@ -91,7 +91,7 @@ def test_too_little_memory_is_refused_before_anything_is_loaded(tmp_path: Path, 
     pytest.importorskip("torch")
     monkeypatch.setattr(memory, "available", lambda: 100 << 20)
     tiny = write_tiny(tmp_path / "tiny.gguf")
-    with pytest.raises(BadConfig, match=r"needs about [0-9.]+ GB of memory and 0.1 GB are free; lower --batch or --n-ctx"):
+    with pytest.raises(BadConfig, match=r"needs about [0-9.]+ GB of memory and 0.1 GB are free; lower `batch` or `n_ctx`"):
         tune(dataset(tmp_path / "d.jsonl", ROW), tmp_path / "a.gguf", Options(model=str(tiny)))
 
 
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     found = mine.load()
     assert found is not None
     assert found["place"] == {"step": 3}
-    with pytest.raises(BadConfig, match="belongs to a training with other data, options or base; start anew with --new"):
+    with pytest.raises(BadConfig, match="belongs to a training with other data, options or base; start anew with `fresh`"):
         Checkpoint(tmp_path / "a.gguf", "two").load()
     (tmp_path / "a.gguf.checkpoint" / "state.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(BadConfig, match="cannot be read"):
