@@ -30,7 +30,7 @@ LEAVING = int(os.environ.get("REASONER_LEAVING", "40"))
 AT_ONCE = 16
 CALL_S = 0.05
 ROUNDS = 40
-NOTICED_S = 3.0
+NOTICED_S = 1.5
 """Within which a busy machine notices that a connection is closed; a trajectory that nobody parks goes on for two seconds."""
 
 
