@@ -25,15 +25,22 @@ class Hearing:
     def __init__(self, heard: Heard, attempt: int) -> None:
         self._heard = heard
         self._attempt = attempt
-        self._held: dict[Part, str] = {}
+        self._held: dict[Part, str] = {}  # not told yet
+        self._told: dict[Part, str] = {}  # told, and together with what is held perhaps the beginning of a key
 
     def __call__(self, part: Part, piece: str) -> None:
-        """Take a piece."""
-        text = without_known(self._held.get(part, "") + piece)
+        """Take a piece. What is held of another part is told before it: a listener hears the parts in the order they came in."""
+        for other in [name for name, held in self._held.items() if name != part and held]:
+            self._heard(self._attempt, other, self._held[other])
+            self._told[other] = self._told.get(other, "") + self._held.pop(other)
+        told = self._told.pop(part, "")
+        text = without_known(told + self._held.get(part, "") + piece)
+        fresh = text.removeprefix(told)
         n = unfinished(text)
-        self._held[part] = text[len(text) - n :]
-        if told := text[: len(text) - n]:
-            self._heard(self._attempt, part, told)
+        self._told[part] = text[len(text) - n : len(text) - len(fresh)] if n > len(fresh) else ""
+        self._held[part] = fresh[max(0, len(fresh) - n) :]
+        if tell := fresh[: max(0, len(fresh) - n)]:
+            self._heard(self._attempt, part, tell)
 
     def tokens(self, completion: Completion) -> None:
         """Tell the log probabilities of a whole answer's tokens as JSON text, unless they spell a key."""

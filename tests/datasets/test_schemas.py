@@ -188,7 +188,7 @@ class AtifTotals(Strict):
 
 
 class Atif(Strict):
-    schema_version: Literal["ATIF-v1.7"]
+    schema_version: Literal["ATIF-v1.8"]
     session_id: str
     trajectory_id: str
     agent: AtifAgent

@@ -59,7 +59,7 @@ def test_reasons_are_short_single_lines() -> None:
 
 
 def test_patterns_that_are_not_run_would_have_changed_nothing() -> None:
-    from reasoner import expression as _expression
+    from reasoner.grading import expression as _expression
     from reasoner.text import tail
 
     def plain(line: str) -> str:
