@@ -60,7 +60,9 @@ def export(
     ratings: Annotated[bool, typer.Option("--ratings", help="Add the verdict's score and reason as columns.")] = False,
     context: Annotated[bool, typer.Option("--context", help="Add a column that says what a preference was decided by.")] = False,
     labels_from: Annotated[str, typer.Option("--labels-from", help="Preferences and labels from trajectories, trees, or both.")] = "both",
-    submissions: Annotated[bool, _option("--submissions", "Take agents in: an answer given by a tool call stands in the reply.")] = False,
+    submissions: Annotated[
+        bool, typer.Option("--submissions/--no-submissions", help="Take in agents whose answer was given by a tool call.")
+    ] = True,
     search_to_text: Annotated[str, _option("--search-to-text", "Write searches of many calls as one reply: bfs or dfs.")] = "",
     min_gap: Annotated[float, typer.Option("--min-gap", help="Least difference of the scores of a pair.")] = 0.0,
     max_pairs: Annotated[int, typer.Option("--max-pairs", help="Pairs of one problem, and of one trajectory.")] = 16,

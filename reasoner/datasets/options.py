@@ -38,8 +38,9 @@ class Options:
     """Where thoughts stand. What a model thought apart: in tags (`tags`), a key `thinking` (`field`) or `reasoning_content` of the message, or
     left out (`drop`); `none` is `reasoning_content` where the format has fields, tags otherwise. `tags` and `field` also divide a reply
     without a thought of its own at its answer line."""
-    submissions: bool = False
-    """Count an answer that was given by a tool call as standing in the reply that asks for the call: conversations of agents."""
+    submissions: bool = True
+    """Count an answer that was given by a tool call as standing in the reply that asks for the call: conversations of agents. False leaves
+    them out."""
     ratings: bool = False
     """Add the verdict's score and reason as columns."""
     context: bool = False

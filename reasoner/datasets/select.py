@@ -36,6 +36,8 @@ NO_SOLVER = "its solver is not installed"
 NO_LONGER = "it no longer verifies"
 CHANGED = "it was found wrong, and verifies now"
 UNREADABLE = "its problem cannot be read by the solver"
+ANSWER = "answer"
+"""What a lineage calls the answer of an agent, where a tool gave it."""
 NO_CALL = "no call of its own holds the answer"
 NOT_IN_REPLY = "the reply of the answering call does not hold the answer (a search of many calls: `search_to_text` writes it as one)"
 
@@ -145,11 +147,12 @@ class Judged:
 class Judge:
     """Verifies rows again. `trust` takes the stored verdicts as they are (the caller then answers for them).
 
-    `submissions`: an answer that a tool call of the reply gave stands in the reply. `families`: say which family each problem belongs to; without a split the problem itself does.
+    `submissions`: an answer that a tool call of the reply gave stands in the reply (such rows are left out otherwise). `families`: say which family each problem belongs to; without a split the problem itself does.
     """
 
-    def __init__(self, store: Store, *, trust: bool = False, families: bool = True, submissions: bool = False) -> None:
+    def __init__(self, store: Store, *, trust: bool = False, families: bool = True, submissions: bool = True) -> None:
         self._submissions = submissions
+        self._any_actions = reading.any_actions(store)
         self._store = store
         self._trust = trust
         self._families = families
@@ -218,9 +221,20 @@ class Judge:
         row = judged.row
         if row.answer == row.reply or judged.solver is None or not row.correct:
             return True
-        if self._submissions and reading.submitted(self._store, row.id, row.answer or ""):
-            return True  # it stands in the call of a tool that the reply asks for, or in what the tool gave
+        if self.is_submitted(row):
+            return self._submissions  # it stands in the call of a tool that the reply asks for, or in what the tool gave
         return self._correct(judged.solver, judged, row.reply or "")
+
+    def is_submitted(self, row: Answered) -> bool:
+        """Tell whether a tool gave the answer: an action says so, or the lineage of a row that was read back."""
+        if row.run_id in self.imported and ANSWER in self._noted(row):
+            return True
+        return self._any_actions and reading.submitted(self._store, row.id, row.answer or "")
+
+    def _noted(self, row: Answered) -> dict[str, Any]:
+        """Return the lineage that an import noted; empty where there is none."""
+        noted = reading.root_state(self._store, row.id).get("lineage")
+        return dict(json.loads(noted)) if noted else {}
 
     def lineage(self, row: Answered) -> dict[str, Any]:
         """Return where a record comes from; every id resolves in the store it was searched in."""
@@ -236,10 +250,12 @@ class Judge:
             "model": row.model,
             **({"judged_by": row.judged_by} if row.judged_by else {}),
         }
-        if row.run_id in self.imported:
-            noted = reading.root_state(self._store, row.id).get("lineage")
-            return json.loads(noted) if noted else made
-        return made
+        return (self._noted(row) or made) if row.run_id in self.imported else made
+
+    def of_conversation(self, row: Answered) -> dict[str, Any]:
+        """Return the lineage of a conversation: with the answer where a tool gave it, since the row's texts do not say it."""
+        made = self.lineage(row)
+        return {**made, ANSWER: row.answer} if row.answer != row.reply and self.is_submitted(row) else made
 
 
 def stable(value: Any) -> str:

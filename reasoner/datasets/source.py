@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NO_TREE = "it holds no thoughts"
 NOT_VERIFIABLE = "no verifier can judge its steps"
 SAME_TEXT = "the two texts are the same but for spaces"
+BY_TOOL = "a tool gave its answer, which a preference or a label has no place for"
 LENGTH_ONLY = "one text is merely the beginning of the other"
 TOO_CLOSE = "the scores are too close"
 
@@ -60,7 +61,7 @@ class Source:
         self.judge = Judge(store, trust=options.trust_verdicts, families=bool(options.split), submissions=options.submissions)
         self.contexts = reading.Contexts(store)
         self._prompts = Prompts()
-        self._tools = options.submissions and reading.any_offered_tools(store, filters.where(both=True))
+        self._tools = reading.any_offered_tools(store, filters.where(both=True))
 
     def _rows(self, *, both: bool = False) -> Iterator[Judged]:
         return rows(self.store, self.filters, self.tally, self.judge, both=both)
@@ -72,6 +73,15 @@ class Source:
             return False
         if not self.judge.holds_answer(judged):
             self.tally.leave_out(NOT_IN_REPLY)
+            return False
+        return True
+
+    def _plain(self, judged: Judged) -> bool:
+        """Tell whether the answering call's reply is text alone, as preferences and labels need it; count why not."""
+        if not self._single(judged):
+            return False
+        if judged.row.turn.tool_calls or self.judge.is_submitted(judged.row):
+            self.tally.leave_out(BY_TOOL)
             return False
         return True
 
@@ -89,7 +99,7 @@ class Source:
             return self._written(judged)
         if not self._single(judged):
             return None
-        lineage = self.judge.lineage(row)
+        lineage = self.judge.of_conversation(row)
         if self.options.search_to_text:
             lineage.setdefault("written_as", None)  # one shape a file
         turn, messages = row.turn, self.contexts.of(row)
@@ -150,7 +160,7 @@ class Source:
         """Yield whole replies, correct or not, and the kept and pruned steps of correct trajectories."""
         for judged in self._rows(both=True):
             row = judged.row
-            if self.options.labels_from != "trees" and row.correct is not None and self._single(judged):
+            if self.options.labels_from != "trees" and row.correct is not None and self._plain(judged):
                 messages = self.contexts.of(row)
                 lineage = _with_thought({**self.judge.lineage(row), "thought": None}, row.turn, messages)
                 columns = self._columns(judged) | self._context(row.solver)
@@ -186,7 +196,7 @@ class Source:
                     yield from self._sibling_pairs(found)
 
     def _trajectory_pairs(self, group: list[Judged]) -> Iterator[Pair]:
-        ready = [judged for judged in group if self._single(judged)]
+        ready = [judged for judged in group if self._plain(judged)]
         taken = 0
         for better in (j for j in ready if j.row.correct):
             for worse in (j for j in ready if not j.row.correct and j.row.context_id == better.row.context_id):

@@ -243,8 +243,15 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
     return trajectory, calls, thoughts
 
 
+def any_actions(store: Store) -> bool:
+    """Tell whether anything was ever done here, and not only said."""
+    return bool(store.tuples("SELECT 1 FROM actions LIMIT 1", ()))
+
+
 def any_offered_tools(store: Store, where: Where) -> bool:
     """Tell whether the answering call of a trajectory was offered tools."""
+    if not store.tuples("SELECT 1 FROM call_settings WHERE tools IS NOT NULL LIMIT 1", ()):
+        return False
     sql = (
         "SELECT 1 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id"  # noqa: S608 - clauses are ours
         " JOIN thoughts a ON a.id = t.answer_thought JOIN calls c ON c.id = a.call_id JOIN call_settings s ON s.id = c.settings_id"

@@ -20,6 +20,11 @@ from typer.testing import CliRunner
 import reasoner
 from reasoner.cli.app import app
 from reasoner.clients.scripted import ScriptedClient
+from reasoner.datasets.export import export
+from reasoner.datasets.options import Options
+from reasoner.datasets.select import NOT_IN_REPLY
+from reasoner.datasets.source import BY_TOOL
+from reasoner.store import Store
 from reasoner.types import Completion, Request, ToolCall
 
 N = int(os.environ.get("REASONER_AGENT_ROWS", "60"))
@@ -111,7 +116,7 @@ def test_documents_come_back_to_the_last_byte(recorded: Path, tmp_path: Path) ->
 
 def test_rows_hold_tools_and_render_in_chat_templates(recorded: Path, tmp_path: Path) -> None:
     out = tmp_path / "sft.jsonl"
-    run("export", "sft", str(out), "--db", str(recorded), "--submissions")
+    run("export", "sft", str(out), "--db", str(recorded))
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     with_tools = [row for row in rows if row.get("tools")]
     assert with_tools
@@ -142,3 +147,28 @@ def _objects(message: dict[str, Any]) -> dict[str, Any]:
 
 def _object(arguments: Any) -> Any:
     return json.loads(arguments) if isinstance(arguments, str) else arguments
+
+
+@pytest.mark.parametrize("name", ["sft", "openai-sft", "axolotl", "prompt-completion"])
+def test_rows_come_back_to_the_last_byte(recorded: Path, tmp_path: Path, name: str) -> None:
+    first, second = tmp_path / "out" / "rows.jsonl", tmp_path / "again" / "rows.jsonl"
+    for path in (first, second):
+        path.parent.mkdir()
+    run("export", name, str(first), "--db", str(recorded), "--special-tokens", "keep")
+    run("import", str(first.parent if name == "openai-sft" else first), "--db", str(tmp_path / "b.db"))
+    run("export", name, str(second), "--db", str(tmp_path / "b.db"), "--special-tokens", "keep")
+    assert first.read_bytes() == second.read_bytes()
+    assert any(row.get("tools") for row in map(json.loads, first.read_text(encoding="utf-8").splitlines()))
+
+
+def test_agents_are_taken_in_unless_they_are_not_wanted(recorded: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sft.jsonl"
+    with Store.open(recorded) as store:
+        assert export(store, "sft", out).taken
+        without = export(store, "sft", out, options=Options(submissions=False))
+        assert not without.taken
+        assert NOT_IN_REPLY in without.left_out
+        for name in ("dpo", "kto"):
+            told = export(store, name, out, options=Options(labels_from="trajectories"))
+            assert not told.taken, "half of a reply would be no reply"
+            assert told.left_out == {BY_TOOL: told.seen}

@@ -94,13 +94,14 @@ def _apart(turn: Message) -> Message:
 def _conversation(parts: dict[str, Any], lineage: dict[str, Any]) -> ReadTrajectory:
     turn: Message = parts["reply"]
     reply = storable(turn.content)
-    problem, verdict = of_lineage(lineage, reply)
+    answer = storable(str(lineage.get("answer", reply)))  # an agent's stands in the call of a tool
+    problem, verdict = of_lineage(lineage, answer)
     call = ReadCall(
         str(lineage["calls"][-1]), parts["messages"], reply, {"model": str(lineage["model"])}, turn.parts(), tuple(parts.get("tools") or ())
     )
     return ReadTrajectory(
         str(lineage["run"]), str(lineage["trajectory"]), problem, str(lineage["strategy"]), str(lineage["model"]),
-        problem_id=str(lineage["problem"]), verdict=verdict, answer=reply, calls=[call], note={"lineage": json.dumps(lineage)},
+        problem_id=str(lineage["problem"]), verdict=verdict, answer=answer, calls=[call], note={"lineage": json.dumps(lineage)},
         # More calls than are here: the lineage is then read from the note, not made from the calls.
         columns={"calls": len(lineage["calls"])},
     )  # fmt: skip
