@@ -2,7 +2,11 @@
 
     CHECKS["keywords:frequency"]("a b a", {"keyword": "a", "frequency": 2, "relation": "at least"})  ->  True
 
-Every check is linear in the text. Words are runs of letters and digits, sentences end at . ! ? and a blank.
+They count as IFEval's own evaluation counts (strict): keywords also inside words, forbidden words whole, `don't` as two words, a highlight as
+`*...*`. Two things differ. Sentences end at . ! ? and a blank, where IFEval asks a trained model. And a language is told only where it is
+certain: None says that it is not. Every check is linear in the text.
+
+Source: Zhou et al. 2023 (IFEval), arXiv 2311.07911, and the evaluation published with it.
 """
 
 from __future__ import annotations
@@ -11,19 +15,24 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from reasoner.grading.graders._language import in_language
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Check = Callable[[str, Mapping[str, Any]], bool]
+    Check = Callable[[str, Mapping[str, Any]], bool | None]
 
-_WORDS = re.compile(r"\w+(?:['’-]\w+)*")
+_WORDS = re.compile(r"\w+")
+_TOKENS = re.compile(r"\w+(?:['’-]\w+)*")
 _SENTENCES = re.compile(r"[.!?]+(?:\s|$)")
-_BULLETS = re.compile(r"^\s{0,20}(?:\*(?!\*)|-)\s*\S", re.MULTILINE)
+_BULLETS = re.compile(r"^[^\S\n]{0,20}(?:\*(?!\*)[^\n]|-)", re.MULTILINE)
 _HIGHLIGHTS = re.compile(r"\*[^\n*]{1,2000}\*|\*\*[^\n*]{1,2000}\*\*")
-_PLACEHOLDERS = re.compile(r"\[[^\[\]\n]{1,500}\]")
+_PLACEHOLDERS = re.compile(r"\[[^\[\]\n]{0,500}\]")
 _TITLE = re.compile(r"<<[^\n<>]{1,500}>>")
 _FENCE = re.compile(r"^```(?:json|JSON)?\s*\n?|\n?```\s*$")
-_ONE_OF = ("my answer is yes.", "my answer is no.", "my answer is maybe.")
+_ONE_OF = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
+_POSTSCRIPTS = {"P.P.S": re.compile(r"p\.\s?p\.\s?s"), "P.S.": re.compile(r"p\.\s?s\.")}
+_WORD_ENDS = re.compile(r"[.,?!'\"]")
 
 
 def _relation(n: int, wanted: Any, relation: Any) -> bool:
@@ -33,24 +42,18 @@ def _relation(n: int, wanted: Any, relation: Any) -> bool:
     return {"at least": n >= least, "less than": n < least, "at most": n <= least, "exactly": n == least}[str(relation)]
 
 
-def _words(text: str) -> list[str]:
-    return _WORDS.findall(text)
-
-
-def _count(text: str, word: str) -> int:
-    return len(re.findall(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE))
-
-
 def _existence(text: str, values: Mapping[str, Any]) -> bool:
-    return all(_count(text, str(word)) for word in values["keywords"])
+    return all(str(word).lower() in text.lower() for word in values["keywords"])
 
 
 def _forbidden(text: str, values: Mapping[str, Any]) -> bool:
-    return not any(_count(text, str(word)) for word in values["forbidden_words"])
+    return not any(
+        re.search(rf"(?<!\w){re.escape(str(word))}(?!\w)", text, re.IGNORECASE) for word in values["forbidden_words"] if str(word)
+    )
 
 
 def _frequency(text: str, values: Mapping[str, Any]) -> bool:
-    return _relation(_count(text, str(values["keyword"])), values["frequency"], values["relation"])
+    return _relation(text.lower().count(str(values["keyword"]).strip().lower()), values["frequency"], values["relation"])
 
 
 def _letters(text: str, values: Mapping[str, Any]) -> bool:
@@ -63,20 +66,28 @@ def _n_sentences(text: str, values: Mapping[str, Any]) -> bool:
 
 
 def _n_words(text: str, values: Mapping[str, Any]) -> bool:
-    return _relation(len(_words(text)), values["num_words"], values["relation"])
+    return _relation(len(_WORDS.findall(text)), values["num_words"], values["relation"])
+
+
+def _between(text: str, divider: str) -> list[str] | None:
+    """Return what stands between dividers; None where nothing stands between two of them. Text may begin and end with one."""
+    parts = [part.strip() for part in text.split(divider)]
+    inner = parts[0 if parts[0] else 1 : len(parts) if parts[-1] else -1]
+    return inner if all(inner) else None
 
 
 def _n_paragraphs(text: str, values: Mapping[str, Any]) -> bool:
-    return len([part for part in re.split(r"\s?\*\*\*\s?", text) if part.strip()]) == int(values["num_paragraphs"])
+    parts = _between(text, "***")
+    return parts is not None and len(parts) == int(values["num_paragraphs"])
 
 
 def _first_word(text: str, values: Mapping[str, Any]) -> bool:
-    paragraphs = [part for part in text.split("\n\n") if part.strip()]
-    nth = int(values["nth_paragraph"])
-    if len(paragraphs) != int(values["num_paragraphs"]) or not 1 <= nth <= len(paragraphs):
+    paragraphs = text.split("\n\n")
+    n, nth = sum(bool(part.strip()) for part in paragraphs), int(values["nth_paragraph"])
+    if n != int(values["num_paragraphs"]) or not 1 <= nth <= n or not paragraphs[nth - 1].strip():
         return False
-    words = _words(paragraphs[nth - 1])
-    return bool(words) and words[0].lower() == str(values["first_word"]).lower()
+    word = paragraphs[nth - 1].split()[0].lstrip("'").lstrip('"')
+    return _WORD_ENDS.split(word, maxsplit=1)[0].lower() == str(values["first_word"]).lower()
 
 
 def _placeholders(text: str, values: Mapping[str, Any]) -> bool:
@@ -84,8 +95,9 @@ def _placeholders(text: str, values: Mapping[str, Any]) -> bool:
 
 
 def _postscript(text: str, values: Mapping[str, Any]) -> bool:
-    mark = str(values["postscript_marker"]).lower().replace(" ", "")
-    return any(line.lower().lstrip().replace(" ", "").startswith(mark) for line in text.splitlines())
+    mark = str(values["postscript_marker"]).strip()
+    known = _POSTSCRIPTS.get(mark)
+    return mark.lower() in text.lower() if known is None else known.search(text.lower()) is not None
 
 
 def _bullets(text: str, values: Mapping[str, Any]) -> bool:
@@ -93,7 +105,7 @@ def _bullets(text: str, values: Mapping[str, Any]) -> bool:
 
 
 def _constrained(text: str, values: Mapping[str, Any]) -> bool:  # noqa: ARG001 - it takes none
-    return text.strip().lower() in _ONE_OF
+    return any(option in text for option in _ONE_OF)
 
 
 def _highlights(text: str, values: Mapping[str, Any]) -> bool:
@@ -101,7 +113,7 @@ def _highlights(text: str, values: Mapping[str, Any]) -> bool:
 
 
 def _sections(text: str, values: Mapping[str, Any]) -> bool:
-    mark = re.escape(str(values["section_spliter"]))
+    mark = re.escape(str(values["section_spliter"]).strip())
     return len(re.findall(rf"{mark}\s?\d{{1,4}}", text)) >= int(values["num_sections"])
 
 
@@ -118,8 +130,8 @@ def _title(text: str, values: Mapping[str, Any]) -> bool:  # noqa: ARG001 - it t
 
 
 def _two_responses(text: str, values: Mapping[str, Any]) -> bool:  # noqa: ARG001 - it takes none
-    parts = [part.strip() for part in text.split("******")]
-    return len(parts) == 2 and all(parts) and parts[0] != parts[1]
+    parts = _between(text, "******")
+    return parts is not None and len(parts) == 2 and parts[0] != parts[1]
 
 
 def _repeat(text: str, values: Mapping[str, Any]) -> bool:
@@ -136,8 +148,20 @@ def _quotation(text: str, values: Mapping[str, Any]) -> bool:  # noqa: ARG001 - 
 
 
 def _capital_words(text: str, values: Mapping[str, Any]) -> bool:
-    n = sum(word.isupper() for word in _words(text))
+    n = sum(word.isupper() for word in _TOKENS.findall(text))
     return _relation(n, values["capital_frequency"], values["capital_relation"])
+
+
+def _language(text: str, values: Mapping[str, Any]) -> bool | None:
+    return in_language(text, str(values["language"]))
+
+
+def _english_capital(text: str, values: Mapping[str, Any]) -> bool | None:  # noqa: ARG001 - it takes none
+    return in_language(text, "en") if text.isupper() else False
+
+
+def _english_lowercase(text: str, values: Mapping[str, Any]) -> bool | None:  # noqa: ARG001 - it takes none
+    return in_language(text, "en") if text.islower() else False
 
 
 CHECKS: dict[str, Check] = {
@@ -162,7 +186,8 @@ CHECKS: dict[str, Check] = {
     "startend:end_checker": _end,
     "startend:quotation": _quotation,
     "change_case:capital_word_frequency": _capital_words,
-    "change_case:english_capital": lambda text, _: text == text.upper() and any(c.isalpha() for c in text),
-    "change_case:english_lowercase": lambda text, _: text == text.lower() and any(c.isalpha() for c in text),
+    "change_case:english_capital": _english_capital,
+    "change_case:english_lowercase": _english_lowercase,
+    "language:response_language": _language,
     "punctuation:no_comma": lambda text, _: "," not in text,
 }

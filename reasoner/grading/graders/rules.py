@@ -2,8 +2,8 @@
 
     golds = ['[{"id": "length_constraints:number_words", "num_words": 30, "relation": "less than"}]']
 
-A gold is a JSON list of checks, each with its `id` and its values. All have to hold; the share that does is measured as `followed`. What
-is not checked here (the language of a reply) leaves the answer unjudged rather than passed.
+A gold is a JSON list of checks, each with its `id` and its values. All have to hold; the share that does is measured as `followed`. A check
+that cannot be made, or whose outcome is not certain (the language of three words), leaves the answer unjudged where all others hold.
 
 Source: Zhou et al. 2023, "Instruction-Following Evaluation for Large Language Models" (IFEval), arXiv 2311.07911.
 """
@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from reasoner.errors import MissingDependency
 from reasoner.grading.graders import Grader, right, unjudged, wrong
 from reasoner.grading.graders._checks import CHECKS
 from reasoner.grading.graders.exact import normal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reasoner.types import Verdict
 
@@ -63,6 +64,7 @@ class Rules(Grader):
     def judge(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> Verdict:  # noqa: ARG002
         """Check all rules of all golds."""
         failed: list[str] = []
+        doubts: list[str] = []
         n = 0
         for gold in golds:
             try:
@@ -71,22 +73,36 @@ class Rules(Grader):
                 return unjudged(str(error))
             for each in checks:
                 n += 1
-                if each["id"] not in CHECKS:
-                    return unjudged(f"the rule {each['id']!r} is not checked here")
-                try:
-                    held = CHECKS[each["id"]](given, each)
-                except (KeyError, TypeError, ValueError) as error:
-                    return unjudged(f"the rule {each['id']!r} lacks a value: {error}")
-                if not held:
+                held, doubt = _held(each, given)
+                if doubt:
+                    doubts.append(doubt)
+                elif not held:
                     failed.append(each["id"])
-        share = (n - len(failed)) / n if n else 0.0
+        n_held = n - len(failed) - len(doubts)
+        share = n_held / n if n else 0.0
         if failed or not n:
-            return wrong(f"{n - len(failed)} of {n} rules hold, not: {', '.join(failed)}", followed=share)
+            return wrong(f"{n_held} of {n} rules hold, not: {', '.join(failed)}", followed=share)
+        if doubts:
+            return unjudged(f"{n_held} of {n} rules hold; {doubts[0]}", followed=share)
         return right(f"all {n} rules hold", followed=share)
 
     def canonical(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> str:  # noqa: ARG002
         """Return the normal form of the text."""
         return normal(given)
+
+
+def _held(rule: Mapping[str, Any], given: str) -> tuple[bool, str]:
+    """Return whether a check holds, and why that is not known, empty where it is."""
+    name = rule["id"]
+    if name not in CHECKS:
+        return False, f"the rule {name!r} is not checked here"
+    try:
+        held = CHECKS[name](given, rule)
+    except MissingDependency as error:
+        return False, str(error)
+    except (KeyError, TypeError, ValueError) as error:
+        return False, f"the rule {name!r} lacks a value: {error}"
+    return bool(held), f"the rule {name!r}: the language is not certain" if held is None else ""
 
 
 GRADER = Rules
