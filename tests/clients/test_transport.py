@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -50,7 +53,7 @@ class Asking:
     async def stream(self, url: str, body: bytes = b"q") -> AsyncIterator[Response]:
         """Give a response with its body unread."""
         at = address(httpx.URL(url))
-        response = await self.transport.post(at, [(b"Host", at.host)], body, connect_timeout_s=5)
+        response = await self.transport.post(at, [(b"Host", at.host.encode())], body, connect_timeout_s=5)
         try:
             yield response
         finally:
@@ -268,13 +271,78 @@ async def test_an_answer_left_unread_costs_the_connection_and_no_place() -> None
 
 
 async def test_a_large_answer_is_held_up_and_read_whole() -> None:
-    body = b"x" * (20 * MAX_WAITING_BYTES)
+    body = b"x" * (256 * MAX_WAITING_BYTES)  # more than both ends of a connection buffer
+    waiting: list[int] = []
 
     async def large(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await asyncio.sleep(0.3)
+        waiting.append(writer.transport.get_write_buffer_size())
 
-    async with serving(large) as (server, transport, client), client.stream(server.url, b"q" * 1_000_000) as response:
-        await asyncio.sleep(0.1)
-        wire = next(iter(transport._busy))._connection._network_stream  # type: ignore[union-attr]
-        assert len(wire._in) < len(body) // 2, "the server was not held up"
-        assert len(b"".join([piece async for piece in response.aiter_raw()])) == len(body)
+    async with serving(large) as (server, _, client), client.stream(server.url, b"q" * 1_000_000) as response:
+        while not waiting:  # noqa: ASYNC110 - plain enough
+            await asyncio.sleep(0.01)
+        assert waiting[0] > len(body) // 2, "the server was not held up"
+        assert sum([len(piece) async for piece in response.aiter_raw()]) == len(body)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine that signs itself, with its key, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "-", "-out", "-"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    path.write_bytes(made.stdout)
+    return path
+
+
+@asynccontextmanager
+async def serving_tls(behave: Behave, certificate: Path) -> AsyncIterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    server = Server(behave)
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=context)
+    server.url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/x"
+    yield server
+    listening.close()
+
+
+async def test_tls_is_spoken_with_whom_the_certificate_names_and_with_nobody_else(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken: list[str | None] = []
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        spoken.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        writer.write(OK)
+
+    async with serving_tls(speak, certificate) as server, asyncio.timeout(20):
+        stranger = Transport(max_connections=1)
+        with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+            await Asking(stranger).text(server.url)
+        assert stranger.n_open == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        transport = Transport(max_connections=1)
+        for _ in range(3):
+            assert await Asking(transport).text(server.url) == "ok"
+        assert spoken == ["http/1.1"] * 3
+        assert server.made == 1, "one connection for the three"
+        await transport.aclose()
+
+
+async def test_a_body_that_ends_with_the_connection_is_whole_over_tls_too(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def until_the_end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+        await writer.drain()
+        writer.close()
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with serving_tls(until_the_end, certificate) as server, asyncio.timeout(20):
+        transport = Transport(max_connections=1)
+        for _ in range(2):
+            assert await Asking(transport).text(server.url) == "all of it"
+        assert transport.n_open == 0
