@@ -27,19 +27,19 @@ SIGNS: Mapping[ThoughtStatus, str] = {"final": "★", "kept": "●", "pruned": "
 
 S = TypeVar("S", bound="Hashable")  # a search state of a solver
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
+"""Made once, not at every value."""
+
 
 def canonical_json(value: object) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, ASCII. The same value always hashes alike."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _canonical(value)
 
 
 def digest(*parts: str) -> str:
     """Return the sha256 hex digest of the parts, each framed by its length so that no two lists collide."""
-    h = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        h.update(str(len(data)).encode() + b":" + data)
-    return h.hexdigest()
+    framed = [b"%d:%b" % (len(data := part.encode("utf-8", "surrogatepass")), data) for part in parts]
+    return hashlib.sha256(b"".join(framed)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

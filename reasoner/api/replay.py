@@ -80,7 +80,7 @@ class _SealedJournal(Journal):
         self.missing: list[str] = []
         self._exhausted = exhausted
 
-    async def intent(self, call: Intent) -> int | None:
+    def intent(self, call: Intent) -> asyncio.Future[int | None]:
         """Refuse: the budget ended here, or the trajectory goes another way."""
         if self._exhausted:
             raise BudgetExhausted("the budget ended here")

@@ -20,6 +20,7 @@ from reasoner.calling.hearing import Hearing
 from reasoner.calling.retry import RetryPolicy, with_retry
 from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
+from reasoner.store import crash
 from reasoner.store.interning import stored
 from reasoner.text import storable
 from reasoner.types import Client, Completion, Request, Sampling, Selective, ToolCall, Usage
@@ -289,14 +290,16 @@ class _Attempt:
 
     async def _intend(self) -> int | None:
         """Commit the intent. One that is cancelled meanwhile is committed all the same, so it is closed before the cancellation goes on."""
-        commit = asyncio.ensure_future(self._caller.journal.intent(self._intent))
+        commit = self._caller.journal.intent(self._intent)
         try:
-            return await asyncio.shield(commit)
+            call_id = await asyncio.shield(commit)
         except asyncio.CancelledError:
             call_id = await commit
             if call_id is not None:
                 await asyncio.shield(self._caller.journal.failed(call_id, "cancelled before it was sent", state="failed", retries=0))
             raise
+        crash.passing("after_intent")
+        return call_id
 
     async def close(self, error: str, state: Ending) -> None:
         """Commit that the call gave no answer, if it was announced at all."""

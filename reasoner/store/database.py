@@ -21,6 +21,7 @@ from reasoner.store.reader import Reader, fetched
 from reasoner.store.writer import Writer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
@@ -100,7 +101,11 @@ class Store:
 
         A cancelled caller does not undo the job: it is committed all the same.
         """
-        return await self._writing.submit_async(job, durable=durable)
+        return await self.written(job, durable=durable)
+
+    def written(self, job: Callable[[Connection], T], *, durable: bool = True) -> asyncio.Future[T]:
+        """Queue a job and return what its result will stand in once it is committed; where there is an event loop."""
+        return self._writing.submit_async(job, durable=durable)
 
     def write_now(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Do the same from synchronous code, blocking until the commit."""

@@ -25,6 +25,7 @@ from reasoner.store.times import now
 from reasoner.types import Completion, Message, Request, Usage, canonical_json
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from reasoner.store.connection import Connection
@@ -98,6 +99,17 @@ def _insert_call(more: tuple[str, ...]) -> str:
     return (
         "INSERT INTO calls (key_bytes, attempt, trajectory_id, parent_thought, role, ordinal, settings_id, context_id, seed, epoch, created,"  # noqa: S608 - only names of columns go into it
         f" {', '.join(more)}) VALUES (?, (SELECT coalesce(max(attempt), -1) + 1 FROM calls WHERE key_bytes = ?), {marks})"
+    )
+
+
+@functools.cache
+def _finish_call(columns: tuple[str, ...]) -> str:
+    """Return the statement that closes a call of a claim, and tells whether its run has limits; NULL where another process has claimed it since."""
+    return (
+        f"UPDATE calls SET state = 'done', reserved_tokens = NULL, reserved_cost = NULL, {', '.join(f'{name} = ?' for name in columns)}"  # noqa: S608 - only names of columns go into it
+        " WHERE id = ? AND state = 'intent' AND epoch = ?"
+        " RETURNING (SELECT r.limits IS NOT NULL FROM trajectories t JOIN runs r ON r.id = t.run_id"
+        " WHERE t.id = calls.trajectory_id AND t.epoch = calls.epoch)"
     )
 
 
@@ -177,8 +189,8 @@ class Journal:
         use = self._lost_use()
         return {key: Lost(call_id, cost, *use.get(key, (Reserve(0), 0))) for key, call_id, cost in rows}
 
-    async def intent(self, call: Intent) -> int | None:
-        """Commit that a call is about to be made, with its reservation; return its row id.
+    def intent(self, call: Intent) -> asyncio.Future[int | None]:
+        """Commit that a call is about to be made, with its reservation; the result is its row id. It is committed though nobody waits for it.
 
         None where the run's budget has room only if other calls under way use less than what is reserved for them: ask again.
 
@@ -187,9 +199,7 @@ class Journal:
             StoreError: the database refused, or another process has taken the trajectory over.
         """
         crash.passing("before_intent")
-        call_id = await self._store.write(lambda c: self._insert_intent(c, call), durable=self._durable)
-        crash.passing("after_intent")
-        return call_id
+        return self._store.written(lambda c: self._insert_intent(c, call), durable=self._durable)
 
     def _insert_intent(self, c: Connection, call: Intent) -> int | None:
         limited = self.check(c)
@@ -247,17 +257,12 @@ class Journal:
         crash.passing("after_done")
 
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int, key: str) -> None:
-        limited = self.check(c)
         answer = {**_answer(c, completion), "retries": retries}
-        names = ", ".join(f"{name} = ?" for name in answer)
-        changed = c.execute(
-            f"UPDATE calls SET state = 'done', reserved_tokens = NULL, reserved_cost = NULL, {names}"  # noqa: S608 - column names stand below
-            " WHERE id = ? AND state = 'intent' AND epoch = ?",
-            (*answer.values(), call_id, self._epoch),
-        ).rowcount
-        if changed != 1:
+        # What `check` looks at is looked at in the same statement: one less for every call.
+        changed = c.execute(_finish_call(tuple(answer)), (*answer.values(), call_id, self._epoch)).fetchall()
+        if len(changed) != 1 or changed[0][0] is None:
             raise claims.taken_over(self.trajectory_id)
-        if limited:
+        if changed[0][0]:
             usage = completion.usage
             tokens = usage.prompt_tokens + usage.completion_tokens
             spending.book(c, self.trajectory_id, calls=1, tokens=tokens, seconds=completion.seconds, cost=usage.cost)
