@@ -96,6 +96,10 @@ class Solver(ABC, Generic[I]):
         """
         return None
 
+    def leaves_open(self, instance: I) -> bool:  # noqa: ARG002 - for those that override it
+        """Tell whether a listed instance leaves anything open that `vary` draws; False spares the drawing of a large file."""
+        return type(self).vary is not Solver.vary
+
     def vary(self, instance: I, rng: random.Random) -> I:  # noqa: ARG002 - for those that override it
         """Draw what a listed instance leaves open (the order of its choices); the instance itself where it leaves nothing open."""
         return instance

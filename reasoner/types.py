@@ -15,7 +15,7 @@ from reasoner.constraint import Constraint as Constraint  # noqa: PLC0414 - read
 from reasoner.constraint import ConstraintApplied as ConstraintApplied  # noqa: PLC0414
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from reasoner.capabilities import Hear
 
@@ -40,6 +40,15 @@ def digest(*parts: str) -> str:
     """Return the sha256 hex digest of the parts, each framed by its length so that no two lists collide."""
     framed = [b"%d:%b" % (len(data := part.encode("utf-8", "surrogatepass")), data) for part in parts]
     return hashlib.sha256(b"".join(framed)).hexdigest()
+
+
+def digest_of(parts: Iterable[str]) -> str:
+    """Return the same of parts that need not be held at once."""
+    h = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        h.update(b"%d:%b" % (len(data), data))
+    return h.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Question(Record):
     @classmethod
     def _order_is_drawn(cls, row: object) -> object:
         """Shuffle the choices of a row that names no order, by a hash of the row: nothing is ever asked in the file's order by habit."""
-        if not isinstance(row, dict) or row.get("order") or not isinstance(row.get("choices"), list | tuple):
+        if not isinstance(row, dict) or row.get("order") or not row.get("choices") or not isinstance(row["choices"], list | tuple):
             return row
         order = list(range(len(row["choices"])))
         random.Random(int(digest("question", str(row.get("question")), *map(str, row["choices"])), 16)).shuffle(order)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reasoner.grading import read
@@ -47,18 +48,23 @@ class Fields:
     used: set[str] = field(default_factory=set)
 
 
+@lru_cache(maxsize=1024)
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
 class Row:
     """A row whose columns are found without regard to case, and which remembers what was asked for."""
 
     def __init__(self, values: Mapping[str, Any], columns: Mapping[str, str] | None = None) -> None:
         self.values = values
-        self._names = {name.strip().lower(): name for name in values}
+        self._names = {_plain(name): name for name in values}
         self._columns = columns or {}
         self.used: set[str] = set()
 
     def name(self, column: str) -> str | None:
         """Return how the file writes a column, or what it is mapped to; None where it has none."""
-        return self._names.get(self._columns.get(column, column).strip().lower())
+        return self._names.get(_plain(self._columns.get(column, column)))
 
     def get(self, *columns: str) -> Any:
         """Return the value of the first of these columns that is there and is not null."""

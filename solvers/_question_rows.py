@@ -7,13 +7,14 @@ Knows files, layouts and options; does not know runs.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from reasoner.errors import BadConfig, CorruptRecord
-from reasoner.files import Fault, complaint, read_records
+from reasoner.files import Fault, complaint, keep, read_records
 from reasoner.grading.graders import grader_class
 from reasoner.grading.judges import PREFIX
 from solvers import _question_layouts as layouts
@@ -21,6 +22,7 @@ from solvers._question import Question
 from solvers._record import why
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from reasoner.files import Record
@@ -49,8 +51,10 @@ class Reading:
     layout: str
     columns: dict[str, str]
     """What each field of a question was read from, where options said so."""
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     faults: tuple[Fault, ...]
+    graders: frozenset[str]
+    """What the rows are judged by."""
 
     @property
     def n_rows(self) -> int:
@@ -77,27 +81,43 @@ def read_questions(source: Source, path: Path) -> Reading:
     if not records.rows:
         raise complaint(path, records.faults, records.n_rows) if records.faults else CorruptRecord(path, 1, "the file has no row")
     layout = _layout(source, path, records.rows)
-    rows: list[Row] = []
     faults = list(records.faults)
     if source.grader.startswith(PREFIX) and any(record.values.get("grader") == PREFIX for record in records.rows):
         # Where rows ask for a judge themselves, it is theirs alone: the others have golds that are compared exactly.
         source = replace(source, grader="", judge=source.grader)
-    for record in records.rows:
+    graders: set[str] = set()
+    rows = keep(_usable(records.rows, layout, source, faults, graders), write=_written, read=_read)
+    faults.sort(key=lambda fault: fault.line)
+    if faults and (source.strict or not rows):
+        raise complaint(path, faults, len(rows) + len(faults))
+    return Reading(path, records.kind, records.encoding, layout.name, dict(source.columns), rows, tuple(faults), frozenset(graders))
+
+
+def _usable(records: Iterable[Record], layout: layouts.Layout, source: Source, faults: list[Fault], graders: set[str]) -> Iterator[Row]:
+    """Yield the rows that can be asked; what is wrong with the others is added to the faults, what judges them to the graders."""
+    for record in records:
         try:
-            rows.append(_row(record, layout, source))
+            row = _row(record, layout, source)
+            graders.add(row.question.grading)
+            yield row
         except ValidationError as error:
             faults.append(Fault(record.line, 0, why(error)))
         except BadConfig as error:
             faults.append(Fault(record.line, 0, error.message))
         except (ValueError, KeyError, TypeError, IndexError) as error:
             faults.append(Fault(record.line, 0, str(error) or type(error).__name__))
-    faults.sort(key=lambda fault: fault.line)
-    if faults and (source.strict or not rows):
-        raise complaint(path, faults, len(rows) + len(faults))
-    return Reading(path, records.kind, records.encoding, layout.name, dict(source.columns), tuple(rows), tuple(faults))
 
 
-def _layout(source: Source, path: Path, rows: tuple[Record, ...]) -> layouts.Layout:
+def _written(row: Row) -> str:
+    return json.dumps([row.line, vars(row.question), row.solution])
+
+
+def _read(text: str) -> Row:
+    line, question, solution = json.loads(text)
+    return Row(line, Question.model_validate(question), solution)
+
+
+def _layout(source: Source, path: Path, rows: Sequence[Record]) -> layouts.Layout:
     sample = [record.values for record in rows[:200]]
     there = {name.strip().lower() for values in sample for name in values}
     if source.columns:

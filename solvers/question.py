@@ -13,6 +13,7 @@ Knows how a question is shown, found and judged. Does not know files (`_question
 from __future__ import annotations
 
 import random
+from array import array
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
-from reasoner.files import complaint, read_lines
+from reasoner.files import Chosen, complaint, read_lines
 from reasoner.files.faults import Fault
 from reasoner.grading import grader, read
 from reasoner.grading.graders import unjudged, unread
@@ -85,7 +86,7 @@ class QuestionSolver(Solver[Question]):
             questions = asset_dir("corpora") / "questions"
             sample = HAZARDS if self._options.recipe is not None else SAMPLE
             made = read_questions(self._options, self._options.path or questions / sample)
-            if any(row.question.grading == "math" for row in made.rows):
+            if "math" in made.graders:
                 Math.ready()
             self._reading = made
         return self._reading
@@ -132,7 +133,9 @@ class QuestionSolver(Solver[Question]):
 
     def listed(self, level: int) -> Sequence[Question]:
         """Return the rows of the file that a level asks for. See `reading` for what is raised."""
-        return [row.question for row in self.reading().rows if _KINDS[level] in {None, row.question.kind}]
+        rows, kind = self.reading().rows, _KINDS[level]
+        places = range(len(rows)) if kind is None else array("Q", (k for k, row in enumerate(rows) if row.question.kind == kind))
+        return Chosen(rows, places, lambda row: row.question)
 
     def worked(self, kind: str) -> Sequence[tuple[Question, str]] | None:  # noqa: ARG002 - a file has one kind
         """Return the questions of `shots_from` with their worked solutions; where a row has none, its right answer."""
@@ -142,6 +145,10 @@ class QuestionSolver(Solver[Question]):
             rows = read_questions(replace(self._options, strict=False), self._options.shots_from).rows
             self._solutions = tuple((row.question, row.solution or self.right_answer(row.question)) for row in rows)
         return self._solutions
+
+    def leaves_open(self, instance: Question) -> bool:
+        """Tell whether there are choices to shuffle."""
+        return bool(instance.choices)
 
     def vary(self, instance: Question, rng: random.Random) -> Question:
         """Shuffle the choices."""

@@ -13,7 +13,7 @@ from reasoner.api.settings import RunSettings, settings_of
 from reasoner.comparison import Row, tabulate
 from reasoner.comparison.reversal import by_strategy
 from reasoner.runs.plan import Plan
-from reasoner.runs.problems import draw, known_solver
+from reasoner.runs.problems import drawn, known_solver
 from reasoner.runs.strategy_spec import as_specs, with_shots
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def abench(
         ReasonerError: see `reasoner.errors`; the run is left resumable.
     """
     made = settings_of(settings)
-    problems = [problem for name in families(solvers) for problem in draw(name, n=n, seed=made.seed, level=level)]
+    problems = drawn(families(solvers), n=n, seed=made.seed, level=level)
     report = await arun(problems, [with_shots(spec, shots) for spec in as_specs(strategy)], model, **settings)
     return Bench(report, tuple(tabulate(report.results)))
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reasoner.comparison.rows import Row, tabulate
+from reasoner.comparison.rows import Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -59,14 +59,14 @@ def value_in(meta: Mapping[str, str], column: str) -> str:
 
 def grouped_rows(results: Iterable[Result], by: Sequence[str]) -> list[Group]:
     """Return a group for each column and value, columns as they are named, values sorted; problems without the column are one group `-`."""
-    kept = list(results)
+    found: dict[str, dict[str, Table]] = {column: defaultdict(Table) for column in by}
+    for result in results if by else ():
+        for column, values in found.items():
+            values[value_of(result.problem, column) or "-"].add(result)
     made: list[Group] = []
-    for column in by:
-        values: dict[str, list[Result]] = defaultdict(list)
-        for result in kept:
-            values[value_of(result.problem, column) or "-"].append(result)
+    for column, values in found.items():
         for value in sorted(values)[:MAX_GROUPS]:
-            made += [Group(column, value, row) for row in tabulate(values[value], levels=False)]
+            made += [Group(column, value, row) for row in values[value].rows()]
     return made
 
 

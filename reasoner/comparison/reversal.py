@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from reasoner.runs.results import Result
     from reasoner.types import Problem
 
+_Pairs = dict[tuple[str, str], dict[str, list[bool]]]
+"""Whether each pair, by solver and name, was answered right in each direction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Directions:
@@ -54,21 +57,35 @@ class Directions:
 
 def directions(results: Iterable[tuple[Problem, bool]]) -> Directions:
     """Count both directions over problems and whether they were solved; problems without a pair are passed over."""
-    found: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: {"forward": [], "backward": []})
+    pairs = _no_pairs()
     for problem, right in results:
-        instance = json.loads(problem.instance)
-        if instance.get("pair") and instance.get("direction") in {"forward", "backward"}:
-            found[problem.solver, instance["pair"]][instance["direction"]].append(right)
-    forward = [right for ways in found.values() for right in ways["forward"]]
-    backward = [right for ways in found.values() for right in ways["backward"]]
-    whole = [all(ways["forward"] + ways["backward"]) for ways in found.values() if ways["forward"] and ways["backward"]]
-    return Directions(len(forward), sum(forward), len(backward), sum(backward), len(whole), sum(whole))
+        _add(pairs, problem, right=right)
+    return _counted(pairs)
 
 
 def by_strategy(results: Iterable[Result]) -> dict[tuple[str, str], Directions]:
     """Count both directions for every (strategy, model) of a run that was asked a pair; a result without an answer is wrong."""
-    grouped: dict[tuple[str, str], list[tuple[Problem, bool]]] = defaultdict(list)
+    found: dict[tuple[str, str], _Pairs] = defaultdict(_no_pairs)
     for result in results:
-        grouped[result.strategy, result.model].append((result.problem, bool(result.correct)))
-    counted = {key: directions(results) for key, results in grouped.items()}
-    return {key: found for key, found in counted.items() if found.n_forward or found.n_backward}
+        _add(found[result.strategy, result.model], result.problem, right=bool(result.correct))
+    counted = {key: _counted(pairs) for key, pairs in found.items()}
+    return {key: each for key, each in counted.items() if each.n_forward or each.n_backward}
+
+
+def _no_pairs() -> _Pairs:
+    return defaultdict(lambda: {"forward": [], "backward": []})
+
+
+def _add(pairs: _Pairs, problem: Problem, *, right: bool) -> None:
+    if '"pair"' not in problem.instance:
+        return
+    instance = json.loads(problem.instance)
+    if instance.get("pair") and instance.get("direction") in {"forward", "backward"}:
+        pairs[problem.solver, instance["pair"]][instance["direction"]].append(right)
+
+
+def _counted(pairs: _Pairs) -> Directions:
+    forward = [right for ways in pairs.values() for right in ways["forward"]]
+    backward = [right for ways in pairs.values() for right in ways["backward"]]
+    whole = [all(ways["forward"] + ways["backward"]) for ways in pairs.values() if ways["forward"] and ways["backward"]]
+    return Directions(len(forward), sum(forward), len(backward), sum(backward), len(whole), sum(whole))

@@ -8,7 +8,7 @@ of its own, which name it; what nobody judged is counted beside.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +82,62 @@ class Row:
 
 
 def tabulate(results: Iterable[Result], *, levels: bool = True) -> list[Row]:
-    """Sum results into rows, in the order solver, strategy and model were first met; `levels` tells difficulty levels apart."""
-    groups: dict[tuple[str, str, str, int | None, str], list[Result]] = defaultdict(list)
+    """Sum results into rows, in the order solver, strategy and model were first met; `levels` tells difficulty levels apart.
+
+    Results are summed as they come and not held.
+    """
+    table = Table(levels=levels)
     for result in results:
-        level = result.problem.level if levels else None
-        groups[result.problem.solver, result.strategy, result.model, level, judge_of(result)].append(result)
-    return [_row(place, group) for place, group in groups.items()]
+        table.add(result)
+    return table.rows()
+
+
+class Table:
+    """Rows that are being summed."""
+
+    def __init__(self, *, levels: bool = False) -> None:
+        self._levels = levels
+        self._sums: dict[tuple[str, str, str, int | None, str], Sums] = defaultdict(Sums)
+
+    def add(self, result: Result) -> None:
+        """Add a result to the row it belongs to."""
+        level = result.problem.level if self._levels else None
+        self._sums[result.problem.solver, result.strategy, result.model, level, judge_of(result)].add(result)
+
+    def rows(self) -> list[Row]:
+        """Return the rows as they are by now, in the order they were begun."""
+        return [sums.row(place) for place, sums in self._sums.items()]
+
+
+@dataclass(slots=True)
+class Sums:
+    """What results add up to."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    metrics: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def add(self, result: Result) -> None:
+        """Add one."""
+        verdict, spent = result.verdict, result.spent
+        self.counts.update(
+            n=1, correct=bool(result.correct), failed=result.status == "failed", at_limit=result.at_limit, calls=spent.calls,
+            prompt_tokens=spent.prompt_tokens, completion_tokens=spent.completion_tokens,
+        )  # fmt: skip
+        self.seconds += spent.seconds
+        if verdict is not None:
+            self.counts.update(unparsed=verdict.unparsed, unjudged=verdict.correct is None)
+            for name, value in verdict.metrics.items():
+                total, n = self.metrics.get(name, (0.0, 0))
+                self.metrics[name] = total + value, n + 1
+
+    def row(self, place: tuple[str, str, str, int | None, str]) -> Row:
+        """Return the line of the table."""
+        solver, strategy, model, level, judge = place
+        means = {name: total / n for name, (total, n) in self.metrics.items()}
+        names = ("n", "correct", "unparsed", "failed", "calls", "prompt_tokens", "completion_tokens", "unjudged", "at_limit")
+        counts = {name: self.counts[name] for name in names}
+        return Row(solver, strategy, model, level, **counts, seconds=self.seconds, judge=judge, metrics=means)
 
 
 def judge_of(result: Result) -> str:
@@ -105,26 +155,3 @@ def means(metrics: Iterable[Mapping[str, float]]) -> dict[str, float]:
         for name, value in each.items():
             found[name].append(value)
     return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def _row(place: tuple[str, str, str, int | None, str], group: list[Result]) -> Row:
-    solver, strategy, model, level, judge = place
-    verdicts = [o.verdict for o in group if o.verdict is not None]
-    return Row(
-        solver=solver,
-        strategy=strategy,
-        model=model,
-        level=level,
-        n=len(group),
-        correct=sum(bool(o.correct) for o in group),
-        unparsed=sum(v.unparsed for v in verdicts),
-        failed=sum(o.status == "failed" for o in group),
-        calls=sum(o.spent.calls for o in group),
-        prompt_tokens=sum(o.spent.prompt_tokens for o in group),
-        completion_tokens=sum(o.spent.completion_tokens for o in group),
-        seconds=sum(o.spent.seconds for o in group),
-        judge=judge,
-        unjudged=sum(v.correct is None for v in verdicts),
-        at_limit=sum(o.at_limit for o in group),
-        metrics=means(v.metrics for v in verdicts),
-    )

@@ -30,6 +30,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+BYTE_ORDER_MARKS = tuple(mark for mark, _ in _MARKS)
 _WELL_FORMED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _LOOKED_AT = 4096
 
@@ -82,7 +83,7 @@ def decode(raw: bytes) -> Decoded:
         if raw.startswith(mark):
             errors = "surrogateescape" if encoding == "utf-8" else "replace"
             return Decoded(raw[len(mark) :].decode(encoding, errors), encoding)
-    if encoding := _wide(raw[:_LOOKED_AT]):
+    if encoding := looks_wide(raw[:_LOOKED_AT]):
         return Decoded(raw.decode(encoding, "replace"), encoding)
     try:
         return Decoded(raw.decode("utf-8"), "utf-8")
@@ -92,7 +93,7 @@ def decode(raw: bytes) -> Decoded:
     return Decoded(raw.decode("cp1252", "replace"), "cp1252")
 
 
-def _wide(raw: bytes) -> str:
+def looks_wide(raw: bytes) -> str:
     """Return the name of UTF-16 where every second byte of the beginning is nearly always zero, as in Latin text without a mark."""
     if len(raw) < 4:
         return ""

@@ -19,10 +19,14 @@ from reasoner.files.delimited import delimited
 from reasoner.files.elements import elements
 from reasoner.files.faults import Fault
 from reasoner.files.lines import lines_of, undecoded
+from reasoner.files.spool import Spool, keep
+from reasoner.files.streams import text_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from reasoner.files.lines import Line
 
 Kind = Literal["jsonl", "json", "csv", "tsv", "xml", "parquet"]
 
@@ -45,7 +49,7 @@ class Records:
     """The rows of a file, those that cannot be used, and how it was written. `header` is False for a table without a first line of names."""
 
     kind: Kind
-    rows: tuple[Record, ...]
+    rows: Sequence[Record]
     faults: tuple[Fault, ...] = ()
     encoding: str = "utf-8"
     header: bool = True
@@ -71,6 +75,9 @@ def read_records(path: Path, *, root: str = "", names: Collection[str] = (), hin
         BadConfig: `root` names no list, or there are several.
         MissingDependency: Parquet, and pyarrow is not installed.
     """
+    if not root and (lines := text_lines(path, hint=hint)) is not None:
+        rows_of_lines, faults_of_lines = _json_lines(lines)
+        return Records("jsonl", rows_of_lines, tuple(faults_of_lines))
     raw, _ = read_bytes(path, hint=hint)
     if raw.startswith(b"PAR1"):
         return _parquet(raw)
@@ -86,13 +93,13 @@ def read_records(path: Path, *, root: str = "", names: Collection[str] = (), hin
         kind: Kind = "tsv" if table.delimiter == "\t" else "csv"
         return Records(kind, tuple(Record(*row) for row in table.rows), tuple(table.faults), made.encoding, table.header)
     rows_, faults_, kind = _json(text, root)
-    return Records(kind, tuple(rows_), tuple(faults_), made.encoding)
+    return Records(kind, rows_ if isinstance(rows_, Spool) else tuple(rows_), tuple(faults_), made.encoding)
 
 
-def _json(text: str, root: str) -> tuple[list[Record], list[Fault], Kind]:
+def _json(text: str, root: str) -> tuple[Sequence[Record], list[Fault], Kind]:
     first = next(lines_of(text))
     if text.lstrip().startswith("{") and not root and _object(first.text) is not None and text.strip() != first.text.strip():
-        return (*_json_lines(text), "jsonl")  # the first line is a whole object, and more lines follow
+        return (*_json_lines(lines_of(text)), "jsonl")  # the first line is a whole object, and more lines follow
     try:
         whole = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -111,7 +118,7 @@ def _json(text: str, root: str) -> tuple[list[Record], list[Fault], Kind]:
             return (*_array(text, begin), "json")
         where, why = _why(text)
         return [], [Fault(*where, why)], "json"
-    return (*_json_lines(text), "jsonl")
+    return (*_json_lines(lines_of(text)), "jsonl")
 
 
 def _spread(text: str) -> bool:
@@ -119,18 +126,21 @@ def _spread(text: str) -> bool:
     return sum(line.text.lstrip().startswith("{") and line.text.rstrip().endswith("}") for line in lines_of(text)) < 2
 
 
-def _json_lines(text: str) -> tuple[list[Record], list[Fault]]:
-    rows: list[Record] = []
+def _json_lines(lines: Iterable[Line]) -> tuple[Sequence[Record], list[Fault]]:
+    """Return the rows of the lines, many of them out of memory, and the lines that hold none."""
     faults: list[Fault] = []
-    for line in lines_of(text):
-        fault = undecoded(line)
-        values = None if fault else _object(line.text)
-        if values is not None:
-            rows.append(Record(line.number, values))
-        else:
-            (_, column), why = _why(line.text)
-            faults.append(fault or Fault(line.number, column, why))
-    return rows, faults
+
+    def rows() -> Iterator[Record]:
+        for line in lines:
+            fault = undecoded(line)
+            values = None if fault else _object(line.text)
+            if values is not None:
+                yield Record(line.number, values)
+            else:
+                (_, column), why = _why(line.text)
+                faults.append(fault or Fault(line.number, column, why))
+
+    return keep(rows(), write=lambda record: json.dumps([record.line, record.values]), read=lambda text: Record(*json.loads(text))), faults
 
 
 def _object(text: str) -> dict[str, Any] | None:

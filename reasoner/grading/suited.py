@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 _COMMAND = re.compile(r"\\(?!text|mbox|\$|%|&)[A-Za-z]+|\$.+\$")
 _RELATION = re.compile(r"[<>≤≥^∪∩∞√π]|[A-Za-z0-9)]\s?=\s?[-A-Za-z0-9(\\]")
 _LIST = re.compile(r"\s*[(\[{\\].*\d.*,.*[)\]}]\s*|[^,]*\d[^,]*(?:,\s?[^,]*\d[^,]*)+")
+_DIGITS = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")  # most numbers are written so, and files have many rows
 
 
 def suited(golds: Sequence[str], *, choices: bool = False) -> str:
     """Return the name of the grader that suits golds."""
     if choices:
         return "choice"
-    if golds and all(quantity(gold) is not None for gold in golds):
+    if golds and all(_DIGITS.fullmatch(gold) or quantity(gold) is not None for gold in golds):
         return "number"
     if any(_formula(gold) for gold in golds):
         return "math"

@@ -58,6 +58,10 @@ class Task:
     row: TrajectoryRow
     spec: StrategySpec
     channel: Channel
+    place: int = 0
+    """Its place among all of its plan."""
+    ended: bool = False
+    """Whether it was found to need no work when its turn was near."""
 
 
 @dataclass(frozen=True, slots=True)

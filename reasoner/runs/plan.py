@@ -16,11 +16,11 @@ from reasoner.budget import Limits
 from reasoner.runs.problems import instance_of
 from reasoner.runs.tool_plan import ToolPlan
 from reasoner.translation.library import open_corpus
-from reasoner.types import Adapted, Problem, Sampling, Selective, digest
+from reasoner.types import Adapted, Problem, Sampling, Selective, digest, digest_of
 from reasoner.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reasoner.prompts import Prompts
     from reasoner.runs.strategy_spec import StrategySpec
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 def _corpora(strategy: Strategy | None) -> set[str]:
     """Return the parallel corpora a strategy reads, those of what is inside it included."""
     return set() if strategy is None else {*strategy.corpora(), *_corpora(strategy.inner)}
+
+
+def _ids(problems: Iterable[Problem], met: set[str]) -> Iterator[str]:
+    """Yield the ids of problems, and note the names of their families."""
+    for problem in problems:
+        met.add(problem.solver)
+        yield problem.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +69,23 @@ class Plan:
 
     def _formats(self) -> bool:
         """Tell whether an answer has to be formatted in a call of its own."""
-        asked = [p for p in self.problems if p.solver == "chat"]
-        if not asked or all(spec.make().keeps_schema for spec in self.strategies):
+        if all(spec.make().keeps_schema for spec in self.strategies):
             return False
+        asked = (p for p in self.problems if p.solver == "chat")
         return any(registry.solver(p.solver).output_schema(instance_of(registry.solver(p.solver), p)) is not None for p in asked)
 
     def manifest(self, clients: Sequence[Client], prompts: Prompts, judges: Mapping[str, Client] | None = None) -> dict[str, Any]:
         """Return the run's identity as JSON values; `judges` are the models that problems leave their verdict to."""
-        solvers = sorted({p.solver for p in self.problems})
+        met: set[str] = set()
+        problems = digest_of(_ids(self.problems, met))
+        solvers = sorted(met)
         families = sorted({name.partition(":")[0] for name in solvers})
         names = sorted(
-            {*(name for s in self.strategies for name in s.names), *(["format"] if self._formats() else []), *(["judge"] if judges else [])}
+            {
+                *(name for s in self.strategies for name in s.names),
+                *(["format"] if "chat" in met and self._formats() else []),
+                *(["judge"] if judges else []),
+            }
         )
         files = {path: digest for name in solvers for path, digest in registry.solver(name).files().items()}
         corpora = sorted({corpus for spec in self.strategies for corpus in _corpora(spec.make())})
@@ -83,7 +96,7 @@ class Plan:
         adapters = {client.name: found for client in clients if isinstance(client, Adapted) and (found := client.provenance)}
         return {
             "version": __version__,
-            "problems": digest(*[p.id for p in self.problems]),
+            "problems": problems,
             "n_problems": len(self.problems),
             "solvers": solvers,
             "strategies": [[s.name, s.params] for s in self.strategies],

@@ -5,16 +5,19 @@ draw("game24", n=20, seed=0) -> [Problem("game24", ...), ...]
 
 from __future__ import annotations
 
+import json
 import random
+from array import array
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
 from reasoner.errors import BadConfig
+from reasoner.files import keep
 from reasoner.solver import Solver
 from reasoner.types import Problem, canonical_json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MAX_BARREN_DRAWS = 500
 """Draws in a row that give nothing new before a level is taken for exhausted."""
@@ -43,9 +46,9 @@ def problem_from_line(solver_name: str, line: str) -> Problem:
     return problem_from_instance(solver, solver.parse(line), None)
 
 
-def problem_from_instance(solver: Solver[Any], instance: Any, level: int | None) -> Problem:
-    """Return the problem of an instance."""
-    return Problem(solver.title, canonical_json(instance.model_dump(mode="json")), solver.format(instance), level)
+def problem_from_instance(solver: Solver[Any], instance: Any, level: int | None, *, line: str | None = None) -> Problem:
+    """Return the problem of an instance; `line` is its one-line syntax, where that is known already."""
+    return Problem(solver.title, canonical_json(instance.model_dump(mode="json")), line or solver.format(instance), level)
 
 
 def instance_of(solver: Solver[Any], problem: Problem) -> Any:
@@ -53,8 +56,10 @@ def instance_of(solver: Solver[Any], problem: Problem) -> Any:
     return solver.Instance.model_validate_json(problem.instance)
 
 
-def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None) -> list[Problem]:
+def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None) -> Sequence[Problem]:
     """Draw n different problems of a level, in a fixed order for the seed; None draws all, where they are a fixed list.
+
+    Many are kept in a temporary file (`reasoner.files.spool`), and read back when they are asked for.
 
     Every draw has a random stream of its own, made by hashing (seed, solver, level, index), so that neighbouring seeds share
     nothing.
@@ -68,40 +73,85 @@ def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None
     if chosen not in solver.levels:
         raise BadConfig(f"{solver_name} has no level {chosen}", hint=f"levels: {', '.join(map(str, solver.levels))}")
     if (listed := solver.listed(chosen)) is not None:
-        return _pick(solver, listed, n=n, seed=seed, level=chosen)
+        return keep(_pick(solver, listed, n=n, seed=seed, level=chosen), write=_written, read=_read)
     if n is None:
         raise BadConfig(f"{solver_name} is no fixed list of problems: there is no end to all of them", hint="give a number: -n 20")
-    found: dict[Any, Problem] = {}
+    return keep(_drawn(solver, solver_name, n=n, seed=seed, level=chosen), write=_written, read=_read)
+
+
+def drawn(solver_names: Sequence[str], *, n: int | None, seed: int, level: int | None = None) -> Sequence[Problem]:
+    """Draw n problems of each family, see `draw`."""
+    if len(solver_names) == 1:
+        return draw(solver_names[0], n=n, seed=seed, level=level)
+    return keep((one for name in solver_names for one in draw(name, n=n, seed=seed, level=level)), write=_written, read=_read)
+
+
+def _drawn(solver: Solver[Any], name: str, *, n: int, seed: int, level: int) -> Iterator[Problem]:
+    """Generate different problems until there are n."""
+    found: set[Any] = set()
     index = barren = 0
     while len(found) < n:
-        rng = random.Random(int(digest(str(seed), solver_name, str(chosen), str(index)), 16))
-        instance = solver.generate(rng, chosen)
+        rng = random.Random(int(digest(str(seed), name, str(level), str(index)), 16))
+        instance = solver.generate(rng, level)
         index += 1
         key = solver.canonical(instance)
         if key in found:
             barren += 1
             if barren >= MAX_BARREN_DRAWS:
                 raise BadConfig(
-                    f"{solver_name} level {chosen} gave only {len(found)} different problems, {n} were asked for",
+                    f"{name} level {level} gave only {len(found)} different problems, {n} were asked for",
                     hint="lower -n or name another `level`",
                 )
             continue
         barren = 0
-        found[key] = problem_from_instance(solver, instance, chosen)
-    return list(found.values())
+        found.add(key)
+        yield problem_from_instance(solver, instance, level)
 
 
-def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int | None, seed: int, level: int) -> list[Problem]:
-    """Take n different problems of a fixed list, in an order drawn by the seed; fewer are the first of more.
+def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int | None, seed: int, level: int) -> Iterator[Problem]:
+    """Yield n different problems of a fixed list, in an order drawn by the seed; fewer are the first of more.
 
     What an instance leaves open is drawn for the seed and the instance alone, so that n makes no difference to it.
     """
-    different = list({solver.canonical(instance): instance for instance in listed}.values())
-    n = len(different) if n is None else n
-    if len(different) < n:
+    places = _different(solver, listed)
+    n = len(places) if n is None else n
+    if len(places) < n:
         raise BadConfig(
-            f"{solver.title} level {level} has {len(different)} different problems, {n} were asked for", hint=f"use -n {len(different)}"
+            f"{solver.title} level {level} has {len(places)} different problems, {n} were asked for", hint=f"use -n {len(places)}"
         )
-    random.Random(int(digest(str(seed), solver.title, str(level)), 16)).shuffle(different)
-    rngs = [random.Random(int(digest(str(seed), solver.title, solver.format(instance)), 16)) for instance in different[:n]]
-    return [problem_from_instance(solver, solver.vary(each, rng), level) for each, rng in zip(different[:n], rngs, strict=True)]
+    random.Random(int(digest(str(seed), solver.title, str(level)), 16)).shuffle(places)
+    for place in places[:n]:
+        instance = listed[place]
+        line: str | None = solver.format(instance)
+        if solver.leaves_open(instance):
+            instance = solver.vary(instance, random.Random(int(digest(str(seed), solver.title, str(line)), 16)))
+            line = None
+        yield problem_from_instance(solver, instance, level, line=line)
+
+
+def _different(solver: Solver[Any], listed: Sequence[Any]) -> array[int]:
+    """Return the places of different instances in the order they are first met; of those that are the same, the place of the last.
+
+    Instances may be too many for memory: what is kept of each is a hash, and two of one hash are compared.
+    """
+    slots: dict[int, int] = {}
+    places = array("Q")
+    for place, instance in enumerate(listed):
+        canonical = solver.canonical(instance)
+        key = hash(canonical)
+        while key in slots and solver.canonical(listed[places[slots[key]]]) != canonical:
+            key += 1
+        if key in slots:
+            places[slots[key]] = place
+        else:
+            slots[key] = len(places)
+            places.append(place)
+    return places
+
+
+def _written(problem: Problem) -> str:
+    return json.dumps([problem.solver, problem.instance, problem.line, problem.level])
+
+
+def _read(text: str) -> Problem:
+    return Problem(*json.loads(text))

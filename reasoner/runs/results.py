@@ -6,7 +6,7 @@ result.correct, result.answer, result.spent.calls
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -172,10 +172,41 @@ class Result:
         return result_html(shown, self.trajectory)
 
 
-class StoredResults(Sequence[Result]):
-    """The results of a run in the order of its plan; what is not in memory is read from the database when it is asked for."""
+class Ids(Sequence[str]):
+    """Ids of trajectories, which all have one length, in little more memory than their digits."""
 
-    def __init__(self, db: Path, ids: Sequence[str], known: Mapping[str, Result], new_calls: Mapping[str, int]) -> None:
+    def __init__(self, ids: Iterable[str]) -> None:
+        line = iter(ids)
+        first = next(line, "")
+        self._width = len(first)
+        self._digits = "".join((first, *line))
+
+    def __len__(self) -> int:
+        return len(self._digits) // self._width if self._width else 0
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        places = range(len(self))[index]
+        if isinstance(places, int):
+            return self._digits[places * self._width : (places + 1) * self._width]
+        return [self[place] for place in places]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class StoredResults(Sequence[Result]):
+    """The results of a run in the order of its plan; what is not in memory is read from the database when it is asked for.
+
+    `known` are results in memory by place, `new_calls` the calls made by this process by place, without those at the end that have none.
+    """
+
+    def __init__(self, db: Path, ids: Sequence[str], known: Mapping[int, Result], new_calls: Sequence[int]) -> None:
         self._db = db
         self._ids = ids
         self._known = known
@@ -190,24 +221,26 @@ class StoredResults(Sequence[Result]):
     def __getitem__(self, index: slice) -> list[Result]: ...
     def __getitem__(self, index: int | slice) -> Result | list[Result]:
         if isinstance(index, slice):
-            return list(self._read(self._ids[index]))
-        return next(self._read([self._ids[index]]))
+            return list(self._read(range(len(self))[index]))
+        return next(self._read([range(len(self))[index]]))
 
     def __iter__(self) -> Iterator[Result]:
-        return self._read(self._ids)
+        return self._read(range(len(self)))
 
-    def _read(self, ids: Sequence[str]) -> Iterator[Result]:
+    def _read(self, places: Iterable[int]) -> Iterator[Result]:
         store: Store | None = None
         try:
-            for name in ids:
-                if name in self._known:
-                    yield self._known[name]
+            for place in places:
+                if place in self._known:
+                    yield self._known[place]
                     continue
                 store = store or Store.read(self._db)
+                name = self._ids[place]
                 row = trajectory_row(store, name)
                 if row is None:
                     raise StoreError(f"trajectory {name} is no longer in {self._db}", hint="the file was replaced while it was in use")
-                yield replace(stored_result(store, row), new_calls=self._new_calls.get(name, 0))
+                new_calls = self._new_calls[place] if place < len(self._new_calls) else 0
+                yield replace(stored_result(store, row), new_calls=new_calls)
         finally:
             if store is not None:
                 store.close()

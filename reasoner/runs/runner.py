@@ -13,8 +13,10 @@ at the end waits for what the others have.
 from __future__ import annotations
 
 import asyncio
+from array import array
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
+from itertools import count, islice, repeat
 from typing import TYPE_CHECKING
 
 from reasoner.budget import unpriced
@@ -29,7 +31,7 @@ from reasoner.runs.heartbeat import beating
 from reasoner.runs.judges import judge_names
 from reasoner.runs.options import RunOptions
 from reasoner.runs.pool import ModelPool
-from reasoner.runs.results import Report, Result, StoredResults, stored_result
+from reasoner.runs.results import Ids, Report, Result, StoredResults, stored_result
 from reasoner.runs.saved_plan import saved_plan_json
 from reasoner.runs.shipped_adapters import for_plan
 from reasoner.runs.tool_plan import opened
@@ -57,6 +59,9 @@ if TYPE_CHECKING:
 
 KEPT_RESULTS = 2_000
 """So many results are kept in memory; those of a longer run are read back from the database when they are asked for."""
+
+LOOKED_UP = 500
+"""Trajectories of a resumed run that are looked up at a time, whether they have ended."""
 
 LOOK_AGAIN_S = 0.25
 """How long to wait before looking again whether another process has finished what it claimed, in seconds."""
@@ -100,7 +105,7 @@ async def open_run(
         notes += tools.notes
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
         row = start_run(
-            store, plan.manifest(clients, prompts, judges), plan=saved_plan_json(plan, models, options), limits=options.run_limits,
+            store, plan.manifest(clients, prompts, judges), plan=saved_plan_json(store, plan, models, options), limits=options.run_limits,
             command=options.command, version=__version__, parent=_parent(store, plan), run_id=options.run, fresh=options.mode == "fresh",
             lease_s=options.lease_s,
         )  # fmt: skip
@@ -182,8 +187,8 @@ class Run:
         self._report: Report | None = None
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._work: asyncio.Future[Report] | None = None
-        self._results: dict[str, Result] = {}
-        self._new_calls: dict[str, int] = {}
+        self._results: dict[int, Result] = {}
+        self._new_calls = array("Q")  # by place; what is not there yet has none
         self._cut_short = 0
         self._busy: list[Task] = []
         self._suspects: list[Task] = []
@@ -203,9 +208,9 @@ class Run:
             raise BadConfig(f"run {self.id} has not ended", hint="iterate it to the end first: async for event in run")
         return self._report
 
-    def trajectory_ids(self) -> list[str]:
+    def trajectory_ids(self) -> Sequence[str]:
         """Return the ids of all trajectories of the plan, in its order; they are known before the first call."""
-        return [task.row.id for task in self._tasks()]
+        return Ids(task.row.id for task in self._tasks())
 
     async def __aiter__(self) -> AsyncGenerator[Event, None]:
         """Carry the run out and yield what happens.
@@ -250,7 +255,7 @@ class Run:
 
     def _tasks(self) -> Iterator[Task]:
         """Yield what the plan holds, in its order, without holding it."""
-        plan = self._plan
+        plan, place = self._plan, count()
         fork = (plan.fork.of, plan.fork.at) if plan.fork else ()
         for channel in self._workshop.channels:
             client = channel.client
@@ -261,22 +266,21 @@ class Run:
                         row = TrajectoryRow(
                             name, self.id, problem, spec.label, spec.params, client.name, client.fingerprint, sample, *fork
                         )  # fmt: skip
-                        yield Task(row, spec, channel)
+                        yield Task(row, spec, channel, next(place))
 
     async def _all(self) -> Report:
         plan, channels = self._plan, self._workshop.channels
         kept = self._kept()
         total = len(channels) * len(plan.strategies) * len(plan.problems) * plan.samples
         self._events.put_nowait(Started(self.id, total - len(kept), self.resumed))
-        ended = ended_trajectories(self._workshop.store, self.id) if self.resumed else frozenset()
         # Twice as many trajectories as calls: while one waits for its answer another can prepare its next call.
         places = max(2, 2 * sum(channel.client.concurrency for channel in channels))
-        todo: Iterable[Task] = (task for task in self._tasks() if task.row.id not in kept)
+        todo: Iterable[Task] = self._looked_up(task for task in self._tasks() if task.row.id not in kept)
         while True:
             self._busy, self._suspects = [], []
-            await self._in_places(places, todo, ended)
+            await self._in_places(places, todo)
             for task in self._suspects:
-                await self._one(task, ended, alone=True)
+                await self._one(task, alone=True)
             if self._busy and self._first:
                 self._events.put_nowait(Note(f"waiting for {len(self._busy)} trajectories that another process works on"))
             todo, self._first = self._busy, False
@@ -284,8 +288,8 @@ class Run:
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
         while decided := await self._decided():
-            await self._in_places(places, decided, ended)
-        ids = [kept.get(name, name) for name in self.trajectory_ids()]
+            await self._in_places(places, decided)
+        ids = Ids(kept.get(task.row.id, task.row.id) for task in self._tasks())
         results = StoredResults(self._workshop.store.path, ids, {**self._results}, self._new_calls)
         inside = inside_thought(self._workshop.store, self.id)
         return Report(self.id, self.resumed, results, cut_short=self._cut_short, waiting=len(self._parked), inside_thought=inside)
@@ -301,16 +305,25 @@ class Run:
         if self._plan.continues is None:
             return {}
         there = closed_places(self._workshop.store, self._plan.continues)
-        places = {task.row.id: (task.row.problem.id, task.row.strategy, task.row.model, task.row.sample) for task in self._tasks()}
-        return {name: there[place] for name, place in places.items() if place in there}
+        places = ((task.row.id, (task.row.problem.id, task.row.strategy, task.row.model, task.row.sample)) for task in self._tasks())
+        return {name: there[place] for name, place in places if place in there}
 
-    async def _in_places(self, n: int, tasks: Iterable[Task], ended: frozenset[str]) -> None:
+    def _looked_up(self, tasks: Iterator[Task]) -> Iterator[Task]:
+        """Yield the tasks, those marked that need no work. A run may have more than can be held, so some are looked up at a time."""
+        if not self.resumed:
+            yield from tasks
+            return
+        while some := list(islice(tasks, LOOKED_UP)):
+            ended = ended_trajectories(self._workshop.store, (task.row.id for task in some))
+            yield from (replace(task, ended=task.row.id in ended) for task in some)
+
+    async def _in_places(self, n: int, tasks: Iterable[Task]) -> None:
         """Work on the tasks in their order, n at a time."""
         line = iter(tasks)
 
         async def work() -> None:
             for task in line:
-                await self._one(task, ended)
+                await self._one(task)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -319,9 +332,9 @@ class Run:
         except BaseExceptionGroup as faults:
             raise first_fault(faults) from faults
 
-    async def _one(self, task: Task, ended: frozenset[str], *, alone: bool = False) -> None:
+    async def _one(self, task: Task, *, alone: bool = False) -> None:
         """Make or read one trajectory, or note why that has to wait."""
-        result = await self._made_or_read(task, ended, alone=alone)
+        result = await self._made_or_read(task, alone=alone)
         if result is None:
             return
         self._parked.pop(task.row.id, None)
@@ -332,14 +345,15 @@ class Run:
             self._events.put_nowait(Note(note))
         self._cut_short += result.error_kind == SHARED_BUDGET
         if result.new_calls:
-            self._new_calls[task.row.id] = result.new_calls
+            self._new_calls.extend(repeat(0, task.place + 1 - len(self._new_calls)))
+            self._new_calls[task.place] = result.new_calls
         if len(self._results) < KEPT_RESULTS:
-            self._results[task.row.id] = result
+            self._results[task.place] = result
         self._events.put_nowait(TrajectoryClosed(result))
 
-    async def _made_or_read(self, task: Task, ended: frozenset[str], *, alone: bool) -> Result | None:
+    async def _made_or_read(self, task: Task, *, alone: bool) -> Result | None:
         store, options, recheck = self._workshop.store, self._options, self._options.mode == "recheck"
-        if not (self._first and not recheck and task.row.id in ended):
+        if not (self._first and not recheck and task.ended):
             how = {
                 "recheck": recheck, "alone": alone, "retry_failed": self._first, "retry_poisoned": self._first and options.retry_poisoned
             }  # fmt: skip

@@ -1,6 +1,6 @@
 """A run's plan as JSON in its row, with its models and how they are opened, so that it can be set up again without its command.
 
-    saved_plan_json(plan, ["openai:m"], options) -> '{"limits":{},"models":["openai:m"],...}'
+    saved_plan_json(store, plan, ["openai:m"], options) -> '{"limits":{},"models":["openai:m"],...}'
     read_saved_plan(store, "3f0c...") -> SavedPlan(plan=Plan(...), models=("openai:m",), ...)
 
 It holds names of models and of environment variables, never a key.
@@ -9,7 +9,7 @@ It holds names of models and of environment variables, never a key.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from reasoner.runs.options import RunOptions
 from reasoner.runs.plan import Fork, Plan
 from reasoner.runs.strategy_spec import spec_from
 from reasoner.runs.tool_plan import ToolPlan
+from reasoner.store.problem_lists import ListedProblems, keep_list
 from reasoner.store.run_queries import plan_row
 from reasoner.types import Problem, Sampling, canonical_json
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from reasoner.store import Store
     from reasoner.types import Client
+
+MAX_INSIDE = 100
+"""Problems that a plan holds itself; those of a longer one are rows of the store (`reasoner.store.problem_lists`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,13 @@ class SavedPlan:
     whole: bool = True
 
 
-def saved_plan_json(plan: Plan, models: Sequence[str | Client], options: RunOptions) -> str:
-    """Return the plan of a run as JSON. A model that was given as an open client is kept by its name."""
+def saved_plan_json(store: Store, plan: Plan, models: Sequence[str | Client], options: RunOptions) -> str:
+    """Return the plan of a run as JSON. A model that was given as an open client is kept by its name, many problems by the list they are put in."""
+    many = len(plan.problems) > MAX_INSIDE
+    problems = {"list": keep_list(store, plan.problems), "n": len(plan.problems)} if many else [list(astuple(p)) for p in plan.problems]
     return canonical_json(
         {
-            "problems": [[p.solver, p.instance, p.line, p.level] for p in plan.problems],
+            "problems": problems,
             "strategies": [[s.name, s.params] for s in plan.strategies],
             "seed": plan.seed,
             "samples": plan.samples,
@@ -76,7 +82,7 @@ def read_saved_plan(store: Store, run_id: str) -> SavedPlan:
     kept: dict[str, Any] = json.loads(row["plan"]) if row.get("plan") else {}
     told = {**manifest, **kept}
     plan = Plan(
-        problems=[Problem(*each) for each in kept.get("problems", [])],
+        problems=_problems(store, kept.get("problems", [])),
         strategies=[spec_from(name, params) for name, params in told["strategies"]],
         seed=told["seed"],
         samples=told["samples"],
@@ -94,6 +100,10 @@ def read_saved_plan(store: Store, run_id: str) -> SavedPlan:
     )
     models = tuple(kept.get("models", [name for name, _ in manifest["models"]]))
     return SavedPlan(run_id, plan, manifest, models, options, whole=bool(kept))
+
+
+def _problems(store: Store, kept: list[Any] | Mapping[str, Any]) -> Sequence[Problem]:
+    return [Problem(*each) for each in kept] if isinstance(kept, list) else ListedProblems(store.path, kept["list"], kept["n"])
 
 
 def _sampling(values: Mapping[str, Any]) -> Sampling:

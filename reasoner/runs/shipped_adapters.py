@@ -109,7 +109,9 @@ def for_plan(model: str | Client, options: ClientOptions | None, plan: Plan) -> 
     Raises:
         MissingAsset: the adapter is damaged.
     """
-    chosen = _chosen(model, options, [problem.solver for problem in plan.problems], plan.strategies)
+    if not _may_adapt(model, options):
+        return Choice(options)
+    chosen = _chosen(model, options, list({problem.solver: None for problem in plan.problems}), plan.strategies)
     if chosen is None:
         return Choice(options)
     if file_sha256(chosen.path) != chosen.card.sha256:

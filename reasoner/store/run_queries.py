@@ -28,7 +28,7 @@ MAX_WORDS = 8
 MAX_CONTENDERS = 100
 """Strategies on models that are named of one run."""
 
-# The plan is left out: it holds every problem of the run.
+# The plan is left out: it may hold every problem of the run.
 _RUN = """
 SELECT r.id, r.manifest, r.status, r.command, r.version, r.created, r.updated, r.parent_run, r.limits, r.used_calls, r.used_tokens, r.used_cost
 FROM runs r
@@ -102,9 +102,12 @@ def run_of_trajectory(store: Store, trajectory_id: str) -> str | None:
     return None if row is None else str(row["run_id"])
 
 
-def ended_trajectories(store: Store, run_id: str) -> frozenset[str]:
-    """Return the ids of a run's trajectories that need no work (`claims.has_ended`)."""
-    rows = store.tuples("SELECT id, status, error_kind FROM trajectories WHERE run_id = ? AND status <> 'open'", (run_id,))
+def ended_trajectories(store: Store, ids: Iterable[str]) -> frozenset[str]:
+    """Return which of these trajectories need no work (`claims.has_ended`)."""
+    rows = store.tuples(
+        "SELECT id, status, error_kind FROM trajectories WHERE id IN (SELECT value FROM json_each(?)) AND status <> 'open'",
+        (json.dumps(list(ids)),),
+    )
     return frozenset(name for name, status, error_kind in rows if has_ended(status, error_kind))
 
 

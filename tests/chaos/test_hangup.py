@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from forks import Ended, Forks
 
+HEARD = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+"""Under nohup the signal is ignored, by the tests too, and a run keeps to that; here it is to be heard."""
 HANGUPS = int(os.environ.get("REASONER_HANGUPS", "6"))
 BENCH = ("bench", "number_path", "arithmetic", "-n", "6", "--strategy", "cot,ats", "--json", "--concurrency", "4")
 
@@ -47,7 +49,7 @@ def test_a_hangup_parks_like_ctrl_c(tmp_path: Path, server: ModelServer, forks: 
     for number in range(HANGUPS):
         db, ledger = tmp_path / f"{number}.db", server.ledger(f"h{number}")
         args: list[str | Path] = [*BENCH, "--model", "openai:m", "--base-url", server.url(f"h{number}"), "--db", db]
-        child = forks.start(args, cwd=tmp_path)
+        child = forks.start(args, cwd=tmp_path, prelude=HEARD)
         enough, latest = rng.randrange(1, 18), time.monotonic() + 60
         while sum(ledger.asked.values()) < enough and time.monotonic() < latest:
             time.sleep(0.002)

@@ -22,6 +22,7 @@ from reasoner.store.migrations import (
     m060_application_id,
     m070_judged,
     m080_actions,
+    m090_problem_lists,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ STEPS = {
         m060_application_id,
         m070_judged,
         m080_actions,
+        m090_problem_lists,
     )
 }
 """All migrations by name, in order."""

@@ -1,0 +1,129 @@
+"""The problems of a large run as rows of the store, which its plan names by the hash of the list.
+
+    hashed = keep_list(store, problems)                     in batches; a list that is there already is not written again
+    ListedProblems(store.path, hashed, len(problems))       the same problems in the same order, read back a page at a time
+
+A list is written before the run that names it, so a run never names one that is not whole; a list that a kill left half written is completed by
+the next run on the same problems.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, overload
+
+from reasoner.errors import StoreError
+from reasoner.store.database import Store
+from reasoner.types import Problem, canonical_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reasoner.store.connection import Connection
+
+BATCH = 2_000
+"""Problems written in one transaction, so that other processes never wait long."""
+PAGE = 500
+_PAGE = """
+SELECT p.solver, p.instance, p.line, p.level, l.other FROM listed_problems l JOIN problems p ON p.id = l.problem_id
+WHERE l.list_id = (SELECT id FROM problem_lists WHERE hash = ?) AND l.position >= ? AND l.position < ? ORDER BY l.position
+"""
+
+
+def keep_list(store: Store, problems: Sequence[Problem]) -> str:
+    """Write a list of problems, unless it is there, and return its hash."""
+    hashed = _hash_of(problems)
+    list_id, n_there = store.write_now(lambda c: _opened(c, hashed, len(problems)))
+    if n_there == len(problems):
+        return hashed
+    line = iter(problems)
+    for position in range(0, len(problems), BATCH):
+        batch = list(islice(line, BATCH))
+        store.write_now(lambda c, position=position, batch=batch: _write(c, list_id, position, batch))  # type: ignore[misc]
+    return hashed
+
+
+class ListedProblems(Sequence[Problem]):
+    """The problems of a list, read from the database when they are asked for.
+
+    Raises:
+        StoreError: where they are read, when the list is not whole (it was changed by hand).
+    """
+
+    def __init__(self, db: Path, hashed: str, n: int) -> None:
+        self._db = db
+        self._hash = hashed
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Problem]: ...
+    def __getitem__(self, index: int | slice) -> Problem | list[Problem]:
+        places = range(self._n)[index]
+        if isinstance(places, int):
+            return next(self._read(places, places + 1))
+        if not places:
+            return []
+        found = list(self._read(min(places), max(places) + 1))
+        return [found[place - min(places)] for place in places]
+
+    def __iter__(self) -> Iterator[Problem]:
+        return self._read(0, self._n)
+
+    def _read(self, begin: int, end: int) -> Iterator[Problem]:
+        with Store.read(self._db) as store:
+            for first in range(begin, end, PAGE):
+                last = min(first + PAGE, end)
+                rows = store.tuples(_PAGE, (self._hash, first, last))
+                if len(rows) != last - first:
+                    raise StoreError(
+                        f"the list of problems {self._hash[:12]} is no longer whole in {self._db}",
+                        hint="it was changed by hand; give the run's command again",
+                    )
+                for solver, instance, line, level, other in rows:
+                    yield Problem(solver, instance, line, level) if other is None else _named(instance, other)
+
+
+def _named(instance: str, other: str) -> Problem:
+    solver, line, level = json.loads(other)
+    return Problem(solver, instance, line, level)
+
+
+def _hash_of(problems: Sequence[Problem]) -> str:
+    """Return the hash of a list: of what its problems are, and what it calls them."""
+    h = hashlib.sha256()
+    for problem in problems:
+        h.update(canonical_json([problem.solver, problem.instance, problem.line, problem.level]).encode() + b"\n")
+    return h.hexdigest()
+
+
+def _opened(c: Connection, hashed: str, n: int) -> tuple[int, int]:
+    """Return the list's number, made where there is none, and how many problems it holds so far."""
+    c.execute("INSERT OR IGNORE INTO problem_lists (hash, n) VALUES (?, ?)", (hashed, n))
+    (list_id,) = c.execute("SELECT id FROM problem_lists WHERE hash = ?", (hashed,)).fetchone()
+    (there,) = c.execute("SELECT count(*) FROM listed_problems WHERE list_id = ?", (list_id,)).fetchone()
+    return list_id, there
+
+
+def _write(c: Connection, list_id: int, position: int, batch: Sequence[Problem]) -> None:
+    ids = [problem.id for problem in batch]
+    c.executemany(
+        "INSERT OR IGNORE INTO problems (id, solver, instance, line, level) VALUES (?, ?, ?, ?, ?)",
+        ((name, one.solver, one.instance, one.line, one.level) for name, one in zip(ids, batch, strict=True)),
+    )
+    kept = c.execute("SELECT id, solver, line, level FROM problems WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
+    called = {name: rest for name, *rest in kept.fetchall()}
+
+    def rows() -> Iterator[tuple[int, int, str, str | None]]:
+        for place, (name, one) in enumerate(zip(ids, batch, strict=True), start=position):
+            names = [one.solver, one.line, one.level]
+            yield list_id, place, name, None if called[name] == names else canonical_json(names)
+
+    c.executemany("INSERT OR IGNORE INTO listed_problems (list_id, position, problem_id, other) VALUES (?, ?, ?, ?)", rows())
