@@ -6,16 +6,16 @@ Request(messages=(Message("user", "4 9 10 13"),), sampling=Sampling(max_tokens=6
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from reasoner.canonical import canonical_json as canonical_json  # noqa: PLC0414 - read from here like the values
+from reasoner.canonical import digest as digest  # noqa: PLC0414
 from reasoner.constraint import Constraint as Constraint  # noqa: PLC0414 - read from here like the other values
 from reasoner.constraint import ConstraintApplied as ConstraintApplied  # noqa: PLC0414
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Mapping
 
     from reasoner.capabilities import Hear
 
@@ -26,29 +26,6 @@ SIGNS: Mapping[ThoughtStatus, str] = {"final": "★", "kept": "●", "pruned": "
 """How a status is drawn, in the terminal and on the pages."""
 
 S = TypeVar("S", bound="Hashable")  # a search state of a solver
-
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
-"""Made once, not at every value."""
-
-
-def canonical_json(value: object) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, ASCII. The same value always hashes alike."""
-    return _canonical(value)
-
-
-def digest(*parts: str) -> str:
-    """Return the sha256 hex digest of the parts, each framed by its length so that no two lists collide."""
-    framed = [b"%d:%b" % (len(data := part.encode("utf-8", "surrogatepass")), data) for part in parts]
-    return hashlib.sha256(b"".join(framed)).hexdigest()
-
-
-def digest_of(parts: Iterable[str]) -> str:
-    """Return the same of parts that need not be held at once."""
-    h = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        h.update(b"%d:%b" % (len(data), data))
-    return h.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

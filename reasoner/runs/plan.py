@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
 from reasoner.budget import Limits
+from reasoner.canonical import digest_of
 from reasoner.runs.problems import instance_of
 from reasoner.runs.tool_plan import ToolPlan
 from reasoner.translation.library import open_corpus
-from reasoner.types import Adapted, Problem, Sampling, Selective, digest, digest_of
+from reasoner.types import Adapted, Problem, Sampling, Selective, digest
 from reasoner.version import __version__
 
 if TYPE_CHECKING:
