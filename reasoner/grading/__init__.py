@@ -4,7 +4,7 @@ r"""Reading and judging: two steps, apart. A reader finds the answer in a text; 
     grader("number").judge(found.text, ["18 dollars"])          ->  Verdict(correct=True, ...)
 
 In the map of the program this is one room below the solvers: solvers import it, and it imports nothing but values (`types`, `errors`,
-`text`). `readers.py` holds all readers, `graders/` one file a grader, `quantity.py` what a number with a unit is, `worker/` the process in
+`text`). `readers.py` holds all readers, `graders/` one file a grader, `quantity.py` and `units.py` what a number with a unit is, `notation.py` how formulas are written, `worker/` the process in
 which equations are solved and foreign patterns run, with a limit of time. Nothing here knows a solver, a model or a database; the one
 verdict that needs calls, a judge's, is made in `reasoner.session.judging`.
 """

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 MAX_LAYERS = 8
+UNSEEN = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069\ufeff"))
+"""Marks of direction and of byte order, to be taken off by `str.translate`: they show nothing. Those that turn digits round stay, and so do joiners."""
 
 _PAIRS = (("**", "**"), ("$$", "$$"), ("$", "$"), ("`", "`"), ("*", "*"), ("\\(", "\\)"), ("\\[", "\\]"))
 _WRAPPERS = ("\\boxed{", "\\fbox{", "\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "\\mbox{")

@@ -37,16 +37,20 @@ MAX_OBJECTS = 64
 """Places at which a JSON object is looked for."""
 
 _LINE = re.compile(
-    r"[\s>#-]{0,20}(?:\d{1,3}[.)]\s{0,5})?(?P<em>\*{0,3}|`{0,3})\s{0,5}(?:the\s{1,5}|my\s{1,5})?(?:final\s{1,5}|correct\s{1,5})?answer"
-    r"(?P<mark>\s{0,5}(?P<shut>\*{0,3})\s{0,5}(?:[:=：]|is\b\s{0,5}:?))",
+    r"[\s>#-]{0,20}(?:\d{1,3}[.)]\s{0,5})?(?P<em>__|\*{0,3}|`{0,3})\s{0,5}(?:the\s{1,5}|my\s{1,5})?(?:final\s{1,5}|correct\s{1,5})?answer"
+    r"(?P<mark>\s{0,5}(?P<shut>\*{0,3})\s{0,5}(?:[:=：](?:__)?|is\b\s{0,5}:?))",
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"\s{0,5}#{1,6}\s{0,5}\*{0,3}(?:the\s{1,5})?(?:final\s{1,5}|correct\s{1,5})?answer\*{0,3}\s{0,20}", re.IGNORECASE)
+_HEAD = re.compile(
+    r"\s{0,5}(?:#{1,6}\s{0,5}\*{0,3}|\*{2,3})(?:the\s{1,5})?(?:final\s{1,5}|correct\s{1,5})?answer\*{0,3}\s{0,20}", re.IGNORECASE
+)
 _INSIDE = re.compile(r"\banswer\s{0,5}(?:\s(?:is|must\sbe|should\sbe|equals)\b|[:=：])\s{0,5}:?", re.IGNORECASE)
 _SHORT = re.compile(r"\s{0,5}A:\s")
 _HOPE = re.compile(r"[.!]\**\s{1,5}I\shope\b.*", re.IGNORECASE | re.DOTALL)
 _STOP = re.compile(r"(?<=[^\s.])[.!?]\**\s{1,5}(?=[A-Z\"'(])")
 _SHORTENED = re.compile(r"(?:^|\s)(?:[A-Z]|St|Dr|Mr|Mrs|Ms|Mt|Jr|Sr|vs|No|Prof|Inc|Ltd|Co|Corp|Gen|Lt|Col|Rev|Ft|etc|approx)$")
+_BLOCKS = {"```": "```", "\\[": "\\]", "$$": "$$"}
+"""Lines that open a block, and those that close it."""
 _LIST = re.compile(r"(?:[>•]|[-*](?=\s))\s{0,5}")
 _NUMBER = re.compile(
     r"[-+−]?(?:[0-9]{1,3}(?:,[0-9]{3}){1,20}(?![0-9])|[0-9]{1,200})(?:\.[0-9]{1,200})?(?:/[0-9]{1,100})?|[-+−]?\.[0-9]{1,200}"
@@ -143,6 +147,8 @@ def _marked(line: str) -> str | None:
             rest = rest.removesuffix(".")[: -len(opened)].strip()
         if rest == opened:
             return ""
+        if _LINE.match(rest):  # `Final Answer: The final answer is 42.`
+            return _marked(rest)
         return _sentence(rest) if "is" in mark["mark"].lower() else _HOPE.sub("", rest)
     inside = None
     for each in _INSIDE.finditer(line):
@@ -160,10 +166,17 @@ def _sentence(text: str) -> str:
 
 
 def _next(lines: list[str], at: int) -> str:
-    for line in lines[at + 1 :]:
-        if line.strip():
-            return _LIST.sub("", line.strip(), count=1)
-    return ""
+    """Return the first line below a marker that says something; all lines of a block of code or of a formula."""
+    below = (n for n in range(at + 1, len(lines)) if lines[n].strip())
+    first = next(below, None)
+    if first is None:
+        return ""
+    line = lines[first].strip()
+    opening = "```" if line.startswith("```") and "```" not in line[3:] else line
+    if opening in _BLOCKS:
+        ends = (n for n in range(first + 1, len(lines)) if lines[n].strip() == _BLOCKS[opening])
+        return "\n".join(lines[first + 1 : next(ends, len(lines))]).strip()
+    return _LIST.sub("", line, count=1)
 
 
 def _valued(found: str) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reasoner.grading.graders.math_ import is_mathematics, notation
+from reasoner.grading.notation import is_mathematics, notation
 from reasoner.grading.quantity import quantity
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@ r"""The grader `exact`: the same text but for case, blanks, the form of quotes a
 
     normal("  “Café”. ")  ->  'café';   `C++` is not `C`, `(1,2]` is not `[1,2)`, `.5` is not `5`
 
-Unicode is compared in its composed form (NFC); a typographic minus or hyphen is the sign it stands for, a no-break blank a blank.
+Unicode is compared in its composed form (NFC); a typographic minus or hyphen is the sign it stands for, a no-break blank a blank. Marks of
+direction, which show nothing, do not count; joiners do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from reasoner.grading.dress import UNSEEN
 from reasoner.grading.graders import Grader, right, shown, wrong
 
 if TYPE_CHECKING:
@@ -17,7 +19,24 @@ if TYPE_CHECKING:
 
     from reasoner.types import Verdict
 
-_SIGNS = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "ʼ": "'", "−": "-", "‑": "-"})
+_SIGNS = UNSEEN | str.maketrans(
+    {
+        "「": '"',
+        "」": '"',
+        "『": '"',
+        "』": '"',
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+        "‘": "'",
+        "’": "'",
+        "ʼ": "'",
+        "−": "-",
+        "‑": "-",
+    }
+)
 _QUOTES = ('"', "'")
 
 
@@ -26,7 +45,7 @@ def normal(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     text = " ".join(text.casefold().translate(_SIGNS).split())
-    if len(text) > 1 and text.endswith(".") and not text.endswith(".."):
+    if len(text) > 1 and text.endswith((".", "。")) and not text.endswith(".."):
         text = text[:-1].rstrip()
     for quote in _QUOTES:
         if len(text) > 2 and text.startswith(quote) and text.endswith(quote) and quote not in text[1:-1]:
