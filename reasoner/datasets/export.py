@@ -114,33 +114,35 @@ class _Job:
     def _write(self, files: _Files, tally: Tally) -> Counter[tuple[Any, ...]]:
         """Write all rows and return how many there are of each kind."""
         kinds: Counter[tuple[Any, ...]] = Counter()  # few different ones, so that counting costs a row one look-up
-        for record, part, row in self.accepted(tally):
+        for record, part, rows in self.accepted(tally):
             o = record.origin
             kinds[part, o.solver, o.level, o.strategies, o.models] += 1
-            if len(tally.preview) < self.options.preview:
-                tally.preview.append({"split": part, **row})
-            if not self.options.dry_run:
-                files.add(part, row, record)
+            for row in rows:
+                if len(tally.preview) < self.options.preview:
+                    tally.preview.append({"split": part, **row})
+                if not self.options.dry_run:
+                    files.add(part, row, record)
         return kinds
 
-    def _row(self, record: Record, tally: Tally) -> dict[str, Any] | None:
-        row = self.format.row(record)
-        if row is None:
+    def _rows(self, record: Record, tally: Tally) -> list[dict[str, Any]] | None:
+        rows = self.format.rows(record)
+        if rows is None:
             tally.leave_out(f"its messages cannot be written as {self.format.name}")
-        return row
+        return rows
 
-    def _whole(self, record: Record, row: dict[str, Any], hygiene: Hygiene, tally: Tally) -> dict[str, Any]:
-        """Return the row of a record that is taken with all its columns, and count it."""
-        if record.columns:
-            row.update(record.columns)
-        if self.lineage == "column":
-            row["lineage"] = record.lineage
+    def _whole(self, record: Record, rows: list[dict[str, Any]], hygiene: Hygiene, tally: Tally) -> list[dict[str, Any]]:
+        """Return the rows of a record that is taken with all their columns, and count it as one."""
+        for row in rows:
+            if record.columns:
+                row.update(record.columns)
+            if self.lineage == "column":
+                row["lineage"] = record.lineage
         tally.taken += 1
         hygiene.measure(record)
-        return row
+        return rows
 
-    def accepted(self, tally: Tally) -> Iterator[tuple[Record, str, dict[str, Any]]]:
-        """Yield (record, part, row) of all that passes."""
+    def accepted(self, tally: Tally) -> Iterator[tuple[Record, str, list[dict[str, Any]]]]:
+        """Yield (record, part, rows) of all that passes."""
         used: Counter[tuple[str, str, str]] = Counter()
         taken: Counter[tuple[Any, ...]] = Counter()
         with Hygiene(self.options, tally, fields=self.format.thinking_field) as hygiene:
@@ -149,8 +151,8 @@ class _Job:
                     self.progress(tally.seen, tally.taken)
                 if not hygiene.passes(record):
                     continue
-                row = self._row(record, tally)
-                if row is None:
+                rows = self._rows(record, tally)
+                if rows is None:
                     continue
                 origin = record.origin
                 part = self.split.of(origin.solver, origin.family)
@@ -166,7 +168,7 @@ class _Job:
                         tally.leave_out(OVER_LIMIT)
                         continue
                     taken[kind] += 1
-                yield record, part, self._whole(record, row, hygiene, tally)
+                yield record, part, self._whole(record, rows, hygiene, tally)
 
 
 def _count(tally: Tally, kinds: Counter[tuple[Any, ...]]) -> None:

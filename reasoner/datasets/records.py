@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from reasoner.types import Message, ToolCall, ToolSpec
+from reasoner.types import Message, ToolCall, ToolSpec, canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,9 +177,9 @@ def texts(record: Record) -> tuple[str, ...]:
         case Steps():
             return tuple(record.completions)
         case Document():
-            return tuple(
-                text for call in record.calls for text in (str(call["reply"]), *([call["reasoning"]] if call.get("reasoning") else []))
-            )
+            said = (text for call in record.calls for text in (str(call["reply"]), call.get("reasoning"), *_asked_of(call.get("parts"))))
+            done = (row[name] for row in record.thoughts if row.get("action_key") for name in ("arguments", "content"))
+            return tuple(text for text in (*said, *done) if text is not None)
         case _:
             return ()
 
@@ -195,6 +195,18 @@ def prompt_texts(record: Record) -> tuple[str, ...]:
             return tuple({text: None for call in record.calls for m in call["messages"] for text in _texts_of(m)})
         case _:
             return ()
+
+
+def _asked_of(parts: str | None) -> list[str]:
+    """Return the arguments of the tool calls in a reply's parts, as the store has them."""
+    return [call[2] for call in json.loads(parts).get("tool_calls", ())] if parts else []
+
+
+def _parts_changed(parts: str, change: Callable[[str], str]) -> str:
+    found = json.loads(parts)
+    if "tool_calls" in found:
+        found["tool_calls"] = [[name, tool, change(arguments)] for name, tool, arguments in found["tool_calls"]]
+    return canonical_json(found)
 
 
 def _texts_of(message: Message) -> tuple[str, ...]:
@@ -239,8 +251,10 @@ def map_texts(record: Record, change: Callable[[str], str]) -> None:
             call["reply"] = change(call["reply"])
             if call.get("reasoning"):
                 call["reasoning"] = change(call["reasoning"])
+            if call.get("parts"):
+                call["parts"] = _parts_changed(call["parts"], change)
         for thought in record.thoughts:
-            for name in ("text", "content", "operation"):
+            for name in ("text", "content", "operation", "arguments"):
                 thought[name] = change(thought[name]) if isinstance(thought[name], str) else thought[name]
         return
     if isinstance(record, Steps):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoner.datasets.export import sidecar
+from reasoner.datasets.imports._values import at
 from reasoner.datasets.imports.own_export import lineage_of
 from reasoner.errors import BadConfig, CorruptRecord, DataError
 
@@ -36,7 +37,7 @@ def origins(path: Path, line: int) -> list[dict[str, Any]]:
     row = _row(path, line)
     if row is None:
         raise DataError(f"{path} has no line {line}", hint="lines are counted from 1")
-    found = lineage_of(row) or _row(sidecar(path), line)
+    found = lineage_of(row) or _of_spans(row) or _row(sidecar(path), line) or _session_of(path, line, row)
     if not found or "trajectory" not in found:
         raise DataError(
             f"{path}, line {line}: nothing says where the row comes from",
@@ -44,6 +45,26 @@ def origins(path: Path, line: int) -> list[dict[str, Any]]:
         )
     other = found.get("rejected")
     return [found, other] if isinstance(other, dict) and other.get("trajectory") != found["trajectory"] else [found]
+
+
+def _of_spans(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the lineage in the first span of a trajectory of ours."""
+    if "resourceSpans" not in row:
+        return None
+    attributes = at(row, "resourceSpans.0.scopeSpans.0.spans.0.attributes") or ()
+    text = next((at(one, "value.stringValue") for one in attributes if at(one, "key") == "reasoner.about"), None)
+    return lineage_of(json.loads(text)) if isinstance(text, str) else None
+
+
+def _session_of(path: Path, line: int, row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the lineage of the session an event is one of: that of the last event before it that has one."""
+    if "sessionId" not in row and "payload" not in row:
+        return None
+    found = None
+    with path.open("rb") as file:
+        for text in islice(file, line):
+            found = (lineage_of(json.loads(text)) if b'"lineage"' in text else None) or found
+    return found
 
 
 def _row(path: Path, line: int) -> dict[str, Any] | None:

@@ -217,7 +217,7 @@ def _put_action(
             "key_bytes": packed(action["key"]), "attempt": 0, "trajectory_id": trajectory_id, "state": action["state"], "epoch": 0,
             "parent_thought": parents[0] if parents else "", "ordinal": thought["ordinal"], "tool": action["tool"], "effect": action["effect"],
             "tool_fingerprint": "", "call_id": action["call_id"], "arguments_id": intern_text(c, ARGUMENTS, action["arguments"]),
-            "result_id": result, "seconds": action["seconds"], "size_bytes": len(text.encode()), "created": now(),
+            "result_id": result, "seconds": action["seconds"], "size_bytes": len(text.encode()), "created": action.get("created") or now(),
         },
     )  # fmt: skip
     return {"message_id": result, "action_id": known[action["key"]]}

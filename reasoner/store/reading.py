@@ -233,7 +233,7 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
         (trajectory_id,),
     )
     thoughts = store.rows(
-        "SELECT t.*, c.key AS call, a.key AS action_key, a.tool, a.effect, a.state AS action_state, a.call_id AS tool_call_id, a.seconds AS action_seconds,"
+        "SELECT t.*, c.key AS call, a.key AS action_key, a.tool, a.effect, a.state AS action_state, a.call_id AS tool_call_id, a.seconds AS action_seconds, a.created AS action_created,"
         " p.content AS arguments, (SELECT key FROM actions WHERE id = a.within) AS within, coalesce(t.text, m.content) AS content, (SELECT group_concat(parent) FROM (SELECT parent FROM"
         " thought_edges WHERE child = t.id ORDER BY parent)) AS parents FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id"
         " LEFT JOIN calls c ON c.id = t.call_id LEFT JOIN actions a ON a.id = t.action_id LEFT JOIN messages p ON p.id = a.arguments_id"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import atif
+import otlp
 import pytest
 import trl
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -24,6 +25,7 @@ from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import NOT_IN_REPLY
 from reasoner.datasets.source import BY_TOOL
+from reasoner.datasets.trace import origins
 from reasoner.store import Store
 from reasoner.types import Completion, Request, ToolCall
 
@@ -98,12 +100,23 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return db
 
 
-def test_documents_come_back_to_the_last_byte(recorded: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["atif", "claude-code", "codex", "opentelemetry"])
+def test_documents_come_back_to_the_last_byte(recorded: Path, tmp_path: Path, name: str) -> None:
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    run("export", "atif", str(first), "--db", str(recorded), "--verdict", "any")
+    run("export", name, str(first), "--db", str(recorded), "--verdict", "any", "--special-tokens", "keep")
     run("import", str(first), "--db", str(tmp_path / "b.db"))
-    run("export", "atif", str(second), "--db", str(tmp_path / "b.db"), "--verdict", "any")
+    run("export", name, str(second), "--db", str(tmp_path / "b.db"), "--verdict", "any", "--special-tokens", "keep")
     assert first.read_bytes() == second.read_bytes()
+    lines = first.read_text(encoding="utf-8").splitlines()
+    traced = {origins(first, line)[0]["trajectory"] for line in range(1, min(len(lines), 200))}
+    with Store.open(tmp_path / "b.db") as store:
+        assert traced <= {row["id"] for row in store.rows("SELECT id FROM trajectories")}
+        assert len(traced) > 1
+
+
+def test_documents_are_what_the_models_of_atif_take(recorded: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.jsonl"
+    run("export", "atif", str(first), "--db", str(recorded), "--verdict", "any", "--special-tokens", "keep")
     lines = first.read_text(encoding="utf-8").splitlines()
     assert N * 0.4 <= len(lines) <= N, "the same conversation twice is one row"
     n_observed = 0
@@ -112,6 +125,27 @@ def test_documents_come_back_to_the_last_byte(recorded: Path, tmp_path: Path) ->
         assert document.schema_version == "ATIF-v1.8"
         n_observed += sum(step.observation is not None for step in document.steps)
     assert n_observed >= N
+
+
+def test_spans_are_what_the_official_packages_take(recorded: Path, tmp_path: Path) -> None:
+    """One span for the agent, one for every call and one for every action, each under the one that asked for it."""
+    path = tmp_path / "spans.jsonl"
+    run("export", "opentelemetry", str(path), "--db", str(recorded), "--verdict", "any", "--special-tokens", "keep")
+    n_tools = 0
+    for line in path.read_text(encoding="utf-8").splitlines():
+        request = otlp.read(json.loads(line))
+        spans = request.resource_spans[0].scope_spans[0].spans
+        said = otlp.told(request)
+        assert said[0]["gen_ai.operation.name"].string_value == "invoke_agent"
+        assert len({span.span_id for span in spans}) == len(spans)
+        assert all(span.parent_span_id in {one.span_id for one in spans} for span in spans[1:])
+        n_tools += sum(one["gen_ai.operation.name"].string_value == "execute_tool" for one in said)
+        for one in said:
+            if one["gen_ai.operation.name"].string_value == "chat":
+                (reply,) = json.loads(one["gen_ai.output.messages"].string_value)
+                assert reply["role"] == "assistant"
+                assert one["gen_ai.usage.output_tokens"].int_value >= 0
+    assert n_tools >= N
 
 
 def test_rows_hold_tools_and_render_in_chat_templates(recorded: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: 
     assert before.taken
     text = (tmp_path / "out.jsonl").read_text()
     told = "Double nine?" in text
-    assert told == ((thinking != "drop" and kind != "prompt") or name == "atif")
+    assert told == ((thinking != "drop" and kind != "prompt") or kind == "document")
     with Store.open(tmp_path / "u.db") as other:
         assert read_path(other, tmp_path / "out.jsonl").taken == before.taken
         export(other, name, tmp_path / "again" / "out.jsonl", options=options)

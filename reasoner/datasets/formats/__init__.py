@@ -1,12 +1,12 @@
 """Dataset formats, one file each; the file's name with hyphens is the format's name.
 
-A format is a subclass of `Format` with `name`, `summary`, `kinds` and `row`. What further members say has a default. Formats add no
+A format is a subclass of `Format` with `name`, `summary`, `kinds` and `row` (or `rows`, where a record takes several lines). What further members say has a default. Formats add no
 lineage to a row: the export does.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from reasoner.errors import UsageError
@@ -30,9 +30,14 @@ class Format(ABC):
     thinking_field: ClassVar[bool] = False
     """Whether an assistant's message may have a key of its own for what was thought."""
 
-    @abstractmethod
     def row(self, record: Any) -> dict[str, Any] | None:
         """Return the row of one record, JSON values only; None when it cannot be written in this format."""
+        raise NotImplementedError(f"format {self.name} has to define row or rows")
+
+    def rows(self, record: Any) -> list[dict[str, Any]] | None:
+        """Return the lines of one record, where a record takes several (a session of events); None when it cannot be written."""
+        row = self.row(record)
+        return None if row is None else [row]
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Take a row apart again, for `reasoner import`: the fields of its record that a row holds.

@@ -10,14 +10,18 @@ Side conversations of sub-agents become transcripts of their own. Events that sa
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from reasoner.datasets.imports import _own_session as own
 from reasoner.datasets.imports import _values as v
+from reasoner.datasets.imports import own_export
 from reasoner.datasets.imports._seam import Importer, Transcript, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from reasoner.store.imports import ReadTrajectory
     from reasoner.types import Message
 
 PAYLOADS = {
@@ -48,23 +52,53 @@ class AgentSession(Importer):
             return 85
         return 0
 
-    def read(self, row: dict[str, Any]) -> Iterator[Transcript]:
-        """Read the session in a file."""
+    def read(self, row: dict[str, Any]) -> Iterator[Transcript | ReadTrajectory]:
+        """Read the sessions in a file, one mostly."""
         rows = row["rows"]
         if any(isinstance(one.get("payload"), dict) for one in rows):
-            yield _items(rows)
+            yield from _rollouts(rows)
             return
         whole = [one for one in rows if "info" in one and ("trajectory_format" in one or isinstance(one.get("trajectory"), list))]
         if whole:
             for one in whole:
                 yield _trajectory(one)
             return
-        main = [one for one in rows if not one.get("isSidechain")]
-        side = [one for one in rows if one.get("isSidechain")]
-        if main:
-            yield _events(main)
-        if side:
-            yield _events(side)
+        for session in _by(rows, "sessionId"):
+            yield from _session(session)
+
+
+def _by(rows: list[dict[str, Any]], name: str) -> list[list[dict[str, Any]]]:
+    """Return the events of each session in a file, in the order the sessions began; events that name none belong to all there is."""
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for one in rows:
+        if one.get(name):
+            found.setdefault(one[name], []).append(one)
+    nameless = [one for one in rows if not one.get(name)]
+    return [nameless + found.popitem()[1]] if len(found) == 1 else list(found.values())
+
+
+def _session(rows: list[dict[str, Any]]) -> Iterator[Transcript | ReadTrajectory]:
+    """Read one session whose messages hold blocks; what its sub-agents said apart."""
+    if own.is_own(rows[0]):
+        yield own.read_events(rows)
+        return
+    main = [one for one in rows if not one.get("isSidechain")]
+    side = [one for one in rows if one.get("isSidechain")]
+    if main:
+        yield _events(main)
+    if side:
+        yield _events(side)
+
+
+def _rollouts(rows: list[dict[str, Any]]) -> Iterator[Transcript | ReadTrajectory]:
+    """Read sessions of items, each from its head on; those of one trajectory of ours as one."""
+    heads = [n for n, one in enumerate(rows) if one.get("type") == "session_meta"] or [0]
+    sessions = [rows[start:end] for start, end in pairwise([*heads, len(rows)])]
+    for trajectory, group in groupby(sessions, key=lambda session: (own_export.lineage_of(session[0]) or {}).get("trajectory")):
+        if trajectory is None:
+            yield from map(_items, group)
+        else:
+            yield own.read_sessions(group)
 
 
 def _events(rows: list[dict[str, Any]]) -> Transcript:

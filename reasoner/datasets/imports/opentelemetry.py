@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from reasoner.datasets.imports import _own_spans
 from reasoner.datasets.imports import _values as v
 from reasoner.datasets.imports._seam import Importer, Transcript, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from reasoner.store.imports import ReadTrajectory
 
 _NUMBERED = re.compile(r"(gen_ai\.prompt|gen_ai\.completion|llm\.input_messages|llm\.output_messages)\.(\d{1,6})\.(?:message\.)?(.+)")
 _NESTED = re.compile(r"tool_calls\.(\d{1,4})\.(?:tool_call\.)?(?:function\.)?(.+)")
@@ -39,10 +42,13 @@ class Opentelemetry(Importer):
         names = _attributes(row.get("attributes"))
         return 80 if any(str(name).startswith(("gen_ai.", "llm.")) for name in names) else 0
 
-    def read(self, row: dict[str, Any]) -> Iterator[Transcript]:
-        """Read the spans that are calls of a model."""
-        for span in _spans(row):
-            attributes = _attributes(span.get("attributes"))
+    def read(self, row: dict[str, Any]) -> Iterator[Transcript | ReadTrajectory]:
+        """Read the spans that are calls of a model; those of a trajectory of ours as one."""
+        spans = [(span, _attributes(span.get("attributes"))) for span in _spans(row)]
+        if any(_own_spans.ABOUT in attributes for _, attributes in spans):
+            yield _own_spans.read_spans(spans)
+            return
+        for span, attributes in spans:
             if not any(str(name).startswith(("gen_ai.", "llm.")) for name in attributes):
                 continue
             if attributes.get("gen_ai.operation.name") in {"execute_tool", "embeddings", "create_agent", "invoke_agent", "retrieval"}:
