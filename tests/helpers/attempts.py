@@ -8,6 +8,8 @@ from __future__ import annotations
 import socket
 from typing import Self
 
+import attempts_more
+
 _PATHS = (
     "{secret}",
     "/etc/passwd",
@@ -152,7 +154,7 @@ def python_programs() -> list[str]:
     """Return the attempts against Monty."""
     reads = [read.replace("{path!r}", repr(path)) for path in _PATHS for read in _READS]
     modules = [f"import {name}\nprint({name})" for name in _MODULES]
-    return [*reads, *modules, *_INTROSPECTION, *_BOMBS, *_BROKEN]
+    return [*reads, *modules, *_INTROSPECTION, *_BOMBS, *_BROKEN, *attempts_more.PYTHON]
 
 
 _TARGETS = ("{secret}", "/etc/passwd", "/etc/shadow", "/root/.ssh/id_rsa", "/home", "/var/log", "/run", "/sys/kernel", "/boot", "/opt")
@@ -161,7 +163,7 @@ _TARGETS = ("{secret}", "/etc/passwd", "/etc/shadow", "/root/.ssh/id_rsa", "/hom
 def shell_commands() -> list[str]:
     """Return the attempts against the shell."""
     return [
-        *(f"cat {path} || ls -la {path}" for path in _TARGETS),
+        *attempts_more.SHELL, *(f"cat {path} || ls -la {path}" for path in _TARGETS),
         "cat /proc/*/environ | tr '\\0' '\\n'", "env", "set", "printenv CANARY", "cat /proc/1/root{secret}", "ls -la /proc/1/root/root /proc/1/cwd",
         "cat /proc/1/fd/* < /dev/null", "cat /proc/self/fd/*", "cat /proc/kcore | head -c 100", "cat /proc/kallsyms | head -3", "cat /dev/mem | head -c 10",
         "cat /dev/sda /dev/vda | head -c 100", "mknod d b 8 0 && cat d | head -c 100", "dmesg", "ls -laR /proc/1/task/1/",
@@ -190,7 +192,7 @@ def shell_commands() -> list[str]:
         "python3 -c 'import ctypes; r=ctypes.CDLL(None).syscall(323, 0); print(\"ESCAPED\" if r > 0 else r)'",
         "python3 -c 'import fcntl, termios; fcntl.ioctl(0, termios.TIOCSTI, b\"x\"); print(\"ESCAPED\")'",
         "echo c > /proc/sysrq-trigger && echo ESCAPED", "echo 1 > /proc/sys/kernel/sysrq && echo ESCAPED", "cat /proc/sys/kernel/core_pattern; echo '|x' > /proc/sys/kernel/core_pattern && echo ESCAPED",
-        ":(){ :|:& };:", "bomb() { bomb | bomb & }; bomb; sleep 30", "python3 -c 'import os\nwhile True: os.fork()'", "while true; do sleep 100 & done", "for i in $(seq 2000); do sleep 50 & done; echo done",
+        ":(){ :|:& };:", "bomb() { bomb | bomb & }; bomb; sleep 30", "python3 -c 'import os\nwhile True: os.fork()'", "while true; do sleep 7172 & done", "for i in $(seq 2000); do sleep 50 & done; echo done",
         "while true; do :; done", "sleep 1000", "sleep 1000 & disown; exec >&- 2>&-; sleep 1000", "trap '' TERM INT HUP; while true; do sleep 1; done", "nohup setsid sleep 1000 > /dev/null 2>&1 &",
         "python3 -c 'x = \"a\" * 10**10'", "python3 -c 'x=[]\nwhile True: x.append(bytes(10**6))'", "tail /dev/zero", "head -c 2G /dev/zero | sort", "perl -e '$x .= \"a\" x 1000000 while 1'",
         "cat /dev/zero > big", "dd if=/dev/zero of=big bs=1M count=1000", "i=0; while true; do i=$((i+1)); : > f$i; done", "i=0; while true; do i=$((i+1)); mkdir d$i; cd d$i; done", "truncate -s 1T sparse; ls -la",
@@ -268,7 +270,7 @@ def queries() -> list[str]:
         f"SELECT * FROM pragma_{name}"
         for name in ("integrity_check", "compile_options", "collation_list", "user_version", "wal_checkpoint", "table_list('x')")
     ]
-    return [*pragmas, *functions, *_WRITES, *_FILES, *_SMUGGLED, *_HEAVY]
+    return [*pragmas, *functions, *_WRITES, *_FILES, *_SMUGGLED, *_HEAVY, *attempts_more.QUERIES]
 
 
 class CanaryPort:

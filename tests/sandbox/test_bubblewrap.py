@@ -166,7 +166,7 @@ async def test_no_command_gets_out(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (escaped, hung) == ([], [])
     assert _files("/usr/out", "/out", "/etc/out", "/dev/shm/out") == before
     assert secret.read_text(encoding="utf-8") == CANARY
-    for left in ("sleep 1000", "sleep 100", "sleep 50", "sleep 30"):
+    for left in ("sleep 1000", "sleep 7171", "sleep 7172", "sleep 50", "sleep 30"):
         assert not await _left(left), left
 
 
