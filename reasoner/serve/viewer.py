@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from reasoner.errors import BadConfig, UnknownName
 from reasoner.serve import drawings
 from reasoner.serve.tree import Box, Shape, card, layout
 from reasoner.store import queries, run_queries
+from reasoner.store.migrations.m050_totals import COLUMNS
 from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.store.search import search
 from reasoner.text import clean, shorten
@@ -48,6 +50,8 @@ PAGE = 50
 """Rows of one page."""
 MAX_COMPARED = 5_000
 """Trajectories a comparison is computed for while a page waits."""
+MAX_KEPT = 32
+"""Comparisons that are kept for the next look; the one that was looked at longest ago goes first."""
 CALL_FACTS = (
     "key", "state", "attempt", "template_hash", "seed", "sampling", "constraint_requested", "constraint_applied", "model", "finish_reason",
     "prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "cost", "mean_logprob", "retries", "error", "reply",
@@ -91,6 +95,8 @@ class Viewer:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._base = f"/view/{settings.page_key}"
+        self._kept: dict[tuple[str, str, tuple[str, ...]], tuple[Any, Comparison | None]] = {}
+        self._keeping = threading.Lock()
 
     def routes(self) -> list[Mount]:
         """Return the routes."""
@@ -130,11 +136,28 @@ class Viewer:
         rows = queries.trajectory_page(self._store, row["id"], chosen=chosen, limit=PAGE + 1, offset=page * PAGE)
         baseline = request.query_params.get("baseline", "")[:400]
         by = [column for column in request.query_params.get("by", "")[:200].split(",") if column.strip()][:4]
-        made = comparison(self._store, row["id"], row["judged"], baseline=baseline, by=by)
+        made = self._compared(row, baseline=baseline, by=by)
         options = {"strategy": row["strategies"], "model": row["models"], "solver": row["solvers"]}
         return self._page(
             "run.html", run=row, rows=rows[:PAGE], more=len(rows) > PAGE, page=page, chosen=chosen, options=options, baseline=baseline, **compared(made)
         )  # fmt: skip
+
+    def _compared(self, row: dict[str, Any], *, baseline: str, by: Sequence[str]) -> Comparison | None:
+        """Compare a run, once for as long as nothing of it changes: some thousand answers take longer than a page may."""
+        if row["judged"] > MAX_COMPARED:
+            return None
+        state = queries.verdict_state(self._store, row["id"])
+        totals = tuple(row[name] for name in COLUMNS)
+        key = (row["id"], baseline, tuple(by))
+        with self._keeping:
+            found = self._kept.pop(key, None)
+        if found is None or found[0] != (state, totals):
+            found = (state, totals), comparison(self._store, row["id"], row["judged"], baseline=baseline, by=by)
+        with self._keeping:
+            self._kept[key] = found
+            while len(self._kept) > MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return found[1]
 
     def trajectory(self, request: Request) -> Response:
         """Show a trajectory as a tree, with what else can be drawn of it."""

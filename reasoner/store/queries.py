@@ -83,6 +83,16 @@ def lost_calls(store: Store, run_id: str) -> dict[str, int]:
     return dict(rows)
 
 
+def verdict_state(store: Store, run_id: str) -> tuple[int, str, int]:
+    """Return what is another as soon as a verdict of a run is: how many there are, when the last was given, how many are right."""
+    sql = (
+        "SELECT count(*), coalesce(max(v.created), ''), coalesce(sum(v.correct), 0)"
+        " FROM trajectories t JOIN verdicts v ON v.trajectory_id = t.id WHERE t.run_id = ?"
+    )
+    n, last, correct = store.tuples(sql, (run_id,))[0]
+    return int(n), str(last), int(correct)
+
+
 def n_judged_by_models(store: Store, run_id: str) -> int:
     """Return how many trajectories of a run have a verdict that a model gave."""
     found = store.row(
