@@ -3,7 +3,7 @@
 What is chosen by default are trajectories whose verdict is correct; preferences and labels need the wrong ones too. The verifier is run
 on the stored answer now: one whose verdict no longer holds is left out and counted.
 
-    for row in rows(store, Filters(solver="game24"), tally, judge): ...
+    for judged in rows(store, Filters(solver="game24").where(both=False), tally, judge): ...
 """
 
 from __future__ import annotations
@@ -269,9 +269,9 @@ def stable(value: Any) -> str:
     return repr(value)
 
 
-def rows(store: Store, filters: Filters, tally: Tally, judge: Judge, *, both: bool = False) -> Iterator[Judged]:
-    """Yield the trajectories that pass and stand, in the order they were opened."""
-    for row in reading.answered(store, filters.where(both=both)):
+def rows(store: Store, where: Where, tally: Tally, judge: Judge, *, agents: bool = True) -> Iterator[Judged]:
+    """Yield the trajectories that pass and stand, in the order they were opened; without `agents` those in which nothing was done."""
+    for row in reading.answered(store, where if agents else reading.by_agents(where, none=True)):
         tally.seen += 1
         judged = judge.judge(row, tally)
         if judged is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reasoner.datasets import label, stored
+from reasoner.datasets import label, stored, turns
 from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Prompt, Record
 from reasoner.datasets.search_text import write_search
 from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, UNREADABLE, Filters, Judge, Judged, Tally, rows
@@ -64,7 +64,7 @@ class Source:
         self._tools = reading.any_offered_tools(store, filters.where(both=True))
 
     def _rows(self, *, both: bool = False) -> Iterator[Judged]:
-        return rows(self.store, self.filters, self.tally, self.judge, both=both)
+        return rows(self.store, self.filters.where(both=both), self.tally, self.judge)
 
     def _single(self, judged: Judged) -> bool:
         """Tell whether the answering call is there and holds the answer; count why not."""
@@ -147,14 +147,28 @@ class Source:
             yield Document(judged.origin, self.judge.lineage(row), trajectory, calls, thoughts)
 
     def steps(self) -> Iterator[Record]:
-        """Yield every branch of known outcome."""
-        for judged in self._rows(both=True):
+        """Yield every branch of known outcome: of searches, trajectory for trajectory; of agents, problem for problem."""
+        where = self.filters.where(both=True)
+        for judged in rows(self.store, where, self.tally, self.judge, agents=False):
             tree = self._tree(judged)
             if tree is not None:
                 prompt, lineage = tree.dag.root.text, self.judge.lineage(judged.row)
                 for made in label.steps(tree, prompt=prompt, origin=judged.origin, lineage=lineage, leave_out=self.tally.leave_out):
                     made.columns.update(self._columns(judged))
                     yield made
+
+        for group in reading.answered_by_problem(self.store, reading.by_agents(where)):
+            self.tally.seen += len(group)
+            standing = [found for row in group if (found := self.judge.judge(row, self.tally)) is not None]
+            for made in turns.steps(map(self._episode, standing), self.tally.leave_out):
+                if self.options.ratings:
+                    made.columns.update(rating=None, reason="turns are judged by where they led")
+                yield made
+
+    def _episode(self, judged: Judged) -> turns.Episode:
+        row = judged.row
+        trajectory, _, thoughts = reading.whole(self.store, row.id)
+        return turns.Episode(judged, self.judge.lineage(row), thoughts, trajectory["answer_thought"])
 
     def labels(self) -> Iterator[Record]:
         """Yield whole replies, correct or not, and the kept and pruned steps of correct trajectories."""

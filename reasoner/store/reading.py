@@ -243,6 +243,12 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
     return trajectory, calls, thoughts
 
 
+def by_agents(where: Where, *, none: bool = False) -> Where:
+    """Return the conditions for those of the trajectories in which a tool was called, or with `none` those in which none was."""
+    acted = "EXISTS (SELECT 1 FROM actions WHERE trajectory_id = t.id)"
+    return Where([*where.clauses, f"NOT {acted}" if none else acted], [*where.params])
+
+
 def any_actions(store: Store) -> bool:
     """Tell whether anything was ever done here, and not only said."""
     return bool(store.tuples("SELECT 1 FROM actions LIMIT 1", ()))

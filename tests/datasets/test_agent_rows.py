@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import atif
 import otlp
 import pytest
 import trl
+from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 from typer.testing import CliRunner
 
@@ -31,6 +33,18 @@ from reasoner.types import Completion, Request, ToolCall
 
 N = int(os.environ.get("REASONER_AGENT_ROWS", "60"))
 TEMPLATES = Path(trl.__file__).parent / "chat_templates"
+SHOWN = (
+    "diffusion_gemma", "gemma4", "glm4moe", "gptoss", "lfm2_2_5", "lfm2_2_5_vl", "llama3_1", "llama3_2", "muse_glimmer",
+    "nemotron_3_5_lightning", "nemotron_3_nano", "nemotron_3_super", "nemotron_3_ultra", "qwen2_5", "qwen3", "qwen3_5_nothink", "qwen3_5_think",
+    "qwen3_6", "qwen3_8", "qwen3_instruct_2507", "qwen3_vl",
+)  # fmt: skip
+"""The templates that show the tools, the calls and what the tools gave."""
+PICKY: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "llama3_1": lambda message: len(message.get("tool_calls", ())) > 1,
+    "llama3_2": lambda message: len(message.get("tool_calls", ())) > 1,
+    "gptoss": lambda message: bool(message.get("tool_calls") and message["content"] and len(message) > 3),
+}
+"""What a template refuses in a message: several calls in one turn; a text and a thought beside a call."""
 ANSWER = "3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18"
 TEXTS = ("", "I look.", "ünï → code 🙂", 'a\nb\t"c" \\ {{ x }} {% y %}', "x" * 500, "</tool_call><|im_end|>", "\u2028\x00")
 
@@ -154,6 +168,7 @@ def test_rows_hold_tools_and_render_in_chat_templates(recorded: Path, tmp_path: 
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     with_tools = [row for row in rows if row.get("tools")]
     assert with_tools
+    n_rendered = 0
     for row in with_tools:
         assert {"calculator", "echo", "fail", "submit"} == {tool["function"]["name"] for tool in row["tools"]}
         last = row["messages"][-1]
@@ -162,12 +177,50 @@ def test_rows_hold_tools_and_render_in_chat_templates(recorded: Path, tmp_path: 
         called = [call["id"] for message in row["messages"][:-1] for call in message.get("tool_calls", ())]
         answered = [message["tool_call_id"] for message in row["messages"] if message["role"] == "tool"]
         assert answered == called, "every call is answered, in its order"
-        for name in ("qwen2_5.jinja", "qwen3.jinja"):
+        rendered = {}
+        for name in SHOWN:
             messages = [_objects(message) for message in row["messages"]]
-            rendered, _ = render_jinja_template(
-                [messages], tools=row["tools"], chat_template=(TEMPLATES / name).read_text(encoding="utf-8")
-            )
-            assert "<tool_call>" in rendered[0]
+            if any(map(PICKY.get(name, lambda _: False), messages)):
+                continue
+            template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
+            ((rendered[name],), _) = render_jinja_template([messages], tools=row["tools"], chat_template=template)
+            assert "calculator" in rendered[name]
+            assert "submit" in rendered[name]
+        assert len(rendered) >= len(SHOWN) - len(PICKY)
+        assert "<tool_call>" in rendered["qwen3"]
+        n_rendered += len(rendered)
+    assert n_rendered >= len(with_tools) * (len(SHOWN) - len(PICKY))
+
+
+def test_the_table_of_templates_in_the_docs_is_what_they_show() -> None:
+    """Every template of TRL is asked with one conversation; the guide says which of them show tools, calls and results."""
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "agents.md").read_text(encoding="utf-8")
+    told = {name for line in guide.splitlines() if line.startswith("| `") and "TCR" in line for name in _quoted(line)}
+    call = {"id": "c", "type": "function", "function": {"name": "calc", "arguments": {"expression": "17*31"}}}
+    messages = [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "U"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "RESULT", "tool_call_id": "c"},
+        {"role": "assistant", "content": "F"},
+    ]
+    parameters = {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]}
+    tools = [{"type": "function", "function": {"name": "calc", "description": "Adds exactly.", "parameters": parameters}}]
+    shown = set()
+    for path in TEMPLATES.glob("*.jinja"):
+        if path.stem.endswith("_training"):
+            continue
+        try:
+            ((text,), _) = render_jinja_template([messages], tools=tools, chat_template=path.read_text(encoding="utf-8"))
+        except (TemplateError, TypeError):
+            continue
+        if all(part in text for part in ("Adds exactly", "17*31", "RESULT")):
+            shown.add(path.stem)
+    assert shown == told == set(SHOWN)
+
+
+def _quoted(line: str) -> list[str]:
+    return line.split("|")[1].replace("`", "").replace(" ", "").split(",")
 
 
 def _objects(message: dict[str, Any]) -> dict[str, Any]:
@@ -183,7 +236,7 @@ def _object(arguments: Any) -> Any:
     return json.loads(arguments) if isinstance(arguments, str) else arguments
 
 
-@pytest.mark.parametrize("name", ["sft", "openai-sft", "axolotl", "prompt-completion"])
+@pytest.mark.parametrize("name", ["sft", "openai-sft", "axolotl", "prompt-completion", "harmony", "prm"])
 def test_rows_come_back_to_the_last_byte(recorded: Path, tmp_path: Path, name: str) -> None:
     first, second = tmp_path / "out" / "rows.jsonl", tmp_path / "again" / "rows.jsonl"
     for path in (first, second):
@@ -192,7 +245,9 @@ def test_rows_come_back_to_the_last_byte(recorded: Path, tmp_path: Path, name: s
     run("import", str(first.parent if name == "openai-sft" else first), "--db", str(tmp_path / "b.db"))
     run("export", name, str(second), "--db", str(tmp_path / "b.db"), "--special-tokens", "keep")
     assert first.read_bytes() == second.read_bytes()
-    assert any(row.get("tools") for row in map(json.loads, first.read_text(encoding="utf-8").splitlines()))
+    rows = list(map(json.loads, first.read_text(encoding="utf-8").splitlines()))
+    assert rows
+    assert name == "prm" or any(row.get("tools") for row in rows)
 
 
 def test_agents_are_taken_in_unless_they_are_not_wanted(recorded: Path, tmp_path: Path) -> None:

@@ -284,6 +284,12 @@ class CodexLine(Strict):
         return self
 
 
+class Harmony(Ours):
+    text: str = Field(
+        pattern=r"^<\|start\|>system<\|message\|>(.|\n)*<\|start\|>assistant<\|channel\|>final<\|message\|>(.|\n)*<\|return\|>$"
+    )
+
+
 class Otlp(Camel):
     resource_spans: list[dict[str, Any]]
 
@@ -318,6 +324,7 @@ SCHEMAS: dict[tuple[str, str], type[BaseModel]] = {
     ("atif", "document"): Atif,
     ("claude-code", "document"): ClaudeCode,
     ("codex", "document"): CodexLine,
+    ("harmony", "conversation"): Harmony,
     ("opentelemetry", "document"): Otlp,
 }
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GUESSES = (
     ("completions", "prm"), ("preferred_output", "openai-dpo"), ("conversations", "llama-factory"), ("messages", "axolotl"), ("label", "kto"),
-    ("chosen", "dpo"), ("completion", "prompt-completion"), ("instruction", "alpaca"), ("prompt", "grpo"),
+    ("chosen", "dpo"), ("text", "harmony"), ("completion", "prompt-completion"), ("instruction", "alpaca"), ("prompt", "grpo"),
 )  # fmt: skip
 """A column that only rows of a format have, and a format that reads such rows."""
 COLUMNS = {"rating", "reason", "context", "scores", "chosen_rating", "rejected_rating", "chosen_reason", "rejected_reason"}
