@@ -29,6 +29,7 @@ ReasonerError                      retryable, hint, exit_code, stops_run (class 
 │  └─ Unparseable
 ├─ ToolFailed                      a tool could not do what it was asked; the message goes back to the model as text
 ├─ WaitsForApproval                an action waits for a person; its trajectory is parked, and goes on once it is decided
+├─ Abandoned                       whoever asked has gone; no call is begun, the run is parked and can be resumed
 ├─ BudgetExhausted                 not a bug: carries the best answer so far
 │  └─ RunBudgetExhausted           it is the budget of the whole run that is used up
 ├─ DataError                       corpora, prompts, imports
@@ -320,6 +321,10 @@ class WaitsForApproval(ReasonerError):
     def __init__(self, message: str, *, hint: str = "", action_id: int) -> None:
         super().__init__(message, hint=hint)
         self.action_id = action_id
+
+
+class Abandoned(ReasonerError):
+    """Whoever asked has gone (`RunOptions.wanted`): the next call was not begun, and the run is parked and can be resumed."""
 
 
 class BudgetExhausted(ReasonerError):

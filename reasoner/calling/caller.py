@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from reasoner.budget import Budget, Held, Price, Reserve, Spent, counted, spent_on, worst_case
 from reasoner.calling.hearing import Hearing
 from reasoner.calling.retry import RetryPolicy, with_retry
-from reasoner.errors import ClientError, OutcomeUnknown, ReasonerError, StreamCut
+from reasoner.errors import Abandoned, ClientError, OutcomeUnknown, ReasonerError, StreamCut
 from reasoner.redaction import without_known
 from reasoner.store import crash
 from reasoner.store.interning import stored
@@ -92,6 +92,13 @@ class Channel:
     price: Price | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     on_unknown: UnknownPolicy = field(default_factory=UnknownPolicy)
+    wanted: Callable[[], bool] | None = None
+    """Whether the answers are still wanted, asked just before each call is begun; None is always yes."""
+
+    def check_wanted(self) -> None:
+        """Raise `Abandoned` where nobody waits for an answer any more."""
+        if self.wanted is not None and not self.wanted():
+            raise Abandoned("whoever asked has gone, so no call is begun", hint="the run is parked and can be resumed")
 
 
 class Caller:
@@ -158,6 +165,7 @@ class Caller:
         Raises:
             BudgetExhausted: it does not fit in the budget of the trajectory or of the run; nothing was asked.
             OutcomeUnknown: it was made before, may have been billed, and is not to be made again.
+            Abandoned: nobody waits for the answer any more; nothing was asked.
             ClientError: the provider failed for good.
             StoreError: it could not be recorded.
         """
@@ -190,13 +198,16 @@ class Caller:
         reserve = worst_case(intent.request, self._channel.price, free=free)
         intent = replace(intent, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost)
         with self.budget.reserve(reserve) as held:
-            attempt = _Attempt(self, intent, held)
+            attempt = _Attempt(self, self._channel, intent, held)
             try:
                 raw = await with_retry(
                     attempt.make, self._channel.retry, rng=self._jitter, budget=self.limiter.retries, on_retry=attempt.failed
                 )
             except StreamCut as cut:
                 raw = cut.partial  # kept as what it is: truncated, and so recorded
+            except (Abandoned, asyncio.CancelledError) as error:
+                await asyncio.shield(attempt.close(str(error) or "cancelled", "failed" if attempt.started is None else "unknown"))
+                raise
             except ClientError as error:
                 held.settle(Spent(calls=1, seconds=attempt.seconds))
                 if error.unknown_outcome:
@@ -205,9 +216,6 @@ class Caller:
                 raise
             except ReasonerError as error:
                 await attempt.close(str(error), "unknown" if attempt.uncertain else "failed")
-                raise
-            except asyncio.CancelledError:
-                await asyncio.shield(attempt.close("cancelled", "failed" if attempt.started is None else "unknown"))
                 raise
             completion = self._settled(raw, counted(raw, reserve), seconds=attempt.seconds, free=free)
             held.settle(spent_on(completion.usage, completion.seconds))
@@ -238,8 +246,9 @@ class Caller:
 class _Attempt:
     """The attempts at one call: its row, when the first was sent, and whether the last may have been billed."""
 
-    def __init__(self, caller: Caller, intent: Intent, held: Held) -> None:
+    def __init__(self, caller: Caller, channel: Channel, intent: Intent, held: Held) -> None:
         self._caller = caller
+        self._channel = channel
         self._intent = intent
         self._held = held
         self.uncertain = False
@@ -265,6 +274,7 @@ class _Attempt:
         """
         while True:
             async with self._caller.limiter.line:
+                self._channel.check_wanted()
                 if self.call_id is None:
                     self.call_id = await self._intend()
                 elif self.uncertain:
@@ -273,6 +283,7 @@ class _Attempt:
                     self.uncertain = False
                 if self.call_id is not None:
                     async with self._caller.limiter.place(self._intent.reserved_tokens) as place:
+                        self._channel.check_wanted()  # nothing is awaited from here until the client has the request
                         self.started = time.monotonic() if self.started is None else self.started
                         answer = await self._send(self._intent.request)
                         place.used(answer.usage.prompt_tokens + answer.usage.completion_tokens)

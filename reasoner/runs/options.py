@@ -41,6 +41,8 @@ class RunOptions:
     """Asks a person, for `on_unknown="ask"`."""
     approve: Callable[[ActionAsked], bool | None] | None = None
     """Asks whoever runs this about an action that needs approval: yes, no, or None for later (its trajectory is then parked)."""
+    wanted: Callable[[], bool] | None = None
+    """Asked just before each call is begun; False parks the run. It has to answer at once; None is always yes."""
     cache: bool = False
     """Answer a call from any earlier run that asked the same model the same."""
     retry: RetryPolicy | None = None

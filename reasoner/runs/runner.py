@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count, islice, repeat
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from reasoner.budget import unpriced
 from reasoner.calling.caller import Channel, UnknownPolicy
 from reasoner.calling.retry import RetryPolicy
-from reasoner.errors import BadConfig, ReasonerError, first_fault
+from reasoner.errors import Abandoned, BadConfig, ReasonerError, first_fault
 from reasoner.prompts import Prompts
 from reasoner.runs.acting import needed_tools
 from reasoner.runs.assemble import Task, Workshop, trajectory_id
@@ -40,7 +40,7 @@ from reasoner.store import Store
 from reasoner.store.actions import decide, waiting
 from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow, claim, pid_of
 from reasoner.store.queries import trajectory_row
-from reasoner.store.records import RunStatus, close_run, start_run
+from reasoner.store.records import RunStatus, close_run, starting
 from reasoner.store.run_queries import closed_places, ended_trajectories, inside_thought, run_of_trajectory
 from reasoner.types import Selective
 from reasoner.version import __version__
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from reasoner.calling.hearing import Heard
     from reasoner.runs.events import Event
     from reasoner.runs.plan import Plan
+    from reasoner.store.connection import Connection
     from reasoner.store.records import RunRow
     from reasoner.trajectory import Thought
     from reasoner.types import Client
@@ -104,15 +105,16 @@ async def open_run(
         plan = replace(plan, tools=tools.plan)
         notes += tools.notes
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
-        row = start_run(
-            store, plan.manifest(clients, prompts, judges), plan=saved_plan_json(store, plan, models, options), limits=options.run_limits,
+        row = await _begun(store, starting(
+            plan.manifest(clients, prompts, judges), plan=saved_plan_json(store, plan, models, options), limits=options.run_limits,
             command=options.command, version=__version__, parent=_parent(store, plan), run_id=options.run, fresh=options.mode == "fresh",
             lease_s=options.lease_s,
-        )  # fmt: skip
+        ))  # fmt: skip
         unknown = UnknownPolicy(options.on_unknown, options.confirm)
 
         def channel(client: Client) -> Channel:
-            return Channel(client, shared.limiter(client), options.prices.get(client.name), options.retry or RetryPolicy(), unknown)
+            price, retry = options.prices.get(client.name), options.retry or RetryPolicy()
+            return Channel(client, shared.limiter(client), price, retry, unknown, options.wanted)
 
         judging = {name: channel(client) for name, client in judges.items()}
         at = Workshop(store, prompts, [channel(client) for client in clients], tools.tools, judging)
@@ -126,6 +128,20 @@ async def open_run(
                 await run.stop()
             finally:  # also where the loop is being closed around it
                 close_run(store, row, run.status)
+
+
+async def _begun(store: Store, begin: Callable[[Connection], RunRow]) -> RunRow:
+    """Write a run's row without holding up the event loop. It is written even if the run is cancelled meanwhile, and then closed again."""
+    writing = asyncio.ensure_future(store.write(begin))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        while not writing.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({writing})
+        if writing.exception() is None:
+            close_run(store, writing.result(), "interrupted")
+        raise
 
 
 def _opened(model: str | Client, plan: Plan, options: RunOptions, pool: ModelPool, notes: list[str]) -> Client:
@@ -227,6 +243,8 @@ class Run:
             self._events.task_done()
         try:
             self._report = await self._work
+        except Abandoned:
+            raise
         except ReasonerError:
             self.status = "failed"
             raise
@@ -249,8 +267,8 @@ class Run:
 
     async def stop(self) -> None:
         """Stop what is under way; its trajectories stay open and resume at the next uncommitted call."""
-        if self._work is not None and not self._work.done():
-            self._work.cancel()
+        if self._work is not None:
+            self._work.cancel()  # also takes in the fault of work that ended before anybody asked for it
             await asyncio.gather(self._work, return_exceptions=True)
 
     def _tasks(self) -> Iterator[Task]:

@@ -18,10 +18,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from reasoner.serve.presence import has_hung_up, with_presence
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reasoner.serve.settings import Settings
+
+PEEK_S = 0.25
+"""How often a client is looked after while nothing is read from it, in seconds."""
 
 Owes = Literal["first byte", "headers", "body", "nothing", "next request"]
 
@@ -98,6 +103,17 @@ class _Connection(H11Protocol):
         self._owes: Owes = "first byte"
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._peek_timer: asyncio.TimerHandle | None = None
+        self.app = with_presence(self.app, self.is_there)
+
+    def is_there(self) -> bool:
+        """Tell whether the client is still connected, at once; closes a connection whose other end has gone."""
+        if self.transport.is_closing():
+            return False
+        if not has_hung_up(self.transport.get_extra_info("socket").fileno()):
+            return True
+        self.transport.abort()
+        return False
 
     @property
     def address(self) -> str:
@@ -114,6 +130,7 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._owe("nothing", None)
         self._stop_write_timer()
+        self._look_after(None)
         self.registry.remove(self)
         super().connection_lost(exc)
 
@@ -122,6 +139,8 @@ class _Connection(H11Protocol):
             self._owe("headers", self.registry.settings.headers_s)
         super().data_received(data)
         self._look()
+        if self.flow.read_paused:
+            self._look_after(PEEK_S)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -135,6 +154,16 @@ class _Connection(H11Protocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._stop_write_timer()
+
+    def _look_after(self, within_s: float | None) -> None:
+        """Look in a while whether the client is there: a transport that is not read, since the next request waits in it, does not tell."""
+        if self._peek_timer is not None:
+            self._peek_timer.cancel()
+        self._peek_timer = None if within_s is None else self.loop.call_later(within_s, self._peek)
+
+    def _peek(self) -> None:
+        if self.flow.read_paused and self.is_there():
+            self._look_after(PEEK_S)
 
     def _stop_write_timer(self) -> None:
         if self._write_timer is not None:

@@ -21,6 +21,7 @@ from reasoner.serve.faults import Fault, Refused, error_body, fault_of
 from reasoner.serve.feed import Feed, Feeds
 from reasoner.serve.guard import TooLarge
 from reasoner.serve.order import Done, Order, Said, Started
+from reasoner.serve.presence import presence_of
 from reasoner.serve.streams import kept_alive
 from reasoner.text import clean, shorten
 
@@ -96,7 +97,7 @@ class Endpoint:
         pieces: Callable[[Started, AsyncIterator[Event]], AsyncIterator[str]],
         broken: Callable[[Fault], str],
     ) -> Response:
-        events = Feed(self._executor.run(order, pieces=streams), self.feeds)
+        events = Feed(self._executor.run(order, pieces=streams, wanted=presence_of(request.scope)), self.feeds)
         started = await _unless_gone(request, events, _first(events))
         headers = {"X-Reasoner-Trajectory": ",".join(started.trajectories), "X-Reasoner-Run": started.run}
         if streams:

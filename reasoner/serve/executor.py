@@ -29,7 +29,7 @@ from reasoner.store.run_queries import interrupted
 from reasoner.types import canonical_json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from reasoner.budget import Limits
     from reasoner.runs.pool import ModelPool
@@ -62,13 +62,14 @@ class Executor:
         """Return the client of an order's model."""
         return self._pool.open(self.model_names.opened_as(order.target.model))
 
-    async def run(self, order: Order, *, pieces: bool = False) -> AsyncGenerator[Event, None]:
+    async def run(self, order: Order, *, pieces: bool = False, wanted: Callable[[], bool] | None = None) -> AsyncGenerator[Event, None]:
         """Carry an order out, telling what happens. Closing the iterator early parks its trajectories: they can be resumed.
 
-        With `pieces` a plain model's reply is told while it is written.
+        With `pieces` a plain model's reply is told while it is written. `wanted` is asked before each call is begun; False parks the order too.
 
         Raises:
             Refused: the server is stopping, is full, or is at work on the same idempotency key.
+            Abandoned: whoever asked has gone.
             ReasonerError: the order cannot be carried out.
         """
         place = order.key or secrets.token_hex(8)
@@ -80,20 +81,20 @@ class Executor:
             raise Refused(Fault(409, "conflict", "a request with this Idempotency-Key is under way", code="in_progress"))
         self.under_way.add(place)
         try:
-            async with aclosing(self._events(order, pieces=pieces)) as events:
+            async with aclosing(self._events(order, pieces=pieces, wanted=wanted)) as events:
                 async for event in events:
                     yield event
         finally:
             self.under_way.discard(place)
 
-    async def _events(self, order: Order, *, pieces: bool) -> AsyncGenerator[Event, None]:
+    async def _events(self, order: Order, *, pieces: bool, wanted: Callable[[], bool] | None) -> AsyncGenerator[Event, None]:
         seed = (
             order.seed if order.seed is not None else int(digest("idempotency", order.key)[:12], 16) if order.key else secrets.randbits(48)
         )
         sampling = sampling_of(order, self.client_of(order))
         plan = Plan([problem_of(order)], [order.target.spec], seed, order.n, sampling, self._limits)
         tokens: dict[int, tuple[tuple[str, float], ...]] = {}
-        options = replace(self._options, mode="join" if order.key else "fresh")
+        options = replace(self._options, mode="join" if order.key else "fresh", wanted=wanted)
         async with open_run(
             plan, [self.model_names.opened_as(order.target.model)], options, db=self._store, pool=self._pool, thoughts=True,
             pieces=order.plain and (pieces or order.sampling.logprobs),

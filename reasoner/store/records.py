@@ -18,7 +18,7 @@ from reasoner.store.times import now
 from reasoner.types import Verdict, canonical_json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from reasoner.budget import Limits, Spent
     from reasoner.store.connection import Connection
@@ -56,8 +56,16 @@ class Closing:
     """Whether the reply that holds the answer ended at the token limit. Not a column: it is read from the reply's call."""
 
 
-def start_run(
-    store: Store,
+def start_run(store: Store, manifest: Mapping[str, Any], **how: Any) -> RunRow:
+    """Find the run with this manifest and join it, or make one; `how` as in `starting`. Blocks until it is committed.
+
+    Raises:
+        StoreError: a version of reasoner that cannot share a run is at work on it.
+    """
+    return store.write_now(starting(manifest, **how))
+
+
+def starting(
     manifest: Mapping[str, Any],
     *,
     plan: str | None = None,
@@ -68,13 +76,12 @@ def start_run(
     run_id: str | None = None,
     fresh: bool = False,
     lease_s: float = LEASE_S,
-) -> RunRow:
-    """Find the run with this manifest and join it, or make one.
+) -> Callable[[Connection], RunRow]:
+    """Return the job that finds the run with a manifest and joins it, or makes one.
 
     What dead processes had under way becomes `unknown`, and their reservations are used: the calls may have been processed.
 
     Args:
-        store: the open store.
         manifest: the run's identity.
         plan: how the run is set up again without its command, as JSON (`reasoner.runs.saved_plan`).
         limits: what the whole run may use; None leaves it as it was.
@@ -84,9 +91,6 @@ def start_run(
         run_id: join just this run; its manifest is the one given.
         fresh: start anew even where there is a run with this manifest.
         lease_s: how long this worker is waited for when it says nothing, in seconds.
-
-    Raises:
-        StoreError: a version of reasoner that cannot share a run is at work on it.
     """
     text = canonical_json(manifest)
     hashed = digest(text)
@@ -121,7 +125,7 @@ def start_run(
         spending.set_limits(c, made, limits)
         return RunRow(made, worker, found is not None and not fresh, others, differs)
 
-    return store.write_now(job)
+    return job
 
 
 def _check_older(owner: str | None, run_id: str) -> None:

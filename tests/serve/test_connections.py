@@ -118,13 +118,20 @@ def test_a_request_under_way_has_none(serve: Callable[..., Loopback], app: Calla
         assert ask(server) == 200
 
 
-def test_an_answer_that_nobody_takes_in_has_one(serve: Callable[..., Loopback]) -> None:
-    server = serve(write_s=0.4)
-    with connect(server) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        asking = f"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
-        assert is_cut_off(sock, [asking] * 1000, pause_s=0.01)
-    assert ask(server) == 200
+def test_an_answer_that_nobody_takes_in_has_one(store: Any) -> None:
+    """The answer is larger than all buffers on the way, so it cannot be written before somebody reads."""
+    from reasoner.clients.scripted import ScriptedClient
+    from reasoner.serve.app import application
+
+    settings = Settings(TOKEN, drain_s=2, write_s=0.4)
+    long = ScriptedClient(lambda _: "x" * 1_000_000, name="scripted")
+    body = BODY.replace(b'"model"', b'"n": 8, "model"')
+    with Loopback(application(store, settings, clients=[long]), settings=settings) as server:
+        with connect(server) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            asking = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+            assert is_cut_off(sock, [asking] + [b"\r\n"] * 2000, pause_s=0.01)
+        assert ask(server) == 200
 
 
 def test_whoever_only_waits_makes_room_and_a_known_client_last(serve: Callable[..., Loopback]) -> None:

@@ -16,7 +16,7 @@ from reasoner.calling.caller import Caller, Channel
 from reasoner.calling.limiter import Limiter
 from reasoner.calling.retry import RetryPolicy
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.errors import BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ServerFailed, TimedOut
+from reasoner.errors import Abandoned, BadConfig, BudgetExhausted, ClientError, ConnectFailed, RateLimited, ServerFailed, TimedOut
 from reasoner.prompts import Prompts
 from reasoner.session import Rules, Session
 from reasoner.store import Store
@@ -35,7 +35,9 @@ Search = Callable[[Session], Any]
 
 
 @asynccontextmanager
-async def session(folder: Path, client: ScriptedClient, limits: Limits) -> AsyncIterator[Session]:
+async def session(
+    folder: Path, client: ScriptedClient, limits: Limits, *, wanted: Callable[[], bool] | None = None
+) -> AsyncIterator[Session]:
     (folder / "prompts" / "toy").mkdir(parents=True, exist_ok=True)
     head = '+++\nversion = 1\nvariables = ["statement", "hint"]\n+++\n'
     (folder / "prompts" / "toy" / "ask.jinja").write_text(head + "{% block user %}{{ statement }} {{ hint }}{% endblock %}")
@@ -44,7 +46,7 @@ async def session(folder: Path, client: ScriptedClient, limits: Limits) -> Async
         task = TrajectoryRow("t" * 16, run.id, PROBLEM, "toy", "{}", client.name, client.fingerprint, 0)
         ours = await store.write(lambda c: claim(c, task, run.worker))
         journal = Journal(store, run_id=run.id, trajectory_id=task.id, epoch=ours.epoch, durable=False)
-        caller = Caller(Channel(client, Limiter(4), PRICE, retry=QUICK), journal, Budget(limits), jitter=random.Random(0))
+        caller = Caller(Channel(client, Limiter(4), PRICE, retry=QUICK, wanted=wanted), journal, Budget(limits), jitter=random.Random(0))
         rules = Rules(seed="s", sampling=Sampling(max_tokens=10))
         yield Session(PROBLEM, Trajectory("t" * 16, root_text="one?"), caller, prompts=Prompts(folder / "prompts"), rules=rules)
         await store.write(lambda c: leave(c, run.worker))
@@ -100,6 +102,21 @@ async def test_a_call_that_was_lost_with_its_process_counts_when_it_is_made_agai
             with pytest.raises(BudgetExhausted):
                 await s.ask("toy/ask", hint="")
         assert len(client.requests) == sent, "what an earlier process sent counts"
+
+
+@pytest.mark.parametrize("answers", [0, 1, 2, 3])
+async def test_no_attempt_is_begun_once_nobody_wants_the_answer(tmp_path: Path, answers: int) -> None:
+    """It is asked before a call is announced and again before each attempt; what was sent before counts, what was not does not."""
+    said = iter([True] * answers + [False] * 9)
+    client = ScriptedClient([ServerFailed("500")] * (answers // 2))
+    async with session(tmp_path, client, Limits(), wanted=lambda: next(said)) as s:
+        with pytest.raises(Abandoned):
+            await s.ask("toy/ask", hint="")
+    sent = 0 if answers < 2 else 1
+    assert len(client.requests) == sent
+    with Store.open(tmp_path / "t.db") as store:
+        states = [row["state"] for row in store.rows("SELECT state FROM calls")]
+    assert states == [[], ["failed"], ["unknown"], ["unknown"]][answers]
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0, 1e10])
