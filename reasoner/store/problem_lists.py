@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from reasoner.errors import StoreError
 from reasoner.store.database import Store
@@ -42,7 +42,8 @@ def keep_list(store: Store, problems: Sequence[Problem]) -> str:
     line = iter(problems)
     for position in range(0, len(problems), BATCH):
         batch = list(islice(line, BATCH))
-        store.write_now(lambda c, position=position, batch=batch: _write(c, list_id, position, batch))  # type: ignore[misc]
+        # What is written next, the run that names the list, is synced to disk, and these with it.
+        store.write_now(lambda c, position=position, batch=batch: _write(c, list_id, position, batch), durable=False)  # type: ignore[misc]
     return hashed
 
 
@@ -114,16 +115,18 @@ def _opened(c: Connection, hashed: str, n: int) -> tuple[int, int]:
 
 def _write(c: Connection, list_id: int, position: int, batch: Sequence[Problem]) -> None:
     ids = [problem.id for problem in batch]
-    c.executemany(
+    new = c.executemany(
         "INSERT OR IGNORE INTO problems (id, solver, instance, line, level) VALUES (?, ?, ?, ?, ?)",
         ((name, one.solver, one.instance, one.line, one.level) for name, one in zip(ids, batch, strict=True)),
     )
-    kept = c.execute("SELECT id, solver, line, level FROM problems WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
-    called = {name: rest for name, *rest in kept.fetchall()}
+    called: dict[str, list[Any]] = {}
+    if new.rowcount != len(batch):  # some were there, perhaps by other names
+        kept = c.execute("SELECT id, solver, line, level FROM problems WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
+        called = {name: rest for name, *rest in kept.fetchall()}
 
     def rows() -> Iterator[tuple[int, int, str, str | None]]:
         for place, (name, one) in enumerate(zip(ids, batch, strict=True), start=position):
             names = [one.solver, one.line, one.level]
-            yield list_id, place, name, None if called[name] == names else canonical_json(names)
+            yield list_id, place, name, None if called.get(name, names) == names else canonical_json(names)
 
     c.executemany("INSERT OR IGNORE INTO listed_problems (list_id, position, problem_id, other) VALUES (?, ?, ?, ?)", rows())
