@@ -17,7 +17,10 @@ from reasoner.types import digest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Kind = Literal["count_people", "sum_price", "dearest", "bought_by", "top_buyer", "spent_in", "never_bought", "count_days"]
+Kind = Literal["count_people", "sum_price", "dearest", "bought_by", "top_buyer", "spent_in", "never_bought", "count_days", "count_things"]
+
+OF_THINGS: tuple[Kind, ...] = ("sum_price", "dearest", "count_things")
+"""Questions that the table of things alone answers."""
 
 Row = tuple[int | str, ...]
 
@@ -56,21 +59,25 @@ class Theme:
     price: str
     amount: str
     verb: str
+    done: str
+    """The participle of the verb."""
+    most: str
+    """What has the most of the fourth column has this."""
     kinds: tuple[str, ...]
     goods: tuple[str, ...]
 
 
 THEMES = {
     "shop": Theme(
-        "customers", "products", "orders", "customer", "product", "category", "price", "quantity", "ordered",
+        "customers", "products", "orders", "customer", "product", "category", "price", "quantity", "ordered", "ordered", "the highest price",
         ("fruit", "bread", "dairy", "sweets"), ("apple", "pear", "loaf", "roll", "milk", "cheese", "cake", "jam", "butter", "plum", "pretzel", "honey"),
     ),
     "library": Theme(
-        "readers", "books", "loans", "reader", "book", "genre", "pages", "weeks", "borrowed",
+        "readers", "books", "loans", "reader", "book", "genre", "pages", "weeks", "borrowed", "borrowed", "the most pages",
         ("novel", "travel", "poetry", "science"), ("Snow", "Rivers", "Glass", "North", "Salt", "Echo", "Iron", "Maps", "Owls", "Wind", "Stone", "Ferns"),
     ),
     "garage": Theme(
-        "drivers", "vehicles", "trips", "driver", "vehicle", "type", "seats", "hours", "drove",
+        "drivers", "vehicles", "trips", "driver", "vehicle", "type", "seats", "hours", "drove", "driven", "the most seats",
         ("van", "bus", "truck", "car"), ("Alba", "Brio", "Corso", "Delta", "Era", "Fiamma", "Gita", "Inca", "Lupo", "Nova", "Onda", "Perla"),
     ),
 }  # fmt: skip
@@ -110,18 +117,25 @@ def script(theme: str) -> str:
     )
 
 
+def rows_of_things(theme: str, data: Data) -> str:
+    """Return the rows of the table of things as text, a row a line."""
+    t = THEMES[theme]
+    return "\n".join([f"All rows of {t.things}:", f"id | name | {t.kind} | {t.price}", *(" | ".join(map(str, row)) for row in data.things)])
+
+
 def question(theme: str, kind: Kind, value: str) -> str:
     """Ask a question in words."""
     t = THEMES[theme]
     return {
         "count_people": f"How many {t.people} live in {value}?",
         "sum_price": f"What is the sum of {t.price} over all {t.things} whose {t.kind} is {value}?",
-        "dearest": f"Which of the {t.things} whose {t.kind} is {value} has the most {t.price}? Give its name.",
+        "dearest": f"Which of the {t.things} whose {t.kind} is {value} has {t.most}? Give its name.",
         "bought_by": f"What is the total {t.amount} over all {t.deals} of {value}?",
         "top_buyer": f"Which {t.person} has the highest total {t.amount} over all {t.deals} with a {t.thing} whose {t.kind} is {value}? Give the name.",
         "spent_in": f"What is the sum of {t.price} times {t.amount} over all {t.deals} of {t.people} who live in {value}?",
         "never_bought": f"How many {t.people} who live in {value} never {t.verb} anything?",
-        "count_days": f"On how many different days was the {t.thing} {value} {t.verb}?",
+        "count_days": f"On how many different days was the {t.thing} {value} {t.done}?",
+        "count_things": f"How many {t.things} have the {t.kind} {value}?",
     }[kind]
 
 
@@ -138,6 +152,7 @@ def query(theme: str, kind: Kind, value: str) -> str:
         "spent_in": f"SELECT coalesce(sum(g.{t.price} * d.{t.amount}), 0) {joined} WHERE p.city = '{value}'",
         "never_bought": f"SELECT count(*) FROM {t.people} WHERE city = '{value}' AND id NOT IN (SELECT {t.person}_id FROM {t.deals})",  # noqa: S608 - words of this file
         "count_days": f"SELECT count(DISTINCT d.day) {joined} WHERE g.name = '{value}'",
+        "count_things": f"SELECT count(*) FROM {t.things} WHERE {t.kind} = '{value}'",  # noqa: S608 - words of this file
     }[kind]
 
 
@@ -150,6 +165,8 @@ def answer(data: Data, kind: Kind, value: str) -> int | str | None:
     things = {row[0]: row[1] for row in data.things}
     if kind == "count_people":
         return sum(row[2] == value for row in data.people)
+    if kind == "count_things":
+        return sum(row[2] == value for row in data.things)
     if kind == "sum_price":
         return sum(prices[row[0]] for row in data.things if row[2] == value)
     if kind == "dearest":
@@ -175,7 +192,7 @@ def values(theme: str, kind: Kind, data: Data) -> list[str]:
     told = THEMES[theme]
     if kind in {"count_people", "spent_in", "never_bought"}:
         return list(CITIES)
-    if kind in {"sum_price", "dearest", "top_buyer"}:
+    if kind in {"sum_price", "dearest", "top_buyer", "count_things"}:
         return list(told.kinds)
     return [str(row[1]) for row in (data.people if kind == "bought_by" else data.things)]
 

@@ -2,8 +2,8 @@
 
     "How many customers live in Corvara?"     sql("SELECT count(*) FROM customers WHERE city = 'Corvara'")  ->  3
 
-The database is made from the instance, so that nothing has to be kept; answers are worked out in Python (`solvers/_shops.py`). On level 1 the
-tables are told, on level 2 they have to be found.
+The database is made from the instance, so that nothing has to be kept; answers are worked out in Python (`solvers/_shops.py`). On level 1 one small
+table answers, and its rows are shown, so that who cannot ask has a chance too; then they are not; then tables have to be joined; then found.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
 KINDS: tuple[shops.Kind, ...] = get_args(shops.Kind)
+JOINED, UNTOLD = 3, 4
 
 
 class SqlExplore(Record):
@@ -39,6 +40,8 @@ class SqlExplore(Record):
     value: str = Field(min_length=1, max_length=60)
     told: bool = True
     """Whether the statement tells what tables there are."""
+    rows: bool = False
+    """Whether the statement shows the rows of the table of things."""
 
     @model_validator(mode="after")
     def _has_an_answer(self) -> SqlExplore:
@@ -62,7 +65,12 @@ class SqlExploreSolver(Solver[SqlExplore], Environment[SqlExplore], Acted[SqlExp
     summary = "answer a question about a small database by querying it (an environment)"
     syntax = '{"theme": "shop", "made_from": "5f3a90c1", "kind": "count_people", "value": "Corvara"}'
     Instance = SqlExplore
-    levels: ClassVar[Mapping[int, str]] = {1: "the tables are told", 2: "the tables have to be found"}
+    levels: ClassVar[Mapping[int, str]] = {
+        1: "one table answers, and its rows are shown",
+        2: "one table answers",
+        3: "tables have to be joined too",
+        4: "and they have to be found",
+    }
     default_level = 1
 
     def parse(self, line: str) -> SqlExplore:
@@ -74,24 +82,27 @@ class SqlExploreSolver(Solver[SqlExplore], Environment[SqlExplore], Acted[SqlExp
         return instance.line()
 
     def canonical(self, instance: SqlExplore) -> Hashable:
-        """Return the question; whether the tables are told makes no other one."""
+        """Return the question; what of the tables is told makes no other one."""
         return (instance.theme, instance.made_from, instance.kind, instance.value)
 
     def generate(self, rng: random.Random, level: int) -> SqlExplore:
         """Draw a database and a question that has one answer."""
         while True:
-            theme, kind = rng.choice(list(shops.THEMES)), rng.choice(KINDS)
+            theme, kind = rng.choice(list(shops.THEMES)), rng.choice(KINDS if level >= JOINED else shops.OF_THINGS)
             made_from = f"{rng.getrandbits(32):08x}"
             data = shops.tables(theme, made_from)
             value = rng.choice(shops.values(theme, kind, data))
             if shops.answer(data, kind, value) not in {None, 0}:
-                return SqlExplore.model_validate({"theme": theme, "made_from": made_from, "kind": kind, "value": value, "told": level == 1})
+                told, rows = level < UNTOLD, level == 1
+                made = {"theme": theme, "made_from": made_from, "kind": kind, "value": value, "told": told, "rows": rows}
+                return SqlExplore.model_validate(made)
 
     def statement_variables(self, instance: SqlExplore) -> Mapping[str, Any]:
         """Return the `question`, and the `tables` where they are told."""
         return {
             "question": shops.question(instance.theme, instance.kind, instance.value),
             "tables": shops.script(instance.theme) if instance.told else "",
+            "rows": shops.rows_of_things(instance.theme, instance.data) if instance.rows else "",
         }
 
     def verify(self, instance: SqlExplore, text: str) -> Verdict:
@@ -122,7 +133,13 @@ class SqlExploreSolver(Solver[SqlExplore], Environment[SqlExplore], Acted[SqlExp
             "required": ["query"],
             "additionalProperties": False,
         }
-        return [ToolSpec("sql", "Ask the SQLite database with one SELECT and see the rows. It can only be read.", canonical_json(schema))]
+        return [
+            ToolSpec(
+                "sql",
+                "Run one SELECT statement on the SQLite database and see the rows it gives. The database can only be read.",
+                canonical_json(schema),
+            )
+        ]
 
     def episode(self, instance: SqlExplore) -> Asking:
         """Open the database."""

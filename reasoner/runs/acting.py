@@ -15,7 +15,7 @@ from reasoner.runs.environment_tools import environment_tools
 from reasoner.runs.problems import instance_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from reasoner.calling.actor import ActionAsked
     from reasoner.calling.caller import UnknownPolicy
@@ -39,8 +39,8 @@ def needed_tools(strategies: Iterable[StrategySpec]) -> list[str]:
     return list(names)
 
 
-def tools_for(problem: Problem, tools: Iterable[Tool]) -> list[Tool]:
-    """Return the tools of one trajectory: those of the run, and the actions of its problem.
+def tools_for(problem: Problem, tools: Iterable[Tool], *, last: Collection[str] = ()) -> list[Tool]:
+    """Return the tools of one trajectory: those of the run, the actions of its problem, and the tools named in `last`.
 
     Raises:
         BadConfig: a tool of the run is called as an action of the problem.
@@ -55,7 +55,7 @@ def tools_for(problem: Problem, tools: Iterable[Tool]) -> list[Tool]:
         if twice is not None:
             raise BadConfig(f"{problem.solver} has an action {twice!r}, and so is a tool called", hint="leave that tool out")
         made += actions
-    return made
+    return sorted(made, key=lambda tool: tool.name in last)
 
 
 def actor_of(
@@ -73,11 +73,13 @@ def actor_of(
     Raises:
         BadConfig: a tool of the run is called as an action of the problem.
     """
-    if not needed_tools([task.spec]) and not at.tools:
+    needed = needed_tools([task.spec])
+    tools = [tool for tool in at.tools if tool.name in needed or tool.name not in plan.tools.by_need]
+    if not needed and not tools:
         return None
     return Actor(
         journal,
-        tools_for(task.row.problem, at.tools),
+        tools_for(task.row.problem, tools, last=needed),
         seed=plan.seed_of(task.row.problem, task.spec, task.row.sample),
         limits=plan.tools.limits,
         on_unknown=on_unknown,

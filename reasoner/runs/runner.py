@@ -34,7 +34,7 @@ from reasoner.runs.pool import ModelPool
 from reasoner.runs.results import Ids, Report, Result, StoredResults, stored_result
 from reasoner.runs.saved_plan import saved_plan_json
 from reasoner.runs.shipped_adapters import for_plan
-from reasoner.runs.tool_plan import opened
+from reasoner.runs.tool_plan import OpenTools, opened
 from reasoner.runs.trajectory_work import carry_out
 from reasoner.store import Store
 from reasoner.store.actions import decide, waiting
@@ -76,6 +76,7 @@ async def open_run(
     *,
     db: Path | str | Store | None = None,
     pool: ModelPool | None = None,
+    tools: OpenTools | None = None,
     thoughts: bool = False,
     pieces: bool = False,
 ) -> AsyncIterator[Run]:
@@ -87,6 +88,7 @@ async def open_run(
         options: how it is carried out.
         db: the database file (default: `REASONER_DB`, else `trajectories.db`), or an open store, which is left open.
         pool: open models shared with other runs; None opens and closes its own.
+        tools: the open tools of the plan, shared with other runs; None opens and closes its own.
         thoughts: tell thoughts too, as they arrive.
         pieces: tell the pieces of answers too, while they are written.
 
@@ -101,9 +103,9 @@ async def open_run(
         clients = [_opened(model, plan, options, shared, notes) for model in models]
         judges = {name: _opened(name, plan, options, shared, notes) for name in judge_names(plan.problems)}
         _check_prices(plan, [*clients, *judges.values()], options)
-        tools = await stack.enter_async_context(opened(plan.tools, needed=needed_tools(plan.strategies)))
-        plan = replace(plan, tools=tools.plan)
-        notes += tools.notes
+        acts = await stack.enter_async_context(opened(plan.tools, needed=needed_tools(plan.strategies), shared=tools))
+        plan = replace(plan, tools=acts.plan)
+        notes += acts.notes
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
         row = await _begun(store, starting(
             plan.manifest(clients, prompts, judges), plan=saved_plan_json(store, plan, models, options), limits=options.run_limits,
@@ -117,7 +119,7 @@ async def open_run(
             return Channel(client, shared.limiter(client), price, retry, unknown, options.wanted)
 
         judging = {name: channel(client) for name, client in judges.items()}
-        at = Workshop(store, prompts, [channel(client) for client in clients], tools.tools, judging)
+        at = Workshop(store, prompts, [channel(client) for client in clients], acts.tools, judging)
         watch = Watch(thoughts=thoughts, pieces=pieces)
         run = Run(plan, options, at, row, notes=[*notes, *_notes_of(row)], watch=watch)
         try:

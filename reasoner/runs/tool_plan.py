@@ -51,6 +51,8 @@ class ToolPlan:
     limits: ActionLimits = field(default_factory=ActionLimits)
     sketches: tuple[ToolSketch, ...] = ()
     """What they were when the run began; empty before."""
+    by_need: frozenset[str] = frozenset()
+    """Which of them nobody named: they are there for the strategies that work with them, and for no other."""
 
     def manifest(self) -> dict[str, Any]:
         """Return what of it is part of a run's identity; empty for a run without tools."""
@@ -69,6 +71,7 @@ class ToolPlan:
             "mcp": str(Path(self.mcp).absolute()) if self.mcp else "",
             "limits": self.limits.model_dump(mode="json", exclude_none=True),
             "sketches": [[s.name, s.description, s.parameters, s.effect, s.ends, s.fingerprint] for s in self.sketches],
+            "by_need": sorted(self.by_need),
         }
 
     def given_again(self, told: ToolPlan, *, changed: bool) -> ToolPlan:
@@ -81,7 +84,13 @@ class ToolPlan:
         kept = kept or {}
         named: list[Named] = [one if isinstance(one, str) else _Missing(one["python"]) for one in kept.get("named", ())]
         limits = ActionLimits.model_validate(kept.get("limits", {}))
-        return cls(tuple(named), kept.get("mcp", ""), limits, tuple(ToolSketch(*one) for one in kept.get("sketches", ())))
+        return cls(
+            tuple(named),
+            kept.get("mcp", ""),
+            limits,
+            tuple(ToolSketch(*one) for one in kept.get("sketches", ())),
+            frozenset(kept.get("by_need", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +103,20 @@ class OpenTools:
 
 
 @asynccontextmanager
-async def opened(plan: ToolPlan, *, needed: Sequence[str]) -> AsyncIterator[OpenTools]:
+async def opened(plan: ToolPlan, *, needed: Sequence[str], shared: OpenTools | None = None) -> AsyncIterator[OpenTools]:
     """Open the tools of a plan, and those that its strategies work with beside them; close them at the end.
+
+    `shared` are the plan's tools where they are open already, as a server has them; these are left open.
 
     Raises:
         ReasonerError: a tool cannot be opened, or is not what it was when the run began.
     """
     async with AsyncExitStack() as stack:
-        tools = open_tools([one for one in plan.named if not isinstance(one, _Missing)])
-        for tool in tools:
+        tools = list(shared.tools) if shared else open_tools([one for one in plan.named if not isinstance(one, _Missing)])
+        for tool in tools if shared is None else ():
             stack.push_async_callback(tool.aclose)
         notes: list[str] = []
-        if plan.mcp:
+        if plan.mcp and shared is None:
             servers = await stack.enter_async_context(McpServers(read_config(Path(plan.mcp))))
             tools += servers.tools
             notes += servers.notes
@@ -120,7 +131,7 @@ async def opened(plan: ToolPlan, *, needed: Sequence[str]) -> AsyncIterator[Open
             tools.append(tool)
         sketches = tuple(ToolSketch.of(tool) for tool in tools)
         _check(plan.sketches, sketches)
-        made = ToolPlan(plan.named, plan.mcp, plan.limits, sketches)
+        made = ToolPlan(plan.named, plan.mcp, plan.limits, sketches, frozenset(needed) - there)
         yield OpenTools(tuple(tools), made, tuple(notes))
 
 

@@ -24,6 +24,7 @@ from reasoner.session.actions import ROLE
 from reasoner.strategies import Strategy
 from reasoner.strategies._transcript import Step, shorter, whole
 from reasoner.strategies.react import answer_of
+from reasoner.tools import NO_OUTPUT
 from reasoner.types import Message
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from reasoner.types import Answer
 
 PYTHON = "python"
+SUBMIT = "submit"
+FAILED = "Traceback (most recent call last)"
 MAX_REPLY_CHARS = 100_000
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -41,7 +44,7 @@ class CodeAct(Strategy):
 
     name = "code_act"
     summary = "acts by writing Python (in Monty), in which the tools are functions, until it submits an answer"
-    needs_tools: ClassVar[tuple[str, ...]] = (PYTHON, "submit")
+    needs_tools: ClassVar[tuple[str, ...]] = (PYTHON, SUBMIT)
 
     class Params(Strategy.Params):
         """Parameters of `code_act`."""
@@ -53,7 +56,7 @@ class CodeAct(Strategy):
     async def run(self, session: Session) -> Answer:
         """Take steps until there is an answer."""
         described = [_described(tool) for tool in session.tools if tool.name != PYTHON and tool.name.isidentifier()]
-        variables: dict[str, Any] = {"described": described, "cannot": CANNOT}
+        variables: dict[str, Any] = {"described": described, "cannot": CANNOT, "example": _example(described)}
         task = session.render("code_act/act", **variables)
         tools = {f"{ROLE}{tool.name}": tool for tool in session.tools}
         steps: list[Step] = []
@@ -72,7 +75,7 @@ class CodeAct(Strategy):
                 session.mark(reply, status="final")
                 return session.offer(answer_of(session, submitted[-1]), reply)
             session.mark(reply, status="kept")
-            steps.append(Step(session.message(reply), (Message("user", f"Output:\n{ran.text}"),)))
+            steps.append(Step(session.message(reply), (Message("user", f"Output:\n{ran.text}{_reminder(ran.text, described)}"),)))
             at = ran
         asked = Message("user", session.render("code_act/final"))
         forms = [[*form, asked] for form in (whole(task, steps), *shorter(task, steps))]
@@ -89,12 +92,30 @@ def read_block(reply: str) -> str | None:
     return None
 
 
+def _reminder(output: str, described: list[dict[str, str]]) -> str:
+    """Return what a model is told after a block that failed or showed nothing: small ones forget what there is, and that only prints are seen."""
+    if FAILED in output:
+        return f"\nThe functions that are there: {', '.join(tool['signature'] for tool in described)}."
+    return "\nOnly what is printed is seen." if output == NO_OUTPUT else ""
+
+
+def _example(described: list[dict[str, str]]) -> str:
+    """Return a block as the model is to write one: it prints what the first function gives back."""
+    first = next((tool for tool in described if tool["name"] != SUBMIT), None)
+    return f"print({first['name']}({first['arguments']}))" if first else "print(6 * 7)"
+
+
 def _described(tool: Tool) -> dict[str, str]:
     """Return a tool as a function's head."""
     properties = tool.parameters.get("properties", {})
     required = set(tool.parameters.get("required", ()))
     arguments = [f"{name}: {_type(told)}" + ("" if name in required else " = ...") for name, told in properties.items()]
-    return {"signature": f"{tool.name}({', '.join(arguments)})", "description": " ".join(tool.description.split())}
+    return {
+        "name": tool.name,
+        "arguments": ", ".join(f"{name}=..." for name in properties if name in required),
+        "signature": f"{tool.name}({', '.join(arguments)})",
+        "description": " ".join(tool.description.split()),
+    }
 
 
 def _type(told: Any) -> str:

@@ -39,6 +39,7 @@ Form = Literal["auto", "native", "text"]
 MAX_CALLS = 16
 """Of the calls of one turn, so many are made; the others are told to be too many."""
 MAX_TURN_CHARS = 200_000
+TOO_EARLY = "Error: not taken, since it was written before the results of this turn could be read; read them, then call it again"
 MAX_STARTS = 200
 
 
@@ -114,7 +115,7 @@ class _Agent:
     def calls_of(self, reply: Thought) -> tuple[list[ToolCall], str | None]:
         """Return the calls a turn asks for, and what is wrong with it (None: nothing). No call and nothing wrong is an answer."""
         if self._native:
-            calls = list(self._session.message(reply).tool_calls)
+            calls = list(self._session.message(reply).tool_calls) or misnamed(self._session.read(reply))
         else:
             call, problem = read_turn(self._session.read(reply))
             if call is None:
@@ -133,15 +134,23 @@ class _Agent:
         self._go_on(reply, reply, calls, [problem] * len(calls) or [problem])
 
     async def act(self, reply: Thought, calls: Sequence[ToolCall]) -> str | None:
-        """Make the calls of a turn, all at once; return the answer where one of them gives it."""
-        acting = [self._session.act(call.name, call.arguments, parent=reply, call_id=call.id) for call in calls[:MAX_CALLS]]
-        made = await together(acting)
-        for call, thought in zip(calls, made, strict=False):
+        """Make the calls of a turn, all at once; return the answer where one of them gives it.
+
+        An answer beside calls that look something up was written before they were made, and is not taken.
+        """
+        looks = [call for call in calls if not self._tools[call.name].ends]
+        making = (looks or list(calls))[:MAX_CALLS]
+        made = await together(self._session.act(call.name, call.arguments, parent=reply, call_id=call.id) for call in making)
+        told: dict[int, str] = {}
+        for call, thought in zip(making, made, strict=True):
             ok = self._session.succeeded(thought)
             self._session.mark(thought, status="kept" if ok else "pruned")
             if ok and (answer := self._tools[call.name].answer(thought.text)) is not None:
                 return answer
-        texts = [thought.text for thought in made] + [f"Error: at most {MAX_CALLS} calls in one turn"] * len(calls[MAX_CALLS:])
+            told[id(call)] = thought.text
+        too_many = f"Error: at most {MAX_CALLS} calls in one turn"
+        early = {id(call) for call in calls if looks and self._tools[call.name].ends}
+        texts = [told.get(id(call), TOO_EARLY if id(call) in early else too_many) for call in calls]
         self._go_on(reply, made[-1], calls, texts)
         return None
 
@@ -157,7 +166,7 @@ class _Agent:
 
     def _go_on(self, reply: Thought, at: Thought, calls: Sequence[ToolCall], texts: Sequence[str]) -> None:
         self._at = at
-        if self._native and calls:
+        if self._native and calls and self._session.message(reply).tool_calls:
             told = tuple(Message("tool", text, tool_call_id=call.id) for call, text in zip(calls, texts, strict=True))
         else:
             told = (Message("user", "\n".join(f"Observation: {text}" for text in texts)),)
@@ -198,6 +207,19 @@ def read_turn(text: str) -> tuple[ToolCall | None, str | None]:
     if starts:
         return None, 'Error: no turn could be read; write one JSON object: {"thought": "...", "tool": "...", "arguments": {...}}'
     return None, None
+
+
+def misnamed(text: str) -> list[ToolCall]:
+    """Return the call that a text is, which a client did not take for one because there is no such tool; most texts are none."""
+    if not text.lstrip().startswith("{"):
+        return []
+    try:
+        value = json.loads(text[:MAX_TURN_CHARS])
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not {"arguments", "parameters"} & value.keys():
+        return []
+    return [ToolCall("", value["name"], json.dumps(value.get("arguments", value.get("parameters"))))]
 
 
 def _no_object(arguments: str) -> bool:

@@ -20,10 +20,11 @@ from reasoner.tools._function import FunctionTool, tool
 from reasoner.tools._mcp import McpServers
 from reasoner.tools._mcp_config import read_config
 from reasoner.tools._open import open_tools
-from reasoner.tools._tool import MAX_ARGUMENTS_CHARS, Arguments, Effect, Lent, Result, Tool, bounded, read_arguments
+from reasoner.tools._tool import MAX_ARGUMENTS_CHARS, NO_OUTPUT, Arguments, Effect, Lent, Result, Tool, bounded, read_arguments
 
 __all__ = [
     "MAX_ARGUMENTS_CHARS",
+    "NO_OUTPUT",
     "Arguments",
     "Effect",
     "FunctionTool",

@@ -25,6 +25,8 @@ Effect = Literal["pure", "once", "approve"]
 
 MAX_ARGUMENTS_CHARS = 100_000
 MAX_PROBLEMS = 5
+NO_OUTPUT = "[no output]"
+"""What a program that shows nothing gives back."""
 
 
 class Result(NamedTuple):
@@ -144,7 +146,7 @@ def describe(error: ValidationError, name: str) -> str:
 
 
 def read_arguments(text: str) -> dict[str, Any]:
-    """Read the arguments of a call as a model wrote them: a JSON object, or nothing at all.
+    """Read the arguments of a call as a model wrote them: a JSON object, a JSON string that holds one, or nothing at all.
 
     Raises:
         ToolFailed: they are no JSON object, or too long or too deep.
@@ -153,6 +155,8 @@ def read_arguments(text: str) -> dict[str, Any]:
         raise ToolFailed(f"the arguments have {len(text):,} characters, at most {MAX_ARGUMENTS_CHARS:,} are read")
     try:
         value = json.loads(text) if text.strip() else {}
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            value = json.loads(value)
     except (ValueError, RecursionError) as error:
         raise ToolFailed(f"the arguments are no JSON: {error}") from None
     if not isinstance(value, dict):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from reasoner.errors import ToolFailed
 from reasoner.sandbox.monty import CANNOT, Interpreter, LentFunctionFailed, MontyLimits, Ran
-from reasoner.tools._tool import Arguments, Lent, Result, Tool
+from reasoner.tools._tool import NO_OUTPUT, Arguments, Lent, Result, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ def shown(ran: Ran) -> str:
     parts = [part.rstrip("\n") for part in (ran.printed, ran.value or "", ran.error) if part]
     if ran.anew:
         parts.append(ANEW)
-    return "\n".join(parts) or "[no output]"
+    return "\n".join(parts) or NO_OUTPUT
 
 
 def _recorded(lent: Lent, results: Sequence[Result]) -> Lent:

@@ -191,6 +191,11 @@ CALLS: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     '{"name": "add", "parameters": {"a": 1}}': ("", [("add", {"a": 1})]),
     '<|python_tag|>{"name": "add", "parameters": {"a": 1}}': ("", [("add", {"a": 1})]),
     '{"name": "unheard_of", "parameters": {}}': ('{"name": "unheard_of", "parameters": {}}', []),
+    '<tool_call>{"name": "add", "arguments": {"a": 1}}\nAnswer: 7</tool_call>': ("", [("add", {"a": 1})]),
+    '<tool_call>{"name": "add", "arguments": {"a": 1}</tool_call>': ("", [("add", {"a": 1})]),
+    '```json\n{"name": "add", "arguments": {"a": 1}}\n```': ("", [("add", {"a": 1})]),
+    '<tools>\n{"name": "add", "arguments": {"a": 1}}\n{"name": "sub", "arguments": {}}\n</tools>': ("", [("add", {"a": 1}), ("sub", {})]),
+    '```json\n{"name": "unheard_of", "arguments": {}}\n```': ('```json\n{"name": "unheard_of", "arguments": {}}\n```', []),
     "no call at all": ("no call at all", []),
     '{"answer": 3}': ('{"answer": 3}', []),
 }  # fmt: skip
@@ -215,6 +220,8 @@ def test_hostile_calls_are_read_in_bounded_time() -> None:
         "<tool_call>" + "[" * 60_000,
         "[TOOL_CALLS]" + "a" * 60_000,
         '{"name": "add", "parameters": ' + "{" * 60_000,
+        "<tools>" + "{}" * 30_000,
+        "```json\n" + "```" * 20_000,
     ):
         assert len(read_calls(text, names={"add"}, n_before=0)[1]) <= 1
     blanks = '<tool_call>{"name": "add", "arguments": ' + " " * 60_000 + "x"

@@ -17,10 +17,11 @@ import reasoner
 from reasoner import registry
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import ContextTooLong, ToolFailed
+from reasoner.prompts import Prompts
 from reasoner.solver import Solver
 from reasoner.strategies._transcript import CUT_CHARS, Step, shorter, whole
 from reasoner.strategies.code_act import read_block
-from reasoner.strategies.react import read_turn, turn_schema
+from reasoner.strategies.react import misnamed, read_turn, turn_schema
 from reasoner.tools import open_tools
 from reasoner.types import Completion, Message, Request, ToolCall
 from solvers import _shops as shops
@@ -69,6 +70,57 @@ def test_a_turn_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     result, client = solve([broken, good], tmp_path / "c.db", native=True)
     assert result.correct
     assert "no JSON object" in client.requests[1].messages[-1].content
+
+
+def test_an_answer_beside_calls_that_look_something_up_is_not_taken(tmp_path: Path) -> None:
+    def turn(*calls: tuple[str, dict[str, str]]) -> Completion:
+        made = tuple(ToolCall(f"c{n}", name, json.dumps(given)) for n, (name, given) in enumerate(calls))
+        return Completion("", finish_reason="tool_calls", tool_calls=made)
+
+    guess = turn(("submit", {"answer": "a guess"}), ("calculator", {"expression": "1+1"}))
+    result, client = solve([guess, turn(("submit", {"answer": ANSWER}))], tmp_path / "a.db", native=True)
+    assert result.correct
+    told = {message.tool_call_id: message.content for message in client.requests[1].messages if message.role == "tool"}
+    assert told["c1"] == "2"
+    assert told["c0"].startswith("Error: not taken")
+    assert [t.role for t in result.trajectory.thoughts() if t.role.startswith("act/")] == ["act/calculator", "act/submit"]
+
+
+def test_a_call_of_a_tool_that_is_not_there_is_told_though_the_client_took_it_for_text(tmp_path: Path) -> None:
+    good = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "submit", json.dumps({"answer": ANSWER})),))
+    result, client = solve(['{"name": "books", "arguments": {"genre": "novel"}}', good], tmp_path / "a.db", native=True)
+    assert result.correct
+    assert client.requests[1].messages[-1].role == "user"
+    assert "there is no tool 'books'" in client.requests[1].messages[-1].content
+    assert misnamed('{"answer": 7}') == misnamed("{") == misnamed("7") == []
+
+
+def test_a_strategy_is_given_only_the_tools_it_works_with(tmp_path: Path) -> None:
+    seen: dict[str, list[str]] = {}
+
+    def reply(request: Request) -> Any:
+        if request.tools:
+            seen["react"] = [tool.name for tool in request.tools]
+        else:
+            seen["code_act"] = [tool["name"] for tool in request.about.params["described"]] if request.about else []
+        return "Answer: 1"
+
+    reasoner.bench("sql_explore", n=1, strategy="react,code_act", model=ScriptedClient(reply, calls_tools=True), db=tmp_path / "a.db")
+    assert seen == {"react": ["sql", "submit"], "code_act": ["sql", "submit"]}
+    reasoner.bench(
+        "sql_explore", n=1, strategy="react,code_act", model=ScriptedClient(reply, calls_tools=True), tools=["python"], db=tmp_path / "b.db"
+    )
+    assert seen["react"] == ["python", "sql", "submit"]
+
+
+def test_a_block_that_fails_or_shows_nothing_is_told_what_there_is(tmp_path: Path) -> None:
+    blocks = ["```python\nsum(p.price for p in products)\n```", "```python\nx = 1\n```", f"Answer: {ANSWER}"]
+    result, client = solve(blocks, tmp_path / "a.db", native=False, strategy="code_act")
+    assert result.correct
+    assert (
+        client.requests[1].messages[-1].content.endswith("The functions that are there: calculator(expression: str), submit(answer: str).")
+    )
+    assert client.requests[2].messages[-1].content == "Output:\n[no output]\nOnly what is printed is seen."
 
 
 @pytest.mark.parametrize("strategy", ["react:max_steps=2", "code_act:max_steps=2"])
@@ -182,7 +234,7 @@ async def test_gold_queries_of_sql_explore_agree_with_answers_worked_out_without
     rng = random.Random(7)
     seen = set()
     for number in range(120):
-        instance = solver.generate(rng, 1)
+        instance = solver.generate(rng, 3)
         told, data = shops.THEMES[instance.theme], instance.data
         connection = sqlite3.connect(tmp_path / f"{number}.db")
         connection.executescript(shops.script(instance.theme))
@@ -193,7 +245,21 @@ async def test_gold_queries_of_sql_explore_agree_with_answers_worked_out_without
         assert found == shops.answer(data, instance.kind, instance.value), instance
         assert solver.verify(instance, f"Answer: {found}").correct
         seen.add(instance.kind)
-    assert len(seen) == 8
+    assert len(seen) == 9
+
+
+def test_levels_of_sql_explore_tell_less_and_ask_more() -> None:
+    solver: Solver[Any] = registry.solver("sql_explore")
+    rng = random.Random(3)
+    shown = {level: solver.statement_variables(solver.generate(rng, level)) for level in solver.levels}
+    assert [bool(shown[level]["rows"]) for level in shown] == [True, False, False, False]
+    assert [bool(shown[level]["tables"]) for level in shown] == [True, True, True, False]
+    assert {solver.generate(rng, level).kind for level in (1, 2) for _ in range(40)} == set(shops.OF_THINGS)
+    instance = solver.generate(rng, 1)
+    rows = solver.statement_variables(instance)["rows"].splitlines()
+    assert [tuple(row.split(" | ")) for row in rows[2:]] == [tuple(map(str, row)) for row in instance.data.things]
+    told = Prompts().get("solvers/sql_explore").render_text(solver.statement_variables(instance))
+    assert "42" not in told.replace(rows[0], "").split("End with")[1]
 
 
 @pytest.mark.parametrize("solver", ["sql_explore", "text_rooms"])

@@ -182,6 +182,7 @@ def test_arguments_that_are_no_object_are_told(text: str) -> None:
     with pytest.raises(ToolFailed, match="arguments"):
         read_arguments(text)
     assert read_arguments("  ") == {}
+    assert read_arguments(json.dumps('{"code": "1"}')) == {"code": "1"}
 
 
 @given(st.text(max_size=3000), st.integers(min_value=2, max_value=500))

@@ -12,6 +12,7 @@ written between tags. What a model writes is read in the forms that are in use, 
 | `<tool_call><function=NAME><parameter=KEY>value</parameter></function></tool_call>` | Qwen3-Coder |
 | `[TOOL_CALLS][{"name": ..., "arguments": {...}}]`, `[TOOL_CALLS]NAME[ARGS]{...}` | Mistral |
 | `{"name": ..., "parameters": {...}}`, alone or behind `<|python_tag|>` | Llama |
+| `{"name": ..., "arguments": {...}}`, alone, in a fence or between `<tools>`: only where every name is that of a tool | Qwen2.5-Coder |
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ TEMPLATE = "clients/tools"
 MAX_CALLS = 64
 
 _TAGGED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n?```", re.DOTALL)
+_TOOLS_TAG = re.compile(r"<tools?>(.*?)(?:</tools?>|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"<function=([^>\s]{1,128})>(.*?)(?:</function>|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([^>\s]{1,128})>\n?(.*?)\n?</parameter>", re.DOTALL)
 _NAMED_ARGUMENTS = re.compile(r"([A-Za-z0-9_.-]{1,128})(?:\[CALL_ID\][^\[]*)?(?:\[ARGS\])?(?=\{)")
@@ -100,12 +103,37 @@ def read_calls(text: str, *, names: Collection[str], n_before: int) -> tuple[str
     elif "[TOOL_CALLS]" in text:
         rest, _, asked = text.partition("[TOOL_CALLS]")
         pairs = list(_read_mistral(asked.replace("[TOOL_CALLS]", "").strip()))
-    elif text.strip().removeprefix("<|python_tag|>").lstrip().startswith("{"):
-        found = list(_read_object(text.strip().removeprefix("<|python_tag|>")))
+    elif (alone := _alone(text)).startswith(("{", "[")):
+        found = [pair for body in _bodies(alone) for pair in _read_object(body)]
         if found and all(name in names for name, _ in found):
             rest, pairs = "", found
     calls = tuple(ToolCall(f"call_{n_before + index}", name, arguments) for index, (name, arguments) in enumerate(pairs[:MAX_CALLS]))
     return (rest.strip(), calls) if calls else (text, ())
+
+
+def _alone(text: str) -> str:
+    """Return a text without what some models put around a call: a tag, or a fence around all of it."""
+    alone = text.strip().removeprefix("<|python_tag|>").lstrip()
+    for pattern in (_FENCED, _TOOLS_TAG):
+        if (found := pattern.fullmatch(alone)) is not None:
+            return found[1].strip()
+    return alone
+
+
+def _bodies(text: str) -> list[str]:
+    """Return the JSON values of a text that is nothing but such, one after the other; the whole text where it is anything else."""
+    decoder = json.JSONDecoder()
+    bodies, at = list[str](), 0
+    while at < len(text) and len(bodies) < MAX_CALLS:
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return [text]
+        bodies.append(text[at:end])
+        at = end
+        while at < len(text) and text[at] in " \t\r\n;,":
+            at += 1
+    return bodies
 
 
 def _read_tagged(body: str) -> Iterator[tuple[str, str]]:
@@ -117,15 +145,27 @@ def _read_tagged(body: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_object(body: str) -> Iterator[tuple[str, str]]:
-    """Read one call, or a list of them; of one that does not parse the name and what stands for its arguments."""
-    value = _value(body)
+    """Read one call, or a list of them; of one that does not parse the name and what stands for its arguments.
+
+    What follows a whole value is left out: small models go on talking before they close the tag.
+    """
+    value = _first_value(body)
     for call in value if isinstance(value, list) else [value]:
         if isinstance(call, dict) and isinstance(call.get("name"), str):
             arguments = call.get("arguments", call.get("parameters", {}))
             yield call["name"], arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     if isinstance(value, str) and (name := _NAME.search(body)) is not None:
         key = _ARGUMENTS.search(body)
-        yield name[1], body[key.end() :].strip().removesuffix("}").rstrip() if key else ""
+        yield name[1], _arguments(body[key.end() :].strip()) if key else ""
+
+
+def _arguments(rest: str) -> str:
+    """Return what stands for the arguments of a call that does not parse: a whole object, else everything but the brace that ends the call."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(rest)
+    except (ValueError, RecursionError):
+        return rest.removesuffix("}").rstrip()
+    return rest[:end] if isinstance(value, dict) else rest.removesuffix("}").rstrip()
 
 
 def _read_mistral(body: str) -> Iterator[tuple[str, str]]:
@@ -143,6 +183,13 @@ def _read_mistral(body: str) -> Iterator[tuple[str, str]]:
         yield named[1], json.dumps(arguments, ensure_ascii=False)
         while at < len(body) and body[at].isspace():
             at += 1
+
+
+def _first_value(text: str) -> Any:
+    try:
+        return json.JSONDecoder().raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return text
 
 
 def _value(text: str) -> Any:
