@@ -119,6 +119,7 @@ def show(
 def trajectory_facts(store: Store, trajectory_id: str, *, limit: int = -1, offset: int = 0) -> dict[str, Any] | None:
     """Return a trajectory's row with its calls, their prompts and replies (`call_rows`); None when it is not there."""
     from reasoner.store import queries  # noqa: PLC0415
+    from reasoner.store.actions import actions_of  # noqa: PLC0415
 
     row = queries.trajectory_row(store, trajectory_id)
     if row is None:
@@ -128,7 +129,7 @@ def trajectory_facts(store: Store, trajectory_id: str, *, limit: int = -1, offse
         parts = jsonlib.loads(call.pop("parts") or "{}")
         call |= {"tool_calls": parts.get("tool_calls", []), "opaque": parts.get("opaque", "")}
         call["messages"] = [{"role": m.role, "content": m.content} | m.parts() for m in queries.prompt_of(store, call["context_id"])]
-    return {**row, "call_rows": calls}
+    return {**row, "call_rows": calls, "actions": actions_of(store, trajectory_id)}
 
 
 def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool, n: int) -> None:
@@ -183,6 +184,12 @@ def show_trajectory(row: dict[str, Any], *, full: bool, first: int = 1) -> None:
         for message in call["messages"]:
             _print_turn(message["role"], message["content"], message, full=full)
         _print_turn("reply", call["reply"] or call["error"] or "", call, full=full)
+    for action in row["actions"]:
+        out.print()
+        took = f"  {action['seconds']:.2f} s" if action["seconds"] is not None else ""
+        out.print(safe(f"action {action['id']} {action['state']}  {action['tool']}  effect {action['effect']}{took}", style="bold cyan"))
+        _print_turn("arguments", action["arguments"], {}, full=full)
+        _print_turn("result", action["result"] or action["error"] or "", {}, full=full)
 
 
 def _print_turn(role: str, text: str, parts: dict[str, Any], *, full: bool) -> None:
@@ -208,6 +215,7 @@ def tree(
 ) -> None:
     """Draw a trajectory's thoughts as a tree: ★ final, ● kept, ✕ pruned (dimmed), ○ open."""
     from reasoner.store import queries  # noqa: PLC0415
+    from reasoner.store.actions import actions_of, waiting  # noqa: PLC0415
 
     with _open(db) as store:
         kind, found = queries.resolve(store, which)
@@ -217,12 +225,17 @@ def tree(
         if json:
             dag = queries.load_trajectory(store, found)
             thoughts = [_node(dag, thought) for thought in dag.thoughts()]
-            print_json({"trajectory": found, "run": row["run_id"], "hash": dag.hash(), "thoughts": thoughts})
+            done = actions_of(store, found)
+            print_json({"trajectory": found, "run": row["run_id"], "hash": dag.hash(), "thoughts": thoughts, "actions": done})
             return
+        waits = waiting(store, trajectory_id=found)
         drawn = draw(store, found, depth=depth or max(TREE_DEPTH, (out.width - 40) // 4), width=width)
     verdict = verdict_of(row)
     out.print(safe(f"{row['solver']} {row['line']}  {row['strategy']} on {row['model']}: {verdict}", style="bold"))
     out.print(drawn)
+    for action in waits:
+        said = f"… {action['tool']} {action['arguments']} waits for a person: 'reasoner approve {action['id']}' or 'reasoner deny {action['id']}'"
+        out.print(safe(said, style="yellow"))
 
 
 def _only_trajectory(store: Store, run_id: str) -> str:
@@ -311,11 +324,13 @@ def _left_out(what: str) -> Any:
 
 
 def _line(row: Mapping[str, Any]) -> Any:
+    from reasoner.store.actions import SIGNS as ACTION_SIGNS  # noqa: PLC0415
     from reasoner.types import SIGNS  # noqa: PLC0415
 
     state = row["state"] if isinstance(row["state"], str) else jsonlib.dumps(row["state"]) if row["state"] is not None else ""
-    if row["is_action"]:
-        body = f"{row['operation']} = {row['text']}"  # what a tool was asked, and what it gave
+    if row["action_state"]:  # what a tool was asked, how that ended, and what it gave
+        took = f" {row['action_seconds']:.2f} s" if row["action_seconds"] else ""
+        body = f"{row['operation']} {ACTION_SIGNS[row['action_state']]} {row['action_state']}{took} = {row['text']}"
     else:
         body = " ".join(part for part in (state, f"({row['operation']})" if row["operation"] else "") if part) or row["text"] or ""
     score = f"  [{row['score']:g}]" if row["score"] is not None else ""

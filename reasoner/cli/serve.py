@@ -12,7 +12,8 @@ from reasoner.cli.output import guarded, say
 EPILOG = (
     "Examples:\n\n  reasoner serve --model local --port 8765\n\n"
     "  REASONER_TOKEN=$(openssl rand -hex 16) reasoner serve --model openai:NAME --base-url http://127.0.0.1:8000/v1\n\n"
-    'Then POST /v1/chat/completions with "model": "ats/local", or "iot:guided,rounds=3/openai:NAME".'
+    'Then POST /v1/chat/completions with "model": "ats/local", or "iot:guided,rounds=3/openai:NAME".\n\n'
+    '  reasoner serve --model local --tool calculator --tool mine.py        then "model": "react/local" or "code_act:steps=6/local"'
 )
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
@@ -58,6 +59,7 @@ def serve(
     require()
     from reasoner.clients import open_client  # noqa: PLC0415
     from reasoner.serve.app import application  # noqa: PLC0415
+    from reasoner.serve.approvals import Approvals  # noqa: PLC0415
     from reasoner.serve.viewer import Viewer  # noqa: PLC0415
     from reasoner.store import Store  # noqa: PLC0415
 
@@ -75,9 +77,10 @@ def serve(
     with Store.open(common.db) as store:
         clients = [open_client(name, client) for name in model]
         opened = {each.name: name for each, name in zip(clients, model, strict=True)}
-        viewer = Viewer(store, settings)
+        approvals = Approvals(store, settings)
         app = application(
-            store, settings, clients=clients, opened=opened, options=options, limits=limits, pages=viewer.routes(), resume=resume
+            store, settings, clients=clients, opened_as=opened, options=options, limits=limits, pages=Viewer(store, settings, approvals).routes(),
+            approvals=approvals, tools=told.tools, resume=resume,
         )  # fmt: skip
 
         def ready(at: int) -> None:

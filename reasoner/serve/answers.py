@@ -80,12 +80,22 @@ def thought_tokens(done: Done) -> int:
 
 
 def check(done: Done) -> None:
-    """Raise where a sample failed: its calls stay recorded, and the client is told the cause.
+    """Raise where a sample failed or waits: its calls stay recorded, and the client is told the cause.
+
+    What waits for a person is refused and not answered, so that nobody takes the notice for the answer; 403 is a status that no library asks
+    again by itself.
 
     Raises:
         Refused: with the status that stands for the fault.
     """
     for result in done.results:
+        if result.status == "open":
+            said = (result.error or "it waits").partition("; 'reasoner approve")[0]
+            how = (
+                f"decide on the page of trajectory {result.trajectory_id}, by POST /v1/actions/ID or 'reasoner approve ID'; then send the same"
+                f" request with the same Idempotency-Key, or read GET /v1/trajectories/{result.trajectory_id}"
+            )
+            raise Refused(Fault(403, "permission", f"{said}; {how}", code="approval_required"))
         if result.status == "failed":
             kind = getattr(errors, result.error_kind or "", errors.ReasonerError)
             raise Refused(fault_named(kind, f"{result.error} (trajectory {result.trajectory_id})"))

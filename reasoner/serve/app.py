@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse
 from reasoner.budget import Limits
 from reasoner.runs.options import RunOptions
 from reasoner.runs.pool import ModelPool
+from reasoner.runs.tool_plan import ToolPlan, opened
+from reasoner.serve.approvals import Approvals
 from reasoner.serve.endpoint import Endpoint
 from reasoner.serve.executor import Executor
 from reasoner.serve.faults import Fault, error_body
@@ -40,39 +42,50 @@ def application(
     settings: Settings,
     *,
     clients: Sequence[Client] = (),
-    opened: Mapping[str, str] | None = None,
+    opened_as: Mapping[str, str] | None = None,
     options: RunOptions | None = None,
     limits: Limits | None = None,
     pages: Sequence[BaseRoute] = (),
+    approvals: Approvals | None = None,
+    tools: ToolPlan | None = None,
     resume: bool = False,
 ) -> Any:
     """Return the ASGI application; `app.executor` is what runs requests, None without clients. The clients are closed with it.
 
-    `opened` says by what name each client was opened, where that is not its own; `options` say how runs are carried out, `limits` what one request may use. With `resume` it first goes on with what an earlier server
+    `opened_as` says by what name each client was opened, where that is not its own; `options` say how runs are carried out, `limits` what one request may use. `tools` are what
+    strategies that act may call, opened once and shared by all requests; `approvals` are those of the pages. With `resume` it first goes on with what an earlier server
     parked.
     """
     pool = ModelPool()
-    names = ModelNames([client.name for client in clients], opened=opened)
+    names = ModelNames([client.name for client in clients], opened=opened_as)
     for client in clients:
         pool.give(names.opened_as(client.name), client)
     bounded = limits or Limits(calls=settings.max_calls)
     executor = Executor(store, names, settings, pool=pool, options=options or RunOptions(), limits=bounded) if clients else None
 
     endpoint = Endpoint(executor, settings) if executor else None
+    approvals = approvals or Approvals(store, settings)
+    approvals.executor = executor
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
-            if executor is not None and resume:
-                await executor.finish_parked()
-            yield
+            async with opened(tools or ToolPlan(), needed=()) as acts:
+                if executor is not None:
+                    executor.tools = acts
+                    if resume:
+                        await executor.finish_parked()
+                try:
+                    yield
+                finally:
+                    if endpoint is not None and executor is not None:
+                        await endpoint.feeds.settle()  # what is parked is parked before its tools and models are closed
+                        await executor.settle()
         finally:
-            if endpoint is not None:
-                await endpoint.feeds.settle()  # what is parked is parked before its models are closed
             for client in clients:
                 await client.aclose()
 
-    routes = [*(endpoint.routes() if endpoint else []), *pages]
+    routes = [*([*endpoint.routes(), *approvals.routes()] if endpoint else []), *pages]
     inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _not_here, Exception: _bug})
     inner.router.redirect_slashes = False
     return Guard(inner, settings, executor)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from reasoner.serve.approvals import DecisionRequest
 from reasoner.serve.chat_request import ChatRequest
 from reasoner.serve.messages_request import MessagesRequest, TokensRequest
 from reasoner.serve.responses_request import ResponsesRequest
@@ -110,6 +111,22 @@ _MESSAGE_ANSWER = {
         },
     },
 }
+_ACTION = {
+    "type": "object",
+    "required": ["id", "object", "state", "tool", "run", "trajectory"],
+    "properties": {"id": _COUNT, "object": {"const": "action"}, "state": _TEXT, "tool": _TEXT, "run": _TEXT, "trajectory": _TEXT},
+}
+_STANDING = {
+    "type": "object",
+    "required": ["id", "object", "run", "status", "answer", "error", "waiting"],
+    "properties": {
+        "object": {"const": "trajectory"},
+        "status": {"enum": ["open", "waiting", "closed", "exhausted", "failed"]},
+        "answer": {"type": ["string", "null"]},
+        "error": {"type": ["string", "null"]},
+        "waiting": {"type": "array", "items": _ACTION},
+    },
+}
 _TRAJECTORY = {
     "X-Reasoner-Trajectory": {"description": "ids of the recorded trajectories, separated by commas", "required": True, "schema": _TEXT},
     "X-Reasoner-Run": {"description": "id of the run they belong to", "required": True, "schema": _TEXT},
@@ -117,10 +134,10 @@ _TRAJECTORY = {
 _WORDS = {
     "400": "the request asks for what cannot be",
     "401": "the token is missing or wrong",
-    "403": "the Host or Origin is not this server's",
-    "404": "no such model or page",
+    "403": "the Host or Origin is not this server's, or an action waits for a person (`approval_required`)",
+    "404": "no such model, action, trajectory or page",
     "405": "no such method here",
-    "409": "a request with this Idempotency-Key is under way",
+    "409": "a request with this Idempotency-Key is under way, or the action does not wait",
     "413": "the body is too large",
     "415": "the body is no JSON",
     "429": "too many requests are under way, or the model's provider says so",
@@ -155,7 +172,13 @@ def _post(name: str, body: str, answer: str, error: str, *, runs: bool = True) -
 def describe() -> dict[str, Any]:
     """Return the description as JSON values."""
     _, models = models_json_schema(
-        [(ChatRequest, "validation"), (MessagesRequest, "validation"), (TokensRequest, "validation"), (ResponsesRequest, "validation")],
+        [
+            (ChatRequest, "validation"),
+            (MessagesRequest, "validation"),
+            (TokensRequest, "validation"),
+            (ResponsesRequest, "validation"),
+            (DecisionRequest, "validation"),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     schemas = {
@@ -183,10 +206,22 @@ def describe() -> dict[str, Any]:
             "required": ["object", "data"],
             "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _CARD}},
         },
+        "Action": _ACTION,
+        "ActionList": {
+            "type": "object",
+            "required": ["object", "data"],
+            "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _ACTION}},
+        },
+        "Trajectory": _STANDING,
         "Error": _OPENAI_ERROR,
         "MessagesError": _ANTHROPIC_ERROR,
     }
-    one = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    one, action, trajectory = (
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in ("model", "action", "trajectory")
+    )
+    decide = _post("decide", "DecisionRequest", "Action", "Error", runs=False)
+    decide["post"]["parameters"] = [action]
     return {
         "openapi": "3.1.0",
         "info": {"title": "reasoner serve", "version": __version__, "description": "Reasoning strategies as models, in two dialects."},
@@ -198,6 +233,11 @@ def describe() -> dict[str, Any]:
             "/health": {"get": {"operationId": "health", "responses": _answers("Health", "Error")}},
             "/v1/models": {"get": {"operationId": "models", "responses": _answers("ModelList", "Error")}},
             "/v1/models/{model}": {"get": {"operationId": "model", "parameters": [one], "responses": _answers("Model", "Error")}},
+            "/v1/actions": {"get": {"operationId": "actions", "responses": _answers("ActionList", "Error")}},
+            "/v1/actions/{action}": decide,
+            "/v1/trajectories/{trajectory}": {
+                "get": {"operationId": "trajectory", "parameters": [trajectory], "responses": _answers("Trajectory", "Error")}
+            },
         },
         "components": {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
         "security": [{"token": []}],

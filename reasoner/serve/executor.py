@@ -8,6 +8,7 @@ began, also after the server was stopped, and a finished one is read back. Knows
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import ReasonerError
+from reasoner.runs.acting import needed_tools
 from reasoner.runs.events import Event as RunEvent
 from reasoner.runs.events import PieceCame, ThoughtAdded
 from reasoner.runs.events import Started as RunStarted
@@ -22,6 +24,7 @@ from reasoner.runs.options import RunOptions
 from reasoner.runs.plan import Plan
 from reasoner.runs.runner import open_run
 from reasoner.runs.saved_plan import read_saved_plan
+from reasoner.runs.tool_plan import OpenTools, ToolPlan
 from reasoner.serve.faults import Fault, Refused
 from reasoner.serve.order import Done, Event, Order, Piece, Said, Started, problem_of, sampling_of
 from reasoner.store.replies import counted, last_reply
@@ -52,6 +55,10 @@ class Executor:
         self.model_names = model_names
         self.under_way: set[str] = set()
         self.stopping = False
+        self.tools = OpenTools()
+        """What strategies that call tools may call; opened when the server starts, and shared by all requests."""
+        self._again: set[str] = set()
+        self._going: dict[str, asyncio.Task[None]] = {}
         self._store = store
         self._settings = settings
         self._pool = pool
@@ -92,12 +99,14 @@ class Executor:
             order.seed if order.seed is not None else int(digest("idempotency", order.key)[:12], 16) if order.key else secrets.randbits(48)
         )
         sampling = sampling_of(order, self.client_of(order))
-        plan = Plan([problem_of(order)], [order.target.spec], seed, order.n, sampling, self._limits)
+        acts = bool(needed_tools([order.target.spec]))
+        tools = replace(self.tools.plan, sketches=()) if acts else ToolPlan()
+        plan = Plan([problem_of(order)], [order.target.spec], seed, order.n, sampling, self._limits, tools=tools)
         tokens: dict[int, tuple[tuple[str, float], ...]] = {}
         options = replace(self._options, mode="join" if order.key else "fresh", wanted=wanted)
         async with open_run(
             plan, [self.model_names.opened_as(order.target.model)], options, db=self._store, pool=self._pool, thoughts=True,
-            pieces=order.plain and (pieces or order.sampling.logprobs),
+            tools=self.tools if acts else None, pieces=order.plain and (pieces or order.sampling.logprobs),
         ) as run:  # fmt: skip
             async with aclosing(aiter(run)) as events:
                 async for event in events:
@@ -117,18 +126,50 @@ class Executor:
 
     async def finish_parked(self) -> list[Report]:
         """Go on with the runs of this server that were parked, where their models are served; those that cannot be are left as they are."""
-        done = []
-        for run_id in [row["id"] for row in interrupted(self._store, command=COMMAND)]:
-            try:
-                saved = read_saved_plan(self._store, run_id)
-                if not saved.whole or not all(self._pool.has(model) for model in saved.models):
-                    continue
-                options = replace(self._options, run=run_id)
-                async with open_run(saved.plan, saved.models, options, db=self._store, pool=self._pool) as run:
-                    done.append(await run.finish())
-            except ReasonerError:
-                continue  # it stays parked; the next start tries again
-        return done
+        ids = [row["id"] for row in interrupted(self._store, command=COMMAND)]
+        return [report for run_id in ids if (report := await self._finish(run_id)) is not None]
+
+    def go_on(self, run_id: str) -> bool:
+        """Go on with a run in the background, now that something in it was decided; False where its models are not served here."""
+        if self.stopping or not self._can_finish(run_id):
+            return False
+        self._again.add(run_id)
+        if run_id not in self._going:
+            task = self._going[run_id] = asyncio.create_task(self._go_on(run_id))
+            task.add_done_callback(lambda _: self._going.pop(run_id, None))
+        return True
+
+    async def settle(self) -> None:
+        """Park what goes on in the background, and wait until it is."""
+        for task in list(self._going.values()):
+            task.cancel()
+        await asyncio.gather(*self._going.values(), return_exceptions=True)
+
+    async def _go_on(self, run_id: str) -> None:
+        while run_id in self._again:
+            self._again.discard(run_id)
+            await self._finish(run_id)
+
+    def _can_finish(self, run_id: str) -> bool:
+        try:
+            saved = read_saved_plan(self._store, run_id)
+        except ReasonerError:
+            return False
+        return saved.whole and all(self._pool.has(model) for model in saved.models)
+
+    async def _finish(self, run_id: str) -> Report | None:
+        """Go on with one run to its end, or to where it waits again; None where it cannot be gone on with here."""
+        try:
+            saved = read_saved_plan(self._store, run_id)
+            if not saved.whole or not all(self._pool.has(model) for model in saved.models):
+                return None
+            asked, ours = saved.plan.tools.as_json(), self.tools.plan.as_json()
+            shared = self.tools if all(asked[what] == ours[what] for what in ("named", "mcp")) else None
+            options = replace(self._options, run=run_id)
+            async with open_run(saved.plan, saved.models, options, db=self._store, pool=self._pool, tools=shared) as run:
+                return await run.finish()
+        except ReasonerError:
+            return None  # it stays parked; the next start, or decision, tries again
 
 
 def _shown(event: RunEvent, trajectory_ids: Any) -> Event | None:

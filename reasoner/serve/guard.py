@@ -125,10 +125,15 @@ class Guard:
             )
         if scope["method"] not in {"POST", "PUT", "PATCH"}:
             return None
+        wanted = "application/json"
+        if scope["path"].startswith("/view/"):  # the one form of the pages
+            wanted = "application/x-www-form-urlencoded"
+            if not headers.count("origin"):
+                return Fault(403, "permission", "a form is taken from a page of this server alone", code="origin_not_allowed")
         kind, _, parameters = headers.one("content-type").partition(";")
         charset = parameters.strip().lower().replace('"', "").removeprefix("charset=")
-        if kind.strip().lower() != "application/json" or charset not in {"", "utf-8", "utf8"}:
-            return Fault(415, "invalid_request", "the Content-Type has to be application/json", code="unsupported_media_type")
+        if kind.strip().lower() != wanted or charset not in {"", "utf-8", "utf8"}:
+            return Fault(415, "invalid_request", f"the Content-Type has to be {wanted}", code="unsupported_media_type")
         if headers.one("content-encoding").lower() not in {"", "identity"}:
             return Fault(415, "invalid_request", "the body may not be compressed", code="unsupported_media_type")
         length = headers.one("content-length")

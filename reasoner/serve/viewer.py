@@ -28,6 +28,8 @@ from reasoner.errors import BadConfig, UnknownName
 from reasoner.serve import drawings
 from reasoner.serve.tree import Box, Shape, card, layout
 from reasoner.store import queries, run_queries
+from reasoner.store.actions import SIGNS as ACTION_SIGNS
+from reasoner.store.actions import actions_of
 from reasoner.store.migrations.m050_totals import COLUMNS
 from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.store.search import search
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from reasoner.comparison.comparison import Comparison
+    from reasoner.serve.approvals import Approvals
     from reasoner.serve.settings import Settings
     from reasoner.serve.tree import Plan
     from reasoner.store import Store
@@ -62,6 +65,8 @@ MAX_DRAWN = 2_500
 WINDOW = (6_000, 4_000)
 """The size of such a part, in the units of the drawing: 24 thoughts deep, 80 below each other."""
 MAX_SHAPES = 8
+MAX_ACTIONS = 500
+"""Actions that the page of a trajectory lists."""
 POLL_S = 0.4
 LIVE_S = 3600.0
 
@@ -87,13 +92,16 @@ def verdict_word(row: dict[str, Any]) -> str:
 
 
 environment().globals["verdict_word"] = verdict_word
+environment().globals["action_signs"] = ACTION_SIGNS
 
 
 class Viewer:
     """The pages over one store."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, approvals: Approvals | None = None) -> None:
+        """Make the pages; with `approvals` one may decide on actions there."""
         self._store = store
+        self._approvals = approvals
         self._base = f"/view/{settings.page_key}"
         self._kept: dict[tuple[str, str, tuple[str, ...]], tuple[Any, Comparison | None]] = {}
         self._keeping = threading.Lock()
@@ -112,6 +120,8 @@ class Viewer:
         ]
         routes = [Route(path, _threaded(page), methods=["GET"]) for path, page in pages]
         routes += [Route("/t/{trajectory}/events", self.events, methods=["GET"]), Route("/static/{name}", _static, methods=["GET"])]
+        if self._approvals is not None:
+            routes.append(Route("/t/{trajectory}/actions/{action}", self.decide, methods=["POST"]))
         return [Mount(self._base, routes=routes)]
 
     def _page(self, name: str, /, *, code: int = 200, **values: Any) -> Response:
@@ -161,11 +171,24 @@ class Viewer:
 
     def trajectory(self, request: Request) -> Response:
         """Show a trajectory as a tree, with what else can be drawn of it."""
+        return self._trajectory(request)
+
+    async def decide(self, request: Request) -> Response:
+        """Take the decision on an action that waits, and show how its trajectory stands."""
+        if self._approvals is None:
+            return self._missing("form")
+        return await self._approvals.form(request, lambda problem: self._trajectory(request, problem=problem, code=403))
+
+    def _trajectory(self, request: Request, *, problem: str = "", code: int = 200) -> Response:
         shown = trajectory_values(self._store, request.path_params["trajectory"], corner=_corner_of(request))
         if shown is None:
             return self._missing("trajectory")
         others = queries.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
-        return self._page("trajectory.html", others=others, **shown)
+        forms = {}
+        if self._approvals is not None:
+            waits = [action["id"] for action in shown["actions"] if action["state"] == "waiting"]
+            forms = {action_id: self._approvals.form_values(request, action_id) for action_id in waits}
+        return self._page("trajectory.html", code=code, others=others, forms=forms, problem=problem, **shown)
 
     def window(self, request: Request) -> Response:
         """Return the cards and lines of one part of a large tree as JSON, for the part that comes into view."""
@@ -288,15 +311,17 @@ def trajectory_values(store: Store, trajectory_id: str, *, corner: tuple[int, in
     row = trajectory_row(store, trajectory_id)
     if row is None:
         return None
+    actions = actions_of(store, trajectory_id, limit=MAX_ACTIONS)
     if queries.n_thoughts(store, trajectory_id) > MAX_DRAWN:
         plan = window(store, trajectory_id, corner)
-        return {"row": row, "plan": plan, "drawing": drawings.drawing(row), "dialogue": [], "fragments": None}
+        return {"row": row, "actions": actions, "plan": plan, "drawing": drawings.drawing(row), "dialogue": [], "fragments": None}
     try:
         dag = load_trajectory(store, trajectory_id)
     except UnknownName:  # opened, but no thought is committed yet
-        return {"row": row, "plan": None, "drawing": None, "dialogue": [], "fragments": None}
+        return {"row": row, "actions": actions, "plan": None, "drawing": None, "dialogue": [], "fragments": None}
     return {
         "row": row,
+        "actions": actions,
         "plan": layout(dag),
         "drawing": drawings.drawing(row),
         "dialogue": drawings.dialogue(dag),

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ARGUMENTS, RESULT = "arguments", "tool"
 """Roles of the messages that hold what a tool was given and what it gave back."""
 
+SIGNS = {"done": "✓", "failed": "✗", "denied": "⊘", "waiting": "…", "approved": "…", "intent": "…", "unknown": "?"}
+"""How the state of an action is drawn, in the terminal and on the pages."""
+
 Decision = Literal["approved", "denied"]
 
 
@@ -277,6 +280,20 @@ def waiting(store: Store, *, run_id: str | None = None, trajectory_id: str | Non
         " JOIN trajectories t ON t.id = a.trajectory_id JOIN messages p ON p.id = a.arguments_id"
         f" WHERE {' AND '.join(clauses)} ORDER BY a.id",
         tuple(given),
+    )
+
+
+def actions_of(store: Store, trajectory_id: str, *, limit: int = 1000) -> list[dict[str, Any]]:
+    """Return the actions of a trajectory in the order they were asked for, the last attempt of each.
+
+    Each has `id`, `tool`, `effect`, `state`, `arguments`, `result` and `error` (None where there is none), `seconds`, `within` (the action whose
+    program made it), `taken_from`, `created` and `reason`.
+    """
+    return store.rows(
+        "SELECT a.id, a.tool, a.effect, a.state, p.content AS arguments, r.content AS result, a.error, a.seconds, a.within, a.taken_from, a.created,"
+        " a.reason FROM actions a JOIN messages p ON p.id = a.arguments_id LEFT JOIN messages r ON r.id = a.result_id"
+        " WHERE a.trajectory_id = ? AND a.attempt = (SELECT max(b.attempt) FROM actions b WHERE b.key_bytes = a.key_bytes) ORDER BY a.id LIMIT ?",
+        (trajectory_id, limit),
     )
 
 

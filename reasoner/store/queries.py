@@ -269,8 +269,8 @@ def thoughts_of(store: Store, ids: Iterable[str], *, n_chars: int = 400) -> dict
     """Return thoughts by id, with the beginning of their texts (`text`) and their states as values."""
     rows = store.rows(
         "SELECT t.id, t.role, t.label, t.operation, t.state, t.score, t.status, t.depth, substr(coalesce(t.text, m.content), 1, ?) AS text,"
-        " t.action_id IS NOT NULL AS is_action, CASE WHEN t.text IS NULL THEN (SELECT substr(content, 1, 400) FROM messages WHERE id = m.reasoning_id) END AS reasoning"
-        " FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id WHERE t.id IN (SELECT value FROM json_each(?))",
+        " a.state AS action_state, a.seconds AS action_seconds, CASE WHEN t.text IS NULL THEN (SELECT substr(content, 1, 400) FROM messages WHERE id = m.reasoning_id) END AS reasoning"
+        " FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id LEFT JOIN actions a ON a.id = t.action_id WHERE t.id IN (SELECT value FROM json_each(?))",
         (n_chars, json.dumps(list(ids))),
     )
     return {row["id"]: row | {"state": None if row["state"] is None else json.loads(row["state"])} for row in rows}

@@ -1,0 +1,173 @@
+"""Decide on actions that wait for a person, from a request or from a form on a page, and go on with what waited.
+
+    POST /v1/actions/17  {"decision": "approve"}
+    -> {"id": 17, "state": "approved", "run": "3f0c...", "trajectory": "9a1b...", "goes_on": true}
+
+The address of the pages lets one look and nothing else, so their form asks for the server's token, and a cookie stands for it from then on. Three
+things keep forms of other sites out: a POST to a page needs the server's own Origin (`guard`), the cookie is `SameSite=Strict`, and the form holds a
+value made from the secret and the action's number. Knows HTTP and the journal of actions; does not know a tool.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, RedirectResponse
+from starlette.routing import Route
+
+from reasoner.errors import BadConfig, UnknownName
+from reasoner.serve.faults import Fault, error_body
+from reasoner.store.actions import decide, waiting
+from reasoner.store.queries import trajectory_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from reasoner.serve.executor import Executor
+    from reasoner.serve.settings import Settings
+    from reasoner.store import Store
+    from reasoner.store.actions import Decision
+
+COOKIE = "reasoner_approver"
+COOKIE_S = 12 * 3600
+STATES: dict[str, Decision] = {"approve": "approved", "deny": "denied"}
+MAX_REASON_CHARS = 2000
+
+
+class DecisionRequest(BaseModel):
+    """What `POST /v1/actions/ID` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["approve", "deny"]
+    reason: str = Field(default="", max_length=MAX_REASON_CHARS)
+
+
+class Approvals:
+    """The decisions over one store; with an executor what waited is gone on with at once."""
+
+    def __init__(self, store: Store, settings: Settings, executor: Executor | None = None) -> None:
+        self.executor = executor
+        self._store = store
+        self._secret = settings.token.encode()
+        self._base = f"/view/{settings.page_key}"
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the endpoint."""
+        return [
+            Route("/v1/actions", self.list, methods=["GET"]),
+            Route("/v1/actions/{action}", self.post, methods=["POST"]),
+            Route("/v1/trajectories/{trajectory}", self.trajectory, methods=["GET"]),
+        ]
+
+    def form_values(self, request: Request, action_id: int) -> dict[str, Any]:
+        """Return what the form of one action needs: its secret value, and whether the token has to be typed in."""
+        return {"csrf": self._made(f"form {action_id}"), "asks_token": not self._is_known(request)}
+
+    async def decide(self, action_id: int, decision: Literal["approve", "deny"], reason: str = "") -> dict[str, Any]:
+        """Write a decision down, go on with the run where its models are served, and say how it stands.
+
+        Raises:
+            UnknownName: there is no such action.
+            BadConfig: it does not wait any more.
+        """
+        row = await run_in_threadpool(lambda: decide(self._store, action_id, STATES[decision], reason=reason))
+        goes_on = self.executor is not None and self.executor.go_on(row["run_id"])
+        return {
+            "id": action_id, "object": "action", "state": row["state"], "tool": row["tool"], "run": row["run_id"],
+            "trajectory": row["trajectory_id"], "goes_on": goes_on,
+        }  # fmt: skip
+
+    async def list(self, _: Request) -> Response:
+        """Serve `GET /v1/actions`: those that wait, oldest first."""
+        rows = await run_in_threadpool(lambda: waiting(self._store))
+        return JSONResponse({"object": "list", "data": [_action(row) for row in rows]})
+
+    async def post(self, request: Request) -> Response:
+        """Serve `POST /v1/actions/ID`."""
+        path, number = request.url.path, request.path_params["action"]
+        try:
+            body = DecisionRequest.model_validate_json(await request.body())
+        except ValueError as error:
+            said = f"the body is {{'decision': 'approve' or 'deny', 'reason': ...}}: {str(error)[:300]}"
+            return JSONResponse(error_body(path, Fault(400, "invalid_request", said, code="invalid_value")), 400)
+        try:
+            return JSONResponse(await self.decide(_number(number), body.decision, body.reason))
+        except UnknownName as error:
+            return JSONResponse(error_body(path, Fault(404, "not_found", error.message, code="action_not_found")), 404)
+        except BadConfig as error:
+            return JSONResponse(error_body(path, Fault(409, "conflict", error.message, code="not_waiting")), 409)
+
+    async def trajectory(self, request: Request) -> Response:
+        """Serve `GET /v1/trajectories/ID`: how a request that waited stands, and its answer once there is one."""
+        name = request.path_params["trajectory"]
+        row = await run_in_threadpool(lambda: trajectory_row(self._store, name))
+        if row is None:
+            fault = Fault(404, "not_found", "there is no such trajectory", code="trajectory_not_found")
+            return JSONResponse(error_body(request.url.path, fault), 404)
+        waits = await run_in_threadpool(lambda: waiting(self._store, trajectory_id=name))
+        return JSONResponse(
+            {
+                "id": name, "object": "trajectory", "run": row["run_id"], "status": "waiting" if waits else row["status"],
+                "answer": row["answer"], "error": row["error"], "waiting": [_action(one) for one in waits],
+            }
+        )  # fmt: skip
+
+    async def form(self, request: Request, refused: Callable[[str], Response]) -> Response:
+        """Take the form of a page; `refused` draws the page again with what is wrong."""
+        given = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10).items()}
+        action_id = _number(request.path_params["action"])
+        if not _same(given.get("csrf", ""), self._made(f"form {action_id}")):
+            return refused("The form is not one of this server. Open the page again.")
+        known = self._is_known(request)
+        if not known and not _same(given.get("token", ""), self._secret.decode()):
+            return refused("The token is missing or wrong. It is the one 'reasoner serve' printed, or REASONER_TOKEN.")
+        decision: Any = given.get("decision")
+        if decision not in STATES:
+            return refused("Choose one of the two.")
+        try:
+            made = await self.decide(action_id, decision, given.get("reason", "")[:MAX_REASON_CHARS])
+        except (UnknownName, BadConfig) as error:
+            return refused(error.message)
+        answer = RedirectResponse(f"{self._base}/t/{made['trajectory']}#actions", 303)
+        if not known:
+            answer.set_cookie(COOKIE, self._made("approver"), max_age=COOKIE_S, path=self._base, httponly=True, samesite="strict")
+        return answer
+
+    def _is_known(self, request: Request) -> bool:
+        return _same(request.cookies.get(COOKIE, ""), self._made("approver"))
+
+    def _made(self, of: str) -> str:
+        return hmac.new(self._secret, f"reasoner {of}".encode(), hashlib.sha256).hexdigest()
+
+
+def _action(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"], "object": "action", "state": "waiting", "tool": row["tool"], "arguments": _value(row["arguments"]), "run": row["run_id"],
+        "trajectory": row["trajectory_id"], "created": row["created"],
+    }  # fmt: skip
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _number(text: str) -> int:
+    """Return the number of an action; -1, which none has, where it is no number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())
