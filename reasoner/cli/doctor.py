@@ -51,7 +51,9 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def doctor(db: o.Db = None, json: o.Json = False) -> None:
-    """Report versions, SQLite, compiler, cores, database, and how fast the model reads and writes; say what to do where something is amiss."""
+    """Report versions, SQLite, compiler, cores, sandboxes, database, and how fast the model reads and writes; say what to do where something is amiss."""
+    from reasoner.cli.tool_rows import sandboxes  # noqa: PLC0415 - keeps --help quick
+
     found = {
         "reasoner": __version__,
         "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
@@ -63,6 +65,7 @@ def doctor(db: o.Db = None, json: o.Json = False) -> None:
         "model": _model(),
         "adapters": _adapters(),
         "plugins": _plugins(),
+        "sandboxes": sandboxes(),
         "database": _database(db),
     }
     advice = _advice(found)

@@ -22,13 +22,15 @@ _LOADED: tuple[registry.Kind, ...] = ("solver", "strategy", "format")
 
 @guarded
 def listing(
-    what: Annotated[str, typer.Argument(help="benchmarks: recipes for published question sets.", show_default=False)] = "",
+    what: Annotated[
+        str, typer.Argument(help="benchmarks: recipes for published question sets; tools: what a model may call.", show_default=False)
+    ] = "",
     *,
     json: o.Json = False,
 ) -> None:
-    """List problem families, strategies with their parameters, clients and dataset formats; or recipes for benchmarks."""
+    """List problem families, strategies with their parameters, clients and dataset formats; or recipes for benchmarks, or tools."""
     if what:
-        _benchmarks(what, json=json)
+        _one_list(what, json=json)
         return
     from rich.table import Table  # noqa: PLC0415
 
@@ -59,24 +61,32 @@ def listing(
         err.print(safe(f"left out: {fault}"), style="yellow")
 
 
-def _benchmarks(what: str, *, json: bool) -> None:
+def _one_list(what: str, *, json: bool) -> None:
+    if what == "benchmarks":
+        rows = [dict(recipe) for recipe in registry.find("solver", "question").recipes()]
+        said = "The files stay yours: reasoner bench question:FILE --recipe NAME. A judged set needs --grader judge:MODEL."
+    elif what == "tools":
+        from reasoner.cli.tool_rows import tool_rows  # noqa: PLC0415 - keeps --help quick
+
+        rows = tool_rows()
+        said = (
+            "Name them with --tool, also a file of your own (mine.py, mine.py:NAME); --mcp FILE adds those of MCP servers. Effects: pure may be run"
+            " again, once never is, approve waits for a person."
+        )
+    else:
+        raise BadConfig(f"there is no list of {what[:40]!r}", hint="write reasoner list, reasoner list benchmarks or reasoner list tools")
+    if json:
+        print_json({what: rows})
+        return
     from rich.table import Table  # noqa: PLC0415
 
-    if what != "benchmarks":
-        raise BadConfig(f"there is no list of {what[:40]!r}", hint="write reasoner list, or reasoner list benchmarks")
-    recipes = [dict(recipe) for recipe in registry.find("solver", "question").recipes()]
-    if json:
-        print_json({"benchmarks": recipes})
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False, title="benchmarks", title_justify="left", title_style="bold cyan")
-    for name in recipes[0]:
+    table = Table(box=None, header_style="bold", pad_edge=False, title=what, title_justify="left", title_style="bold cyan")
+    for name in rows[0]:
         table.add_column(name, overflow="fold")
-    for recipe in recipes:
-        table.add_row(*(safe(_cell(value)) for value in recipe.values()))
+    for row in rows:
+        table.add_row(*(safe(_cell(value)) for value in row.values()))
     out.print(table)
-    out.print(
-        safe("The files stay yours: reasoner bench question:FILE --recipe NAME. A judged set needs --grader judge:MODEL."), soft_wrap=True
-    )
+    out.print(safe(said), soft_wrap=True)
 
 
 def _cell(value: Any) -> str:

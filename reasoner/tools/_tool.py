@@ -65,6 +65,8 @@ class Tool(ABC):
     max_output_chars: int = 16_000
     ends: bool = False
     """Whether it does nothing but give the answer."""
+    needs: ClassVar[str] = ""
+    """What has to be installed or named for it, in a few words for a list; empty: nothing."""
     arguments: ClassVar[type[Arguments]] = Arguments
 
     @property

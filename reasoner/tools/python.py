@@ -32,6 +32,7 @@ class Python(Tool):
     name = "python"
     description = f"Run Python and see what it prints and the value of the last expression. Variables stay between calls. {CANNOT}"
     timeout_s = 60.0
+    needs = "the extra tools (Monty)"
     arguments = Program
 
     def __init__(self, *, seed: str = "", limits: MontyLimits | None = None) -> None:

@@ -40,6 +40,7 @@ class Search(Tool):
     """Search a folder."""
 
     name = "search"
+    needs = "a folder: search:FOLDER"
     description = (
         "Search the documents for words and see the passages that fit best, each with its file and lines, to be cited as [file:lines]."
     )

@@ -27,6 +27,7 @@ class Sandboxed(Tool):
     """A program under bubblewrap with a folder that stays. Subclasses say which program a call runs."""
 
     timeout_s = 60.0
+    needs = "bubblewrap"
 
     def __init__(self, *, limits: ProgramLimits | None = None) -> None:
         """Make the tool.

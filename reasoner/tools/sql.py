@@ -26,6 +26,7 @@ class Sql(Tool):
     """Ask a database."""
 
     name = "sql"
+    needs = "a database: sql:FILE.sqlite"
     description = (
         "Ask the SQLite database with one select and see the rows. It can only be read."
         " select name, sql from sqlite_master tells what tables there are."
