@@ -147,6 +147,43 @@ _WORDS = {
 }
 
 
+_SCHEMAS = {
+    "ChatAnswer": _CHAT_ANSWER,
+    "MessagesAnswer": _MESSAGE_ANSWER,
+    "ResponsesAnswer": {
+        "type": "object",
+        "required": ["id", "object", "status", "model", "output", "usage"],
+        "properties": {
+            "object": {"const": "response"},
+            "status": {"enum": ["completed", "incomplete"]},
+            "output": {"type": "array", "items": {"type": "object", "required": ["type"]}},
+        },
+    },
+    "TokensAnswer": {"type": "object", "required": ["input_tokens"], "properties": {"input_tokens": _COUNT}},
+    "Health": {
+        "type": "object",
+        "required": ["status", "under_way"],
+        "properties": {"status": {"enum": ["ok", "stopping"]}, "under_way": _COUNT},
+    },
+    "Model": _CARD,
+    "ModelList": {
+        "type": "object",
+        "required": ["object", "data"],
+        "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _CARD}},
+    },
+    "Action": _ACTION,
+    "ActionList": {
+        "type": "object",
+        "required": ["object", "data"],
+        "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _ACTION}},
+    },
+    "Trajectory": _STANDING,
+    "Error": _OPENAI_ERROR,
+    "MessagesError": _ANTHROPIC_ERROR,
+}
+"""What is answered, by name."""
+
+
 def _answers(name: str, error: str, headers: dict[str, Any] | None = None, *, streams: bool = False) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
     if streams:
@@ -181,41 +218,7 @@ def describe() -> dict[str, Any]:
         ],
         ref_template="#/components/schemas/{model}",
     )
-    schemas = {
-        **models["$defs"],
-        "ChatAnswer": _CHAT_ANSWER,
-        "MessagesAnswer": _MESSAGE_ANSWER,
-        "ResponsesAnswer": {
-            "type": "object",
-            "required": ["id", "object", "status", "model", "output", "usage"],
-            "properties": {
-                "object": {"const": "response"},
-                "status": {"enum": ["completed", "incomplete"]},
-                "output": {"type": "array", "items": {"type": "object", "required": ["type"]}},
-            },
-        },
-        "TokensAnswer": {"type": "object", "required": ["input_tokens"], "properties": {"input_tokens": _COUNT}},
-        "Health": {
-            "type": "object",
-            "required": ["status", "under_way"],
-            "properties": {"status": {"enum": ["ok", "stopping"]}, "under_way": _COUNT},
-        },
-        "Model": _CARD,
-        "ModelList": {
-            "type": "object",
-            "required": ["object", "data"],
-            "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _CARD}},
-        },
-        "Action": _ACTION,
-        "ActionList": {
-            "type": "object",
-            "required": ["object", "data"],
-            "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _ACTION}},
-        },
-        "Trajectory": _STANDING,
-        "Error": _OPENAI_ERROR,
-        "MessagesError": _ANTHROPIC_ERROR,
-    }
+    schemas = {**models["$defs"], **_SCHEMAS}
     one, action, trajectory = (
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in ("model", "action", "trajectory")

@@ -70,6 +70,8 @@ def draw(solver: AnySolver, level: int, seed: int, n: int = N_DRAWS) -> list[Any
     """Draw as a run does: a stream of its own for every (seed, index)."""
     if solver.name == "gym":
         pytest.importorskip("reasoning_gym", reason="the extra gym is not installed")
+    if solver.name == "textarena":
+        pytest.importorskip("textarena", reason="the extra games is not installed")
     rngs = [random.Random(int(digest(str(seed), solver.title, str(level), str(index)), 16)) for index in range(n)]
     return [solver.generate(rng, level) for rng in rngs]
 
