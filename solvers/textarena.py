@@ -47,7 +47,7 @@ class TextArenaGame(Record):
     """One game: which, and the seed it begins with."""
 
     game: str
-    seed: int = Field(ge=0, lt=2**31)
+    seed: str = Field(pattern=r"^[0-9a-f]{1,8}$")
 
     @field_validator("game")
     @classmethod
@@ -62,7 +62,7 @@ class TextArenaSolver(Solver[TextArenaGame], Environment[TextArenaGame], Acted[T
 
     name = "textarena"
     summary = f"a game of TextArena for one player, textarena:GAME (an environment; extra games); without a name {DEFAULT}"
-    syntax = '{"game": "Mastermind-v0", "seed": 7}'
+    syntax = '{"game": "Mastermind-v0", "seed": "5f3a90c1"}'
     Instance = TextArenaGame
     levels: ClassVar[Mapping[int, str]] = {1: "as the game is registered"}
     default_level = 1
@@ -96,7 +96,7 @@ class TextArenaSolver(Solver[TextArenaGame], Environment[TextArenaGame], Acted[T
 
     def generate(self, rng: random.Random, level: int) -> TextArenaGame:  # noqa: ARG002 - there is one level
         """Draw the seed of a game."""
-        return TextArenaGame(game=self._game, seed=rng.getrandbits(31))
+        return TextArenaGame(game=self._game, seed=f"{rng.getrandbits(31):08x}")
 
     def statement_variables(self, instance: TextArenaGame) -> Mapping[str, Any]:
         """Return the `rules` and what is seen at the beginning.
@@ -117,13 +117,13 @@ class TextArenaSolver(Solver[TextArenaGame], Environment[TextArenaGame], Acted[T
         play = Play(instance)
         play.seen()
         for number, move in enumerate(moves, start=1):
-            if play.over:
+            if play.is_over():
                 return answers.wrong(f"the game was over before move {number}")
             try:
                 play.make(move)
             except ToolFailed as error:
                 return answers.wrong(f"move {number}, {answers.shown(move)}: {error.message}")
-        if not play.over:
+        if not play.is_over():
             return answers.wrong(f"after {len(moves)} moves the game is not over")
         return answers.right(f"won in {len(moves)} moves") if play.won else answers.wrong(f"the game is lost: {play.reason}")
 
@@ -156,18 +156,18 @@ class Playing:
 
     async def step(self, action: str, arguments: Mapping[str, Any]) -> Turn:  # noqa: ARG002 - there is one action
         """Make a move."""
-        if self._play.over:
+        if self._play.is_over():
             raise ToolFailed("the game is over")
         move = _plain(str(arguments["move"]))
         try:
             self._play.make(move)
         except ToolFailed as error:
-            if self._play.over:  # too many moves in a row that it refuses
+            if self._play.is_over():  # too many moves in a row that it refuses
                 return Turn(error.message, " -> ".join(self._moves) or "no move")
             raise
         self._moves.append(move)
         told = self._play.seen().strip() or "Done."
-        return Turn(f"{told}\n{self._play.reason}".strip(), " -> ".join(self._moves)) if self._play.over else Turn(told)
+        return Turn(f"{told}\n{self._play.reason}".strip(), " -> ".join(self._moves)) if self._play.is_over() else Turn(told)
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -190,18 +190,17 @@ class Play:
             self._env: Any = textarena.make(instance.game)
             while hasattr(self._env, "env"):
                 self._env = self._env.env  # what wraps it repeats the whole game in every observation
-            self._env.reset(num_players=1, seed=instance.seed)
+            self._env.reset(num_players=1, seed=int(instance.seed, 16))
 
-    @property
-    def over(self) -> bool:
-        """Whether the game has ended."""
+    def is_over(self) -> bool:
+        """Tell whether the game has ended."""
         return bool(self._env.state.done)
 
     @property
     def won(self) -> bool:
         """Whether it was won: the whole reward, no part of it."""
         rewards = self._env.state.rewards or {}
-        return self.over and float(rewards.get(0, 0)) >= 1
+        return self.is_over() and float(rewards.get(0, 0)) >= 1
 
     @property
     def reason(self) -> str:
@@ -226,7 +225,7 @@ class Play:
             self._env.step(f"[{move}]")
         state = self._env.state
         if state.error_count or state.game_info[0].get("invalid_move"):
-            told = self.reason if self.over else self.seen()
+            told = self.reason if self.is_over() else self.seen()
             raise ToolFailed(shorten(clean(" ".join(told.split())), 300) or "the game does not take it")
 
     def way(self) -> list[str]:

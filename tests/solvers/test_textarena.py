@@ -18,14 +18,14 @@ ta = pytest.importorskip("textarena", reason="the extra games is not installed")
 
 
 def game(name: str, seed: int = 5) -> tuple[TextArenaSolver, TextArenaGame]:
-    return TextArenaSolver.open(name), TextArenaGame(game=name, seed=seed)
+    return TextArenaSolver.open(name), TextArenaGame(game=name, seed=f"{seed:x}")
 
 
 def by_the_package(instance: TextArenaGame, moves: list[str]) -> float | None:
     """Play the moves as TextArena's own loop does; return the reward, None where the game goes on."""
     before = random.getstate()
     env = ta.make(env_id=instance.game)
-    env.reset(num_players=1, seed=instance.seed)
+    env.reset(num_players=1, seed=int(instance.seed, 16))
     done = False
     for move in moves:
         env.get_observation()
@@ -114,7 +114,7 @@ def test_other_games_are_refused_by_name(name: str) -> None:
     with pytest.raises(BadConfig, match="known:"):
         TextArenaSolver.open(name)
     with pytest.raises(BadInstance):
-        registry.solver("textarena").parse('{"game": "Chess-v0", "seed": 1}')
+        registry.solver("textarena").parse('{"game": "Chess-v0", "seed": "1"}')
 
 
 def test_without_the_package_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
