@@ -132,6 +132,10 @@ class Solver(ABC, Generic[I]):
         """Return what a judge is told of an instance whose verdict is left to one; None for families that judge themselves."""
         return None
 
+    def follow_up(self, instance: I, text: str) -> I | None:  # noqa: ARG002 - for those that override it
+        """Return what is asked next once `text` was answered, the conversation so far included; None where nothing is."""
+        return None
+
     def files(self) -> Mapping[str, str]:
         """Return the files that could change an answer or a verdict besides the problems themselves, with their sha256, for the manifest."""
         return {}

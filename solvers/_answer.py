@@ -12,12 +12,13 @@ import re
 
 from reasoner.errors import Unparseable
 from reasoner.grading.expression import plain_symbols
-from reasoner.text import answer_line, clean, shorten, tail
-from reasoner.types import Verdict
+from reasoner.grading.graders import right, shown, unread, wrong
+from reasoner.text import answer_line, tail
+
+__all__ = ["find", "pieces", "plain", "right", "shown", "unread", "without_brackets", "without_remarks", "wrong"]
 
 MAX_ANSWER_CHARS = 4000
 """A longer answer line is not read; the longest right answer of any of our puzzles is well below this."""
-MAX_REASON_CHARS = 200
 MAX_DIGITS = 9
 
 _RUN = re.compile(r"[^\S\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]{2,}")
@@ -86,27 +87,3 @@ def without_remarks(line: str) -> str:
 def without_brackets(line: str) -> str:
     """Drop brackets of all kinds and keep what is in them."""
     return line.translate(_BRACKETS)
-
-
-def right(reason: str) -> Verdict:
-    """Return the verdict of a right answer."""
-    return Verdict(correct=True, score=1.0, reason=_line(reason))
-
-
-def wrong(reason: str) -> Verdict:
-    """Return the verdict of an answer that was read and is not right; the reason names the first wrong step."""
-    return Verdict(correct=False, score=0.0, reason=_line(reason))
-
-
-def unread(reason: str) -> Verdict:
-    """Return the verdict of a text in which no answer of the demanded form was found."""
-    return Verdict(correct=False, score=0.0, reason=_line(reason), unparsed=True)
-
-
-def shown(text: str) -> str:
-    """Quote a piece of model text for a reason: one line, at most 40 characters."""
-    return f"'{shorten(clean(text), 40)}'"
-
-
-def _line(reason: str) -> str:
-    return shorten(clean(reason), MAX_REASON_CHARS)

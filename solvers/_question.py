@@ -21,13 +21,19 @@ from solvers._record import Record
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+NO_ANSWER = "no answer"
+"""What is said where a text does not answer a question."""
+
 Kind = Literal["choices", "number", "text"]
 
-_LATER = ("aliases", "grader", "reader", "meta", "rubric", "baseline")
+_LATER = ("aliases", "grader", "reader", "meta", "rubric", "baseline", "turns", "references", "said", "may_be_unanswerable")
 
 
 class Question(Record):
-    """One question. `rubric` and `baseline` (an answer to compare with) are for judges. `order[k]` is the place in `choices` of what is shown as the k-th letter; `answer` and `aliases` are its golds."""
+    """One question. `turns` are what is asked after it, one after the other, `references` their golds, `said` what was asked and answered before.
+
+    `rubric` and `baseline` (an answer to compare with) are for judges. `order[k]` is the place in `choices` of what is shown as the k-th letter; `answer` and `aliases` are its golds.
+    """
 
     question: str = Field(min_length=1, max_length=100_000)
     answer: str = Field(min_length=1, max_length=20_000)
@@ -42,6 +48,11 @@ class Question(Record):
     rubric: str = Field(default="", max_length=20_000)
     baseline: str = Field(default="", max_length=100_000)
     meta: dict[str, str] = Field(default_factory=dict)
+    turns: tuple[str, ...] = Field(default=(), max_length=50)
+    references: tuple[str, ...] = Field(default=(), max_length=50)
+    said: tuple[tuple[str, str], ...] = ()
+    may_be_unanswerable: bool = False
+    """Whether the set has questions that its text does not answer: the model is told what to say then."""
 
     @field_validator("answer", "pair", mode="before")
     @classmethod
@@ -65,6 +76,8 @@ class Question(Record):
                 raise ValueError("the answer has to be a text without control characters")
         if bool(self.pair) != bool(self.direction):
             raise ValueError("pair and direction (forward or backward) go together")
+        if self.turns and not self.grader.startswith("judge:"):
+            raise ValueError("a question of several turns is left to a judge: its grader is judge: or judge:MODEL")
         self._check_grading()
         if not self.choices:
             if self.order:

@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.grading import read
 from reasoner.grading.quantity import quantity
+from solvers._question import NO_ANSWER
+from solvers._question_values import LETTERS, choices_of, context_of, golds_of, place_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 _CALCULATOR = re.compile(r"<<[^<>\n]{0,400}>>")
 _OPTION = re.compile(r"^\s*\(([A-Z])\)\s*(\S.*)$")
-_LETTERED = re.compile(r"^\s*\(?([A-Za-z])\s?[).:]\s*(.+)$", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -44,6 +43,9 @@ class Fields:
     direction: str = ""
     rubric: str = ""
     baseline: str = ""
+    turns: list[str] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    may_be_unanswerable: bool = False
     order: list[int] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
@@ -91,76 +93,6 @@ class Row:
         return found
 
 
-def text_of(value: Any) -> str:
-    """Write a value as text: numbers as they are, truth as Yes and No."""
-    if isinstance(value, bool):
-        return "Yes" if value else "No"
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
-        return str(int(value))
-    return (
-        value.strip() if isinstance(value, str) else str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
-    )
-
-
-def golds_of(value: Any) -> list[str]:
-    """Return the golds a value holds: a text, a number, a list of aliases, or an object with `value` and `aliases`."""
-    if isinstance(value, dict):
-        found = [value.get("value"), *(value.get("aliases") or []), *(value.get("normalized_aliases") or []), *(value.get("text") or [])]
-        return list(dict.fromkeys(text for each in found if (text := text_of(each))))
-    if isinstance(value, list):
-        return list(dict.fromkeys(text for each in value if (text := text_of(each))))
-    text = text_of(value)
-    return [text] if text else []
-
-
-def choices_of(value: Any) -> tuple[list[str], list[str]]:
-    """Return choices and their labels: from a list, a list of `A) text`, an object of lists or of letters, or a JSON text of one of these."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            value = [part for part in value.splitlines() if part.strip()]
-    if isinstance(value, dict):
-        texts = value.get("text") or value.get("texts")
-        if isinstance(texts, list):
-            return [text_of(each) for each in texts], [text_of(each) for each in value.get("label", [])]
-        return [text_of(each) for each in value.values()], [str(key) for key in value]
-    if not isinstance(value, list):
-        return [], []
-    if value and all(isinstance(each, dict) for each in value):
-        return [text_of(each.get("text")) for each in value], [text_of(each.get("label")) for each in value]
-    texts = [text_of(each) for each in value]
-    lettered = [_LETTERED.match(text) for text in texts]
-    if len(texts) > 1 and all(each is not None and each[1].upper() == LETTERS[at] for at, each in enumerate(lettered)):
-        return [each[2].strip() for each in lettered if each is not None], []
-    return texts, []
-
-
-def place_of(answer: Any, choices: Sequence[str], labels: Sequence[str] = (), *, letter_first: bool = False) -> int:
-    """Return which choice an answer names: by its text, its label, its letter or its place counted from 0.
-
-    Raises:
-        ValueError: it names none.
-    """
-    if isinstance(answer, list) and len(answer) == 1:
-        answer = answer[0]
-    text = text_of(answer)
-    inner = text.strip("()[]. ") if len(text) <= 4 else text
-    by_label = list(labels).index(inner) if inner in labels else None
-    by_letter = LETTERS.index(inner.upper()) if len(inner) == 1 and inner.isalpha() and inner.upper() in LETTERS[: len(choices)] else None
-    by_text = list(choices).index(text) if text in choices else None
-    is_index = isinstance(answer, int) and not isinstance(answer, bool)
-    by_index = int(text) if text.isdigit() and len(text) < 3 and int(text) < len(choices) else None
-    order = [by_label, by_index if is_index else None]
-    order += [by_letter, by_text] if letter_first else [by_text, by_letter]
-    for found in [*order, by_index]:
-        if found is not None:
-            return found
-    raise ValueError(f"the answer {text[:60]!r} is none of the {len(choices)} choices, by text, letter or place")
-
-
 @dataclass(frozen=True, slots=True)
 class Layout:
     """One published layout: its name, the columns it is known by (`a|b`: one of both), and how a row is read."""
@@ -202,7 +134,7 @@ def _own(row: Row) -> Fields:
     question = row.need("question")
     choices, labels = choices_of(row.get("choices"))
     answer = row.get("answer")
-    made = Fields(question, context=_context(row.get("context")), pair=row.text("pair"), direction=row.text("direction"))
+    made = Fields(question, context=context_of(row.get("context")), pair=row.text("pair"), direction=row.text("direction"))
     made.rubric, made.baseline = row.text("rubric"), row.text("baseline")
     made.grader, made.reader, made.solution = row.text("grader"), row.text("reader"), row.text("solution", "rationale")
     if choices:
@@ -274,7 +206,7 @@ def _choices(row: Row) -> Fields:
         raise ValueError("the column question is missing or empty")
     return Fields(
         question, choices=choices, right=place_of(answer, choices, labels, letter_first=letter_first),
-        context=_context(row.get("passage", "context")), solution=row.text("rationale", "solution"),
+        context=context_of(row.get("passage", "context")), solution=row.text("rationale", "solution"),
     )  # fmt: skip
 
 
@@ -318,30 +250,33 @@ def _ifeval(row: Row) -> Fields:
 
 def _turns(row: Row) -> Fields:
     turns = row.get("turns", "prompt")
-    if not isinstance(turns, list) or not turns or not text_of(turns[0]):
+    if not isinstance(turns, list) or not turns or not all(text_of(turn) for turn in turns):
         raise ValueError("turns is no list of texts")
+    first, *later = (text_of(turn) for turn in turns)
+    reference = row.get("reference")
+    references = [text_of(each) for each in reference] if isinstance(reference, list) else golds_of(reference)
     return Fields(
-        text_of(turns[0]), golds_of(row.get("reference"))[:1], grader="judge:", rubric=row.text("rubric"), baseline=row.text("baseline")
-    )
+        first, [each for each in references[:1] if each], grader="judge:", rubric=row.text("rubric"), baseline=row.text("baseline"),
+        turns=later, references=[each or "-" for each in references[1 : len(turns)]],
+    )  # fmt: skip
+
+
+def _squad(row: Row) -> Fields:
+    """Read a question about a text, whose answers are spans of it or none, as SQuAD and its like have it."""
+    answers = row.get("answers", "answer")
+    if isinstance(answers, list) and all(isinstance(each, dict) for each in answers):
+        answers = [each.get("text") for each in answers]
+    golds = golds_of(answers)
+    impossible = row.get("is_impossible")
+    row.get("plausible_answers")
+    made = Fields(row.need("question"), golds, context=row.need("context"), may_be_unanswerable=impossible is not None or not golds)
+    if impossible is True or not golds:
+        made.golds = [NO_ANSWER, "noanswer", "unanswerable"]
+    return made
 
 
 def _input(row: Row) -> Fields:
     return Fields(row.need("input", "prompt", "question"), golds_of(row.get("target", "output", "answer", "answers", "ideal")))
-
-
-def _context(value: Any) -> str:
-    """Write a context: a text, or paragraphs as HotpotQA has them, (title, sentences) or lists of both."""
-    if isinstance(value, dict) and isinstance(value.get("title"), list):
-        value = list(zip(value["title"], value.get("sentences", []), strict=False))
-    if isinstance(value, list):
-        parts = []
-        for each in value:
-            if isinstance(each, list | tuple) and len(each) == 2 and isinstance(each[1], list):
-                parts.append(f"{text_of(each[0])}: {''.join(map(str, each[1])).strip()}")
-            else:
-                parts.append(text_of(each))
-        return "\n".join(parts)
-    return text_of(value)
 
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -351,6 +286,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("TruthfulQA, multiple choice", ("question", "mc1_targets|mc2_targets"), _truthful_mc),
     Layout("TruthfulQA, generation", ("question", "best answer|best_answer"), _truthful),
     Layout("MT-Bench", ("turns",), _turns),
+    Layout("SQuAD", ("question", "context", "answers"), _squad),
     Layout("SVAMP or ASDiv", ("body", "question", "answer"), _svamp),
     Layout("OlympiadBench", ("question|problem", "final_answer", "answer_type|unit|is_multiple_answer"), _olympiad),
     Layout("MATH", ("problem", "solution|answer|final_answer"), _math),

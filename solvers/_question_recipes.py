@@ -47,7 +47,8 @@ _ALL = (
     Recipe("triviaqa", "trivia with aliases", "jsonl or parquet: question, answer.aliases", grader="any"),
     Recipe("nq", "questions people asked, several short answers", "jsonl: question, answer (a list)", grader="any"),
     Recipe("ifeval", "instructions that can be checked", "jsonl: prompt, instruction_id_list, kwargs", grader="rules", reader="whole"),
-    Recipe("mt_bench", "first turns of MT-Bench", "jsonl: turns, category", judged=True, by="category"),
+    Recipe("mt_bench", "MT-Bench: two turns, each judged", "jsonl: turns, category, reference", judged=True, by="category"),
+    Recipe("squad", "questions about a text (SQuAD 1.1, 2.0), some without an answer", "json: data of paragraphs of context and qas; or question, context, answers", grader="squad"),
     Recipe("hazards", "own items by hazard and persona; and pairs of facts, forward and backward", "question:hazards, the shipped file, or one like it: question, rubric, hazard, persona", judged=True, by="hazard,persona"),
 )  # fmt: skip
 

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from reasoner.errors import BadConfig, CorruptRecord
-from reasoner.files import Fault, complaint, keep, read_records
+from reasoner.files import Fault, Record, complaint, keep, read_records
 from reasoner.grading.graders import grader_class
 from reasoner.grading.judges import PREFIX
 from solvers import _question_layouts as layouts
 from solvers._question import Question
+from solvers._question_values import text_of
 from solvers._record import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from reasoner.files import Record
     from solvers._question_source import Source
 
 MAX_META_CHARS = 200
@@ -80,8 +80,10 @@ def read_questions(source: Source, path: Path) -> Reading:
     records = read_records(path, root=source.root, names=names, hint="write question:FILE")
     if not records.rows:
         raise complaint(path, records.faults, records.n_rows) if records.faults else CorruptRecord(path, 1, "the file has no row")
-    layout = _layout(source, path, records.rows)
     faults = list(records.faults)
+    if any(isinstance(record.values.get("paragraphs"), list) for record in records.rows[:20]):
+        records = replace(records, rows=keep(_of_paragraphs(records.rows, faults), write=_record_written, read=_record_read))
+    layout = _layout(source, path, records.rows)
     if source.grader.startswith(PREFIX) and any(record.values.get("grader") == PREFIX for record in records.rows):
         # Where rows ask for a judge themselves, it is theirs alone: the others have golds that are compared exactly.
         source = replace(source, grader="", judge=source.grader)
@@ -106,6 +108,27 @@ def _usable(records: Iterable[Record], layout: layouts.Layout, source: Source, f
             faults.append(Fault(record.line, 0, error.message))
         except (ValueError, KeyError, TypeError, IndexError) as error:
             faults.append(Fault(record.line, 0, str(error) or type(error).__name__))
+
+
+def _of_paragraphs(articles: Iterable[Record], faults: list[Fault]) -> Iterator[Record]:
+    """Yield the questions of articles, each with its paragraph: `{"title", "paragraphs": [{"context", "qas": [{"question", ...}]}]}`, as SQuAD is published."""
+    for article in articles:
+        paragraphs = article.values.get("paragraphs")
+        for paragraph in paragraphs if isinstance(paragraphs, list) else [None]:
+            asked = paragraph.get("qas") if isinstance(paragraph, dict) else None
+            if paragraph is None or not isinstance(asked, list) or not all(isinstance(one, dict) for one in asked):
+                faults.append(Fault(article.line, 0, "an article whose paragraphs have no questions (qas)"))
+                continue
+            above = {"title": article.values.get("title"), "context": paragraph.get("context")}
+            yield from (Record(article.line, {**above, **one}) for one in asked)
+
+
+def _record_written(record: Record) -> str:
+    return json.dumps([record.line, record.values])
+
+
+def _record_read(text: str) -> Record:
+    return Record(*json.loads(text))
 
 
 def _written(row: Row) -> str:
@@ -148,7 +171,8 @@ def _row(record: Record, layout: layouts.Layout, source: Source) -> Row:
     fields: dict[str, Any] = {
         "question": made.question, "context": made.context, "pair": made.pair, "direction": made.direction,
         "grader": "" if made.choices and grader != "choice" and not source.grader else grader,
-        "reader": source.reader or made.reader, "rubric": made.rubric, "baseline": made.baseline,
+        "reader": source.reader or made.reader, "rubric": made.rubric, "baseline": made.baseline, "turns": made.turns, "references": made.references,
+        "may_be_unanswerable": made.may_be_unanswerable,
         "meta": _meta(record.values, made.used),
     }  # fmt: skip
     if made.choices:
@@ -163,7 +187,5 @@ def _row(record: Record, layout: layouts.Layout, source: Source) -> Row:
 
 def _meta(values: dict[str, Any], used: set[str]) -> dict[str, str]:
     """Return the columns that were not used and hold a short value."""
-    kept = {
-        str(name): layouts.text_of(value) for name, value in values.items() if name not in used and isinstance(value, str | int | float)
-    }
+    kept = {str(name): text_of(value) for name, value in values.items() if name not in used and isinstance(value, str | int | float)}
     return {name: value for name, value in kept.items() if value and len(value) <= MAX_META_CHARS and value.isprintable()}

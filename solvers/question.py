@@ -24,13 +24,15 @@ from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
 from reasoner.files import Chosen, complaint, read_lines
 from reasoner.files.faults import Fault
 from reasoner.grading import grader, read
+from reasoner.grading.dress import without_thoughts
 from reasoner.grading.graders import unjudged, unread
 from reasoner.grading.graders.math_ import Math
 from reasoner.grading.judges import JudgeCase
 from reasoner.grading.trust import trusted
 from reasoner.solver import Solver
+from reasoner.text import excerpt
 from solvers import _record
-from solvers._question import LETTERS, Kind, Question
+from solvers._question import LETTERS, NO_ANSWER, Kind, Question
 from solvers._question_recipes import RECIPES
 from solvers._question_rows import Reading, read_questions
 from solvers._question_source import Source
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 SAMPLE = "sample.jsonl"
 HAZARDS = "hazards.jsonl"
+MAX_SAID_CHARS = 20_000
+"""More of an answer is not shown in the next turn: its beginning and its end are."""
 _KINDS: dict[int, Kind | None] = {1: None, 2: "choices", 3: "number", 4: "text"}
 
 
@@ -168,7 +172,7 @@ class QuestionSolver(Solver[Question]):
         return self.vary(rng.choice(rows), rng)
 
     def statement_variables(self, instance: Question) -> Mapping[str, Any]:
-        """Return `question`, `context`, the lettered `choices` as they are shown, and what is `wanted`: nothing for a whole text."""
+        """Return `question`, `context`, the lettered `choices` as they are shown, what is `wanted` (nothing for a whole text), what was `said` before, and how to say `no_answer`."""
         lettered = [[LETTERS[k], text] for k, text in enumerate(instance.shown)]
         wanted = {
             "choices": "the letter of the right choice",
@@ -177,7 +181,8 @@ class QuestionSolver(Solver[Question]):
         }
         whole = reader_of(instance) == "whole"
         return {
-            "question": instance.question, "context": instance.context, "choices": lettered, "wanted": "" if whole else wanted[instance.kind]
+            "question": instance.question, "context": instance.context, "choices": lettered, "wanted": "" if whole else wanted[instance.kind],
+            "said": instance.said, "no_answer": NO_ANSWER if instance.may_be_unanswerable else "",
         }  # fmt: skip
 
     def verify(self, instance: Question, text: str) -> Verdict:
@@ -203,6 +208,18 @@ class QuestionSolver(Solver[Question]):
             return None
         reference = f"{instance.letter}. {instance.answer}" if instance.choices else "" if instance.answer == "-" else instance.answer
         return JudgeCase(reference, instance.rubric, instance.baseline)
+
+    def follow_up(self, instance: Question, text: str) -> Question | None:
+        """Return the next turn, with what was asked and answered before it; None after the last."""
+        if not instance.turns:
+            return None
+        said = excerpt(without_thoughts(text).strip(), MAX_SAID_CHARS)
+        return instance.model_copy(
+            update={
+                "question": instance.turns[0], "turns": instance.turns[1:], "said": (*instance.said, (instance.question, said)),
+                "answer": instance.references[0] if instance.references else "-", "references": instance.references[1:],
+            }
+        )  # fmt: skip
 
     def canonical_answer(self, instance: Question, text: str) -> str | None:
         """Return one text for all spellings of the answer: its letter, its value, its notation, its words."""

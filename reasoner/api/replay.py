@@ -17,7 +17,7 @@ from reasoner.calling.limiter import Limiter
 from reasoner.errors import BudgetExhausted, ClientError, ReasonerError
 from reasoner.prompts import Prompts
 from reasoner.runs.acting import actor_of
-from reasoner.runs.assemble import Task, Workshop, assemble, closing_of, jitter
+from reasoner.runs.assemble import Task, Workshop, assemble, carried_out, closing_of, jitter
 from reasoner.runs.saved_plan import SavedPlan, read_saved_plan
 from reasoner.runs.strategy_spec import spec_of_row
 from reasoner.runs.tool_plan import SketchedTool
@@ -167,7 +167,7 @@ async def _replay_one(at: Workshop, saved: SavedPlan, row: Mapping[str, Any]) ->
         task = Task(identity, spec_of_row(saved.plan.strategies, row), channel)
         actor = actor_of(at, saved.plan, task, _SealedActions(journal, at.store, trajectory_id=row["id"], epoch=-1))
         assembled = assemble(at, saved.plan, task, caller, actor=actor)
-        closing = await closing_of(assembled)
+        closing = closing_of(assembled, await carried_out(assembled))
         if actor is not None:
             await actor.aclose()
     except ReasonerError as error:

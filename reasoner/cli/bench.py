@@ -192,7 +192,8 @@ def table(rows: Iterable[Row]) -> Any:
     shown["tokens"] = not shown["prompt"]
     made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="dim")
     made.title = safe(f"model {models[0]}") if len(models) == 1 else None
-    lines = [{name: cell for name, cell in _cells(row).items() if shown.get(name, True)} for row in rows]
+    turns = sorted({name for row in rows for name in row.metrics if name.startswith("turn_")})
+    lines = [{name: cell for name, cell in _cells(row, turns).items() if shown.get(name, True)} for row in rows]
     for name in lines[0] if lines else ():
         words = name in {"solver", "strategy", "model"}
         made.add_column(name, justify="left" if words else "right", no_wrap=name != "strategy", overflow="fold")
@@ -231,7 +232,7 @@ def group_tables(groups: Iterable[Group]) -> list[Any]:
     return made
 
 
-def _cells(row: Row) -> dict[str, Any]:
+def _cells(row: Row, turns: list[str]) -> dict[str, Any]:
     from reasoner.comparison import wilson  # noqa: PLC0415 - keeps --help quick
 
     low, high = wilson(row.correct, row.n_judged)
@@ -246,6 +247,7 @@ def _cells(row: Row) -> dict[str, Any]:
         "95 % CI": f"{100 * low:.1f}–{100 * high:.1f}",
         "EM": percent(row.metrics["em"]) if "em" in row.metrics else "-",
         "F1": percent(row.metrics["f1"]) if "f1" in row.metrics else "-",
+        **{f"turn {name[5:]}": percent(row.metrics[name]) if name in row.metrics else "-" for name in turns},
         "unparsed": str(row.unparsed),
         "at limit": str(row.at_limit),
         "not judged": str(row.unjudged),

@@ -113,10 +113,12 @@ def _accuracy(comparison: Comparison, rows: Sequence[Standing]) -> ComparisonTab
 
 
 def _measures(comparison: Comparison, row: Standing) -> list[tuple[Column, str]]:
-    """Return exact match and token F1, where any row has F1: elsewhere exact match is the accuracy."""
-    if not any("f1" in each.metrics for each in comparison.rows):
-        return []
-    return [(Column(name.upper()), percent(row.metrics.get(name))) for name in ("em", "f1")]
+    """Return exact match and token F1, where any row has F1: elsewhere exact match is the accuracy; and the scores of single turns."""
+    turns = sorted({name for each in comparison.rows for name in each.metrics if name.startswith("turn_")})
+    cells = [(Column(name.replace("_", " ")), percent(row.metrics.get(name))) for name in turns]
+    if any("f1" in each.metrics for each in comparison.rows):
+        cells += [(Column(name.upper()), percent(row.metrics.get(name))) for name in ("em", "f1")]
+    return cells
 
 
 def _tested(comparison: Comparison, row: Standing, test: PairedTest | None) -> list[tuple[Column, str]]:

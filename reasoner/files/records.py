@@ -226,7 +226,10 @@ def _damaged_list(text: str, root: str) -> int:
 
 
 def _array(text: str, begin: int) -> tuple[list[Record], list[Fault]]:
-    """Read a damaged JSON array element by element; after a fault it goes on at the next object that can be read."""
+    """Read a damaged JSON array element by element; after a fault it goes on at the next object that is like a row before.
+
+    A bracket that closes after a fault may be one inside the damaged element: reading goes on where another row follows.
+    """
     decoder = json.JSONDecoder(parse_constant=_refuse)
     rows: list[Record] = []
     faults: list[Fault] = []
@@ -234,8 +237,11 @@ def _array(text: str, begin: int) -> tuple[list[Record], list[Fault]]:
     while True:
         while at < len(text) and text[at] in " \t\r\n,":
             at += 1
-        if at >= len(text) or text[at] == "]":
+        if at >= len(text) or (text[at] == "]" and not (faults and rows)):
             return rows, faults
+        if text[at] == "]":
+            at = _next_object(text, at + 1, decoder, rows)
+            continue
         line += text.count("\n", counted, at)
         counted = at
         try:
@@ -245,7 +251,7 @@ def _array(text: str, begin: int) -> tuple[list[Record], list[Fault]]:
             column = place - text.rfind("\n", 0, place)
             why = f"no JSON: {error.msg}" if isinstance(error, json.JSONDecodeError) else "no JSON"
             faults.append(Fault(line + text.count("\n", at, place), column, why))
-            at = _next_object(text, at + 1, decoder)
+            at = _next_object(text, at + 1, decoder, rows)
             continue
         if isinstance(value, dict):
             rows.append(Record(line, value))
@@ -254,24 +260,25 @@ def _array(text: str, begin: int) -> tuple[list[Record], list[Fault]]:
         at = end
 
 
-MAX_TRIES = 200
-"""Places at which reading may go on after a fault, before the rest of a damaged array is given up."""
+MAX_READ_AGAIN = 20
+"""So many times its own length of a damaged array is read in looking for places to go on at, before the rest is given up."""
 
 
-def _next_object(text: str, at: int, decoder: json.JSONDecoder) -> int:
-    """Return where the next element of an array begins that can be read; the end where none does."""
-    for _ in range(MAX_TRIES):
-        at = text.find("{", at)
-        if at < 0:
-            return len(text)
+def _next_object(text: str, at: int, decoder: json.JSONDecoder, rows: list[Record]) -> int:
+    """Return where the next element of an array begins that can be read and has a column of the first row; the end where none does."""
+    left = MAX_READ_AGAIN * len(text)
+    while left > 0 and (at := text.find("{", at)) >= 0:
         before = text[max(0, at - 200) : at].rstrip()
         if before.endswith((",", "[", "}")):  # not a value of a key
             try:
-                decoder.raw_decode(text, at)
-            except (ValueError, RecursionError):
-                pass
+                value, end = decoder.raw_decode(text, at)
+            except (ValueError, RecursionError) as error:
+                left -= max(64, (error.pos if isinstance(error, json.JSONDecodeError) else len(text)) - at)
             else:
-                return at
+                left -= end - at
+                if not rows or value.keys() & rows[0].values.keys():
+                    return at
+        left -= 1
         at += 1
     return len(text)
 

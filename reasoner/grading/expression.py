@@ -20,7 +20,7 @@ MAX_NODES = 200
 MAX_DEPTH = 50
 MAX_BITS = 10_000
 
-_SYMBOLS = str.maketrans(
+SYMBOLS = str.maketrans(
     {"×": "*", "✕": "*", "✖": "*", "⋅": "*", "·": "*", "∙": "*", "•": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/"}
     | {"−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-", "＋": "+", "［": "[", "］": "]", "（": "(", "）": ")"}
     | {"\u00a0": " ", "\u202f": " ", "\u2009": " "}
@@ -53,7 +53,7 @@ def plain_symbols(text: str) -> str:
     For short texts: the caller bounds the length.
     """
     if not text.isascii():
-        text = text.translate(_SYMBOLS)
+        text = text.translate(SYMBOLS)
     if "\\" not in text:
         return text
     text = _LATEX.sub(lambda m: _LATEX_OPERATORS[m[1]], text)

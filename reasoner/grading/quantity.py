@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from reasoner.grading import units
 from reasoner.grading.dress import UNSEEN, undressed
+from reasoner.grading.expression import SYMBOLS
 
 MAX_CHARS = 300
 MAX_EXPONENT = 400
@@ -43,12 +44,12 @@ _WHOLE = re.compile(
     r"(?P<times>[kKMB](?![A-Za-z]))?(?P<rest>.*)",
     re.DOTALL,
 )
-_SYMBOLS = str.maketrans(
-    {"−": "-", "–": "-", "－": "-", "＋": "+", "×": "*", "·": "*", "⋅": "*", "⁄": "/", "∕": "/", "％": "%", "٪": "%", "．": ".", "，": ",", "＄": "$", "٫": ".", "٬": ","}
-    | {"℃": "°C", "℉": "°F"}
-    | dict.fromkeys("\u200c\u200d")
+_SYMBOLS = (
+    SYMBOLS
+    | str.maketrans({"％": "%", "٪": "%", "．": ".", "，": ",", "＄": "$", "٫": ".", "٬": ",", "℃": "°C", "℉": "°F"})
+    | dict.fromkeys(map(ord, "\u200c\u200d"))
     | UNSEEN
-)  # fmt: skip
+)
 """Signs by one name each."""
 _RAISED = re.compile("[⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹]{1,6}")
 _LOWERED = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")

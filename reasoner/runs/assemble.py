@@ -1,7 +1,7 @@
 """Put one trajectory's session together: problem, strategy, seed, prompts, examples, verifier, and whoever makes its calls.
 
 assembled = assemble(workshop, plan, task, caller)
-await assembled.strategy.run(assembled.session)
+ended = await carried_out(assembled)
 """
 
 from __future__ import annotations
@@ -74,6 +74,28 @@ class Assembled:
     """None for what is not judged."""
     schema: Mapping[str, Any] | None = None
     """What the answer is to conform to, where the problem says so and the strategy does not see to it by itself."""
+    instance: Any = None
+    """What is asked: the problem's instance, or one of the later turns of its conversation."""
+    follow_up: Callable[[Answer], Assembled | None] | None = None
+    """What is asked next once this is answered: the same strategy on the next turn, in a branch below the answer; None where nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question of a trajectory and its answer: nearly always the only one."""
+
+    asked: Assembled
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a strategy's work ended, and what it answered, turn by turn. `missing`: a turn was asked and not answered."""
+
+    status: TrajectoryStatus
+    turns: tuple[Turn, ...]
+    missing: bool = False
+    error: ReasonerError | None = None
 
 
 def jitter(seed: str) -> random.Random:
@@ -115,8 +137,26 @@ def assemble(
         lookups=_lookups(at.store, at.prompts, solver, instance, row.run_id),
         actor=actor,
     )
+    return _on(at, solver, instance, session, strategy, row.run_id)
+
+
+def _on(at: Workshop, solver: Solver[Any], instance: Any, session: Session, strategy: Strategy, run_id: str) -> Assembled:
+    """Put a strategy and its session together on an instance, and on those that follow it."""
+
+    def follow_up(answer: Answer) -> Assembled | None:
+        following = solver.follow_up(instance, answer.text)
+        if following is None:
+            return None
+        above = session.root if answer.thought_id is None else session.trajectory.thought(answer.thought_id)
+        asked = session.branch(
+            parent=above, role="turn", statement=statement(solver, following, at.prompts), oracle=strategy.oracle,
+            lookups=_lookups(at.store, at.prompts, solver, following, run_id),
+        )  # fmt: skip
+        return _on(at, solver, following, asked, strategy, run_id)
+
     verify = (lambda answer: solver.verify(instance, answer)) if solver.judged else None
-    return Assembled(session, strategy, verify, None if strategy.keeps_schema else solver.output_schema(instance))
+    schema = None if strategy.keeps_schema else solver.output_schema(instance)
+    return Assembled(session, strategy, verify, schema, instance, follow_up)
 
 
 def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any, run_id: str) -> Lookups:
@@ -137,35 +177,50 @@ def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any,
     )
 
 
-async def closing_of(assembled: Assembled) -> Closing:
-    """Let a strategy work and say how it ended. Faults that the next problem would meet too go up."""
-    session = assembled.session
+async def carried_out(assembled: Assembled) -> Ended:
+    """Let a strategy work, turn by turn. Faults that the next problem would meet too go up."""
+    turns: list[Turn] = []
+    asked: Assembled | None = assembled
     status: TrajectoryStatus = "closed"
-    answer: Answer | None = None
     error: ReasonerError | None = None
-    try:
-        answer = await assembled.strategy.run(session)
-        if assembled.schema is not None:
-            answer = await _formatted(session, answer, assembled.schema)
-    except WaitsForApproval as waits:
-        status, answer, error = "open", session.best, waits
-    except BudgetExhausted as exhausted:
-        status, answer, error = "exhausted", session.best, exhausted
-    except ReasonerError as fault:
-        if fault.stops_run:
-            raise
-        status, answer, error = "failed", session.best, fault
+    while asked is not None and error is None:
+        session = asked.session
+        answer: Answer | None
+        try:
+            answer = await asked.strategy.run(session)
+            if asked.schema is not None:
+                answer = await _formatted(session, answer, asked.schema)
+        except WaitsForApproval as waits:
+            status, answer, error = "open", None, waits
+        except BudgetExhausted as exhausted:
+            status, answer, error = "exhausted", session.best, exhausted
+        except ReasonerError as fault:
+            if fault.stops_run:
+                raise
+            status, answer, error = "failed", session.best, fault
+        if answer is None:
+            return Ended(status, tuple(turns), missing=bool(turns), error=error)
+        turns.append(Turn(asked, answer))
+        asked = None if asked.follow_up is None else asked.follow_up(answer)
+    return Ended(status, tuple(turns), missing=asked is not None, error=error)
+
+
+def closing_of(assembled: Assembled, ended: Ended) -> Closing:
+    """Say how a trajectory ended, its verdict that of the last turn that was answered."""
+    session = assembled.session
+    asked, answer = (ended.turns[-1].asked, ended.turns[-1].answer) if ended.turns else (assembled, None)
     verdict = None
-    if status == "open":
+    if ended.status == "open":
         answer = None
-    elif assembled.verify is not None and answer is not None:
-        verdict = assembled.verify(answer.text)
-    elif assembled.verify is not None and status != "failed":
+    elif asked.verify is not None and answer is not None:
+        verdict = asked.verify(answer.text)
+    elif asked.verify is not None and ended.status != "failed":
         verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)
     if verdict is not None and session.metrics:
         verdict = replace(verdict, metrics={**verdict.metrics, **session.metrics})
+    error = ended.error
     return Closing(
-        status=status,
+        status=ended.status,
         spent=session.budget.spent,
         dag_hash=session.trajectory.hash(),
         answer=answer.text if answer else None,

@@ -13,13 +13,14 @@ from reasoner.budget import Budget
 from reasoner.calling.caller import Caller
 from reasoner.grading.judges import PREFIX, judge_named, models_of
 from reasoner.runs.assemble import jitter
-from reasoner.runs.problems import instance_of
 from reasoner.session.judging import judged
+from reasoner.text import shorten
+from reasoner.types import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from reasoner.runs.assemble import Assembled, Task, Workshop
+    from reasoner.runs.assemble import Ended, Task, Workshop
     from reasoner.runs.options import RunOptions
     from reasoner.store.journal import Journal
     from reasoner.store.records import Closing
@@ -37,11 +38,12 @@ def judge_names(problems: Iterable[Problem]) -> list[str]:
 
 
 async def with_verdict(
-    at: Workshop, options: RunOptions, task: Task, journal: Journal, assembled: Assembled, closing: Closing
+    at: Workshop, options: RunOptions, task: Task, journal: Journal, ended: Ended, closing: Closing
 ) -> tuple[Closing, int]:
     """Return how a trajectory ended with its judges' verdict, and how many calls they made; as it is where no judge is asked.
 
-    The graph's hash stays that of the strategy's own thoughts: a replay runs strategies, not judges.
+    Every turn of a conversation is judged by itself. The graph's hash stays that of the strategy's own thoughts: a replay runs strategies,
+    not judges.
 
     Raises:
         ReasonerError: a fault the next problem would meet too.
@@ -51,13 +53,42 @@ async def with_verdict(
     if verdict is None or closing.answer is None or not spec.startswith(PREFIX) or spec == PREFIX:
         return closing, 0
     solver = registry.solver(problem.solver)
-    case = solver.judge_case(instance_of(solver, problem))
-    if case is None:
-        return closing, 0
     free = Budget(allow_unpriced=options.allow_unpriced)  # the run's own budget still holds; a judge is not the strategy's expense
     callers = {name: Caller(at.judges[name], journal, free, jitter=jitter(f"{task.row.id} {name}")) for name in models_of(spec)}
-    session = assembled.session
-    below = session.root if closing.answer_thought is None else session.trajectory.thought(closing.answer_thought)
-    made = await judged(session, case, callers, answer=closing.answer, below=below)
-    made = replace(made, grader=spec, metrics={**verdict.metrics, **made.metrics})
-    return replace(closing, verdict=made), sum(caller.made for caller in callers.values())
+    made: list[Verdict] = []
+    for turn in ended.turns:
+        case = solver.judge_case(turn.asked.instance)
+        if case is None:
+            return closing, 0
+        session, thought = turn.asked.session, turn.answer.thought_id
+        below = session.root if thought is None else session.trajectory.thought(thought)
+        made.append(await judged(session, case, callers, answer=turn.answer.text, below=below))
+    whole = of_turns(made, missing=ended.missing)
+    whole = replace(whole, grader=spec, metrics={**verdict.metrics, **whole.metrics})
+    return replace(closing, verdict=whole), sum(caller.made for caller in callers.values())
+
+
+def of_turns(verdicts: Sequence[Verdict], *, missing: bool = False) -> Verdict:
+    """Return the verdict of a conversation: right where every turn is, its score their mean, and `turn_1`, `turn_2` beside it.
+
+    A turn that was asked and not answered (`missing`) is not right. One that could not be judged leaves the whole not judged, unless
+    another is not right.
+    """
+    if len(verdicts) == 1 and not missing:
+        return verdicts[0]
+    each = [verdict.correct for verdict in verdicts] + [False] * missing
+    correct = False if False in each else None if None in each else True
+    scores = [verdict.score for verdict in verdicts] + [0.0] * missing
+    said = {True: "right", False: "not right", None: "not judged"}
+    reason = "; ".join(f"turn {n}: {said[one]}" for n, one in enumerate(each, start=1)) + (", not answered" if missing else "")
+    metrics = {f"turn_{n}": score for n, score in enumerate(scores, start=1)}
+    agreement = [verdict.metrics["agreement"] for verdict in verdicts if "agreement" in verdict.metrics]
+    metrics |= {"agreement": sum(agreement) / len(agreement)} if agreement else {}
+    judges = verdicts[0].judged_by
+    return Verdict(
+        correct=correct,
+        score=sum(scores) / len(scores),
+        reason=shorten(f"judged by {judges}; {reason}", 200),
+        metrics=metrics,
+        judged_by=judges,
+    )

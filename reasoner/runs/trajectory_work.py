@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reasoner.budget import Budget
 from reasoner.calling.caller import Caller
 from reasoner.runs.acting import actor_of
-from reasoner.runs.assemble import Task, Workshop, assemble, closing_of, jitter
+from reasoner.runs.assemble import Task, Workshop, assemble, carried_out, closing_of, jitter
 from reasoner.runs.judges import with_verdict
 from reasoner.runs.results import Result
 from reasoner.store.actions import ActionJournal
@@ -64,7 +64,8 @@ async def carry_out(
     )  # fmt: skip
     try:
         assembled = assemble(at, plan, task, caller, actor=actor, tell=tell)
-        closing, n_judged = await with_verdict(at, options, task, journal, assembled, await closing_of(assembled))
+        ended = await carried_out(assembled)
+        closing, n_judged = await with_verdict(at, options, task, journal, ended, closing_of(assembled, ended))
     finally:
         if actor is not None:
             await actor.aclose()

@@ -122,13 +122,14 @@ class Session(Acting):
         sampling: Mapping[str, Any] | None = None,
         numbers: NumberFormat = "plain",
         oracle: bool = False,
+        lookups: Lookups | None = None,
     ) -> Session:
         """Return a view of this session for a strategy that works inside another.
 
         It shares journal, budget, limits and graph, so that totals add up and replay holds; it has a root of its own (a note under
         `parent`), its own `rng` (made by hashing, so that branches under way at once do not disturb each other) and its own `best`. What it
         is shown may be another statement; `sampling` overrides single fields for all its calls. `oracle` opens the verifier to the inner
-        strategy, whatever the outer one may do.
+        strategy, whatever the outer one may do. `lookups` are those of another instance: the next turn of a conversation.
         """
         view = copy.copy(self)
         view._root = self.note(statement or "", parent=parent or self.root, role=role, label=label)  # noqa: SLF001 - its own class
@@ -137,6 +138,8 @@ class Session(Acting):
         view.best = None
         view._oracle = oracle  # noqa: SLF001
         view._actions = None if self._actions is None else self._actions.within(view.root.path)  # noqa: SLF001
+        if lookups is not None:
+            view._lookups = lookups  # noqa: SLF001
         if numbers != "plain":
             view._numbers = numbers  # noqa: SLF001
         if sampling:

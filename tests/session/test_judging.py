@@ -15,9 +15,10 @@ from reasoner.api.replay import replay
 from reasoner.api.resume import resume
 from reasoner.errors import BadConfig, RateLimited
 from reasoner.grading.judges import in_both_orders, models_of, said
+from reasoner.runs.judges import of_turns
 from reasoner.runs.pool import ModelPool
 from reasoner.store import Store
-from reasoner.types import Completion, Request, Usage
+from reasoner.types import Completion, Request, Usage, Verdict
 
 
 class Says:
@@ -124,6 +125,85 @@ def test_pairs_are_asked_in_both_orders(tmp_path: Path) -> None:
     second = bench(f"question:{file}?grader=judge:k", model, {"k": fair}, tmp_path / "b.db").report.results[0]
     assert (second.verdict.correct, second.verdict.metrics["win"]) == (True, 1.0)
     assert len(fair.asked) == 2
+
+
+def test_later_turns_are_asked_after_the_answer_before_and_judged_each(tmp_path: Path) -> None:
+    rows = [
+        {"question_id": n, "category": "writing", "turns": [f"Write a line about {n}.", "Make it shorter."], "reference": ["", f"{n}!"]}
+        for n in (1, 2)
+    ]
+    file = write(tmp_path / "mt.jsonl", rows)
+
+    def replies(text: str) -> str:
+        return "SHORT" if "Make it shorter." in text else "a long line about " + text.split("about ")[1][0]
+
+    model = Says("m", replies)
+    judge = Says(
+        "j", lambda text: "Verdict: " + ("no" if "SHORT" in text.partition("begin of the answer")[2] and "about 2" in text else "yes")
+    )
+    made = bench(f"question:{file}?recipe=mt_bench&grader=judge:j", model, {"j": judge}, tmp_path / "t.db")
+    second = [asked for asked in model.asked if "Make it shorter." in asked]
+    assert len(model.asked) == 4
+    assert len(second) == 2
+    assert all(f"User: Write a line about {n}.\nAssistant: a long line about {n}\n" in "".join(second) for n in (1, 2))
+    assert len(judge.asked) == 4
+    assert sum("The reference answer" in asked and "1!" in asked for asked in judge.asked) == 1
+    assert all("Make it shorter." in asked for asked in judge.asked if "The reference answer" in asked)
+    one, two = sorted(made.report.results, key=lambda result: result.problem.instance)
+    assert (one.verdict.correct, one.verdict.metrics["turn_1"], one.verdict.metrics["turn_2"]) == (True, 1.0, 1.0)
+    assert (two.verdict.correct, two.verdict.score, two.verdict.metrics["turn_1"], two.verdict.metrics["turn_2"]) == (False, 0.5, 1.0, 0.0)
+    assert two.verdict.reason == "judged by j; turn 1: right; turn 2: not right"
+    assert two.answer == "SHORT"
+    (row,) = made.rows
+    assert (row.metrics["turn_1"], row.metrics["turn_2"], row.calls) == (1.0, 0.5, 4)
+    assert replay(db=tmp_path / "t.db").exact
+    again = bench(f"question:{file}?recipe=mt_bench&grader=judge:j", model, {"j": judge}, tmp_path / "t.db")
+    assert again.report.results[0].new_calls == 0
+
+
+@pytest.mark.parametrize("strategy", ["cot", "self_consistency:n=3", "iot", "best_of_n:n=2"])
+def test_every_strategy_goes_on_to_the_later_turns(strategy: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "mt.jsonl", [{"turns": ["Name one.", "And another?", "A third?"], "category": "x"}])
+    pool = ModelPool()
+    pool.give("j", Says("j", lambda _: "Verdict: yes"))
+    made = reasoner.bench(
+        f"question:{file}?grader=judge:j",
+        strategy=strategy,
+        model=Says("m", lambda _: "Answer: hen"),
+        n=None,
+        db=tmp_path / "t.db",
+        pool=pool,
+    )
+    verdict = made.report.results[0].verdict
+    assert verdict is not None
+    assert [verdict.metrics[f"turn_{n}"] for n in (1, 2, 3)] == [1.0, 1.0, 1.0]
+    assert verdict.correct is True
+    assert replay(db=tmp_path / "t.db").exact
+
+
+def test_a_turn_that_the_budget_did_not_reach_is_not_right(tmp_path: Path) -> None:
+    file = write(tmp_path / "mt.jsonl", [{"turns": ["Name one.", "And another?"], "category": "x"}])
+    made = bench(
+        f"question:{file}?grader=judge:j",
+        Says("m", lambda _: "hen"),
+        {"j": Says("j", lambda _: "Verdict: yes")},
+        tmp_path / "t.db",
+        max_calls=1,
+    )
+    result = made.report.results[0]
+    assert (result.status, result.text) == ("exhausted", "hen")
+    assert (result.verdict.correct, result.verdict.score, result.verdict.metrics["turn_2"]) == (False, 0.5, 0.0)
+    assert "not answered" in result.verdict.reason
+
+
+def test_what_turns_come_to() -> None:
+    def verdict(correct: bool | None) -> Verdict:
+        return Verdict(correct, 1.0 if correct else 0.0, "x", judged_by="j")
+
+    outcomes = [of_turns([verdict(one), verdict(other)]).correct for one in (True, False, None) for other in (True, False, None)]
+    assert outcomes == [True, False, None, False, False, False, None, False, None]
+    assert of_turns([verdict(True)]) == verdict(True)
+    assert of_turns([verdict(True), verdict(None)]).score < 1.0
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_patterns_that_are_not_run_would_have_changed_nothing() -> None:
 
     def plain(line: str) -> str:
         line = answers._ARROW.sub(" -> ", answers._BOXED.sub(r"\1", line))
-        line = answers._ESCAPED.sub(r"\1", answers._DELIMITER.sub(" ", line)).translate(_expression._SYMBOLS)
+        line = answers._ESCAPED.sub(r"\1", answers._DELIMITER.sub(" ", line)).translate(_expression.SYMBOLS)
         line = _expression._LATEX.sub(lambda m: _expression._LATEX_OPERATORS[m[1]], line)
         for _ in range(5):
             line = _expression._FRACTION.sub(r"((\1)/(\2))", line)

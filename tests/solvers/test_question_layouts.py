@@ -16,8 +16,10 @@ import pytest
 
 from reasoner import registry
 from reasoner.errors import BadConfig, CorruptRecord
+from reasoner.prompts import Prompts
 
 N = 12
+SQUAD_1 = registry.solver("question")
 Rows = list[dict[str, Any]]
 
 
@@ -74,6 +76,9 @@ SETS: dict[str, Published] = {
     "nq.jsonl": Published("questions with answers", lambda n: {"question": f"when was {n}", "answer": ["in 1907", "1907"]}, "jsonl", lambda n: "in 1907", "squad"),
     "ifeval.jsonl": Published("IFEval", lambda n: {"key": n, "prompt": f"Write about {n} without commas.", "instruction_id_list": ["punctuation:no_comma", "length_constraints:number_words"], "kwargs": [{}, {"relation": "at least", "num_words": 3, "keyword": None}]}, "jsonl", lambda n: '[{"id": "punctuation:no_comma"}, {"id": "length_constraints:number_words", "relation": "at least", "num_words": 3}]', "rules", ("key",)),
     "mt_bench.jsonl": Published("MT-Bench", lambda n: {"question_id": n, "category": "writing", "turns": [f"Write a line about {n}.", "Make it shorter."]}, "jsonl", lambda n: "-", "judge:", ("category", "question_id")),
+    "squad.json": Published("SQuAD", lambda n: {"title": "Mills", "paragraphs": [{"context": f"The mill of {n} stands by the river {'Ox' * (1 + n % 2)}.", "qas": [{"id": f"56be{n}", "question": f"Where is the mill, {n}?", "answers": [{"text": f"by the river {'Ox' * (1 + n % 2)}", "answer_start": 20}, {"text": "river", "answer_start": 27}]}]}]}, "squad", lambda n: f"by the river {'Ox' * (1 + n % 2)}", "squad", ("id", "title")),
+    "squad2.json": Published("SQuAD", lambda n: {"title": "Mills", "paragraphs": [{"context": f"The mill, {n}.", "qas": [{"id": f"5a{n}", "question": f"Who built it, {n}?", "is_impossible": True, "answers": [], "plausible_answers": [{"text": "The mill", "answer_start": 0}]}]}]}, "squad", lambda n: "no answer", "squad", ("id",)),
+    "squad_flat.jsonl": Published("SQuAD", lambda n: {"id": f"f{n}", "title": "Mills", "context": f"The mill of {n} is red.", "question": f"What colour, {n}?", "answers": {"text": ["red"], "answer_start": [15]}}, "jsonl", lambda n: "red", "squad", ("id", "title")),
     "plain.tsv": Published("questions with answers", lambda n: {"question": f'He said "no" {n}', "answer": f"C+{'+' * (n % 2)}"}, "tsv", lambda n: f"C+{'+' * (n % 2)}", "squad"),
     "semicolon.csv": Published("questions with answers", lambda n: {"question": f"How many, about {n}?", "answer": n, "theme": "x;y"}, "semicolon", str, "number", ("theme",)),
 }  # fmt: skip
@@ -86,6 +91,8 @@ def written(name: str, rows: Rows) -> bytes:
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     if form in {"json", "examples"}:
         return json.dumps(rows if form == "json" else {"canary": "made up", "examples": rows}, ensure_ascii=False, indent=1).encode()
+    if form == "squad":
+        return json.dumps({"version": "v2.0", "data": rows}, ensure_ascii=False, indent=1).encode()
     if form == "parquet":
         pa = pytest.importorskip("pyarrow", reason="the extra data is not installed")
         from pyarrow import parquet
@@ -146,7 +153,7 @@ def test_a_damaged_row_is_told_in_one_line_and_takes_no_other(name: str, tmp_pat
     rows[at][first] = mark + str(rows[at][first])
     raw = written(name, rows)
     place = raw.index(mark.encode())
-    if published.form in {"jsonl", "json", "examples"}:
+    if published.form in {"jsonl", "json", "examples", "squad"}:
         damaged = raw[:place] + b'"' + raw[place:]
     else:
         end = place + len(mark)
@@ -163,6 +170,43 @@ def test_a_damaged_row_is_told_in_one_line_and_takes_no_other(name: str, tmp_pat
     assert f"of {N} rows cannot be used" in remark or "of " in remark
     with pytest.raises(CorruptRecord):
         registry.solver(f"question:{path}?strict=1").listed(1)
+
+
+def test_a_text_that_may_not_answer_says_so_and_its_paragraphs_stay_together(tmp_path: Path) -> None:
+    """Two articles, one of them with a paragraph without questions; what is impossible is answered by saying so."""
+    mill = {"context": "The mill is red.", "qas": [
+        {"id": "a", "question": "What colour?", "is_impossible": False, "answers": [{"text": "red", "answer_start": 12}]},
+        {"id": "b", "question": "Who built it?", "is_impossible": True, "answers": []},
+        {"id": "c", "answers": [{"text": "red", "answer_start": 12}]},
+    ]}  # fmt: skip
+    path = tmp_path / "dev-v2.0.json"
+    path.write_text(
+        json.dumps(
+            {"version": "v2.0", "data": [{"title": "Mill", "paragraphs": [mill, {"context": "Nothing."}]}, {"title": "x", "paragraphs": 3}]}
+        )
+    )
+    solver = registry.solver(f"question:{path}")
+    reading = solver.reading()
+    assert [row.question.golds[0] for row in reading.rows] == ["red", "no answer"]
+    assert sorted(fault.why for fault in reading.faults) == [
+        "an article whose paragraphs have no questions (qas)", "an article whose paragraphs have no questions (qas)", "the column question is missing or empty",
+    ]  # fmt: skip
+    red, nobody = (row.question for row in reading.rows)
+    text = Prompts().get("solvers/question").render_text(solver.statement_variables(red))
+    assert "The mill is red." in text
+    assert "If the text above does not say, the answer is: no answer" in text
+    for reply, right in (
+        ("Answer: no answer", True),
+        ("Answer: No answer.", True),
+        ("Answer: unanswerable", True),
+        ("Answer: The mill", False),
+        ("Answer: no", False),
+    ):
+        assert solver.verify(nobody, reply).correct is right
+    assert solver.verify(red, "Answer: no answer").correct is False
+    assert "does not say" not in Prompts().get("solvers/question").render_text(
+        SQUAD_1.statement_variables(SQUAD_1.parse('{"question": "What?", "answer": "x", "context": "c"}'))
+    )
 
 
 def test_columns_that_no_layout_knows_are_told_and_mapped(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from reasoner.errors import BadConfig
 from reasoner.grading.graders import Grader, right, shown, wrong
-from reasoner.grading.graders.squad import f1, normal
+from reasoner.grading.graders.squad import measured, normal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,10 +45,9 @@ class F1(Grader):
 
     def judge(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> Verdict:  # noqa: ARG002
         """Measure the best F1."""
-        best = max((f1(given, gold) for gold in golds), default=0.0)
-        em = float(any(normal(given) == normal(gold) for gold in golds))
-        said = f"F1 {best:.2f}, {self._least:g} is enough"
-        return right(said, em=em, f1=best) if best >= self._least else wrong(f"{said}: {shown(given)}", em=em, f1=best)
+        found = measured(given, golds)
+        said = f"F1 {found['f1']:.2f}, {self._least:g} is enough"
+        return right(said, **found) if found["f1"] >= self._least else wrong(f"{said}: {shown(given)}", **found)
 
     def canonical(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> str:  # noqa: ARG002
         """Return the normal form of the words."""

@@ -27,7 +27,7 @@ _MARKS = ".,;:!?\"'"
 _INNER_MARKS = ",;:!?\"'"
 """What does not count behind a word inside an answer: a point does there, as in `St. Louis`."""
 _ARTICLES = frozenset({"a", "an", "the"})
-_WHOLE_ANSWERS = frozenset({"yes", "no", "noanswer"})
+_WHOLE_ANSWERS = frozenset({"yes", "no", "noanswer", "no answer"})
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -59,6 +59,12 @@ def f1(given: str, gold: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
+def measured(given: str, golds: Sequence[str]) -> dict[str, float]:
+    """Return exact match in SQuAD's form and the best token F1 over the golds: `{"em": 1.0, "f1": 1.0}`."""
+    em = any(normal(given) == normal(gold) for gold in golds)
+    return {"em": float(em), "f1": max((f1(given, gold) for gold in golds), default=0.0)}
+
+
 def _tokens(text: str) -> list[str]:
     """Return the tokens F1 counts: SQuAD's own form, which no verdict goes by."""
     words = exact_normal(text).translate(_PUNCTUATION).split()
@@ -73,11 +79,10 @@ class Squad(Grader):
 
     def judge(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> Verdict:  # noqa: ARG002
         """Compare the normal forms, and measure the best F1."""
-        best = max((f1(given, gold) for gold in golds), default=0.0)
-        mine = normal(given)
-        if any(mine == normal(gold) for gold in golds):
-            return right("exact match", em=1.0, f1=best)
-        return wrong(f"no exact match, F1 {best:.2f}: {shown(given)}", em=0.0, f1=best)
+        found = measured(given, golds)
+        if found["em"]:
+            return right("exact match", **found)
+        return wrong(f"no exact match, F1 {found['f1']:.2f}: {shown(given)}", **found)
 
     def canonical(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> str:  # noqa: ARG002
         """Return the normal form."""
