@@ -78,6 +78,12 @@ def opened_by(prompt: str) -> str:
     return next((opening for opening in PAIRS if end.endswith(opening)), "")
 
 
+def may_open_a_thought(text: str) -> bool:
+    """Tell whether the beginning of a reply may still become the tag of a thought."""
+    begin = text.lstrip()
+    return any(tag.startswith(begin) for tag in (*PAIRS, HARMONY, _HARMONY_START))
+
+
 def _of_pair(text: str, opening: str) -> Split:
     """Split a text that begins inside a thought: after the last end tag that no opening tag answers for."""
     depth, end, last = 1, None, None

@@ -9,9 +9,11 @@ Knows tokens and indices; knows no model.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from reasoner.clients._thoughts import PAIRS, opened_by, split
+from reasoner.clients.llamacpp.worker.thought import frame_of
 from reasoner.errors import DataError
 from reasoner.types import digest
 
@@ -34,17 +36,46 @@ class Encoded:
 
 
 def encode(tokenizer: Any, row: Row) -> Encoded:
-    """Turn a row into tokens: the prompt by the chat template, then the reply and the token that ends it."""
+    """Turn a row into tokens: the prompt by the chat template, then the thought, the reply and the token that ends it."""
     messages = [{"role": role, "content": text} for role, text in row.prompt]
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": row.completion}], tokenize=False)
-    # What the template writes behind the reply starts with the token that ends it; the rest of it is never generated.
-    begin = whole.rfind(row.completion.strip())
-    behind = whole[begin + len(row.completion.strip()) :] if begin >= 0 else ""
+    turn: dict[str, Any] = {"role": "assistant", "content": row.completion}
+    if row.thought:
+        turn |= {"reasoning_content": row.thought, "thinking": row.thought}
+    whole = tokenizer.apply_chat_template([*messages, turn], tokenize=False)
+    reply = row.completion.strip()
+    begin = whole.rfind(reply)
+    if begin < 0 and not row.thought and (parts := split(row.completion)).reasoning:
+        return encode(tokenizer, replace(row, completion=parts.text, thought=parts.reasoning))  # tags that the template writes anew
+    behind = whole[begin + len(reply) :] if begin >= 0 else ""
+    said = row.completion
+    if row.thought:
+        written = whole[len(prompt) : begin + len(reply)] if begin >= 0 and whole.startswith(prompt) else ""
+        said = written if row.thought.strip() in written else _with_thought(row, prompt, tokenizer.chat_template)
     asked = tokenizer(prompt, add_special_tokens=False).input_ids
-    said = tokenizer(row.completion, add_special_tokens=False).input_ids
-    end = tokenizer(behind, add_special_tokens=False).input_ids[:1] or [tokenizer.eos_token_id]
-    return Encoded((*asked, *said, *end), len(asked))
+    learned = tokenizer(said, add_special_tokens=False).input_ids
+    return Encoded((*asked, *learned, *_ending(tokenizer, behind)), len(asked))
+
+
+def _with_thought(row: Row, prompt: str, template: str) -> str:
+    """Write the thought before the reply as the model frames it, where its template leaves it out or the prompt has opened it."""
+    if tag := opened_by(prompt):
+        opening, closing = "", f"\n{PAIRS[tag]}\n\n"
+    else:
+        frame = frame_of(template)
+        opening, closing = (frame.opening, frame.closing) if frame else ("<think>\n", "\n</think>\n\n")
+    return f"{opening}{row.thought.strip()}{closing}{row.completion}"
+
+
+def _ending(tokenizer: Any, behind: str) -> list[int]:
+    """Return the tokens that end a turn: what the template writes behind the reply, to the first token that is not blank.
+
+    Where it writes nothing but blanks the turn ends with the end token of the vocabulary. What comes after the end token is never generated.
+    """
+    end = behind.lstrip()
+    blanks = behind[: len(behind) - len(end)] if end else ""
+    closing = tokenizer(end, add_special_tokens=False).input_ids[:1] if end else [tokenizer.eos_token_id]
+    return [*tokenizer(blanks, add_special_tokens=False).input_ids, *closing] if blanks else closing
 
 
 def encode_all(tokenizer: Any, rows: Sequence[Row], path: Path, *, n_ctx: int) -> list[Encoded]:

@@ -1,7 +1,7 @@
 """Rows of an exported dataset, read for training: what is asked, and the one reply that is learned.
 
     {"prompt": [{"role": "user", "content": "4 9 41"}], "completion": [{"role": "assistant", "content": "Answer: 9 -> ..."}]}
-    {"messages": [..., {"role": "assistant", "content": "..."}]}                the last message is what is learned
+    {"messages": [..., {"role": "assistant", "content": "...", "reasoning_content": "..."}]}   the last message is what is learned, thought first
 
 Knows these two shapes (`reasoner export prompt-completion` and `sft`, `openai-sft`); knows no model and no tokenizer.
 """
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_ROWS = 5_000_000
+THOUGHT_FIELDS = ("reasoning_content", "thinking", "reasoning")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: messages as the chat template takes them, and the reply."""
+    """One row: messages as the chat template takes them, the reply, and what was thought before it."""
 
     prompt: tuple[tuple[str, str], ...]
     completion: str
+    thought: str = ""
 
 
 def read_rows(path: Path) -> tuple[list[Row], str]:
@@ -76,7 +78,13 @@ def _row(line: bytes, path: Path, number: int) -> Row:
         )  # fmt: skip
     if not prompt or len(reply) != 1 or reply[0][0] != "assistant":
         raise CorruptRecord(path, number, "it has to hold at least one message and then one reply of the assistant")
-    return Row(prompt, reply[0][1])
+    return Row(prompt, reply[0][1], _thought(data["completion"] if "completion" in data else data["messages"]))
+
+
+def _thought(turns: Any) -> str:
+    """Return the thought of the last message, under any of the names it is exported by; empty where it has none."""
+    last = turns[-1] if isinstance(turns, list) else {}
+    return next((text for name in THOUGHT_FIELDS if isinstance(text := last.get(name), str) and text.strip()), "")
 
 
 def _turns(value: Any, role: str) -> tuple[tuple[str, str], ...]:

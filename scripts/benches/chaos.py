@@ -101,7 +101,7 @@ ROWS = (
         "responses",
         "no malformed response or cut stream is taken for an answer",
         "tests/clients/test_malformed.py tests/clients/test_streams.py",
-        {"REASONER_MALFORMED": 10000},
+        {"REASONER_MALFORMED": 30000},
     ),
     Row(
         "gone",

@@ -1,31 +1,37 @@
-"""Both remote clients against a LiteLLM proxy over llama.cpp's server, on this machine: another project's view of both dialects."""
+"""The remote clients against a LiteLLM proxy over llama.cpp's servers, on this machine: another project's view of the dialects."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from real_servers import LITELLM, MASTER_KEY, litellm_proxy, llama_server
+from real_servers import LITELLM, MASTER_KEY, litellm_proxy, llama_server, native_server
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.errors import ClientError, ContextTooLong, Refused
-from reasoner.types import Completion, Constraint, Message, Request, Sampling
+from reasoner.types import Completion, Constraint, Message, Request, Sampling, ToolSpec
 
 pytestmark = pytest.mark.model
-KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "responses": "OPENAI_API_KEY"}
 CAPITAL = "What is the capital of France?"
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def command() -> str:
     if LITELLM is None:
         pytest.skip(
             "no litellm command; give it an environment of its own: python -m venv .venv-litellm &&"
             " .venv-litellm/bin/pip install 'litellm[proxy]', then REASONER_LITELLM=.venv-litellm/bin/litellm"
         )
+    return LITELLM
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("servers")
-    with llama_server(folder) as upstream, litellm_proxy(LITELLM, upstream, folder) as url:
+    with llama_server(folder) as upstream, litellm_proxy(command(), upstream, folder) as url:
         yield url
 
 
@@ -96,3 +102,47 @@ def test_a_schema_in_words_is_recorded_as_what_it_was(proxy: str, way: tuple[str
     completion = ask(proxy, way, CAPITAL, Sampling(max_tokens=60), profile="schema=prompt", constraint=schema)
     assert completion.constraint_applied in {"prompt", "none"}  # a small model may or may not do as it is told
     assert completion.text
+
+
+def request_once(url: str, scheme: str, request: Request, *, stream: bool) -> Completion:
+    async def main() -> Completion:
+        client = open_client(f"{scheme}:smol", ClientOptions(base_url=url, timeout_s=120, stream=stream))
+        try:
+            return await client.complete(request)
+        finally:
+            await client.aclose()
+
+    return asyncio.run(main())
+
+
+def test_a_thought_comes_through_in_every_dialect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grammar = json.dumps({"grammar": r'root ::= "The " [a-z ]{5,30} "</think>" "\n\n" "Paris" [a-z ,]{0,20}'})
+    with native_server(tmp_path) as upstream, litellm_proxy(command(), upstream, tmp_path) as url:
+        for scheme, variable in KEYS.items():
+            monkeypatch.setenv(variable, MASTER_KEY)
+            for stream in (False, True):
+                made = request_once(url, scheme, Request((Message("user", CAPITAL),), Sampling(max_tokens=4), 3), stream=stream)
+                assert (made.text, made.finish_reason, made.inside_thought) == ("", "length", True), (scheme, stream)
+                assert made.reasoning
+                if scheme != "responses":  # where the proxy passes on no field that it does not know
+                    whole = Request((Message("user", CAPITAL),), Sampling(max_tokens=60, extra_body=grammar), 3)
+                    made = request_once(url, scheme, whole, stream=stream)
+                    assert made.reasoning.startswith("The "), (scheme, stream)
+                    assert made.text.startswith("Paris")
+                    assert made.finish_reason == "stop"
+
+
+def test_a_tool_is_called_in_both_dialects_and_its_arguments_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = '{"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}}, "required": ["city"]}'
+    tools = (ToolSpec("get_weather", "Weather of a city", schema),)
+    request = Request(
+        (Message("user", "What is the weather in Paris?"),), Sampling(max_tokens=40), 3, tools=tools, tool_choice="tool:get_weather"
+    )
+    with llama_server(tmp_path, chat_format="chatml-function-calling") as upstream, litellm_proxy(command(), upstream, tmp_path) as url:
+        for scheme, base_url in (("openai", upstream), ("openai", url), ("anthropic", url)):
+            monkeypatch.setenv(KEYS[scheme], MASTER_KEY)
+            for stream in (False, True):
+                made = request_once(base_url, scheme, request, stream=stream)
+                assert made.finish_reason == "tool_calls"
+                (call,) = made.tool_calls
+                assert (call.name, list(json.loads(call.arguments))) == ("get_weather", ["city"])

@@ -318,6 +318,28 @@ async def test_reasoning_items_go_back_unchanged(name: str, streamed: bool) -> N
     assert sent["input"] == [*expected, {"role": "user", "content": "and?"}]
 
 
+async def test_a_block_for_every_piece_of_one_tools_arguments_is_one_call() -> None:
+    events: list[Any] = [{"type": "message_start", "message": {"content": [], "usage": INPUT}}]
+    for index, (name, piece) in enumerate([("t1", '{"a"'), ("t1", ": 1"), ("t1", "}"), ("t2", "")]):
+        block = {"type": "tool_use", "id": name, "name": "add", "input": {}}
+        events += [
+            {"type": "content_block_start", "index": index, "content_block": block},
+            {"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": piece}},
+        ]
+    events += [{"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}}, {"type": "message_stop"}]
+    made = await once("anthropic", stream(events), streamed=True)
+    assert made.tool_calls == (ToolCall("t1", "add", '{"a": 1}'), ToolCall("t2", "add", "{}"))
+
+
+@pytest.mark.parametrize(("asked", "ended"), [(9, "length"), (10, "stop"), (None, "stop")])
+async def test_a_thought_that_took_every_token_asked_for_ended_at_the_limit(asked: int | None, ended: str) -> None:
+    shape = Shape({"output": [SUMMARY]}, "completed", TOLD)
+    request = Request(REQUEST.messages, Sampling(max_tokens=asked))
+    for streamed in (False, True):
+        made = await once("responses", WRITERS["responses", streamed](shape), streamed=streamed, request=request)
+        assert (made.text, made.finish_reason) == ("", ended)
+
+
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 async def test_encrypted_details_go_back_unchanged(streamed: bool) -> None:
     made = await once("openai", WRITERS["openai", streamed](OPENAI["openrouter"]), streamed=streamed)

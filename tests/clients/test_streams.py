@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients._wire.sse import MAX_LINE_BYTES, EventReader, StreamTooLarge
-from reasoner.errors import BadResponse, ClientError, ContextTooLong, QuotaExhausted, RateLimited, ServerFailed, StreamCut, TimedOut
+from reasoner.errors import (
+    BadResponse,
+    ClientError,
+    ContextTooLong,
+    QuotaExhausted,
+    RateLimited,
+    ServerFailed,
+    StreamCut,
+    TimedOut,
+    UnreadableAnswer,
+)
 from reasoner.types import Completion, Constraint, Request, Sampling, Usage
 
 STREAMS = {
@@ -212,6 +222,46 @@ async def test_a_schema_by_tool_is_read_from_the_tools_arguments() -> None:
     chunks += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}, "[DONE]"]
     made = await ask("openai", stream(chunks), streamed=True, request=request, profile="schema=tool")
     assert (made.text, made.finish_reason, made.constraint_applied) == ('{"a": 1}', "stop", "json_schema")
+
+
+def responses_with(*, output: Any = None, items: bool = True, pieces: str = "all", garbled: bool = False) -> bytes:
+    """A streamed response with damage: to what the last event says of the output, without items, without or with odd pieces, an event of no JSON."""
+    created, added, *deltas, done, completed = responses_events()
+    if pieces == "odd":
+        deltas[1] = deltas[1] | {"delta": None}
+    whole = completed["response"] if output is None else completed["response"] | {"output": output}
+    events = [created, added, *(deltas if pieces else []), *([done] if items else []), {"type": "response.completed", "response": whole}]
+    body = stream(events)
+    return body.replace(b"event: response.output_item.added", b"data: {nonsense\n\nevent: response.output_item.added") if garbled else body
+
+
+NO_TEXT = [{"type": "message", "content": [{"type": "output_text", "text": None}]}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        responses_with(output=[]), responses_with(output=[], items=False), responses_with(output="no", items=False), responses_with(output=NO_TEXT),
+        responses_with(output=NO_TEXT, pieces=""), responses_with(pieces="odd"), responses_with(output=[], pieces="odd"), responses_with(garbled=True),
+        responses_with(items=False, pieces=""),
+    ],
+)  # fmt: skip
+async def test_what_one_place_of_a_streamed_response_lacks_is_taken_from_another(body: bytes) -> None:
+    made = await ask("responses", body, streamed=True)
+    assert (made.text, made.finish_reason, made.usage) == (TEXT, "stop", Usage(12, 9))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        responses_with(output=[], items=False, pieces="odd"), responses_with(output=[], items=False, garbled=True),
+        responses_with(output=[], garbled=True), responses_with(output=NO_TEXT, items=False, pieces=""),
+    ],
+)  # fmt: skip
+async def test_a_streamed_response_that_is_whole_in_no_place_is_no_answer(body: bytes) -> None:
+    with pytest.raises(ClientError) as caught:
+        await ask("responses", body, streamed=True)
+    assert isinstance(caught.value, UnreadableAnswer | StreamCut)
 
 
 async def test_streams_are_bounded() -> None:

@@ -1,4 +1,4 @@
-"""Other people's servers, started on this machine for a test: llama.cpp's, and a LiteLLM proxy over it.
+"""Other people's servers, started on this machine for a test: llama.cpp's own, llama-cpp-python's, and a LiteLLM proxy over it.
 
 The proxy pins much and lives in an environment of its own: `REASONER_LITELLM` or PATH says where its command is.
 """
@@ -79,13 +79,55 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
     pytest.fail(f"the server was not ready after {START_TIMEOUT_S} s: {log.read_text(errors='replace')[-2000:]}")
 
 
+THINKING_TEMPLATE = """\
+{%- for m in messages %}<|im_start|>{{ m.role }}
+{% if m.role == 'assistant' and m.reasoning_content %}<think>
+{{ m.reasoning_content }}
+</think>
+
+{% endif %}{{ m.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% if enable_thinking is defined and not enable_thinking %}<think>
+
+</think>
+
+{% else %}<think>
+{% endif %}{% endif %}"""
+"""A chat template of a model that thinks: the prompt opens the thought, unless `enable_thinking` is false."""
+_NATIVE = """
+import sys, threading
+import xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.port, params.n_ctx, params.n_parallel = sys.argv[1], int(sys.argv[2]), 1024, 1
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+params.hostnames, params.use_jinja, params.chat_template = ["127.0.0.1"], True, sys.argv[3]
+server = xllamacpp.Server(params)
+threading.Event().wait()
+"""
+
+
+def native_server_command(port: int) -> list[str]:
+    """The command that runs llama.cpp's own server, in C++, with the embedded model under a template that thinks."""
+    pytest.importorskip("xllamacpp", reason="needs xllamacpp")
+    return [sys.executable, "-c", _NATIVE, str(model_file()), str(port), THINKING_TEMPLATE]
+
+
 @contextmanager
-def llama_server(folder: Path) -> Iterator[str]:
-    """Start llama.cpp's server with the embedded model; gives its base URL."""
+def native_server(folder: Path) -> Iterator[str]:
+    """Start llama.cpp's own server; gives its base URL. It speaks all three dialects."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(native_server_command(port), ready=f"{url}/health", log=folder / "native.log"):
+        yield f"{url}/v1"
+
+
+@contextmanager
+def llama_server(folder: Path, *, chat_format: str = "chatml") -> Iterator[str]:
+    """Start llama-cpp-python's server with the embedded model; gives its base URL."""
     pytest.importorskip("llama_cpp.server.app", reason="needs llama-cpp-python[server]")
     port = free_port()
     command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model_file()), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--n_ctx", str(N_CTX), "--n_threads", "1", "--n_threads_batch", "1", "--chat_format", "chatml"]
+    command += ["--n_ctx", str(N_CTX), "--n_threads", "1", "--n_threads_batch", "1", "--chat_format", chat_format]
     url = f"http://127.0.0.1:{port}/v1"
     with running(command, ready=f"{url}/models", log=folder / "llama.log", GGML_NO_BACKTRACE="1"):
         yield url

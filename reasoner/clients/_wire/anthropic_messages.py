@@ -281,14 +281,20 @@ class AnthropicReading(Reading):
             (self.texts if name == "text" else self.thoughts).append(piece)
 
     def said(self) -> Said:
-        """Return what has come."""
+        """Return what has come. Some proxies open a block for every piece of a tool's arguments: blocks of one id that follow each other are one call."""
         blocks: list[dict[str, Any]] = []
         for index, block in self._blocks.items():
             pieces = {name: "".join(found) for name, found in self._pieces.get(index, {}).items()}
-            if (partial := pieces.pop("partial_json", None)) is not None or block.get("type") == "tool_use":
-                given = partial or (json_text(block["input"]) if block.get("input") else "{}")
-                pieces = {"input": given}
-            blocks.append(block | pieces)
+            partial = pieces.pop("partial_json", None)
+            if partial is None and block.get("type") != "tool_use":
+                blocks.append(block | pieces)
+            elif blocks and block.get("id") and blocks[-1].get("id") == block["id"]:
+                blocks[-1]["input"] += partial or ""
+            else:
+                blocks.append(block | {"input": partial or (json_text(block["input"]) if block.get("input") else "")})
+        for block in blocks:
+            if block.get("type") == "tool_use":
+                block["input"] = block["input"] or "{}"
         said = read_blocks(self.endpoint, blocks)
         said.opaque = [b | {"input": _input_of(words(b.get("input")))} if b.get("type") == "tool_use" else b for b in said.opaque]
         said.counts, said.model = read_usage(self._usage), self._model

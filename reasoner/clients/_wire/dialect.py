@@ -84,6 +84,10 @@ class Reading(ABC):
     def said(self) -> Said:
         """Return what has come."""
 
+    def garbled(self, _fault: BadResponse) -> bool:
+        """Hear of an event that cannot be read; tell whether the answer can be whole without it: it can once it has said how it ended."""
+        return self.finish is not None
+
     def closed(self) -> None:
         """Hear that the response has come to an end: where the answer has said how it ended, nothing is missing."""
         self.done = self.done or self.finish is not None
@@ -254,9 +258,7 @@ def went_on(endpoint: Endpoint) -> BadResponse:
 
 
 def json_event(reading: Reading, data: bytes) -> dict[str, Any]:
-    """Return the object that a streamed event holds; an event that holds nothing is an empty one.
-
-    What cannot be read once the answer has said how it ended is an empty one as well: nothing of the answer can be in it.
+    """Return the object that a streamed event holds; one that holds nothing is empty, and so is one that the answer can do without.
 
     Raises:
         ClientError: it is none, or an error.
@@ -267,15 +269,17 @@ def json_event(reading: Reading, data: bytes) -> dict[str, Any]:
     try:
         value = loads(data)
     except ValueError as error:
-        if reading.finish is not None:
+        fault = no_json(endpoint, data)
+        if reading.garbled(fault):
             return {}
-        raise no_json(endpoint, data) from error
+        raise fault from error
     if not isinstance(value, dict):
-        if reading.finish is not None:
+        fault = BadResponse(f"{endpoint.url} streamed something else than JSON objects", hint="check that it is a chat endpoint")
+        if reading.garbled(fault):
             return {}
-        raise BadResponse(f"{endpoint.url} streamed something else than JSON objects", hint="check that it is a chat endpoint")
-    if (fault := endpoint.inner_fault(value, data, begun=reading.begun)) is not None:
         raise fault
+    if (inner := endpoint.inner_fault(value, data, begun=reading.begun)) is not None:
+        raise inner
     return value
 
 

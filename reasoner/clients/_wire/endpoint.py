@@ -9,6 +9,7 @@ answers; `_remote`, `_openai_wire` and `_anthropic_wire` do.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import traceback
@@ -163,7 +164,7 @@ class Endpoint:
 
     def stream_fault(self, value: Mapping[str, Any], *, begun: bool) -> ClientError:
         """Return the error that an event of a stream reports."""
-        body = canonical_json(value).encode()
+        body = json.dumps(value).encode()  # which writes Infinity as it came
         return self.inner_fault(value, body, begun=begun) or BadResponse(
             f"{self.url} ended the stream with an error", hint="the server reports its own failure"
         )

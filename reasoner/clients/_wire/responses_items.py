@@ -29,7 +29,7 @@ from reasoner.clients._wire.dialect import (
 from reasoner.clients._wire.openai_chat import read_tokens
 from reasoner.clients._wire.openai_turns import arguments_text
 from reasoner.clients._wire.said import Counts, Said, completion_of, count, mapping, objects, opaque_items, unreadable, words
-from reasoner.errors import BadConfig
+from reasoner.errors import BadConfig, BadResponse, UnreadableAnswer
 from reasoner.types import Completion, Message, Request, ToolCall
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ def _tool_fields(request: Request) -> dict[str, Any]:
     return made
 
 
-def read_response(endpoint: Endpoint, value: dict[str, Any], *, items: Sequence[dict[str, Any]] = ()) -> Said:
-    """Return what a response says; `items` stand for its output where it brings none itself.
+def read_response(endpoint: Endpoint, value: dict[str, Any]) -> Said:
+    """Return what a response says.
 
     Raises:
         BadResponse: it has no output.
@@ -152,7 +152,7 @@ def read_response(endpoint: Endpoint, value: dict[str, Any], *, items: Sequence[
     output = value.get("output")
     if not isinstance(output, list):
         raise no_answer(endpoint, "its output is no list of items")
-    said = read_items(endpoint, objects(output) or list(items))
+    said = read_items(endpoint, objects(output))
     said.finish = _finish_of(value)
     said.counts = read_usage(value.get("usage"))
     said.model = words(value.get("model"))
@@ -161,7 +161,7 @@ def read_response(endpoint: Endpoint, value: dict[str, Any], *, items: Sequence[
 
 def _finish_of(value: dict[str, Any]) -> str | None:
     status = words(value.get("status"))
-    if status == "incomplete":
+    if status.strip().lower() == "incomplete":
         return words(mapping(value.get("incomplete_details")).get("reason")) or None
     return status or None
 
@@ -178,14 +178,7 @@ def read_items(endpoint: Endpoint, items: Sequence[dict[str, Any]]) -> Said:
     for item in items:
         match item.get("type"):
             case "message":
-                for part in objects(item.get("content")):
-                    if part.get("type") == "refusal":
-                        said.refused = True
-                    elif part.get("type") == "output_text":
-                        if not isinstance(part.get("text"), str):
-                            raise unreadable(endpoint, "the text of a part", part.get("text"))
-                        texts.append(part["text"])
-                        said.tokens += read_tokens({"content": part.get("logprobs")})
+                texts += _texts_of(endpoint, item.get("content"), said)
             case "reasoning":
                 told = objects(item.get("content")) or objects(item.get("summary"))
                 thoughts.append("\n\n".join(filter(None, (words(part.get("text")) for part in told))))
@@ -198,8 +191,27 @@ def read_items(endpoint: Endpoint, items: Sequence[dict[str, Any]]) -> Said:
     return said
 
 
+def _texts_of(endpoint: Endpoint, content: Any, said: Said) -> list[str]:
+    """Return the texts of a message's content, which some servers send as one text; a refusal and log-probabilities go into `said`."""
+    if isinstance(content, str):
+        return [content]
+    texts: list[str] = []
+    for part in objects(content):
+        if part.get("type") == "refusal":
+            said.refused = True
+        elif part.get("type") in {"output_text", "text"}:
+            if not isinstance(part.get("text"), str):
+                raise unreadable(endpoint, "the text of a part", part.get("text"))
+            texts.append(part["text"])
+            said.tokens += read_tokens({"content": part.get("logprobs")})
+    return texts
+
+
 class ResponsesReading(Reading):
-    """One streamed response: pieces of its items, the items themselves, and in the end the whole response once more."""
+    """One streamed response: pieces of its items, the items themselves, and in the end the whole response once more.
+
+    Each of the three may be damaged or left out, so what one of them lacks is taken from the next. Pieces say something only if all of them came.
+    """
 
     form = FORM
 
@@ -207,6 +219,10 @@ class ResponsesReading(Reading):
         super().__init__(endpoint, request, profile)
         self._items: dict[int, dict[str, Any]] = {}
         self._whole: dict[str, Any] | None = None
+        self._fault: BadResponse | None = None
+        """Why the pieces are not all there."""
+        self._missed = False
+        """Whether an event could not be read: an item may have been in it."""
 
     @property
     def begun(self) -> bool:
@@ -217,22 +233,23 @@ class ResponsesReading(Reading):
         """Take one event; kinds that are not known are skipped.
 
         Raises:
-            ClientError: it is no part of a response, or reports a fault.
+            ClientError: it reports a fault.
         """
         if event.data.strip() == b"[DONE]":
             self.done = self.finish is not None
             return
         value = json_event(self, event.data)
-        kind = words(value.get("type"))
+        kind = words(value.get("type")) or event.name
         response = mapping(value.get("response"))
         if kind == "error" or response.get("error"):
             told = {"error": response.get("error") or {name: value.get(name) for name in ("code", "message")}}
             raise self.endpoint.stream_fault(told, begun=self.begun)
         match kind:
             case "response.output_text.delta":
-                if not isinstance(value.get("delta"), str):
-                    raise unreadable(self.endpoint, "a piece of the text", value.get("delta"))
-                self.texts.append(value["delta"])
+                if isinstance(value.get("delta"), str):
+                    self.texts.append(value["delta"])
+                else:
+                    self._fault = unreadable(self.endpoint, "a piece of the text", value.get("delta"))
             case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
                 self.thoughts.append(words(value.get("delta")))
             case "response.output_item.done":
@@ -243,17 +260,61 @@ class ResponsesReading(Reading):
                 self.finish = _finish_of(response) or kind.removeprefix("response.")
                 self.done = True
 
+    def garbled(self, fault: BadResponse) -> bool:
+        """Note an event that cannot be read: what it held stands in the whole response once more."""
+        self._fault, self._missed = fault, True
+        return True
+
+    def closed(self) -> None:
+        """Hear that the response has come to an end.
+
+        Raises:
+            BadResponse: nothing of an answer has come, and something that cannot be read.
+        """
+        super().closed()
+        if self._fault is not None and not self.begun and self.finish is None:
+            raise self._fault
+
+    def completion(self, *, seconds: float) -> Completion:
+        """Return the answer, once it is whole.
+
+        Raises:
+            BadResponse: no place where its text should stand can be read.
+        """
+        told, fault = self._told()
+        if fault is not None and not _says(told):
+            raise fault
+        return super().completion(seconds=seconds)
+
     def said(self) -> Said:
-        """Return what has come: the response where it has come whole, else its items, else their pieces."""
-        items = [item for _, item in sorted(self._items.items())]
-        if self._whole is not None and isinstance(self._whole.get("output"), list):
-            return read_response(self.endpoint, self._whole, items=items)
-        said = read_items(self.endpoint, items)
-        if not items:
-            said.text, said.reasoning = "".join(self.texts), "".join(self.thoughts)
+        """Return what has come: what the whole response says, else its items, else their pieces."""
+        said, _ = self._told()
+        if not _says(said):
+            said.text = "".join(self.texts)
+        said.reasoning = said.reasoning or "".join(self.thoughts)
         if self._whole is not None:
             said.counts, said.model = read_usage(self._whole.get("usage")), words(self._whole.get("model"))
         return said
+
+    def _told(self) -> tuple[Said, BadResponse | None]:
+        """Return what the whole response says, or else its items; and why the pieces do not say it, if they do not."""
+        fault, thought = self._fault, Said()
+        done = [] if self._missed else [item for _, item in sorted(self._items.items())]
+        for items in (objects(mapping(self._whole).get("output")), done):
+            try:
+                told = read_items(self.endpoint, items)
+            except UnreadableAnswer as error:
+                fault = error
+                continue
+            if _says(told):
+                told.reasoning = told.reasoning or thought.reasoning
+                return told, fault
+            thought = thought if thought.opaque else told
+        return thought, fault
+
+
+def _says(said: Said) -> bool:
+    return bool(said.text or said.tool_calls or said.refused)
 
 
 def read_usage(value: Any) -> Counts:

@@ -93,6 +93,8 @@ def completion_of(
         finish = "content_filter"
     elif calls and finish == "stop":
         finish = "tool_calls"
+    elif finish == "stop" and reasoning and not text and (said.counts.completion or 0) >= (request.sampling.max_tokens or MAX_COUNT):
+        finish = "length"  # the thought took all the tokens there were, whatever the server says of it
     spoke = bool(text or reasoning or calls or said.opaque)
     if not spoke and not is_cut and not said.counts.completion and finish in {"stop", "truncated", "tool_calls"}:
         raise BadResponse(

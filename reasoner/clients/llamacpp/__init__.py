@@ -35,6 +35,7 @@ from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, rea
 from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
 from reasoner.clients.llamacpp.reply import parts_of_reply
 from reasoner.clients.llamacpp.tool_text import chosen, in_words, specs
+from reasoner.clients.llamacpp.voice import LocalVoice
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency, ReasonerError
 from reasoner.types import Completion, Request, Sampling, Usage, digest
 
@@ -181,7 +182,8 @@ class LlamaCppClient:
             "discard_cache": request.discard_cache,
             "constraint": replace(constraint, told="").as_list() if constraint else None,
         }
-        reply = await self._ask(job)
+        voice = None if request.hear is None else LocalVoice(request, request.hear)
+        reply = await self._ask(job | {"stream": True} if voice else job, voice)
         parts = parts_of_reply(reply, request)
         usage = Usage(
             reply["prompt_tokens"], reply["completion_tokens"], reply["cached_tokens"], cost=0.0, reasoning_tokens=reply["reasoning_tokens"]
@@ -238,12 +240,14 @@ class LlamaCppClient:
         sums = [file_sha256(part) for part in self._parts]
         return sums[0] if len(sums) == 1 else digest("parts", *sums)
 
-    async def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, job: dict[str, Any], voice: LocalVoice | None = None) -> dict[str, Any]:
         strikes = n_deaths = 0
         while True:
             worker = self._running_worker()
+            if voice is not None:
+                voice.begin()
             try:
-                reply = await worker.ask(job, silence_s=self._options.token_deadline_s)
+                reply = await worker.ask(job, silence_s=self._options.token_deadline_s, hear=voice.take if voice else None)
             except WorkerDied as death:
                 n_deaths += 1
                 if death.struck:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -61,6 +61,7 @@ class WorkerDied(Exception):
 class _Waiter:
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[dict[str, Any]]
+    hear: Callable[[dict[str, Any]], None] | None = None
 
     def give(self, reply: dict[str, Any] | Exception) -> None:
         def settle() -> None:
@@ -70,8 +71,17 @@ class _Waiter:
                 else:
                     self.future.set_result(reply)
 
+        self._soon(settle)
+
+    def tell(self, piece: dict[str, Any]) -> None:
+        """Pass on a piece of the answer, if anybody wants to hear it."""
+        hear = self.hear
+        if hear is not None:
+            self._soon(lambda: None if self.future.done() else hear(piece))
+
+    def _soon(self, do: Callable[[], None]) -> None:
         try:
-            self.loop.call_soon_threadsafe(settle)
+            self.loop.call_soon_threadsafe(do)
         except RuntimeError:
             return  # that loop is closed, and nobody waits any more
 
@@ -126,14 +136,14 @@ class WorkerProcess:
         """Whether this process started it; a process that was forked from its parent must leave it alone."""
         return self._owner == os.getpid()
 
-    async def ask(self, job: dict[str, Any], *, silence_s: float) -> dict[str, Any]:
-        """Return the worker's reply (a `done` or `error` frame) to a job.
+    async def ask(self, job: dict[str, Any], *, silence_s: float, hear: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+        """Return the worker's reply (a `done` or `error` frame) to a job; `hear` is given its `piece` frames as they come.
 
         Raises:
             WorkerDied: it ended first, or gave no sign of life for `silence_s` seconds in which it could run, and was killed.
             BadConfig: it cannot load its model.
         """
-        waiter = _Waiter(asyncio.get_running_loop(), asyncio.get_running_loop().create_future())
+        waiter = _Waiter(asyncio.get_running_loop(), asyncio.get_running_loop().create_future(), hear)
         number = self._submit(job, waiter)
         try:
             while not waiter.future.done():
@@ -252,6 +262,11 @@ class WorkerProcess:
                 waiter.give(self._load_error)
         elif event == "started":
             self._active.add(frame["id"])
+        elif event == "piece":
+            with self._lock:
+                growing = self._waiters.get(frame["id"])
+            if growing is not None:
+                growing.tell(frame)
         elif event in {"done", "error", "cancelled"}:
             with self._lock:
                 self._active.discard(frame["id"])

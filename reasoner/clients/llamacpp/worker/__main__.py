@@ -5,6 +5,7 @@ starts another one. Started by `reasoner.clients.llamacpp.process` as `python -m
 
     in:  {"op": "load", "path": ...}   then {"op": "complete", "id": 1, ...}, {"op": "info", "id": 2}, {"op": "cancel", "id": 1}
     out: {"event": "loaded"}, {"event": "ready"}, {"event": "started", "id": 1}, {"event": "beat"} ...,
+         {"event": "piece", "id": 1, "text": ...} ... where the job says `stream`,
          {"event": "done", "id": 1, "text": ...} or {"event": "error", "id": 1, "kind": "ContextTooLong", "message": ...}, or {"event": "failed", ...} when loading failed
 """
 
@@ -65,6 +66,8 @@ class Worker:
         replies = engine.step()
         for number in engine.entered():
             self._send({"event": "started", "id": number})
+        for number, piece in engine.pieces():
+            self._send({"event": "piece", "id": number, **piece})
         for number, reply in replies:
             self._send({"event": "done", "id": number, **reply})
         now = time.monotonic()

@@ -91,6 +91,9 @@ class Answer:
         self.alone: bool = job.get("alone", False)
         self.discard_cache: bool = job.get("discard_cache", False)
         self.n_cached = 0
+        self.streams: bool = job.get("stream", False)
+        """Whether its text is told while it grows."""
+        self._n_told = 0
         self._begun = begun
         self._sampler = sampler
         self._model = model
@@ -201,18 +204,31 @@ class Answer:
         if self._error is not None:
             return {"event": "error", "kind": "BadConfig", "message": self._error.message, "hint": self._error.hint}
         mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
-        is_answer = self._kind != "none" and not self._sampler.held
+        answer_at = self._answer_at()
         return {
             "text": self._begun.lead + self._text,
-            "answer_at": len(self._begun.lead) + self._thought.answer_at if is_answer else None,
+            "answer_at": answer_at,
             "finish_reason": self._finish_reason,
             "prompt_tokens": len(self.prompt),
             "cached_tokens": self.n_cached,
             "completion_tokens": len(self.written),
             "reasoning_tokens": self._n_thought if self._thought.answer_at or self._thought.inside else 0,
-            "constraint_applied": self._kind if is_answer else "none",
+            "constraint_applied": "none" if answer_at is None else self._kind,
             "mean_logprob": mean,
         }
+
+    def piece(self) -> dict[str, Any] | None:
+        """Return what the text has grown by and no stop string can take back; None where that is nothing. It begins with the open tag as `reply` does."""
+        n_sure = len(self._text) - max(0, self._longest_stop - 1)
+        if n_sure <= self._n_told:
+            return None
+        text = ("" if self._n_told else self._begun.lead) + self._text[self._n_told : n_sure]
+        self._n_told = n_sure
+        return {"text": text, "answer_at": self._answer_at()}
+
+    def _answer_at(self) -> int | None:
+        is_answer = self._kind != "none" and not self._sampler.held
+        return len(self._begun.lead) + self._thought.answer_at if is_answer else None
 
     def close(self) -> None:
         """Free the samplers."""

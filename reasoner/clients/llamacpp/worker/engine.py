@@ -111,6 +111,11 @@ class Engine:
         entered, self.scheduler.entered = self.scheduler.entered, []
         return [task.number for task in entered if isinstance(task, Answer)]
 
+    def pieces(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return what the texts of those that are told while they grow have grown by since this was asked last."""
+        streaming = [answer for answer in self._answers.values() if answer.streams]
+        return [(answer.number, piece) for answer in streaming if (piece := answer.piece()) is not None]
+
     def step(self) -> list[tuple[int, dict[str, Any]]]:
         """Decode one batch; return the requests it completed, with their replies."""
         started = time.perf_counter()
