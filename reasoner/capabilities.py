@@ -12,7 +12,7 @@ Part = Literal["text", "reasoning", "logprobs"]
 Hear: TypeAlias = Callable[[Part, str], None]
 """Takes one piece of an answer while it is written; `logprobs` are the tokens of the whole answer with theirs, as JSON text."""
 
-Extra = Literal["tools", "images", "logprobs", "logit_bias", "penalties"]
+Extra = Literal["tools", "images", "logprobs", "logit_bias", "penalties", "parallel_tool_calls"]
 
 
 @runtime_checkable
@@ -21,5 +21,5 @@ class Capable(Protocol):
 
     @property
     def extras(self) -> frozenset[Extra]:
-        """What it takes: tools (also where they are told to the model in words), images in a user's turn, log-probabilities of each token, a bias of single tokens, frequency and presence penalties."""
+        """What it takes: tools (also where they are told to the model in words), images in a user's turn, log-probabilities of each token, a bias of single tokens, frequency and presence penalties, a bound of one tool call a turn."""
         ...

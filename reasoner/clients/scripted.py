@@ -46,7 +46,7 @@ class ScriptedClient:
     """
 
     calls_tools: bool
-    extras: frozenset[Extra] = frozenset({"tools", "images", "logprobs", "logit_bias", "penalties"})
+    extras: frozenset[Extra] = frozenset({"tools", "images", "logprobs", "logit_bias", "penalties", "parallel_tool_calls"})
 
     def __init__(self, replies: Script, *, name: str = "scripted", paid: bool = False, calls_tools: bool = True) -> None:
         self.name = name

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reasoner.serve.answers import opaque_of
 from reasoner.serve.faults import invalid
 from reasoner.serve.order import Order, within
-from reasoner.serve.parameters import bound_of, checked_choice, effort_of, json_text, refuse_unknown, stops_of, tool_of
+from reasoner.serve.parameters import bound_of, checked_choice, effort_of, json_text, one_call, refuse_unknown, stops_of, tool_of
 from reasoner.serve.parts import MAX_TEXT_CHARS, content_of
 from reasoner.types import Message, Sampling, ToolCall
 
@@ -32,7 +32,7 @@ DETAILS = "openrouter"
 """The format of `reasoning_details`, see `reasoner.clients`."""
 _Strict = ConfigDict(strict=True, frozen=True, extra="allow")
 _NEUTRAL = {
-    "modalities": (), "verbosity": ("medium",), "parallel_tool_calls": (True,), "best_of": (1,), "echo": (False,), "top_logprobs": (0,),
+    "modalities": (["text"],), "verbosity": ("medium",), "best_of": (1,), "echo": (False,), "top_logprobs": (0,),
     "repetition_penalty": (1,), "typical_p": (1,),
 }  # fmt: skip
 
@@ -137,6 +137,7 @@ class ChatRequest(BaseModel):
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     logit_bias: dict[str, float] | None = None
     logprobs: bool | None = None
+    parallel_tool_calls: bool | None = None
     max_tokens: int | None = Field(default=None, ge=-1, le=1_000_000)
     max_completion_tokens: int | None = Field(default=None, ge=-1, le=1_000_000)
     reasoning_effort: str | None = Field(default=None, max_length=20)
@@ -172,10 +173,13 @@ def order_of(request: ChatRequest, model_names: ModelNames, settings: Settings, 
     wanted = {
         "frequency_penalty": request.frequency_penalty, "presence_penalty": request.presence_penalty, "logit_bias": request.logit_bias,
     }  # fmt: skip
+    choice = checked_choice(choice_of(request.tool_choice), tools)
+    extra = {name: value for name, value in wanted.items() if value}
+    extra |= one_call(wanted=request.parallel_tool_calls is False, choice=choice, tools=tools)
     return Order(
         target, tuple(_message(message, i) for i, message in enumerate(request.messages)), sampling, request.n or 1, request.seed,
         request.solver or "", schema, told, key, stops_of(request.stop, "stop"), tuple(tools),
-        checked_choice(choice_of(request.tool_choice), tools), {name: value for name, value in wanted.items() if value},
+        choice, extra,
     )  # fmt: skip
 
 

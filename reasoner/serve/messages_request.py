@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reasoner.serve.answers import opaque_of
 from reasoner.serve.faults import invalid
 from reasoner.serve.order import Order, within
-from reasoner.serve.parameters import bound_of, checked_choice, effort_of, json_text, refuse_unknown, stops_of, tool_of
+from reasoner.serve.parameters import bound_of, checked_choice, effort_of, json_text, one_call, refuse_unknown, stops_of, tool_of
 from reasoner.serve.parts import MAX_TEXT_CHARS, image_of
 from reasoner.types import Message, Sampling, ToolCall
 
@@ -100,9 +100,11 @@ def order_of(request: MessagesRequest, model_names: ModelNames, settings: Settin
         Sampling(thinking=_thinking(request.thinking, request.output_config)), settings, temperature=request.temperature,
         top_p=request.top_p, top_k=request.top_k, max_tokens=bound_of(request.max_tokens, "max_tokens"),
     )  # fmt: skip
+    choice = checked_choice(_choice(request.tool_choice), tools)
     return Order(
         model_names.resolve(request.model), messages_of(request), sampling, key=key, stop=stops_of(request.stop_sequences, "stop_sequences"),
-        tools=tuple(tools), tool_choice=checked_choice(_choice(request.tool_choice), tools), output_schema=_schema(request.output_config),
+        tools=tuple(tools), tool_choice=choice, output_schema=_schema(request.output_config),
+        extra=one_call(wanted=bool((request.tool_choice or {}).get("disable_parallel_tool_use")), choice=choice, tools=tools),
     )  # fmt: skip
 
 

@@ -163,6 +163,7 @@ def _check(order: Order, client: Client) -> None:
         (order.extra.get("frequency_penalty") is not None, "penalties", "frequency_penalty"),
         (order.extra.get("presence_penalty") is not None, "penalties", "presence_penalty"),
         (order.extra.get("logit_bias") is not None, "logit_bias", "logit_bias"),
+        ("parallel_tool_calls" in order.extra, "parallel_tool_calls", "parallel_tool_calls"),
     ]
     for asked, extra, param in wanted:
         if asked and extra not in extras:

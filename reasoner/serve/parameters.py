@@ -25,6 +25,9 @@ HARMLESS = frozenset(
 )  # fmt: skip
 """Ignored, whatever they hold."""
 
+ON_BY_DEFAULT = frozenset({"think", "enable_thinking", "add_generation_prompt", "skip_special_tokens"})
+"""Switches that are on where nothing is said, so that false says something."""
+
 MAX_STOPS = 16
 MAX_STOP_CHARS = 200
 MAX_TOOLS = 128
@@ -39,9 +42,10 @@ def refuse_unknown(extra: Mapping[str, Any] | None, neutral: Mapping[str, Collec
         Refused: it is named.
     """
     for name, value in (extra or {}).items():
-        if name in HARMLESS or value is None or value in ([], {}, "", False):
+        empty = value is None or (value in ([], {}, "", False) and name not in ON_BY_DEFAULT)
+        if name in HARMLESS or empty:
             continue
-        if neutral and name in neutral and not isinstance(value, dict | list) and value in neutral[name]:
+        if neutral and name in neutral and not isinstance(value, dict) and value in neutral[name]:
             continue
         shown = name if name.isprintable() and len(name) <= 60 else f"{name[:60]!r}…"
         raise invalid(f"{shown} is not supported", param=name[:200], code="unsupported_parameter")
@@ -83,6 +87,11 @@ def effort_of(given: str | None, name: str) -> str:
     if given not in _EFFORTS:
         raise invalid(f"{name} is one of {', '.join(_EFFORTS)}", param=name)
     return _EFFORTS[given]
+
+
+def one_call(*, wanted: bool, choice: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
+    """Return what tells a provider to have at most one tool called in a turn; nothing where one tool is chosen already, or none can be."""
+    return {"parallel_tool_calls": False} if wanted and tools and choice != "none" and not choice.startswith("tool:") else {}
 
 
 def tool_of(name: Any, description: Any, schema: Any, where: str) -> ToolSpec:

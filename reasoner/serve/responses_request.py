@@ -15,7 +15,7 @@ from reasoner.serve.answers import opaque_of
 from reasoner.serve.chat_request import ANY_OBJECT, choice_of, told_of
 from reasoner.serve.faults import invalid
 from reasoner.serve.order import Order, within
-from reasoner.serve.parameters import bound_of, checked_choice, effort_of, json_text, refuse_unknown, tool_of
+from reasoner.serve.parameters import bound_of, checked_choice, effort_of, json_text, one_call, refuse_unknown, tool_of
 from reasoner.serve.parts import MAX_TEXT_CHARS, content_of
 from reasoner.types import Message, Sampling, ToolCall
 
@@ -29,7 +29,7 @@ FORM = "responses"
 """The format of the reasoning items a provider wants back."""
 PACKED = "reasoner:"
 """How the encrypted content of an item begins that packs what a provider of another format wants back."""
-_NEUTRAL = {"parallel_tool_calls": (True,), "truncation": ("disabled",), "background": (False,), "top_logprobs": (0,)}
+_NEUTRAL = {"truncation": ("disabled",), "background": (False,), "top_logprobs": (0,)}
 
 
 class ResponsesRequest(BaseModel):
@@ -49,6 +49,7 @@ class ResponsesRequest(BaseModel):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     include: list[str] | None = None
+    parallel_tool_calls: bool | None = None
 
 
 def order_of(request: ResponsesRequest, model_names: ModelNames, settings: Settings, *, key: str = "") -> Order:
@@ -75,9 +76,11 @@ def order_of(request: ResponsesRequest, model_names: ModelNames, settings: Setti
     )  # fmt: skip
     schema, told = _form(request.text)
     head = (Message("system", request.instructions),) if request.instructions else ()
+    choice = checked_choice(choice_of(request.tool_choice), tools)
     return Order(
         model_names.resolve(request.model), (*head, *_messages(request.input)), sampling, key=key, tools=tuple(tools),
-        tool_choice=checked_choice(choice_of(request.tool_choice), tools), output_schema=schema, schema_told=told,
+        tool_choice=choice, output_schema=schema, schema_told=told,
+        extra=one_call(wanted=request.parallel_tool_calls is False, choice=choice, tools=tools),
     )  # fmt: skip
 
 

@@ -89,106 +89,18 @@ def test_tools_go_to_the_model_and_its_calls_come_back(store: Store) -> None:
 
 def test_tools_in_the_other_dialect(store: Store) -> None:
     tool = {"name": "add", "input_schema": {"type": "object"}}
-    with Served(store, calling) as served:
-        made = served.claude(tools=[tool], tool_choice={"type": "any"})
-        assert served.request.tool_choice == "required"
-        assert made["stop_reason"] == "tool_use"
-        assert [block["type"] for block in made["content"]] == ["thinking", "tool_use"]
-        assert made["content"][1] == {"type": "tool_use", "id": "c1", "name": "add", "input": {"a": 42}}
-        result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "42"}]}]}
-        served.claude([*ASK, {"role": "assistant", "content": made["content"]}, result], tools=[tool])
-        assert served.request.messages[1] == Message(
-            "assistant", "", reasoning="six sevens", tool_calls=(ToolCall("c1", "add", '{"a":42}'),)
-        )
-        assert served.request.messages[2] == Message("tool", "42", tool_call_id="c1")
-
-
-@pytest.mark.parametrize("form", ["anthropic", "responses", "openrouter"])
-def test_what_a_provider_wants_back_comes_back_in_both_dialects(store: Store, form: str) -> None:
-    items: list[Any] = [{"type": "thinking", "thinking": "six sevens", "signature": "s1"}, {"type": "text", "text": "42"}]
-    opaque = json.dumps({"format": form, "items": items}, sort_keys=True, separators=(",", ":"))
-    with Served(store, lambda _: Completion("42", reasoning="six sevens", opaque=opaque, usage=Usage(3, 4))) as served:
-        message = served.chat()["choices"][0]["message"]
-        served.chat([*ASK, message, *ASK])
-        assert served.request.messages[1].opaque == opaque
-        content = served.claude()["content"]
-        served.claude([*ASK, {"role": "assistant", "content": content}, *ASK])
-        assert served.request.messages[1].opaque == opaque
-        assert served.request.messages[1].content == "42"
-
-
-def test_images_are_passed_on_and_never_fetched(store: Store) -> None:
-    with Served(store, lambda _: "a dot") as served:
-        served.chat(
-            [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": PNG}}]}]
-        )
-        assert served.request.messages == (Message("user", "What is it?", images=(PNG,)),)
-        source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
-        served.claude([{"role": "user", "content": [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]}])
-        assert served.request.messages == (Message("user", "What is it?", images=(PNG,)),)
-        served.chat([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}], status=400)
-        served.claude(
-            [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "http://127.0.0.1/x"}}]}], status=400
-        )
-
-
-def test_a_schema_goes_on_unchanged_and_any_object_is_a_form_of_its_own(store: Store) -> None:
-    with Served(store, lambda _: "{}") as served:
-        served.chat(
-            response_format={"type": "json_schema", "json_schema": {"name": "n", "strict": True, "description": "d", "schema": SCHEMA}}
-        )
-        assert served.request.constraint is not None
-        assert json.loads(served.request.constraint.value) == SCHEMA
-        assert json.loads(served.request.constraint.told) == {"name": "n", "strict": True, "description": "d"}
-        served.chat(response_format={"type": "json_object"})
-        assert json.loads(served.request.constraint.told) == {"type": "json_object"}
-
-
-def test_penalties_and_roles_go_on(store: Store) -> None:
-    with Served(store, lambda _: "ok") as served:
-        served.chat(
-            [{"role": "developer", "content": "Be brief."}, *ASK], frequency_penalty=0.5, presence_penalty=-1, logit_bias={"5": 2}, top_k=3
-        )
-        assert served.request.messages[0] == Message("system", "Be brief.")
-        assert json.loads(served.request.sampling.extra_body) == {"frequency_penalty": 0.5, "presence_penalty": -1, "logit_bias": {"5": 2}}
-        assert served.request.sampling.top_k == 3
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("audio", {"voice": "x"}), ("web_search_options", {"a": 1}), ("n_probs", 3), ("wishes", "many")]
-)
-def test_what_changes_meaning_and_cannot_be_done_is_refused_by_name(store: Store, name: str, value: Any) -> None:
-    with Served(store, lambda _: "ok") as served:
-        error = served.chat(status=400, **{name: value})["error"]
-        assert (error["param"], error["code"]) == (name, "unsupported_parameter")
-        assert name in error["message"]
-        assert name in served.claude(status=400, **{name: value})["error"]["message"]
-        assert not served.client.requests
-
-
-def test_harmless_parameters_are_ignored(store: Store) -> None:
-    with Served(store, lambda _: "ok") as served:
-        served.chat(user="u", metadata={"a": "b"}, store=True, service_tier="flex", parallel_tool_calls=True, max_tokens=-1, audio=None)
-        assert served.request.sampling.max_tokens is not None  # a model that is not told only what is set has its default
-        served.claude(metadata={"user_id": "u"}, service_tier="auto")
-
-
-@pytest.mark.parametrize("what", ["tools", "images", "logprobs"])
-def test_what_a_strategy_cannot_serve_is_one_clear_refusal(store: Store, what: str) -> None:
-    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]
-    bodies: dict[str, dict[str, Any]] = {"tools": {"tools": [TOOL]}, "images": {"messages": picture}, "logprobs": {"logprobs": True}}
-    body = bodies[what]
-    with Served(store, lambda _: "Answer: 42") as served:
-        error = served.chat(model="cot/scripted", status=400, **body)["error"]
-        assert what in error["message"]
-        assert "ask 'scripted'" in error["message"]
-
-
-def test_a_model_that_takes_no_tools_is_not_given_any(store: Store) -> None:
     with Served(store, lambda _: "42") as served:
-        served.client.extras = frozenset()
-        assert "takes no tools" in served.chat(tools=[TOOL], status=400)["error"]["message"]
-        assert not served.client.requests
+        served.chat(tools=[TOOL], parallel_tool_calls=False)
+        assert json.loads(served.request.sampling.extra_body) == {"parallel_tool_calls": False}
+        served.claude(tools=[tool], tool_choice={"type": "auto", "disable_parallel_tool_use": True})
+        assert json.loads(served.request.sampling.extra_body) == {"parallel_tool_calls": False}
+        served.chat(tools=[TOOL], parallel_tool_calls=False, tool_choice={"type": "function", "function": {"name": "add"}})
+        assert not served.request.sampling.extra_body
+        served.chat(parallel_tool_calls=False)
+        assert not served.request.sampling.extra_body
+        served.client.extras = frozenset({"tools"})
+        error = served.chat(tools=[TOOL], parallel_tool_calls=False, status=400)["error"]
+        assert error["param"] == "parallel_tool_calls"
 
 
 def reasoned(request: Request) -> str:

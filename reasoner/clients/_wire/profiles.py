@@ -148,6 +148,8 @@ def profile_of(dialect: Dialect, model: str, host: str, port: int | None = None)
 def extras_of(dialect: Dialect, profile: Profile) -> frozenset[Extra]:
     """Return what a model takes beside text and tools."""
     takes: set[Extra] = {"tools", "images"}
+    if dialect != "anthropic":
+        takes.add("parallel_tool_calls")
     if dialect == "openai":
         takes |= {"penalties", "logit_bias"}
         if profile.logprobs:
