@@ -210,6 +210,15 @@ def _choices(row: Row) -> Fields:
     )  # fmt: skip
 
 
+def _stem(row: Row) -> Fields:
+    """Read a question whose choices stand in it, `{"stem": ..., "choices": [{"text", "label"}]}`, as ARC is published."""
+    asked = row.get("question")
+    if not isinstance(asked, dict):
+        raise ValueError("the question is no object of stem and choices")  # noqa: TRY004 - what is wrong is the row
+    choices, labels = choices_of(asked.get("choices"))
+    return Fields(text_of(asked.get("stem")), choices=choices, right=place_of(row.get("answerkey"), choices, labels, letter_first=True))
+
+
 def _mmlu_columns(row: Row) -> Fields:
     choices = [row.text(letter) for letter in "abcdefghij" if row.text(letter)]
     return Fields(row.need("question"), choices=choices, right=place_of(row.get("answer", "correct", "target"), choices, letter_first=True))
@@ -292,12 +301,13 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("MATH", ("problem", "solution|answer|final_answer"), _math),
     Layout("AQuA or SAT", ("question", "options", "correct|answer"), _choices),
     Layout("ARC", ("question", "choices", "answerkey"), _choices),
+    Layout("ARC", ("question", "answerkey"), _stem),
     Layout("HellaSwag", ("ctx|ctx_a", "endings", "label"), _choices),
     Layout("MMLU, a column for each choice", ("question", "a", "b", "answer|correct|target"), _mmlu_columns),
     Layout("MMLU without a head", ("1", "2", "3", "4", "5"), _headless),
     Layout("GSM8K", ("question", "answer"), _own, mark="####"),
     Layout("HotpotQA", ("question", "answer", "context", "supporting_facts"), _own),
-    Layout("TriviaQA", ("question", "answer", "question_source|entity_pages|search_results"), _own),
+    Layout("TriviaQA", ("question", "answer", "question_source|questionsource|entity_pages|search_results"), _own),
     Layout("questions with answers", ("question", "answer"), _own),
     Layout("OlympiadBench", ("question|problem", "final_answer"), _olympiad),
     Layout("BIG-Bench Hard", ("input", "target"), _bbh),

@@ -35,7 +35,8 @@ def text_of(value: Any) -> str:
 def golds_of(value: Any) -> list[str]:
     """Return the golds a value holds: a text, a number, a list of aliases, or an object with `value` and `aliases`."""
     if isinstance(value, dict):
-        found = [value.get("value"), *(value.get("aliases") or []), *(value.get("normalized_aliases") or []), *(value.get("text") or [])]
+        value = {str(key).lower().replace("_", ""): each for key, each in value.items()}
+        found = [value.get("value"), *(value.get("aliases") or []), *(value.get("normalizedaliases") or []), *(value.get("text") or [])]
         return list(dict.fromkeys(text for each in found if (text := text_of(each))))
     if isinstance(value, list):
         return list(dict.fromkeys(text for each in value if (text := text_of(each))))

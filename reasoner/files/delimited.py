@@ -46,7 +46,7 @@ def delimited(text: str, *, prefer: str = "", names: Collection[str] = ()) -> Ta
     if not cells:
         return table
     heads = [head.strip() for head in cells[0][1]]
-    table.header = not names or any(head.lower() in names for head in heads) or not _headless(cells)
+    table.header = not names or any(len(head) > 1 and head.lower() in names for head in heads) or not _headless(cells)
     if table.header:
         cells = cells[1:]
         heads = [head or str(at) for at, head in enumerate(heads, start=1)]

@@ -133,8 +133,8 @@ def _answer_line(text: str, _: str) -> str | None:
     return None if short is None else _valued(short)
 
 
-def _marked(line: str) -> str | None:
-    """Return what a line says behind its marker, empty where it says nothing; None where it has no marker."""
+def _marked(line: str, *, again: bool = True) -> str | None:
+    """Return what a line says behind its marker, or behind two that follow each other; empty where it says nothing, None where it has none."""
     if _HEAD.fullmatch(line):
         return ""
     mark = _LINE.match(line)
@@ -147,8 +147,8 @@ def _marked(line: str) -> str | None:
             rest = rest.removesuffix(".")[: -len(opened)].strip()
         if rest == opened:
             return ""
-        if _LINE.match(rest):  # `Final Answer: The final answer is 42.`
-            return _marked(rest)
+        if again and _LINE.match(rest):  # `Final Answer: The final answer is 42.`
+            return _marked(rest, again=False)
         return _sentence(rest) if "is" in mark["mark"].lower() else _HOPE.sub("", rest)
     inside = None
     for each in _INSIDE.finditer(line):

@@ -85,3 +85,11 @@ def test_readers_that_cannot_be(spec: str) -> None:
     with pytest.raises(BadConfig):
         check_reader(spec)
     assert "auto" in reader_names()
+
+
+@pytest.mark.parametrize("marker", ["answer is ", "Answer: ", "The final answer is ", "**Answer:** "])
+def test_markers_without_end_end(marker: str) -> None:
+    """Two markers in a row are one, a thousand are no reason to call oneself a thousand times."""
+    found = read("auto", marker * 20_000 + "5")
+    assert found is None or found.by == "answer_line"
+    assert read("auto", "Final Answer: The final answer is 5.") == Found("5", "answer_line")
