@@ -6,6 +6,7 @@ Request(messages=(Message("user", "4 9 10 13"),), sampling=Sampling(max_tokens=6
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -251,6 +252,16 @@ class Problem:
     def id(self) -> str:
         """Identify the problem by its content, not by how it was come by (16 hex digits)."""
         return digest("problem", self.solver.partition(":")[0], self.instance)[:16]
+
+
+def problem_as_text(problem: Problem) -> str:
+    """Write a problem on one line."""
+    return json.dumps([problem.solver, problem.instance, problem.line, problem.level])
+
+
+def problem_of_text(text: str) -> Problem:
+    """Read what `problem_as_text` wrote."""
+    return Problem(*json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ draw("game24", n=20, seed=0) -> [Problem("game24", ...), ...]
 
 from __future__ import annotations
 
-import json
 import random
 from array import array
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from reasoner import registry
 from reasoner.errors import BadConfig
 from reasoner.files import keep
 from reasoner.solver import Solver
-from reasoner.types import Problem, canonical_json, digest
+from reasoner.types import Problem, canonical_json, digest, problem_as_text, problem_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,17 +72,19 @@ def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None
     if chosen not in solver.levels:
         raise BadConfig(f"{solver_name} has no level {chosen}", hint=f"levels: {', '.join(map(str, solver.levels))}")
     if (listed := solver.listed(chosen)) is not None:
-        return keep(_pick(solver, listed, n=n, seed=seed, level=chosen), write=_written, read=_read)
+        return keep(_pick(solver, listed, n=n, seed=seed, level=chosen), write=problem_as_text, read=problem_of_text)
     if n is None:
         raise BadConfig(f"{solver_name} is no fixed list of problems: there is no end to all of them", hint="give a number: -n 20")
-    return keep(_drawn(solver, solver_name, n=n, seed=seed, level=chosen), write=_written, read=_read)
+    return keep(_drawn(solver, solver_name, n=n, seed=seed, level=chosen), write=problem_as_text, read=problem_of_text)
 
 
 def drawn(solver_names: Sequence[str], *, n: int | None, seed: int, level: int | None = None) -> Sequence[Problem]:
     """Draw n problems of each family, see `draw`."""
     if len(solver_names) == 1:
         return draw(solver_names[0], n=n, seed=seed, level=level)
-    return keep((one for name in solver_names for one in draw(name, n=n, seed=seed, level=level)), write=_written, read=_read)
+    return keep(
+        (one for name in solver_names for one in draw(name, n=n, seed=seed, level=level)), write=problem_as_text, read=problem_of_text
+    )
 
 
 def _drawn(solver: Solver[Any], name: str, *, n: int, seed: int, level: int) -> Iterator[Problem]:
@@ -147,11 +148,3 @@ def _different(solver: Solver[Any], listed: Sequence[Any]) -> array[int]:
             slots[key] = len(places)
             places.append(place)
     return places
-
-
-def _written(problem: Problem) -> str:
-    return json.dumps([problem.solver, problem.instance, problem.line, problem.level])
-
-
-def _read(text: str) -> Problem:
-    return Problem(*json.loads(text))

@@ -16,7 +16,7 @@ import asyncio
 from array import array
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from itertools import count, islice, repeat
+from itertools import count, repeat
 from typing import TYPE_CHECKING
 
 from reasoner.budget import unpriced
@@ -36,12 +36,13 @@ from reasoner.runs.saved_plan import saved_plan_json
 from reasoner.runs.shipped_adapters import for_plan
 from reasoner.runs.tool_plan import OpenTools, opened
 from reasoner.runs.trajectory_work import carry_out
+from reasoner.runs.unfinished import unfinished_first
 from reasoner.store import Store
 from reasoner.store.actions import decide, waiting
 from reasoner.store.claims import SHARED_BUDGET, TrajectoryRow, claim, pid_of
 from reasoner.store.queries import trajectory_row
 from reasoner.store.records import RunStatus, close_run, starting
-from reasoner.store.run_queries import closed_places, ended_trajectories, inside_thought, run_of_trajectory
+from reasoner.store.run_queries import closed_places, inside_thought, run_of_trajectory
 from reasoner.types import Selective
 from reasoner.version import __version__
 
@@ -60,9 +61,6 @@ if TYPE_CHECKING:
 
 KEPT_RESULTS = 2_000
 """So many results are kept in memory; those of a longer run are read back from the database when they are asked for."""
-
-LOOKED_UP = 500
-"""Trajectories of a resumed run that are looked up at a time, whether they have ended."""
 
 LOOK_AGAIN_S = 0.25
 """How long to wait before looking again whether another process has finished what it claimed, in seconds."""
@@ -295,7 +293,8 @@ class Run:
         self._events.put_nowait(Started(self.id, total - len(kept), self.resumed))
         # Twice as many trajectories as calls: while one waits for its answer another can prepare its next call.
         places = max(2, 2 * sum(channel.client.concurrency for channel in channels))
-        todo: Iterable[Task] = self._looked_up(task for task in self._tasks() if task.row.id not in kept)
+        left: Iterable[Task] = (task for task in self._tasks() if task.row.id not in kept)
+        todo = unfinished_first(self._workshop.store, iter(left), self._tasks) if self.resumed else left
         while True:
             self._busy, self._suspects = [], []
             await self._in_places(places, todo)
@@ -327,15 +326,6 @@ class Run:
         there = closed_places(self._workshop.store, self._plan.continues)
         places = ((task.row.id, (task.row.problem.id, task.row.strategy, task.row.model, task.row.sample)) for task in self._tasks())
         return {name: there[place] for name, place in places if place in there}
-
-    def _looked_up(self, tasks: Iterator[Task]) -> Iterator[Task]:
-        """Yield the tasks, those marked that need no work. A run may have more than can be held, so some are looked up at a time."""
-        if not self.resumed:
-            yield from tasks
-            return
-        while some := list(islice(tasks, LOOKED_UP)):
-            ended = ended_trajectories(self._workshop.store, (task.row.id for task in some))
-            yield from (replace(task, ended=task.row.id in ended) for task in some)
 
     async def _in_places(self, n: int, tasks: Iterable[Task]) -> None:
         """Work on the tasks in their order, n at a time."""

@@ -16,8 +16,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
 from reasoner.errors import StoreError
+from reasoner.files import keep
 from reasoner.store.database import Store
-from reasoner.types import Problem, canonical_json
+from reasoner.types import Problem, canonical_json, problem_as_text, problem_of_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,8 @@ WHERE l.list_id = (SELECT id FROM problem_lists WHERE hash = ?) AND l.position >
 
 def keep_list(store: Store, problems: Sequence[Problem]) -> str:
     """Write a list of problems, unless it is there, and return its hash."""
+    if isinstance(problems, ListedProblems) and problems.is_of(store):
+        return problems.hash
     hashed = _hash_of(problems)
     list_id, n_there = store.write_now(lambda c: _opened(c, hashed, len(problems)))
     if n_there == len(problems):
@@ -48,7 +51,7 @@ def keep_list(store: Store, problems: Sequence[Problem]) -> str:
 
 
 class ListedProblems(Sequence[Problem]):
-    """The problems of a list, read from the database when they are asked for.
+    """The problems of a list, read from the database when they are asked for, and kept in a temporary file once all were.
 
     Raises:
         StoreError: where they are read, when the list is not whole (it was changed by hand).
@@ -56,8 +59,13 @@ class ListedProblems(Sequence[Problem]):
 
     def __init__(self, db: Path, hashed: str, n: int) -> None:
         self._db = db
-        self._hash = hashed
+        self.hash = hashed
         self._n = n
+        self._read_once: Sequence[Problem] | None = None
+
+    def is_of(self, store: Store) -> bool:
+        """Tell whether a store holds the list."""
+        return store.path.absolute() == self._db.absolute()
 
     def __len__(self) -> int:
         return self._n
@@ -76,16 +84,18 @@ class ListedProblems(Sequence[Problem]):
         return [found[place - min(places)] for place in places]
 
     def __iter__(self) -> Iterator[Problem]:
-        return self._read(0, self._n)
+        if self._read_once is None:
+            self._read_once = keep(self._read(0, self._n), write=problem_as_text, read=problem_of_text)
+        return iter(self._read_once)
 
     def _read(self, begin: int, end: int) -> Iterator[Problem]:
         with Store.read(self._db) as store:
             for first in range(begin, end, PAGE):
                 last = min(first + PAGE, end)
-                rows = store.tuples(_PAGE, (self._hash, first, last))
+                rows = store.tuples(_PAGE, (self.hash, first, last))
                 if len(rows) != last - first:
                     raise StoreError(
-                        f"the list of problems {self._hash[:12]} is no longer whole in {self._db}",
+                        f"the list of problems {self.hash[:12]} is no longer whole in {self._db}",
                         hint="it was changed by hand; give the run's command again",
                     )
                 for solver, instance, line, level, other in rows:

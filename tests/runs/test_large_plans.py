@@ -123,3 +123,26 @@ def test_ids_are_a_sequence() -> None:
     assert list(Ids([])) == []
     with pytest.raises(IndexError):
         made[5]
+
+
+async def test_a_resumed_run_begins_with_what_is_left_and_reads_the_rest_back_after_it(
+    tmp_path: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reasoner.runs.events import TrajectoryClosed
+
+    monkeypatch.setattr("reasoner.runs.unfinished.LOOKED_UP", 7)
+    monkeypatch.setattr(saved_plan, "MAX_INSIDE", 3)
+    db = tmp_path / "t.db"
+    with pytest.raises(Refused):
+        await reasoner.abench(f"question:{rows}", strategy="direct", model=Answering(20), n=None, db=db)
+    closed: list[int] = []
+
+    def watch(event: object) -> None:
+        if isinstance(event, TrajectoryClosed):
+            closed.append(event.result.new_calls)
+
+    report = await reasoner.aresume("last", models=[Answering()], db=db, progress=watch)
+    # Six are worked on at a time: when the first is read back, all that were left have begun.
+    assert closed[: N - 20 - 6] == [1] * (N - 20 - 6)
+    assert (sum(closed), len(closed)) == (N - 20, N)
+    assert [result.correct for result in report.results] == [True] * N
