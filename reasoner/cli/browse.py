@@ -72,7 +72,7 @@ def runs(
         started = row["created"][5:16] if narrow else row["created"][:19]
         table.add_row(
             row["id"], _status(row), started.replace("T", " "), *(safe(", ".join(row[name]), n_chars=length) for name in names),
-            f"{row['correct']}/{row['trajectories']}", str(row["prompt_tokens"] + row["completion_tokens"]),
+            f"{row['correct']}/{row['judged']}" if row["judged"] else "–", str(row["prompt_tokens"] + row["completion_tokens"]),
         )  # fmt: skip
     out.print(table)
 

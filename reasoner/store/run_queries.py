@@ -133,12 +133,13 @@ def at_work(store: Store) -> set[str]:
     }
 
 
-def totals(store: Store, run_ids: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return the totals of runs by id (see `migrations.m050_totals`)."""
+def totals(store: Store, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the totals of runs by id (see `migrations.m050_totals`); `correct` is None where nothing was judged exactly."""
     ids = list(run_ids)
     sql = "SELECT * FROM run_totals WHERE run_id IN (SELECT value FROM json_each(?))"
     made = {row.pop("run_id"): row for row in store.rows(sql, (json.dumps(ids),))}
-    return {run_id: made.get(run_id) or dict.fromkeys(COLUMNS, 0) for run_id in ids}
+    found: dict[str, dict[str, Any]] = {run_id: made.get(run_id) or dict.fromkeys(COLUMNS, 0) for run_id in ids}
+    return {run_id: row if row["judged"] else {**row, "correct": None} for run_id, row in found.items()}
 
 
 def contenders(store: Store, run_id: str, *, limit: int = MAX_CONTENDERS) -> list[tuple[str, str]]:

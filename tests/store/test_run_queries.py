@@ -44,9 +44,9 @@ def judge(c: Any, name: str, correct: int) -> None:
     )
 
 
-def counted(store: Store, run: str) -> dict[str, int]:
+def counted(store: Store, run: str) -> dict[str, int | None]:
     """Count a run from its rows, one by one."""
-    found = dict.fromkeys(COLUMNS, 0)
+    found: dict[str, Any] = dict.fromkeys(COLUMNS, 0)
     verdicts = {row["trajectory_id"]: row["correct"] for row in store.rows("SELECT * FROM verdicts")}
     for row in store.rows("SELECT * FROM trajectories WHERE run_id = ?", (run,)):
         found["trajectories"] += 1
@@ -55,7 +55,7 @@ def counted(store: Store, run: str) -> dict[str, int]:
             found[name] += row[name]
         found["judged"] += row["id"] in verdicts
         found["correct"] += verdicts.get(row["id"], 0)
-    return found
+    return found if found["judged"] else {**found, "correct": None}
 
 
 @pytest.fixture
