@@ -1,16 +1,19 @@
 """Take guards away one at a time and see that the tests notice. A test that stays green without its guard proves nothing.
 
-The guards stand in `tests/teeth.toml`. Each is removed in a copy of the checkout, so that nothing here is ever left changed; what has
-been seen is kept by guard and code (`REASONER_TEETH`, else a file in the directory for temporary files), so that a run goes on where
+The guards stand in `tests/teeth.toml`. Each is removed in a copy of the checkout, so that nothing here is ever left changed, and two are
+tried at a time, each in a copy of its own. What has been seen is kept by guard and code (`REASONER_TEETH`, else a file in the directory for temporary files), so that a run goes on where
 it stopped and repeats only what has changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
+import queue
 import shlex
 import subprocess
 import sys
@@ -85,29 +88,52 @@ def bitten(folder: Path, guard: dict[str, Any]) -> tuple[str, float]:
     return ("survived" if done.returncode == 0 else "caught"), seconds
 
 
+def tried(wanted: list[dict[str, Any]], seen: dict[str, str], kept: Path, jobs: int) -> dict[str, str]:
+    """Remove each guard that was not yet seen to be caught, so many at a time; return what came of all, by name, in their order."""
+    found: dict[str, str] = {}
+
+    def told(guard: dict[str, Any], how: str, seconds: float) -> None:
+        found[guard["name"]] = how
+        print(f"{how:9} {seconds:6.1f} s  {guard['name']}", file=sys.stderr, flush=True)
+
+    open_ones = [guard for guard in wanted if seen.get(identity(guard)) != "caught"]
+    for guard in wanted:
+        if guard not in open_ones:
+            told(guard, "caught", 0.0)
+    copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
+
+    def one(guard: dict[str, Any]) -> tuple[dict[str, Any], str, float]:
+        folder = copies.get()
+        try:
+            return guard, *bitten(folder, guard)
+        finally:
+            copies.put(folder)
+
+    with contextlib.ExitStack() as folders, concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for _ in range(min(jobs, len(open_ones))):
+            folder = Path(folders.enter_context(tempfile.TemporaryDirectory()))
+            copy_of(ROOT, folder)
+            copies.put(folder)
+        for future in concurrent.futures.as_completed([pool.submit(one, guard) for guard in open_ones]):
+            guard, how, seconds = future.result()
+            seen[identity(guard)] = how
+            kept.write_text(json.dumps(seen), encoding="utf-8")
+            told(guard, how, seconds)
+    return {guard["name"]: found[guard["name"]] for guard in wanted}
+
+
 def main() -> int:
     """Take away what was asked for and report the survivors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="WORDS")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="how many at a time")
     given = parser.parse_args()
     known = tomllib.loads((ROOT / "tests" / "teeth.toml").read_text(encoding="utf-8"))["guard"]
     kept = Path(os.environ.get("REASONER_TEETH") or Path(tempfile.gettempdir()) / f"reasoner-teeth-{os.getuid()}.json")
     seen: dict[str, str] = {} if given.again or not kept.exists() else json.loads(kept.read_text(encoding="utf-8"))
-    results = {}
-    with tempfile.TemporaryDirectory() as name:
-        copy_of(ROOT, Path(name))
-        for guard in known:
-            if given.only not in guard["name"]:
-                continue
-            key = identity(guard)
-            seconds = 0.0
-            if seen.get(key) != "caught":
-                seen[key], seconds = bitten(Path(name), guard)
-                kept.write_text(json.dumps(seen), encoding="utf-8")
-            results[guard["name"]] = seen[key]
-            print(f"{seen[key]:9} {seconds:6.1f} s  {guard['name']}", file=sys.stderr, flush=True)
+    results = tried([guard for guard in known if given.only in guard["name"]], seen, kept, max(1, given.jobs))
     survivors = [name for name, how in results.items() if how != "caught"]
     if given.json:
         print(json.dumps({"guards": len(results), "caught": len(results) - len(survivors), "survivors": survivors}, indent=2))

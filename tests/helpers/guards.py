@@ -25,27 +25,13 @@ def removed(source: str, changes: Iterable[Sequence[str]]) -> str:
     Raises:
         NotThere: a symbol or a text is not there, or the text is there more than once.
     """
-    for change in changes:
-        if len(change) == WHOLE_FILE:
-            source = _in_the_file(source, *change)
-            continue
-        symbol, old, new = change
+    for symbol, old, new in changes:
         begin, end = span(source, symbol)
         found = [*re.finditer(pattern(old), source[begin:end])]
         if len(found) != 1:
             raise NotThere(f"{symbol}: {old!r} is there {len(found)} times")
         source = _replaced(source, begin + found[0].start(), begin + found[0].end(), new)
     return source
-
-
-WHOLE_FILE = 2
-"""A change without a symbol: a text that is there exactly once in the whole file, letter by letter."""
-
-
-def _in_the_file(source: str, old: str, new: str) -> str:
-    if source.count(old) != 1:
-        raise NotThere(f"{old!r} is there {source.count(old)} times")
-    return source.replace(old, new)
 
 
 def span(source: str, symbol: str) -> tuple[int, int]:
