@@ -270,22 +270,23 @@ def command_line() -> str:
     return redact(shlex.join(words))
 
 
-def expanded(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command whose parameter `common` is a `Common` one option for each of its fields, in its place."""
+def expanded(command: Callable[..., R], *, group: type = Common, named: str = "common") -> Callable[..., R]:
+    """Give a command one option for each field of a dataclass, in the place of the parameter that takes an instance of it."""
     hints = get_type_hints(command, include_extras=True)
-    options = get_type_hints(Common, include_extras=True)
+    options = get_type_hints(group, include_extras=True)
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
-        if parameter.name != "common":
+        if parameter.name != named:
             parameters.append(parameter.replace(annotation=hints[parameter.name]))
             continue
         parameters.extend(
-            inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=options[field.name]) for field in fields(Common)
+            inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=options[field.name]) for field in fields(group)
         )
 
     @functools.wraps(command)
     def run(**given: Any) -> R:
-        return command(common=Common(**{field.name: given.pop(field.name, field.default) for field in fields(Common)}), **given)
+        told = group(**{field.name: given.pop(field.name, field.default) for field in fields(group)})
+        return command(**{named: told}, **given)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

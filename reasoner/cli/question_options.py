@@ -6,14 +6,13 @@ is  reasoner bench 'question:dev.csv?map=question=problem,answer=solution&grader
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, TypeVar, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
 
 import typer
 
+from reasoner.cli import options
 from reasoner.cli.output import say
 from reasoner.errors import BadConfig
 
@@ -63,14 +62,12 @@ class Questions:
         from reasoner import registry  # noqa: PLC0415 - only commands that run need these
         from reasoner.grading.trust import trust  # noqa: PLC0415
 
-        options = {
-            name: str(value) for name in ("recipe", "root", "map", "grader", "reader", "shots_from") if (value := getattr(self, name))
-        }
+        told = {name: str(value) for name in ("recipe", "root", "map", "grader", "reader", "shots_from") if (value := getattr(self, name))}
         if self.strict:
-            options["strict"] = "1"
-        made = [_with_options(name, options) for name in solvers]
-        if options and all(name.partition(":")[0] != "question" for name in solvers):
-            flags = ", ".join("--" + name.replace("_", "-") for name in options)
+            told["strict"] = "1"
+        made = [_with_options(name, told) for name in solvers]
+        if told and all(name.partition(":")[0] != "question" for name in solvers):
+            flags = ", ".join("--" + name.replace("_", "-") for name in told)
             raise BadConfig(f"{flags}: none of {', '.join(solvers)} reads a question file", hint="write question:FILE")
         for name in made:
             _trust(name, trust)
@@ -122,23 +119,4 @@ def count(text: str) -> int | None:
 
 def expanded(command: Callable[..., R]) -> Callable[..., R]:
     """Give a command whose parameter `questions` is a `Questions` one option for each of its fields, in its place."""
-    hints = get_type_hints(command, include_extras=True)
-    options = get_type_hints(Questions, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        if parameter.name != "questions":
-            parameters.append(parameter.replace(annotation=hints[parameter.name]))
-            continue
-        parameters.extend(
-            inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=options[field.name])
-            for field in fields(Questions)
-        )
-
-    @functools.wraps(command)
-    def run(**given: Any) -> R:
-        told = Questions(**{field.name: given.pop(field.name, field.default) for field in fields(Questions)})
-        return command(questions=told, **given)
-
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
+    return options.expanded(command, group=Questions, named="questions")
