@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forks import Ended, Forks
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,23 +42,25 @@ COMMANDS = (
 )
 
 
-def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *args], cwd=cwd, capture_output=True, text=True, check=False)
+def run(path: Path, forks: Forks, cwd: Path) -> Ended:
+    """Run a script as `python PATH` does, in a child that has the imports behind it."""
+    return forks.run([path], cwd=cwd, prelude=f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__'); raise SystemExit(0)")
 
 
-def test_the_python_quick_start_runs(tmp_path: Path) -> None:
+def test_the_python_quick_start_runs(tmp_path: Path, forks: Forks) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    done = run("-c", code, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("True ")
-    assert "('game24', 'ats', 1.0)" in done.stdout
+    (tmp_path / "quick.py").write_text(code, encoding="utf-8")
+    done = run(tmp_path / "quick.py", forks, tmp_path)
+    assert done.code == 0, done.err
+    assert done.out.startswith("True ")
+    assert "('game24', 'ats', 1.0)" in done.out
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
-def test_examples_run(path: Path, tmp_path: Path) -> None:
-    done = run(str(path), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+def test_examples_run(path: Path, tmp_path: Path, forks: Forks) -> None:
+    done = run(path, forks, tmp_path)
+    assert done.code == 0, done.err
+    assert done.out
 
 
 def test_ci_runs_the_command_the_readme_gives() -> None:
@@ -89,15 +91,15 @@ def test_every_folder_is_in_the_tree_of_the_readme() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_a_line_in_the_docs(command: str, tmp_path: Path) -> None:
-    done = run("-m", "reasoner", command, "--help", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "Example" in done.stdout
-    assert f"reasoner {command}" in done.stdout
+def test_every_command_has_help_with_an_example_and_a_line_in_the_docs(command: str, tmp_path: Path, forks: Forks) -> None:
+    done = forks.run([command, "--help"], cwd=tmp_path)
+    assert done.code == 0
+    assert "Example" in done.out
+    assert f"reasoner {command}" in done.out
     assert f"`reasoner {command}" in (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 
 
-def test_no_command_is_undocumented(tmp_path: Path) -> None:
+def test_no_command_is_undocumented() -> None:
     from reasoner.cli.app import app
 
     names = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
@@ -105,12 +107,10 @@ def test_no_command_is_undocumented(tmp_path: Path) -> None:
     assert names == set(COMMANDS)
 
 
-def test_list_and_doctor_speak_json(tmp_path: Path) -> None:
-    import json
-
-    listed = json.loads(run("-m", "reasoner", "list", "--json", cwd=tmp_path).stdout)
+def test_list_and_doctor_speak_json(tmp_path: Path, forks: Forks) -> None:
+    listed = json.loads(forks.run(["list", "--json"], cwd=tmp_path).out)
     assert {s["name"] for s in listed["strategies"]} >= {"direct", "cot", "ats"}
-    doctor = json.loads(run("-m", "reasoner", "doctor", "--json", cwd=tmp_path).stdout)
+    doctor = json.loads(forks.run(["doctor", "--json"], cwd=tmp_path).out)
     assert doctor["sqlite"]["version"]
     assert isinstance(doctor["advice"], list)
     assert list(tmp_path.iterdir()) == [], "doctor must not make a database"

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from canned import REQUEST, ask, client_over, stream
+from canned import REQUEST, ask, body_of, client_over, stream
 
 from reasoner.types import Completion, FinishReason, Message, Request, Sampling, ToolCall, Usage
 
@@ -359,7 +359,7 @@ async def test_the_thought_before_a_tool_call_goes_back_and_no_other() -> None:
 async def _sent(scheme: str, request: Request) -> dict[str, Any]:
     """Return the body that a request is sent as."""
     client = client_over(scheme, httpx.Response(200))
-    made: dict[str, Any] = client._dialect.body(request, model="m", profile=client.profile, stream=False)
+    made = body_of(client, request)
     await client.aclose()
     return made
 

@@ -115,7 +115,7 @@ def test_a_connection_is_used_again_after_a_stream(fault_server: FaultServer) ->
         fault_server.script(*[Fault(STREAMS["openai"][1], headers=SSE)] * 3)
         for _ in range(3):
             await client.complete(REQUEST)
-        n_open = len(fault_server._connections)
+        n_open = len(fault_server.connections)
         await client.aclose()
         return n_open
 

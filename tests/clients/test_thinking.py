@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from canned import REQUEST, client_over
+from canned import REQUEST, body_of, client_over
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients._wire.thinking import checked
@@ -38,7 +38,7 @@ def opened(model: str, host: str, monkeypatch: pytest.MonkeyPatch, **options: An
 
 def body(client: Any, sampling: Sampling) -> dict[str, Any]:
     request = Request(REQUEST.messages, client.sampling(sampling, bounded=False), seed=7)
-    made: dict[str, Any] = client._dialect.body(request, model="m", profile=client.profile, stream=False)
+    made = body_of(client, request)
     return {name: value for name, value in made.items() if name not in {"model", "messages", "system"}}
 
 
@@ -166,7 +166,7 @@ TURNS = (
 async def test_tools_and_images_are_written_in_both_formats() -> None:
     request = Request(TURNS, tools=(TOOL,), tool_choice="tool:add")
     client = client_over("openai", httpx.Response(200))
-    made = client._dialect.body(request, model="m", profile=client.profile, stream=False)
+    made = body_of(client, request)
     assert made["messages"][0]["content"] == [
         {"type": "text", "text": "q"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
@@ -180,7 +180,7 @@ async def test_tools_and_images_are_written_in_both_formats() -> None:
     assert made["tool_choice"] == {"type": "function", "function": {"name": "add"}}
     await client.aclose()
     client = client_over("anthropic", httpx.Response(200))
-    made = client._dialect.body(request, model="m", profile=client.profile, stream=False)
+    made = body_of(client, request)
     assert made["messages"][0]["content"] == [
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}},
         {"type": "text", "text": "q"},
@@ -191,5 +191,5 @@ async def test_tools_and_images_are_written_in_both_formats() -> None:
     assert made["tool_choice"] == {"type": "tool", "name": "add"}
     both = replace(request, constraint=Constraint.schema({"type": "object"}))
     with pytest.raises(BadConfig, match="beside other tools"):
-        client._dialect.body(both, model="m", profile=client.profile, stream=False)
+        body_of(client, both)
     await client.aclose()

@@ -13,6 +13,10 @@ from typing import Any
 import httpx
 
 from reasoner.clients import ClientOptions, open_client
+from reasoner.clients._wire.anthropic_messages import AnthropicDialect
+from reasoner.clients._wire.dialect import Dialect
+from reasoner.clients._wire.openai_chat import OpenAIDialect
+from reasoner.clients._wire.responses_items import ResponsesDialect
 from reasoner.types import Completion, Message, Request
 
 REQUEST = Request((Message("system", "be brief"), Message("user", "a question of some length")), seed=7)
@@ -118,6 +122,14 @@ class _Bytes(httpx.AsyncByteStream):
             yield piece
         if self._breaks:
             raise httpx.ReadError("the connection was reset")
+
+
+DIALECTS: dict[str, Dialect] = {"openai": OpenAIDialect(), "responses": ResponsesDialect(), "anthropic": AnthropicDialect()}
+
+
+def body_of(client: Any, request: Request) -> dict[str, Any]:
+    """Return the body that a client sends a request as."""
+    return DIALECTS[client.name.partition(":")[0]].body(request, model="m", profile=client.profile, stream=False)
 
 
 def client_over(scheme: str, answer: httpx.Response, **options: Any) -> Any:

@@ -55,26 +55,26 @@ async def test_one_that_is_not_allowed_namespaces_is_refused(monkeypatch: pytest
         await bubblewrap.check()
 
 
+ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050001
+"""SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ERRNO with EPERM (linux/seccomp.h)."""
+MACHINES = {"x86_64": (0xC000003E, 101, 41), "aarch64": (0xC00000B7, 117, 198)}
+"""AUDIT_ARCH (linux/audit.h), and the numbers of ptrace and socket (asm/unistd.h)."""
+
+
 def test_the_filter_is_well_formed() -> None:
-    for machine, size in (("x86_64", 8), ("aarch64", 8)):
+    for machine, (arch, ptrace, socket) in MACHINES.items():
         rules = seccomp.filter_bytes(machine)
         assert rules is not None
-        assert len(rules) % size == 0
-        assert len(rules) // size < 4096
-        assert _judge(rules, arch=seccomp._ARCH[machine], number=seccomp._REFUSED[machine]["ptrace"]) == seccomp._REFUSE
-        assert _judge(rules, arch=seccomp._ARCH[machine], number=0) == seccomp._ALLOW
-        for family, verdict in (
-            (1, seccomp._ALLOW),
-            (2, seccomp._ALLOW),
-            (10, seccomp._ALLOW),
-            (40, seccomp._REFUSE),
-            (16, seccomp._REFUSE),
-        ):
-            assert _judge(rules, arch=seccomp._ARCH[machine], number=seccomp._SOCKET[machine], first=family) == verdict
-        assert _judge(rules, arch=0x40000003, number=0) == seccomp._KILL
+        assert len(rules) % 8 == 0
+        assert len(rules) // 8 < 4096
+        assert _judge(rules, arch=arch, number=ptrace) == REFUSE
+        assert _judge(rules, arch=arch, number=0) == ALLOW
+        for family, verdict in ((1, ALLOW), (2, ALLOW), (10, ALLOW), (40, REFUSE), (16, REFUSE)):
+            assert _judge(rules, arch=arch, number=socket, first=family) == verdict
+        assert _judge(rules, arch=0x40000003, number=0) == KILL
     x86 = seccomp.filter_bytes("x86_64")
     assert x86 is not None
-    assert _judge(x86, arch=seccomp._ARCH["x86_64"], number=0x40000000 | 101) == seccomp._KILL
+    assert _judge(x86, arch=MACHINES["x86_64"][0], number=0x40000000 | 101) == KILL
     assert seccomp.filter_bytes("riscv64") is None
 
 

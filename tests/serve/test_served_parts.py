@@ -38,14 +38,14 @@ class Served:
         self._loopback = Loopback(application(store, Settings(TOKEN, alive_s=0.05), clients=[self.client]))
 
     def __enter__(self) -> Served:
-        self._url = self._loopback.__enter__().url
+        self.url = self._loopback.__enter__().url
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loopback.__exit__(None, None, None)
 
     def post(self, path: str, body: dict[str, Any], *, status: int = 200) -> Any:
-        done = httpx.post(f"{self._url}{path}", json=body, headers=HEADERS, trust_env=False, timeout=30)
+        done = httpx.post(f"{self.url}{path}", json=body, headers=HEADERS, trust_env=False, timeout=30)
         assert done.status_code == status, done.text
         return done
 
@@ -254,7 +254,7 @@ def test_tokens_are_counted_without_a_call_and_health_needs_no_model(store: Stor
         assert few > 0
         assert few + 90 < many
         served.post("/v1/messages/count_tokens", {"model": "nobody", "messages": ASK}, status=404)
-        healthy = httpx.get(f"{served._url}/health", headers=HEADERS, trust_env=False)
+        healthy = httpx.get(f"{served.url}/health", headers=HEADERS, trust_env=False)
         assert healthy.json() == {"status": "ok", "under_way": 0}
         assert not served.client.requests
 

@@ -48,10 +48,18 @@ def db(tmp_path: Path) -> Path:
     return tmp_path / "t.db"
 
 
+class Opened(Session):
+    """A session that tells what it was put together from."""
+
+    def __init__(self, trajectory: Trajectory, caller: Caller, prompts: Prompts) -> None:
+        super().__init__(PROBLEM, trajectory, caller, prompts=prompts, rules=Rules(seed="s", sampling=Sampling(max_tokens=10)))
+        self.caller = caller
+
+
 @asynccontextmanager
 async def session(
     db: Path, prompts: Prompts, client: Any, *, limits: Limits | None = None, run_limits: Limits | None = None, **more: Any
-) -> AsyncIterator[tuple[Session, Store]]:
+) -> AsyncIterator[tuple[Opened, Store]]:
     with Store.open(db) as store:
         row = start_run(store, {"toy": 1}, command="toy", limits=run_limits)
         task = TrajectoryRow("t" * 16, row.id, PROBLEM, "toy", "{}", client.name, client.fingerprint, 0)
@@ -59,13 +67,7 @@ async def session(
         journal = Journal(store, run_id=row.id, trajectory_id=task.id, epoch=ours.epoch, durable=False)
         channel = Channel(client, Limiter(4), retry=QUICK, **more)
         caller = Caller(channel, journal, Budget(limits), jitter=random.Random(0))
-        yield (
-            Session(
-                PROBLEM, Trajectory("t" * 16, root_text="one?"), caller, prompts=prompts,
-                rules=Rules(seed="s", sampling=Sampling(max_tokens=10)),
-            ),
-            store,
-        )  # fmt: skip
+        yield Opened(Trajectory("t" * 16, root_text="one?"), caller, prompts), store
         await store.write(lambda c: leave(c, row.worker))
 
 
@@ -86,7 +88,7 @@ async def test_replay_makes_no_call_and_gives_the_same_graph(db: Path, prompts: 
     first = ScriptedClient(["short", "much longer", "the end"])
     async with session(db, prompts, first) as (s, store):
         answer = await search(s)
-        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
+        await store.write(lambda c: s.caller.journal.put_thoughts(c, s.unwritten()))
         graph = s.trajectory.hash()
         spent = s.budget.spent
     nobody = ScriptedClient([])
@@ -95,7 +97,7 @@ async def test_replay_makes_no_call_and_gives_the_same_graph(db: Path, prompts: 
         assert await search(s) == answer == "the end"
         assert nobody.requests == []
         assert s.replayed_calls == 3
-        assert s._caller.made == 0
+        assert s.caller.made == 0
         assert s.trajectory.hash() == graph
         assert s.budget.spent == spent
         assert load_trajectory(store, "t" * 16).hash() == graph
@@ -133,7 +135,7 @@ async def test_the_intent_is_committed_before_the_call(db: Path, prompts: Prompt
             seen.append(store.rows("SELECT state, reserved_tokens FROM calls"))
             return "x"
 
-        s._caller.client = ScriptedClient(reply)
+        s.caller.client = ScriptedClient(reply)
         await s.ask("toy/ask", hint="")
         assert seen[0][0]["state"] == "intent"
         assert seen[0][0]["reserved_tokens"] > 10
@@ -145,7 +147,7 @@ async def test_a_killed_process_leaves_unknown_and_asks_again(db: Path, prompts:
         raise SystemExit  # stands for a death between intent and result: no handler of ours runs
 
     async with session(db, prompts, ScriptedClient([])) as (s, store):
-        s._caller.client.complete = killed  # type: ignore[method-assign]
+        s.caller.client.complete = killed  # type: ignore[method-assign]
         with pytest.raises(SystemExit):
             await s.ask("toy/ask", hint="")
         assert store.rows("SELECT state FROM calls") == [{"state": "intent"}]
@@ -227,7 +229,7 @@ async def test_cancellation_is_recorded(db: Path, prompts: Prompts) -> None:
         raise AssertionError
 
     async with session(db, prompts, ScriptedClient([])) as (s, store):
-        s._caller.client.complete = slow  # type: ignore[method-assign]
+        s.caller.client.complete = slow  # type: ignore[method-assign]
         task = asyncio.create_task(s.ask("toy/ask", hint=""))
         await asyncio.sleep(0.3)
         task.cancel()
@@ -240,7 +242,7 @@ async def test_hostile_reply_is_bounded_and_storable(db: Path, prompts: Prompts)
     async with session(db, prompts, ScriptedClient(["a\ud800b\x00" + "x" * 5_000_000])) as (s, store):
         thought = await s.ask("toy/ask", hint="")
         assert len(thought.text) <= 1 << 22
-        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
+        await store.write(lambda c: s.caller.journal.put_thoughts(c, s.unwritten()))
         assert load_trajectory(store, "t" * 16).hash() == s.trajectory.hash()
 
 
@@ -250,14 +252,14 @@ async def test_a_thought_whose_first_commit_was_undone_is_written_with_its_next(
         note = s.note("part", parent=thought, role="toy/step")
 
         def failing(c: Any) -> None:
-            s._caller.journal.put_thoughts(c, s.unwritten())
+            s.caller.journal.put_thoughts(c, s.unwritten())
             raise BadConfig("no", hint="")
 
         with pytest.raises(BadConfig):
             await store.write(failing)
         s.mark(note, status="kept", score=2.0)
         s.mark(thought, status="pruned", state={"x": 1})
-        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
+        await store.write(lambda c: s.caller.journal.put_thoughts(c, s.unwritten()))
         assert load_trajectory(store, "t" * 16).hash() == s.trajectory.hash()
 
 
@@ -293,15 +295,15 @@ async def test_a_call_that_waits_to_be_asked_again_holds_no_place(db: Path, prom
     answers = {"first": 0}
 
     async def complete(request: Any) -> Completion:
-        assert s._caller.limiter.in_flight == 1
+        assert s.caller.limiter.in_flight == 1
         if "slow" in request.messages[-1].content and not answers["first"]:
             answers["first"] = 1
             raise ServerFailed("busy", retry_after_s=0.5)
         return Completion("x")
 
     async with session(db, prompts, ScriptedClient([])) as (s, _):
-        s._caller.limiter = Limiter(1)
-        s._caller.client.complete = complete  # type: ignore[method-assign]
+        s.caller.limiter = Limiter(1)
+        s.caller.client.complete = complete  # type: ignore[method-assign]
         slow = asyncio.create_task(s.ask("toy/ask", hint="slow"))
         await asyncio.sleep(0.2)
         assert (await s.ask("toy/ask", hint="quick")).text == "x"
@@ -369,12 +371,12 @@ async def test_half_as_many_again_as_may_be_under_way_are_announced_and_no_more(
         return Completion("x")
 
     async with session(db, prompts, ScriptedClient([])) as (s, store):
-        s._caller.limiter = Limiter(2)
-        s._caller.client.complete = complete  # type: ignore[method-assign]
+        s.caller.limiter = Limiter(2)
+        s.caller.client.complete = complete  # type: ignore[method-assign]
         asking = asyncio.create_task(s.ask_many("toy/ask", n=5, hint=""))
         await asyncio.sleep(0.3)
         assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "intent", "n": 3}]
-        assert s._caller.limiter.in_flight == 2
+        assert s.caller.limiter.in_flight == 2
         go.set()
         await asking
         assert store.rows("SELECT state, count(*) AS n FROM calls GROUP BY state") == [{"state": "done", "n": 5}]
@@ -421,7 +423,7 @@ async def test_what_the_user_set_and_the_model_refuses_is_refused_before_a_call(
     async with session(db, prompts, client) as (s, _):
         with pytest.raises(BadConfig, match="takes no temperature"):
             Session(
-                PROBLEM, Trajectory("u" * 16, root_text="one?"), s._caller, prompts=prompts,
+                PROBLEM, Trajectory("u" * 16, root_text="one?"), s.caller, prompts=prompts,
                 rules=Rules(seed="s", sampling=Sampling(temperature=0.7)),
             )  # fmt: skip
 
@@ -443,6 +445,6 @@ async def test_the_thought_is_kept_and_no_strategy_reads_it(db: Path, prompts: P
     client = ScriptedClient([Completion("Answer: 24", reasoning="Answer: 7?")])
     async with session(db, prompts, client) as (s, store):
         thought = await s.ask("toy/ask", hint="x")
-        await store.write(lambda c: s._caller.journal.put_thoughts(c, s.unwritten()))
+        await store.write(lambda c: s.caller.journal.put_thoughts(c, s.unwritten()))
         assert (thought.text, thought.reasoning, s.read(thought)) == ("Answer: 24", "Answer: 7?", "Answer: 24")
         assert [each.reasoning for each in load_trajectory(store, "t" * 16).thoughts()] == ["", "Answer: 7?"]

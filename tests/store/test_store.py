@@ -6,8 +6,9 @@ import multiprocessing
 import sqlite3
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from reasoner.store import Store, migrations
 from reasoner.store.connection import Connection, connect, is_wal_safe, sqlite_version
 from reasoner.store.connection import sqlite3 as chosen
 from reasoner.store.migrations import STEPS
+from reasoner.store.writer import Writer
 from reasoner.types import Message
 
 
@@ -50,14 +52,25 @@ def test_the_reader_cannot_write(tmp_path: Path) -> None:
         store.rows("DELETE FROM runs")
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[tuple[Store, Writer]]:
+    """A store, and a second writer of its file whose jobs can be queued without waiting for them."""
+    with Store.open(path) as store:
+        writer = Writer(connect(path), path)
+        try:
+            yield store, writer
+        finally:
+            writer.close()
+
+
 def test_a_job_that_fails_takes_nothing_with_it(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "s.db") as store:
+    with writing(tmp_path / "s.db") as (store, writer):
         add = "INSERT INTO messages (hash, role, content) VALUES (?, 'user', 'x')"
-        good = [store._writing.submit(lambda c, i=i: c.execute(add, (str(i),)).rowcount) for i in range(5)]  # type: ignore[misc]
-        bad = store._writing.submit(lambda c: c.execute(add, ("0",)))
-        wrong = store._writing.submit(lambda _c: 1 // 0)
-        half = store._writing.submit(lambda c: (c.execute(add, ("7",)), 1 // 0))
-        after = store._writing.submit(lambda c: c.execute(add, ("9",)).rowcount)
+        good = [writer.submit(lambda c, i=i: c.execute(add, (str(i),)).rowcount) for i in range(5)]  # type: ignore[misc]
+        bad = writer.submit(lambda c: c.execute(add, ("0",)))
+        wrong = writer.submit(lambda _c: 1 // 0)
+        half = writer.submit(lambda c: (c.execute(add, ("7",)), 1 // 0))
+        after = writer.submit(lambda c: c.execute(add, ("9",)).rowcount)
         assert [f.result() for f in good] == [1] * 5
         with pytest.raises(StoreError, match="UNIQUE"):
             bad.result()
@@ -71,11 +84,11 @@ def test_a_job_that_fails_takes_nothing_with_it(tmp_path: Path) -> None:
 
 def test_waiting_jobs_are_committed_together(tmp_path: Path) -> None:
     """Group commit: many jobs, few transactions (counted through SQLite's own data_version is not possible, so by BEGIN)."""
-    with Store.open(tmp_path / "s.db") as store:
+    with writing(tmp_path / "s.db") as (_, writer):
         begun: list[str] = []
-        store._writing.submit(lambda c: c.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)).result()
-        first = store._writing.submit(lambda _c: __import__("time").sleep(0.3))
-        rest = [store._writing.submit(lambda c: c.execute("SELECT 1").fetchone()[0]) for _ in range(100)]
+        writer.submit(lambda c: c.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)).result()
+        first = writer.submit(lambda _c: __import__("time").sleep(0.3))
+        rest = [writer.submit(lambda c: c.execute("SELECT 1").fetchone()[0]) for _ in range(100)]
         first.result()
         assert sum(f.result() for f in rest) == 100
         assert len(begun) <= 3
