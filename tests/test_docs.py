@@ -116,6 +116,17 @@ def test_list_and_doctor_speak_json(tmp_path: Path, forks: Forks) -> None:
     assert list(tmp_path.iterdir()) == [], "doctor must not make a database"
 
 
+def test_store_page_names_every_table_and_view(tmp_path: Path) -> None:
+    from reasoner.store import Store
+
+    page = (ROOT / "docs" / "reference" / "store.md").read_text(encoding="utf-8")
+    with Store.open(tmp_path / "t.db") as store:
+        rows = store.rows("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'messages_fts_%'")
+    names = {row["name"] for row in rows} - {"_sqlite_migrations"}
+    assert len(names) > 10
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
 def test_strategies_page_names_every_strategy_and_solvers_page_every_solver() -> None:
     from reasoner import registry
 
