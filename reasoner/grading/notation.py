@@ -24,7 +24,7 @@ _FORMS = (
     (re.compile(r"\\neq?(?![A-Za-z])|≠"), r"\\ne "),
     (re.compile(r"\\(?:rm|mathrm|text|textbf|mbox|mathbf|operatorname)\s?\{"), r"\\text{"),
     (re.compile(r"\\text\{\s?i\s?\}"), "i"),
-    (re.compile(r"\s*,?\s*\\text\{\s?(and|or)\s?\}\s*"), r" \1 "),
+    (re.compile(r"\s{0,3},?\s{0,3}\\text\{\s?(and|or)\s?\}"), r" \1 "),
     (re.compile(r"\\lt(?![A-Za-z])"), "<"),
     (re.compile(r"\\gt(?![A-Za-z])"), ">"),
     (re.compile(r"π"), r"\\pi "),
@@ -89,7 +89,7 @@ _FUNCTIONS = frozenset(
 )
 _NO_MATH = re.compile(r"\d\s?:\s?\d|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d\.\d{1,9}\.\d|^\s*(?:\d+|[A-Z])\s?-\s?\d+\s*$")
 _CLOSED_INFINITY = re.compile(r"\\infty\s?\]|\[\s?[-+]?\s?\\infty")
-_CONJUNCTION = re.compile(r"\s*,?\s+(?:and|or)\s+")
+_CONJUNCTION = re.compile(r"\s?,?\s(?:and|or)\s")
 _TUPLE_NAME = re.compile(r"^(?:\([a-z](?:,\s?[a-z]){1,3}\)\s?=\s?|[A-Z]\s?=?\s?)(?=\([^()]{1,80},[^()]{1,80}\)$)")
 _REALS = re.compile(r"\(\s?-\s?\\infty\s?,\s?\+?\s?\\infty\s?\)")
 _BOUND = r"[^<>\\=,]{0,40}(?:\\(?:frac|sqrt|pi|infty)[^<>=,\\]{0,40}){0,3}"

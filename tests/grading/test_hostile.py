@@ -37,6 +37,7 @@ def bombs(rng: random.Random) -> str:
             "a" * n, " " * n + "1", "A" * n + ":", "answer " * n, "answer is " * n, "The answer is " + "(" * n, "\\boxed{" * n, "\\boxed{" * n + "}" * n, "#### " * n, "{" * n, '{"a":' * n, "*" * n + "1" + "*" * n, "$" * n, "`" * n,
             "\\sin(" * n + "x" + ")" * n, "x" + "+x" * n, "x" + "*x" * min(n, 3000), "\\prod_{i=1}^{10^9} i", "\\binom{10^{9}}{5}", "e^{e^{e^{e^{9}}}}", "\\begin{pmatrix}" + "1&" * n + "\\end{pmatrix}", "3^{3^{3^{3}}}", "2**2**2**2**2**9",
             "(x+y+z)^{200}", "\\sqrt[999999]{2}", "0^{-1}", "1/0", "\\frac{0}{0}", "\\log_{1} 5", "x=" * n + "1", "<" * n, "1<" * n + "2", ".".join("1" * min(n, 5000)), "1" + ",111" * min(n, 9999), "½" * n, "a-" * n + "a", "\u0301" * n,
+            "1" + " " * n + "2", "5" + " " * n + "\\text{ or }" + " " * n + "6", "1 or " * n, "5 " + "ab " * n, "it is " * n, "option " * n + "C", "blue (C" * n, "1<" * n + "x<2", "\\infty]" * n, "1_" * n, "7 " + "of " * n, "2" + "³" * n,
         ]
     )  # fmt: skip
 
@@ -77,3 +78,34 @@ def test_readers_are_linear(reader: str, n: int) -> None:
     for piece in ("answer ", "Answer:", "\\boxed{", "####", "{", "(B) ", "9,", "9.", " ", "*", "the answer is ", "<think>", "<|channel|>"):
         read(reader, piece * (n // len(piece)))
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("spec", ["exact", "squad", "number", "math", "choice", "f1:0.5"])
+def test_graders_are_linear(spec: str) -> None:
+    """Runs of what a pattern looks for, as long as an answer may be; a cubic pattern takes hours, a quadratic one minutes."""
+    begun = time.process_time()
+    choices = ("red", "blue") if spec == "choice" else ()
+    golds = ["A"] if choices else ["\\frac{14}{3}"]
+    for piece in (
+        " ",
+        " , ",
+        "1 or ",
+        "\\text{ or } ",
+        "ab ",
+        "it is ",
+        "option ",
+        "blue (C) ",
+        "1<",
+        "\\infty]",
+        "1_",
+        "of ",
+        "½",
+        "³",
+        "\\\\ ",
+        "(",
+        "and ",
+    ):
+        text = "5" + piece * (20_000 // len(piece)) + "6"
+        grader(spec).judge(text, golds, choices=choices)
+        grader(spec).canonical(text, golds, choices=choices)
+    assert time.process_time() - begun < 10
