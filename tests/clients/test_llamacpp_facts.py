@@ -13,7 +13,7 @@ from tiny_gguf import ARRAY, I32, STRING, U32, array, gguf_of, metadata, pair, s
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient
-from reasoner.errors import BadConfig
+from reasoner.errors import BadConfig, BadTemplate
 from reasoner.types import Completion, Constraint, Message, Request, Sampling
 
 BOOL = 7
@@ -149,6 +149,23 @@ def test_an_activated_adapter_is_refused_with_its_tokens(tmp_path: Path, tiny_mo
     path.write_bytes(gguf_of(pairs, []))
     with pytest.raises(BadConfig, match=r"activated LoRA: it acts only after its invocation tokens \(49 50 51\)"):
         opened(tiny_model, adapter=path)
+
+
+def test_a_template_that_raises_is_told_in_its_own_words_before_anything_is_asked(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "raises.jinja"
+    path.write_text("{{ raise_exception('only with pictures') }}")
+    client = opened(tiny_model, chat_template=path)
+    with pytest.raises(BadTemplate, match="only with pictures"):
+        asyncio.run(client.info())
+    with pytest.raises(BadTemplate, match="only with pictures"):
+        asked(client)
+    asyncio.run(client.aclose())
+    path.write_text(
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}{{ m.content }}{% endfor %}"
+    )
+    ours = opened(tiny_model, chat_template=path)  # what it does not take is found out by trying, and folded
+    assert asked(ours).usage.prompt_tokens
+    asyncio.run(ours.aclose())
 
 
 def test_a_fork_starts_its_own_worker_and_leaves_its_parents_alone(tiny_model: Path) -> None:

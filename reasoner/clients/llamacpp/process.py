@@ -27,7 +27,7 @@ from typing import IO, Any
 
 from reasoner.clients.llamacpp.frames import BrokenFrame, encode_frame, read_frame, write_all
 from reasoner.clients.llamacpp.starvation import Starvation
-from reasoner.errors import BadConfig
+from reasoner.errors import BadConfig, BadTemplate
 from reasoner.sandbox.child_environment import child_environment
 from reasoner.text import clean
 
@@ -256,7 +256,8 @@ class WorkerProcess:
             self.loaded = True
         elif event == "failed":
             with self._lock:
-                self._load_error = BadConfig(str(frame["message"]), hint=str(frame["hint"]))
+                kind = BadTemplate if frame.get("kind") == "BadTemplate" else BadConfig
+                self._load_error = kind(str(frame["message"]), hint=str(frame["hint"]))
                 waiters = self._take_waiters()
             for waiter in waiters.values():
                 waiter.give(self._load_error)

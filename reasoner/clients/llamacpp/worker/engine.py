@@ -58,9 +58,11 @@ class Engine:
 
         Raises:
             BadConfig: llama.cpp refuses the model or the adapter.
+            BadTemplate: the chat template cannot write a plain question.
         """
         model = Model.load(options)
         vocabulary = Vocabulary(model.handle, template=options.get("template"), n_ctx=model.n_ctx)
+        vocabulary.try_template()
         return cls(model, vocabulary, max_running=options.get("max_running", 1), exact=options.get("exact", False))
 
     def warm_up(self) -> None:

@@ -55,6 +55,14 @@ class Vocabulary:
         self._piece = ctypes.create_string_buffer(1024)
         self._pieces: dict[int, bytes] = {}
 
+    def try_template(self) -> None:
+        """Render one plain question, so that a template which can write none is told before the first request.
+
+        Raises:
+            BadTemplate: it raises, runs too long or writes too much; the message is the template's own where it raises.
+        """
+        self._template.render([Message("user", "Hi")])
+
     @property
     def template_sha256(self) -> str:
         """The sha256 of the chat template in use."""
