@@ -8,9 +8,9 @@ def main() -> None:
     """Run the command line; the entry point `reasoner`."""
     import sys  # noqa: PLC0415 - keeps `import reasoner.cli` light
 
-    from reasoner.cli.ending import EXIT_INTERRUPTED, end_at_once, end_like_ctrl_c, fill_standard_files  # noqa: PLC0415
-
     try:
+        from reasoner.cli.ending import end_like_ctrl_c, fill_standard_files  # noqa: PLC0415
+
         fill_standard_files()
         end_like_ctrl_c()
         from reasoner.cli.output import finish, guard_streams, say, told  # noqa: PLC0415
@@ -27,6 +27,8 @@ def main() -> None:
             code = known
         code = finish(code)
     except KeyboardInterrupt:
+        from reasoner.cli.ending import EXIT_INTERRUPTED, end_at_once  # noqa: PLC0415
+
         end_at_once(EXIT_INTERRUPTED)
         code = EXIT_INTERRUPTED
         if "reasoner.cli.output" in sys.modules:
