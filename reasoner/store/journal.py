@@ -146,6 +146,10 @@ def completion_of(row: Sequence[Any]) -> Completion:
     )  # fmt: skip
 
 
+_Told = tuple[str, str, str | None, str | None]
+"""Settings as their row holds them: hash of the template, sampling, constraint, tools."""
+
+
 class Journal:
     """The calls of one trajectory, as the process that claimed it writes them."""
 
@@ -155,6 +159,9 @@ class Journal:
         self.trajectory_id = trajectory_id
         self._epoch = epoch
         self._durable = durable
+        self._settings: dict[_Told, int] = {}
+        """Ids of settings, of calls whose intent is committed: what a transaction that is undone had stored is never among them."""
+        self._met: dict[int, tuple[_Told, int]] = {}
 
     def load(self) -> dict[str, Kept]:
         """Return the trajectory's committed answers by call key."""
@@ -214,15 +221,19 @@ class Journal:
     def _insert(self, c: Connection, call: Intent, **more: Any) -> int:
         request = call.request
         key = packed(request.key)
-        settings = intern_settings(
-            c, template_hash=call.template_hash, sampling=canonical_json(request.sampling.as_dict()), constraint=constraint_text(request),
-            tools=tools_text(request.tools, request.tool_choice),
-        )  # fmt: skip
+        sampling, tools = canonical_json(request.sampling.as_dict()), tools_text(request.tools, request.tool_choice)
+        told = (call.template_hash, sampling, constraint_text(request), tools)
+        settings = self._settings.get(told) or intern_settings(
+            c, template_hash=call.template_hash, sampling=sampling, constraint=told[2], tools=tools
+        )
         row = (
             key, key, self.trajectory_id, call.parent_thought, call.role, call.ordinal, settings, intern_context(c, request.messages),
             request.seed, self._epoch, now(), *more.values(),
         )  # fmt: skip
-        return int(c.execute(_insert_call(tuple(more)), row).lastrowid)
+        call_id = int(c.execute(_insert_call(tuple(more)), row).lastrowid)
+        if told not in self._settings:
+            self._met[call_id] = told, settings
+        return call_id
 
     async def repeat(self, call_id: int) -> None:
         """Commit that a call is made once more although the attempt before may have been billed: its worst case is used, and reserved anew.
@@ -257,6 +268,8 @@ class Journal:
         crash.passing("after_done")
 
     def _finish(self, c: Connection, call_id: int, completion: Completion, thoughts: Sequence[ThoughtRow], retries: int, key: str) -> None:
+        if (met := self._met.pop(call_id, None)) is not None:
+            self._settings[met[0]] = met[1]
         answer = {**_answer(c, completion), "retries": retries}
         # What `check` looks at is looked at in the same statement: one less for every call.
         changed = c.execute(_finish_call(tuple(answer)), (*answer.values(), call_id, self._epoch)).fetchall()
@@ -334,23 +347,10 @@ class Journal:
                 " ON CONFLICT (id) DO UPDATE SET state = excluded.state, score = excluded.score, status = excluded.status,"
                 " call_id = excluded.call_id, message_id = excluded.message_id, position = excluded.position, action_id = excluded.action_id",
                 (
-                    thought.id,
-                    thought.trajectory_id,
-                    call_id,
-                    thought.position,
-                    thought.ordinal,
-                    thought.role,
-                    thought.label,
-                    thought.operation,
-                    message_id,
-                    thought.text,
-                    thought.state,
-                    thought.score,
-                    thought.status,
-                    thought.depth,
-                    action_id,
+                    thought.id, thought.trajectory_id, call_id, thought.position, thought.ordinal, thought.role, thought.label, thought.operation,
+                    message_id, thought.text, thought.state, thought.score, thought.status, thought.depth, action_id,
                 ),
-            )
+            )  # fmt: skip
             for parent in thought.parents:
                 c.execute("INSERT OR IGNORE INTO thought_edges (parent, child) VALUES (?, ?)", (parent, thought.id))
 

@@ -127,6 +127,22 @@ async def test_whoever_lost_a_claim_can_write_nothing(store: Store) -> None:
     assert store.rows("SELECT key, state FROM calls") == [{"key": "k", "state": "unknown"}]
 
 
+async def test_settings_whose_transaction_was_undone_are_stored_with_the_next_call(store: Store) -> None:
+    worker = join(store)
+    ours = journal(store, worker, take(store, worker).epoch)
+    store.write_now(lambda c: c.execute("CREATE TRIGGER refused BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'no'); END"))
+    with pytest.raises(StoreError):
+        await ours.intent(intent("k0"))
+    assert store.rows("SELECT * FROM call_settings") == []
+    store.write_now(lambda c: c.execute("DROP TRIGGER refused"))
+    for key in ("k1", "k2", "k3"):
+        call = await ours.intent(intent(key))
+        await ours.done(call or 0, Completion("x"), [], retries=0, key=key)
+    assert store.rows("SELECT s.template_hash, count(*) AS n FROM calls c JOIN call_settings s ON s.id = c.settings_id GROUP BY s.id") == [
+        {"template_hash": intent("k").template_hash, "n": 3}
+    ]
+
+
 def test_three_deaths_without_a_call_set_a_trajectory_aside_and_progress_forgives(store: Store) -> None:
     for died in range(3):
         worker = join(store)

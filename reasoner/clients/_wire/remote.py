@@ -328,10 +328,14 @@ def _is_stream(response: _Answer) -> bool:
     return kind.startswith("text/event-stream")
 
 
+def _is_packed(response: _Answer) -> bool:
+    encoding: str = response.headers.get("content-encoding", "identity")
+    return encoding.lower() in {"gzip", "x-gzip", "deflate"}
+
+
 async def _unpacked(response: _Answer) -> AsyncIterator[bytes]:
     """Yield the pieces of a body, decompressed by at most `MAX_BODY_BYTES` at a time."""
-    packed = response.headers.get("content-encoding", "identity").lower() in {"gzip", "x-gzip", "deflate"}
-    unpack = zlib.decompressobj(wbits=47) if packed else None
+    unpack = zlib.decompressobj(wbits=47) if _is_packed(response) else None
     async for piece in response.aiter_raw():
         yield unpack.decompress(piece, MAX_BODY_BYTES + 1) if unpack else piece
         if unpack is not None and unpack.unconsumed_tail:
@@ -342,7 +346,7 @@ async def _read(response: _Answer) -> bytes:
     """Read a body up to one byte over the bound, counted after decompression. An error's body may end early: its status says enough."""
     data = bytearray()
     try:
-        async for piece in _unpacked(response):
+        async for piece in _unpacked(response) if _is_packed(response) else response.aiter_raw():
             data += piece[: MAX_BODY_BYTES + 1 - len(data)]
             if len(data) > MAX_BODY_BYTES:
                 break
