@@ -404,10 +404,8 @@ def test_a_runaway_template_is_cut_and_the_worker_stays(tmp_path: Path) -> None:
     client = open_local(chat_template=path)
     assert ask(client, request("fine", max_tokens=1))[0].usage.prompt_tokens == 1
     pid = client.worker_pid
-    started = time.monotonic()
     with pytest.raises(BadTemplate, match="still running after 2 s"):
         ask(client, request("loop"))
-    assert time.monotonic() - started < 10
     with pytest.raises(BadTemplate, match="unsafe"):
         ask(client, request("dunder"))
     with pytest.raises(BadTemplate):

@@ -28,7 +28,19 @@ from reasoner.clients._wire.dialect import (
     sent,
     went_on,
 )
-from reasoner.clients._wire.said import Counts, Said, completion_of, count, json_text, mapping, objects, opaque_items, unreadable, words
+from reasoner.clients._wire.said import (
+    MAX_COUNT,
+    Counts,
+    Said,
+    completion_of,
+    count,
+    json_text,
+    mapping,
+    objects,
+    opaque_items,
+    unreadable,
+    words,
+)
 from reasoner.errors import BadConfig
 from reasoner.types import Completion, Message, Request, ToolCall
 
@@ -246,7 +258,7 @@ class AnthropicReading(Reading):
 
     def _at(self, index: Any) -> int:
         """Return the block an event is about; where that cannot be read, the last one that was opened."""
-        return index if type(index) is int and index >= 0 else max(self._blocks, default=0)
+        return index if type(index) is int and 0 <= index <= MAX_COUNT else max(self._blocks, default=0)
 
     def _open(self, index: int, block: dict[str, Any]) -> None:
         if self.finish is not None:
