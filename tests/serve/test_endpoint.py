@@ -326,5 +326,6 @@ async def test_too_many_requests_are_refused(app: Callable[..., Any]) -> None:
 def test_the_description_is_served(server: Any) -> None:
     made = httpx.get(f"{server.url}/openapi.json", headers=HEADERS, trust_env=False).json()
     assert set(made["paths"]) == {
-        "/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/responses", "/v1/models", "/v1/models/{model}", "/health"
+        "/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/responses", "/v1/models", "/v1/models/{model}", "/health",
+        "/v1/actions", "/v1/actions/{action}", "/v1/trajectories/{trajectory}",
     }  # fmt: skip
