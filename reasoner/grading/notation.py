@@ -225,6 +225,20 @@ def names_differ(gold: str, given: str) -> bool:
     return a != b and max(len(a), len(b)) > 1
 
 
+def joins_differ(gold: str, given: str) -> bool:
+    """Tell whether one joins inequalities by `and` where the other joins them by `or`."""
+    return (
+        bool(_ORDER.search(gold))
+        and (" or " in gold, " and " in gold) != (" or " in given, " and " in given)
+        and _joined(gold)
+        and _joined(given)
+    )
+
+
+def _joined(text: str) -> bool:
+    return " or " in text or " and " in text
+
+
 def same_base(gold: str, given: str) -> bool | None:
     """Tell whether two numerals are the same in the gold's base, which an answer may leave out; None where the gold names no base."""
     a, b = _BASED.fullmatch(gold), _BASED.fullmatch(given)

@@ -29,7 +29,7 @@ _FRAC = re.compile(r"\\[dtc]?frac\s{0,3}(?:\{([^{}]*)\}|(\d))\s{0,3}(?:\{([^{}]*
 _DEGREE = re.compile(r"\^\s{0,2}\{?\s{0,2}(?:\\circ|\\degree)\s{0,2}\}?|\\degree\b|°|º")
 _EQUALS = re.compile(r"(?<![<>≤≥≠!:=])=(?!=)")
 _NAME = re.compile(r"\\?[^\W\d]{1,20}(?:_?\{?\w{1,3}\}?)?(?:\s[^\W\d]{1,20}){0,3}|[A-Za-z]\([^()=]{1,20}\)|\|[A-Z]{2}\|")
-_FUNCTION = re.compile(r"\\?(?:sin|cos|tan|cot|log|ln|exp|sqrt|lim|sum|int|not|about|over|under)(?![A-Za-z])")
+_FUNCTION = re.compile(r"\\?(?:sin|cos|tan|cot|log|ln|exp|sqrt|not|about|over|under)(?![A-Za-z])|\\(?:sum|int|lim)(?![A-Za-z])")
 _SUM = re.compile(r"[\d\s.,+\-*/()^%$]{1,200}")
 _PLAIN = r"(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}|\d+)(?:\.\d*)?|\.\d+"
 """Groups of three, or of two before the last as in India; a zero begins none."""

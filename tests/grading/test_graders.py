@@ -23,6 +23,8 @@ VOTES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "math": ({"answer": "[1,2)"}, ["Answer: [1, 2)", "Answer: $x \\in [1,2)$", "Answer: (1,2)", "Answer: $(1, 2)$", "\\boxed{\\left[1,2\\right)}"], "[1,2)"),
     "math, by value": ({"answer": "x^2 - 4"}, ["Answer: x^2-4", "Answer: (x-2)(x+2)", "Answer: x^2+4", "Answer: x^2 + 4", "Answer: -4 + x^2"], "x^2-4"),
     "f1": ({"answer": "a blue house", "grader": "f1:0.6"}, ["Answer: blue house", "Answer: the blue house", "Answer: red", "Answer: a red", "Answer: Blue house."], "blue house"),
+    "any:number": ({"answer": "1800", "grader": "any:number"}, ["Answer: 1.8 thousand", "Answer: 1,800", "Answer: 17", "Answer: 17.0", "Answer: ١٨٠٠"], "1800"),
+    "number, tolerance": ({"answer": "100", "grader": "number:1%"}, ["Answer: 100", "Answer: 100.0", "Answer: 17", "Answer: 17", "Answer: 200/2"], "100"),
     "any": ({"answer": "NYC", "aliases": ["New York City"], "grader": "any"}, ["Answer: NYC", "Answer: nyc.", "Answer: Rome", "Answer: the Rome", "Answer: The NYC"], "nyc"),
 }  # fmt: skip
 

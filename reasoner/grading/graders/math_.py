@@ -16,7 +16,17 @@ from reasoner.errors import MissingDependency
 from reasoner.grading.graders import Grader, right, shown, unjudged, wrong
 from reasoner.grading.graders.exact import normal
 from reasoner.grading.graders.number import Number
-from reasoner.grading.notation import compatible, is_mathematics, names_differ, notation, packed, same_base, units_differ, without_unit
+from reasoner.grading.notation import (
+    compatible,
+    is_mathematics,
+    joins_differ,
+    names_differ,
+    notation,
+    packed,
+    same_base,
+    units_differ,
+    without_unit,
+)
 from reasoner.grading.quantity import Quantity, quantity
 from reasoner.grading.worker.process import MATH, worker
 
@@ -102,7 +112,14 @@ def equal(gold: str, given: str) -> bool | None:
         return True
     if (based := same_base(one, other)) is not None:
         return based
-    if not compatible(one, other) or units_differ(one, other) or names_differ(one, other) or not _bounded(one) or not _bounded(other):
+    if (
+        not compatible(one, other)
+        or units_differ(one, other)
+        or names_differ(one, other)
+        or joins_differ(one, other)
+        or not _bounded(one)
+        or not _bounded(other)
+    ):
         return False
     answer = worker(MATH).ask({"op": "math", "gold": without_unit(one), "given": without_unit(other)})
     return None if answer is None else bool(answer.get("same"))
