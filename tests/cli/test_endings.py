@@ -93,6 +93,6 @@ def test_a_signal_at_any_moment_ends_a_command_in_one_line_at_most(db: Path, tmp
         _, said = child.communicate(timeout=120)
         # While the interpreter starts and ends, the signal itself ends the process; a shell says 130 or 143 of that.
         assert child.returncode in {0, 130, -sent}, (line, sent, wait_s, said)
-        # Before the first line of ours Python says itself what an interrupt is: a traceback without a frame of the program.
-        assert "Traceback" not in said or re.findall(r'File "([^"]+)"', said) == ["<string>"], (line, sent, wait_s, said)
+        # Before `main` has begun, while Python loads it, Python says itself what an interrupt is.
+        assert "Traceback" not in said or "in main\n" not in said, (line, sent, wait_s, said)
         assert "Exception" not in said, (line, sent, wait_s, said)
