@@ -116,6 +116,23 @@ def test_list_and_doctor_speak_json(tmp_path: Path, forks: Forks) -> None:
     assert list(tmp_path.iterdir()) == [], "doctor must not make a database"
 
 
+def test_options_on_reference_pages_are_options_of_a_command_or_a_script() -> None:
+    import typer
+
+    from reasoner.cli.app import app
+
+    known = {"--help"}
+    left = [typer.main.get_command(app)]
+    while left:
+        command = left.pop()
+        known.update(option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts))
+        left.extend(getattr(command, "commands", {}).values())
+    known.update(re.findall(r"--[a-z-]+", "".join(path.read_text("utf-8") for path in (ROOT / "scripts").rglob("*.py"))))
+    for page in sorted((ROOT / "docs" / "reference").glob("*.md")):
+        met = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text(encoding="utf-8")))
+        assert met <= known, f"{page.name}: {sorted(met - known)}"
+
+
 def test_store_page_names_every_table_and_view(tmp_path: Path) -> None:
     from reasoner.store import Store
 

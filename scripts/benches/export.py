@@ -261,7 +261,7 @@ def main() -> None:
         naive = timed(_NAIVE, db, folder / "c.jsonl")
         same = len({hashlib.sha256((folder / f"{letter}.jsonl").read_bytes()).digest() for letter in "abc"}) == 1
         rows.append({"what": "sft, verified again", **verified})
-        rows.append({"what": "sft, --trust-verdicts", **trusted})
+        rows.append({"what": "sft, trust_verdicts", **trusted})
         rows.append({"what": "naive: sqlite-utils + json, nothing verified or scanned", **naive, "same bytes": same})
         db.unlink()
         fill(db, n_thoughts=THOUGHTS, different=True)
