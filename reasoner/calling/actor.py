@@ -221,7 +221,7 @@ class Actor:
             why = "cancelled" if isinstance(error, asyncio.CancelledError) else str(error)
             await asyncio.shield(self.journal.lost(action_id, why, certain=certain, seconds=time.monotonic() - started))
             raise
-        except Exception as error:  # noqa: BLE001 - the fault of a stranger's tool is a result, and must not lose the trajectory
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the fault of a stranger's tool is a result, and must not lose the trajectory
             text, ok = f"Error: {type(error).__name__}: {shorten(str(error), 2000)}", False
         return Observed(bounded(without_known(text), tool.max_output_chars), ok, time.monotonic() - started)
 

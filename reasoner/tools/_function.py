@@ -76,7 +76,7 @@ class FunctionTool(Tool):
             return _text(await in_thread(lambda: self.function(**values)))
         except ReasonerError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ToolFailed(without_known(f"{type(error).__name__}: {shorten(str(error), 2000)}")) from error
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

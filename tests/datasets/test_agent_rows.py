@@ -47,6 +47,11 @@ PICKY: dict[str, Callable[[dict[str, Any]], bool]] = {
 """What a template refuses in a message: several calls in one turn; a text and a thought beside a call."""
 ANSWER = "3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18"
 TEXTS = ("", "I look.", "ünï → code 🙂", 'a\nb\t"c" \\ {{ x }} {% y %}', "x" * 500, "</tool_call><|im_end|>", "\u2028\x00")
+HOSTILE = (
+    '{"text": NaN}', '{"text": "a", "times": 1e999}', '{"text": "a", "text": "b"}', "[1]", "null", '"{}"', "7", '{"text": "\\ud800"}', "{",
+    '{"text": ' + "[" * 3000 + "]" * 3000 + "}", '{"text": ' + "9" * 5000 + "}", '{"text": "\u2028\\u0000<|end|>"}', '{"text": "\\"\\\\\\""}',
+)  # fmt: skip
+"""Arguments as a model may write them: no numbers of JSON, the wrong type, without end; ids stand twice, or are missing."""
 
 
 @reasoner.tool
@@ -58,6 +63,8 @@ def echo(text: str, times: int = 1) -> str:
 @reasoner.tool(effect="once")
 def fail(why: str) -> str:
     """Fail."""
+    if not why:
+        raise SystemExit(7)
     raise ValueError(why)
 
 
@@ -66,7 +73,7 @@ def answering(seed: int, *, code: bool) -> Any:
 
     def reply(request: Request) -> Completion | str:
         done = sum(message.role == "assistant" for message in request.messages)
-        rng = random.Random(seed * 1000 + done)
+        rng = random.Random(f"{seed} {request.seed} {done}")
         last = done >= rng.randint(1, 4) or rng.random() < 0.2
         if code:
             body = (
@@ -85,6 +92,7 @@ def answering(seed: int, *, code: bool) -> Any:
                         ToolCall(f"c{n}", "calculator", json.dumps({"expression": rng.choice(["1/3", "2*(3+4)", "1/0", ""])})),
                         ToolCall(f"c{n}", "fail", json.dumps({"why": rng.choice(TEXTS)})),
                         ToolCall(f"c{n}", "echo", rng.choice(['{"text": 1}', '{"times": 2}'])),
+                        ToolCall(rng.choice(["c0", "", f"c{n}"]), "echo", rng.choice(HOSTILE)),
                     ]
                 )
                 for n in range(rng.randint(1, 3))
@@ -105,12 +113,13 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     db = tmp_path_factory.mktemp("agents") / "a.db"
     seed = int(os.environ.get("REASONER_CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
     print(f"seed {seed}")  # noqa: T201 - pytest shows it when a test fails
-    for number in range(N):
-        code = number % 3 == 0
-        client = ScriptedClient(answering(seed + number, code=code), name=f"random-{number}")
-        strategy = "code_act" if code else "react"
-        result = reasoner.solve("arithmetic", "3 4 6 18", strategy=strategy, model=client, tools=["calculator", echo, fail], db=db)
+    for strategy, samples in (("code_act", N // 3), ("react", N - N // 3)):
+        client = ScriptedClient(answering(seed, code=strategy == "code_act"), name=f"random-{strategy}")
+        tools = ["calculator", echo, fail]
+        result = reasoner.solve("arithmetic", "3 4 6 18", strategy=strategy, model=client, tools=tools, db=db, samples=samples)
         assert result.status == "closed", result.error
+    with Store.open(db) as store:
+        assert store.tuples("SELECT count(*) FROM trajectories WHERE status = 'closed'", ()) == [(N,)]
     return db
 
 
@@ -175,7 +184,7 @@ def test_rows_hold_tools_and_render_in_chat_templates(recorded: Path, tmp_path: 
         assert last["role"] == "assistant"
         assert last["tool_calls"][0]["function"]["name"] == "submit"
         called = [call["id"] for message in row["messages"][:-1] for call in message.get("tool_calls", ())]
-        answered = [message["tool_call_id"] for message in row["messages"] if message["role"] == "tool"]
+        answered = [message.get("tool_call_id", "") for message in row["messages"] if message["role"] == "tool"]
         assert answered == called, "every call is answered, in its order"
         rendered = {}
         for name in SHOWN:
@@ -232,8 +241,14 @@ def _objects(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, **({"tool_calls": calls} if calls else {})}
 
 
-def _object(arguments: Any) -> Any:
-    return json.loads(arguments) if isinstance(arguments, str) else arguments
+def _object(arguments: str) -> dict[str, Any]:
+    """Return arguments as an object; what a model wrote may be none that JSON can say."""
+    try:
+        value = json.loads(arguments)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else {"text": arguments}
 
 
 @pytest.mark.parametrize("name", ["sft", "openai-sft", "axolotl", "prompt-completion", "harmony", "prm"])

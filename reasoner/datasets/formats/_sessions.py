@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from reasoner.datasets.write import encode
 from reasoner.types import Message
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def from_zulu(time: Any) -> str | None:
 
 
 def arguments(text: str) -> dict[str, Any]:
-    """Return arguments as an object; what a model wrote may be none."""
+    """Return arguments as an object that JSON can say; what a model wrote may be none: no object, no finite number, nested without end."""
     try:
         value = json.loads(text)
+        encode(value)
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {"text": text}

@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from reasoner.datasets.formats import Format
+from reasoner.datasets.formats._sessions import arguments
 from reasoner.datasets.records import Document, Kind
 from reasoner.store.interning import message_of
 from reasoner.types import canonical_json
@@ -155,18 +156,9 @@ def _fields(message: Message) -> dict[str, Any]:
     made: dict[str, Any] = {"reasoning_content": message.reasoning} if message.reasoning else {}
     if message.tool_calls:
         made["tool_calls"] = [
-            {"tool_call_id": call.id, "function_name": call.name, "arguments": _arguments(call.arguments)} for call in message.tool_calls
+            {"tool_call_id": call.id, "function_name": call.name, "arguments": arguments(call.arguments)} for call in message.tool_calls
         ]
     return made
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    """Return arguments as an object; what a model wrote may be none."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {"text": text}
 
 
 def _thought(row: dict[str, Any]) -> dict[str, Any]:
