@@ -256,6 +256,9 @@ def map_texts(record: Record, change: Callable[[str], str]) -> None:
         for thought in record.thoughts:
             for name in ("text", "content", "operation", "arguments"):
                 thought[name] = change(thought[name]) if isinstance(thought[name], str) else thought[name]
+        for name in ("answer", "reason", "error"):
+            if isinstance(found := record.trajectory.get(name), str):
+                record.trajectory[name] = change(found)
         return
     if isinstance(record, Steps):
         record.prompt = change(record.prompt)
@@ -263,6 +266,8 @@ def map_texts(record: Record, change: Callable[[str], str]) -> None:
         return
     if isinstance(record, (Conversation, Pair, Label, Prompt)):
         record.messages = tuple(map(changed, record.messages))
+    if isinstance(record.lineage.get("answer"), str):
+        record.lineage = {**record.lineage, "answer": change(record.lineage["answer"])}
     if isinstance(record, Conversation):
         record.tool_calls = tuple(ToolCall(call.id, call.name, change(call.arguments)) for call in record.tool_calls)
     for name in ("reply", "chosen", "rejected", "completion", "thinking", "chosen_thinking", "rejected_thinking"):
