@@ -29,6 +29,7 @@ from reasoner.datasets.select import NOT_IN_REPLY
 from reasoner.datasets.source import BY_TOOL
 from reasoner.datasets.trace import origins
 from reasoner.store import Store
+from reasoner.tools import Tool
 from reasoner.types import Completion, Request, ToolCall
 
 N = int(os.environ.get("REASONER_AGENT_ROWS", "60"))
@@ -40,11 +41,12 @@ SHOWN = (
 )  # fmt: skip
 """The templates that show the tools, the calls and what the tools gave."""
 PICKY: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "gemma4": lambda message: message["role"] == "tool" and not message.get("tool_call_id"),
     "llama3_1": lambda message: len(message.get("tool_calls", ())) > 1,
     "llama3_2": lambda message: len(message.get("tool_calls", ())) > 1,
     "gptoss": lambda message: bool(message.get("tool_calls") and message["content"] and len(message) > 3),
 }
-"""What a template refuses in a message: several calls in one turn; a text and a thought beside a call."""
+"""What a template refuses in a message: a result without an id; several calls in one turn; a text and a thought beside a call."""
 ANSWER = "3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18"
 TEXTS = ("", "I look.", "ünï → code 🙂", 'a\nb\t"c" \\ {{ x }} {% y %}', "x" * 500, "</tool_call><|im_end|>", "\u2028\x00")
 HOSTILE = (
@@ -115,7 +117,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     print(f"seed {seed}")  # noqa: T201 - pytest shows it when a test fails
     for strategy, samples in (("code_act", N // 3), ("react", N - N // 3)):
         client = ScriptedClient(answering(seed, code=strategy == "code_act"), name=f"random-{strategy}")
-        tools = ["calculator", echo, fail]
+        tools: list[str | Tool] = ["calculator", echo, fail]
         result = reasoner.solve("arithmetic", "3 4 6 18", strategy=strategy, model=client, tools=tools, db=db, samples=samples)
         assert result.status == "closed", result.error
     with Store.open(db) as store:
@@ -245,7 +247,7 @@ def _object(arguments: str) -> dict[str, Any]:
     """Return arguments as an object; what a model wrote may be none that JSON can say."""
     try:
         value = json.loads(arguments)
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {"text": arguments}

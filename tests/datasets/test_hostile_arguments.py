@@ -18,7 +18,16 @@ from reasoner.store import Store
 from reasoner.types import Completion, ToolCall
 
 ANSWER = "3 4 6 -> (3 * 4 = 12) -> 6 12 -> (6 + 12 = 18) -> 18"
-WRITTEN = ('{"expression": NaN}', '{"expression": 1e999}', '{"expression": ' + "[" * 3000 + "]" * 3000 + "}", "[1]", "{", '"x"', "\u2028")
+WRITTEN = (
+    '{"expression": NaN}',
+    '{"expression": 1e999}',
+    '{"expression": ' + "[" * 3000 + "]" * 3000 + "}",
+    "[1]",
+    "{",
+    '{"expression": "\\ud800"}',
+    '"x"',
+    "\u2028",
+)
 
 
 @reasoner.tool

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reasoner.datasets.write import encode
 from reasoner.types import Message
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def arguments(text: str) -> dict[str, Any]:
     """Return arguments as an object that JSON can say; what a model wrote may be none: no object, no finite number, nested without end."""
     try:
         value = json.loads(text)
-        encode(value)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # half a surrogate pair cannot be read by all
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {"text": text}
