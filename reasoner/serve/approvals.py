@@ -16,13 +16,14 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
-from reasoner.errors import BadConfig, UnknownName
+from reasoner.errors import BadConfig, UnknownName, what_is_wrong
 from reasoner.serve.faults import Fault, error_body
+from reasoner.serve.guard import TooLarge
 from reasoner.store.actions import decide, waiting
 from reasoner.store.queries import trajectory_row
 
@@ -97,9 +98,12 @@ class Approvals:
         path, number = request.url.path, request.path_params["action"]
         try:
             body = DecisionRequest.model_validate_json(await request.body())
-        except ValueError as error:
-            said = f"the body is {{'decision': 'approve' or 'deny', 'reason': ...}}: {str(error)[:300]}"
-            return JSONResponse(error_body(path, Fault(400, "invalid_request", said, code="invalid_value")), 400)
+        except TooLarge:
+            return JSONResponse(error_body(path, Fault(413, "too_large", "the body is too large", code="request_too_large")), 413)
+        except ValidationError as error:
+            where, _, wrong = what_is_wrong(error)
+            said = f'{where or "the body"}: {wrong}; send {{"decision": "approve"}}, or "deny" with a "reason"'
+            return JSONResponse(error_body(path, Fault(400, "invalid_request", said, code="invalid_value", param=where or None)), 400)
         try:
             return JSONResponse(await self.decide(_number(number), body.decision, body.reason))
         except UnknownName as error:
