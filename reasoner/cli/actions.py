@@ -10,7 +10,7 @@ from reasoner.cli import options as o
 from reasoner.cli.output import guarded, out, print_json, safe
 
 Action = Annotated[int, typer.Argument(help="The number of an action, see 'reasoner actions'.", show_default=False)]
-Reason = Annotated[str, typer.Option("--reason", help="What the model is told of the decision.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason that the model is given.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -44,13 +44,13 @@ def actions(db: o.Db = None, json: o.Json = False) -> None:
 
 @guarded
 def approve(action: Action, db: o.Db = None, json: o.Json = False) -> None:
-    """Let an action be made. Its run goes on with 'reasoner resume', or with the command that began it."""
+    """Allow a waiting action. 'reasoner resume', or the command that began its run, then makes it and continues."""
     _decide(action, "approved", db=db, json=json)
 
 
 @guarded
 def deny(action: Action, reason: Reason = "", db: o.Db = None, json: o.Json = False) -> None:
-    """Do not let an action be made; the model is told, and goes on."""
+    """Deny a waiting action; the model is told, and its run continues with 'reasoner resume'."""
     _decide(action, "denied", reason=reason, db=db, json=json)
 
 

@@ -50,7 +50,7 @@ def _open(db: Any) -> Store:
 def runs(
     db: o.Db = None, limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20, json: o.Json = False
 ) -> None:
-    """List the newest runs; ↻ marks those that 'reasoner resume' can go on with."""
+    """List the newest runs; ↻ marks those that can be resumed."""
     from rich.table import Table  # noqa: PLC0415
 
     from reasoner.store.run_queries import runs as newest  # noqa: PLC0415
@@ -210,7 +210,7 @@ def tree(
     depth: Annotated[
         int | None, typer.Option("--depth", min=1, help="Thoughts deeper than this are left out [what the terminal has room for].")
     ] = None,
-    width: Annotated[int, typer.Option("--width", min=1, help="Of one thought's children, so many are drawn.")] = TREE_WIDTH,
+    width: Annotated[int, typer.Option("--width", min=1, help="Greatest number of children drawn below a thought.")] = TREE_WIDTH,
     json: o.Json = False,
 ) -> None:
     """Draw a trajectory's thoughts as a tree: ★ final, ● kept, ✕ pruned (dimmed), ○ open."""

@@ -76,7 +76,7 @@ def build(
     ] = None,
     json: o.Json = False,
 ) -> None:
-    """Index aligned sentences. What is wrong with the input is counted and told, never silently dropped."""
+    """Index aligned sentences. Faults of the input are counted and reported, never silently dropped."""
     from rich.progress import Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     from reasoner.translation.ingest import ingest  # noqa: PLC0415 - only commands that run need it

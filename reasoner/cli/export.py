@@ -55,19 +55,22 @@ def export(
     until: Annotated[str, _option("--until", "Made before this date (UTC).")] = "",
     records: Annotated[str, _option("--records", "Kind of record, where the format has several: conversation, pair, label, steps.")] = "",
     thinking: Annotated[
-        str, typer.Option("--thinking", help="Where thoughts stand: none (as they are), tags (<think>), field, reasoning_content, drop.")
+        str,
+        typer.Option(
+            "--thinking", help="Where thoughts are written: none (as the format has them), tags (<think>), field, reasoning_content, drop."
+        ),
     ] = "none",
     ratings: Annotated[bool, typer.Option("--ratings", help="Add the verdict's score and reason as columns.")] = False,
-    context: Annotated[bool, typer.Option("--context", help="Add a column that says what a preference was decided by.")] = False,
+    context: Annotated[bool, typer.Option("--context", help="Add a column that says what decided a preference or label.")] = False,
     labels_from: Annotated[str, typer.Option("--labels-from", help="Preferences and labels from trajectories, trees, or both.")] = "both",
     submissions: Annotated[
-        bool, typer.Option("--submissions/--no-submissions", help="Take in agents whose answer was given by a tool call.")
+        bool, typer.Option("--submissions/--no-submissions", help="Include agents whose answer was submitted by a tool call.")
     ] = True,
     search_to_text: Annotated[str, _option("--search-to-text", "Write searches of many calls as one reply: bfs or dfs.")] = "",
     min_gap: Annotated[float, typer.Option("--min-gap", help="Least difference of the scores of a pair.")] = 0.0,
     max_pairs: Annotated[int, typer.Option("--max-pairs", help="Pairs of one problem, and of one trajectory.")] = 16,
     allow_length_only: Annotated[
-        bool, typer.Option("--allow-length-only", help="Keep pairs of which one is the other's beginning.")
+        bool, typer.Option("--allow-length-only", help="Keep pairs in which one text is the beginning of the other.")
     ] = False,
     split: Annotated[str, _option("--split", "Parts by problem: train=0.9,test=0.1.")] = "",
     seed: o.Seed = 0,
@@ -75,12 +78,12 @@ def export(
     contamination: Annotated[
         list[Path], _option("--contamination", "Evaluation file whose runs of words must not occur; repeatable.")
     ] = [],
-    ngram: Annotated[int, typer.Option("--ngram", help="Words in a run for --contamination.")] = 13,
+    ngram: Annotated[int, typer.Option("--ngram", help="Length of a shared sequence for --contamination, in words.")] = 13,
     secrets: Annotated[str, typer.Option("--secrets", help="Rows with secrets or personal data: drop, redact, keep.")] = "drop",
     special_tokens: Annotated[str, typer.Option("--special-tokens", help="Rows with control tokens: drop, escape, keep.")] = "drop",
     tokenizer: Annotated[str, _option("--tokenizer", "Count with this model's tokenizer: local, or a .gguf.")] = "",
-    balance: Annotated[str, _option("--balance", "level: as many rows of each level as of the rarest.")] = "",
-    limit: Annotated[int | None, _option("--limit", "At most so many rows of each solver, strategy and model.")] = None,
+    balance: Annotated[str, _option("--balance", "level: the same number of rows of each level, that of the rarest.")] = "",
+    limit: Annotated[int | None, _option("--limit", "Greatest number of rows of each solver, strategy and model.")] = None,
     lineage: Annotated[str, _option("--lineage", "Where rows come from: column, sidecar, none [what the format allows].")] = "",
     card: Annotated[bool, typer.Option("--card", help="Write a dataset card, README.md, beside the file.")] = False,
     licence: Annotated[str, typer.Option("--licence", help="Licence the card names.")] = "unknown",
@@ -164,7 +167,7 @@ def import_(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE|FOLDER|-", help="A log, a folder of logs, or - for standard input; what it is is found.", show_default=False
+            metavar="FILE|FOLDER|-", help="A log, a folder of logs, or - for standard input; its kind is detected.", show_default=False
         ),
     ],
     db: o.Db = None,

@@ -41,11 +41,11 @@ Db = Annotated[Path | None, typer.Option("--db", help="Database file (default: $
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="local, a path to a .gguf, openai:NAME, anthropic:NAME, or teacher.")]
 PromptDir = Annotated[
-    Path | None, typer.Option("--prompts", help="Directory whose templates override single shipped ones.", show_default=False)
+    Path | None, typer.Option("--prompts", help="Directory with templates that replace shipped ones.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of problems and sampling.")]
 New = Annotated[bool, typer.Option("--new", help="Start a new run even where an earlier one could be resumed.")]
-BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Where a remote endpoint stands, with its /v1.", show_default=False)]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Address of a remote endpoint, with its /v1.", show_default=False)]
 KeyEnv = Annotated[
     str | None,
     typer.Option("--api-key-env", help="Environment variable that holds the key [OPENAI_API_KEY, ANTHROPIC_API_KEY].", show_default=False),
@@ -53,19 +53,23 @@ KeyEnv = Annotated[
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds one call may take [600].", show_default=False)]
 Concurrency = Annotated[
     int | None,
-    typer.Option("--concurrency", help="Calls under way at once; for a remote model the most that are tried.", show_default=False),
+    typer.Option("--concurrency", help="Concurrent calls; for a remote model the greatest number tried.", show_default=False),
 ]
 Rpm = Annotated[int | None, typer.Option("--rpm", help="Requests a minute to a remote model at most.", show_default=False)]
 Tpm = Annotated[int | None, typer.Option("--tpm", help="Tokens a minute to and from a remote model at most.", show_default=False)]
 Stream = Annotated[bool, typer.Option("--stream", help="Stream a remote model's answers.")]
-IdleTimeout = Annotated[float | None, typer.Option("--idle-timeout", help="Seconds a stream may bring nothing [120].", show_default=False)]
+IdleTimeout = Annotated[
+    float | None,
+    typer.Option("--idle-timeout", help="Seconds without data after which a stream counts as broken [120].", show_default=False),
+]
 ProfileOverride = Annotated[
     str | None,
     typer.Option("--profile", help="What a remote model can do: key=value,... (docs/reference/remote-models.md).", show_default=False),
 ]
 NCtx = Annotated[int | None, typer.Option("--n-ctx", help="Context of a local model, in tokens [4096].", show_default=False)]
 Threads = Annotated[
-    int | None, typer.Option("--threads", help="Threads of a local model (default: the free cores, as it goes).", show_default=False)
+    int | None,
+    typer.Option("--threads", help="Threads of a local model (default: the free cores, adjusted while it computes).", show_default=False),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Local models: one request at a time, so that the same request gives the same text.")]
 Adapter = Annotated[
@@ -73,7 +77,7 @@ Adapter = Annotated[
     typer.Option(
         "--adapter",
         metavar="FILE|none",
-        help="LoRA adapter (GGUF) for a local model; none: not even the one shipped for local.",
+        help="LoRA adapter (GGUF) for a local model; none: also without the one shipped for local.",
         show_default=False,
     ),
 ]
@@ -84,10 +88,12 @@ Temperature = Annotated[
     float | None,
     typer.Option("--temperature", "-t", help="Sampling temperature; 0 is greedy [local: 0, remote: not sent].", show_default=False),
 ]
-TopP = Annotated[float | None, typer.Option("--top-p", help="Draw from the tokens that make up this share.", show_default=False)]
-TopK = Annotated[int | None, typer.Option("--top-k", help="Draw from so many tokens.", show_default=False)]
+TopP = Annotated[
+    float | None, typer.Option("--top-p", help="Draw from the most likely tokens with this total probability.", show_default=False)
+]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Draw from the k most likely tokens.", show_default=False)]
 MinP = Annotated[
-    float | None, typer.Option("--min-p", help="Draw from tokens this likely, as a share of the likeliest.", show_default=False)
+    float | None, typer.Option("--min-p", help="Draw from tokens with at least this share of the highest probability.", show_default=False)
 ]
 MaxTokens = Annotated[
     int | None,
@@ -97,11 +103,11 @@ MaxTokens = Annotated[
 ]
 Thinking = Annotated[
     str | None,
-    typer.Option("--thinking", metavar="off|low|medium|high|TOKENS", help="How much a model that can may think.", show_default=False),
+    typer.Option("--thinking", metavar="off|low|medium|high|TOKENS", help="How much a thinking model may think.", show_default=False),
 ]
 ExtraBody = Annotated[
     str | None,
-    typer.Option("--extra-body", metavar="JSON", help="Further fields of the body sent to a remote model.", show_default=False),
+    typer.Option("--extra-body", metavar="JSON", help="Further fields for the body of requests to a remote model.", show_default=False),
 ]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Calls one trajectory may make.", show_default=False)]
 MaxTotal = Annotated[
@@ -126,12 +132,12 @@ Unknown = Annotated[
     UnknownChoice,
     typer.Option(
         "--on-unknown",
-        help="Calls that were under way when a process ended and may have been billed: retry, ask, skip (auto: ask above $0.10).",
+        help="Calls that were in flight when a process ended and may have been billed: retry, ask, skip (auto: ask above $0.10).",
     ),
 ]
-Cache = Annotated[bool, typer.Option("--cache", help="Answer a call from any earlier run that asked the same model the same.")]
+Cache = Annotated[bool, typer.Option("--cache", help="Answer calls from earlier runs that made the same call to the same model.")]
 RetryPoisoned = Annotated[
-    bool, typer.Option("--retry-poisoned", help="Try again what was set aside because processes died on it three times.")
+    bool, typer.Option("--retry-poisoned", help="Try again the problems that were set aside because three processes died on them.")
 ]
 Prices = Annotated[Path | None, typer.Option("--prices", help="Price file (TOML), see docs/reference/budgets.md.", show_default=False)]
 

@@ -23,7 +23,7 @@ MAX_N = 1_000_000
 Map = Annotated[
     str | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="What the columns of a question file are.", show_default=False)
 ]
-Root = Annotated[str | None, typer.Option("--root", help="Where the rows stand in a JSON object: data.examples.", show_default=False)]
+Root = Annotated[str | None, typer.Option("--root", help="Path of the rows in a JSON object: data.examples.", show_default=False)]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a question file with a row that cannot be used.")]
 GraderName = Annotated[
     str | None, typer.Option("--grader", help="How answers to questions are judged, see docs/reference/grading.md.", show_default=False)
@@ -32,10 +32,11 @@ ReaderName = Annotated[
     str | None, typer.Option("--reader", help="How answers are found in texts, see docs/reference/grading.md.", show_default=False)
 ]
 RecipeName = Annotated[
-    str | None, typer.Option("--recipe", help="Read and judge as a published set is: see 'reasoner list benchmarks'.", show_default=False)
+    str | None,
+    typer.Option("--recipe", help="Read and judge as a published benchmark does, see 'reasoner list benchmarks'.", show_default=False),
 ]
 By = Annotated[str | None, typer.Option("--by", help="Report by these columns of the file: subject,level.", show_default=False)]
-Shots = Annotated[int, typer.Option("--shots", min=0, max=64, help="Worked examples shown by every strategy that takes some.")]
+Shots = Annotated[int, typer.Option("--shots", min=0, max=64, help="Worked examples, for every strategy that shows some.")]
 ShotsFrom = Annotated[str | None, typer.Option("--shots-from", help="The question file they are taken from.", show_default=False)]
 
 

@@ -30,7 +30,7 @@ def resume(
     run: Which = "last",
     db: o.Db = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Go on although prompts, model or parameters changed, in a run of its own that says so.")
+        bool, typer.Option("--force", help="Resume although prompts, model or parameters changed, in a new run that says so.")
     ] = False,
     run_max_calls: o.RunMaxCalls = None,
     run_max_tokens: o.RunMaxTokens = None,
@@ -43,7 +43,7 @@ def resume(
     retry_poisoned: o.RetryPoisoned = False,
     json: o.Json = False,
 ) -> None:
-    """Go on with a run as it was told to be run; no option has to be repeated. Refuses, with the difference, where it would not be the same."""
+    """Resume a run with its own options; none has to be repeated. Refuses, naming the difference, where the run would not be the same."""
     from reasoner.api.resume import resume as go_on  # noqa: PLC0415 - only commands that run need these
     from reasoner.comparison import tabulate  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def replay(run: Which = "last", db: o.Db = None, prompts: o.PromptDir = None, js
 @guarded
 def fork(
     run: Which = "last",
-    at: Annotated[str, typer.Option("--at", help="Id of the thought to take another way from, see 'reasoner tree --json'.")] = "",
+    at: Annotated[str, typer.Option("--at", help="Id of the thought to branch off at, see 'reasoner tree --json'.")] = "",
     changed: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter of the strategy.", show_default=False)
     ] = None,
@@ -109,10 +109,12 @@ def fork(
     top_p: o.TopP = None,
     top_k: o.TopK = None,
     min_p: o.MinP = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Other room for completions.", show_default=False)] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", help="Another limit of tokens for a completion.", show_default=False)
+    ] = None,
     thinking: o.Thinking = None,
     extra_body: o.ExtraBody = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Another seed from the thought on.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Another seed, from that thought on.", show_default=False)] = None,
     base_url: o.BaseUrl = None,
     api_key_env: o.KeyEnv = None,
     prompts: o.PromptDir = None,

@@ -29,13 +29,16 @@ def score(
     file: Annotated[Path, typer.Argument(help="Rows with an output each: output, response, completion, resps, ...", show_default=False)],
     problems: Annotated[str, typer.Option("--problems", help="The question file they answer: question:FILE.", show_default=False)],
     grader: Annotated[
-        list[str] | None, typer.Option("--grader", help="Judge by this; several are compared (default: what suits).", show_default=False)
+        list[str] | None,
+        typer.Option("--grader", help="Grader; several are compared (default: by the kind of the gold).", show_default=False),
     ] = None,
     reader: Annotated[str | None, typer.Option("--reader", help="How answers are found in the outputs.", show_default=False)] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="See 'reasoner list benchmarks'.", show_default=False)] = None,
     columns: Annotated[str | None, typer.Option("--map", help="What the columns of the question file are.", show_default=False)] = None,
-    root: Annotated[str | None, typer.Option("--root", help="Where the rows of the question file stand.", show_default=False)] = None,
-    text: Annotated[str, typer.Option("--text", help="The column of the outputs.", show_default=False)] = "",
+    root: Annotated[
+        str | None, typer.Option("--root", help="Path of the rows in the question file: data.examples.", show_default=False)
+    ] = None,
+    text: Annotated[str, typer.Option("--text", help="Column that holds the outputs.", show_default=False)] = "",
     name: Annotated[str, typer.Option("--name", help="What tables call the model (default: the file's name).", show_default=False)] = "",
     by: Annotated[str | None, typer.Option("--by", help="Report by these columns of the question file.", show_default=False)] = None,
     db: o.Db = None,

@@ -19,12 +19,12 @@ EPILOG = (
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 Allow = Annotated[
-    list[str] | None, typer.Option("--allow-host", help="Further name this server may be asked for; may be repeated.", show_default=False)
+    list[str] | None, typer.Option("--allow-host", help="Further host name that requests may use; may be repeated.", show_default=False)
 ]
 
 Origins = Annotated[
     list[str] | None,
-    typer.Option("--allow-origin", help="Other site whose pages may ask (https://host); may be repeated.", show_default=False),
+    typer.Option("--allow-origin", help="Site whose pages may send requests (https://host); may be repeated.", show_default=False),
 ]
 
 
@@ -37,16 +37,19 @@ def register(app: typer.Typer) -> None:
 @o.expanded
 def serve(
     model: Annotated[
-        list[str], typer.Option("--model", "-m", help="Model to serve: local, a .gguf, openai:NAME or teacher; may be repeated.")
+        list[str],
+        typer.Option("--model", "-m", help="Model to serve: local, a .gguf, openai:NAME, anthropic:NAME or teacher; may be repeated."),
     ] = ["local"],
     host: Host = "127.0.0.1",
     port: Port = 8765,
     allow_host: Allow = None,
     allow_origin: Origins = None,
-    max_requests: Annotated[int, typer.Option("--max-requests", min=1, max=10_000, help="Requests under way at once.")] = 16,
+    max_requests: Annotated[int, typer.Option("--max-requests", min=1, max=10_000, help="Concurrent requests.")] = 16,
     max_body: Annotated[int, typer.Option("--max-body", min=1024, help="Bytes a request may have.")] = 1 << 20,
-    drain: Annotated[float, typer.Option("--drain", min=0, help="Seconds that requests under way may go on when stopped.")] = 20.0,
-    resume: Annotated[bool, typer.Option("--resume", help="First go on with what an earlier server parked.")] = False,
+    drain: Annotated[
+        float, typer.Option("--drain", min=0, help="Seconds that requests in progress may take to finish when stopped.")
+    ] = 20.0,
+    resume: Annotated[bool, typer.Option("--resume", help="First finish what an earlier server parked.")] = False,
     *,
     common: o.Common,
 ) -> None:

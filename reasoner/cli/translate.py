@@ -34,11 +34,13 @@ def register(app: typer.Typer) -> None:
 @guarded
 @o.expanded
 def translate(
-    text: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="A sentence, or a file with one a line or a TSV.", show_default=False)],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT|FILE", help="A sentence, a file with one sentence a line, or a TSV.", show_default=False)
+    ],
     source: Annotated[str, typer.Option("--from", help="Language of the text.", show_default=False)],
     target: Annotated[str, typer.Option("--to", help="Language of the translation.", show_default=False)],
     corpus: Annotated[str, typer.Option("--corpus", help="Index file that 'reasoner corpus build' made.")] = "invented",
-    pivot: Annotated[str | None, typer.Option("--pivot", help="Language between, see fragment_shot_pivot.", show_default=False)] = None,
+    pivot: Annotated[str | None, typer.Option("--pivot", help="Pivot language, see fragment_shot_pivot.", show_default=False)] = None,
     pivot_corpus: Annotated[
         str | None, typer.Option("--pivot-corpus", help="Index file with pivot and target (default: that of --corpus).", show_default=False)
     ] = None,

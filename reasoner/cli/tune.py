@@ -36,25 +36,27 @@ def tune(
     model: Annotated[str, typer.Option("--model", "-m", help="The base: local, or a path to a .gguf.")] = "local",
     held_out: Annotated[Path | None, typer.Option("--held-out", help="Rows to measure the loss on.", show_default=False)] = None,
     start: Annotated[
-        Path | None, typer.Option("--from", help="An adapter to go on from, of the same base, rank and alpha.", show_default=False)
+        Path | None, typer.Option("--from", help="An adapter to continue from, of the same base, rank and alpha.", show_default=False)
     ] = None,
-    epochs: Annotated[float, typer.Option("--epochs", help="Times each row is seen.")] = 3.0,
-    minutes: Annotated[float, typer.Option("--minutes", help="Minutes it may take; 0 leaves it to the epochs.")] = 0.0,
-    tokens: Annotated[int, typer.Option("--tokens", help="Tokens it may train on; 0 leaves it to the epochs.")] = 0,
+    epochs: Annotated[float, typer.Option("--epochs", help="Passes over the data.")] = 3.0,
+    minutes: Annotated[float, typer.Option("--minutes", help="Limit in minutes; 0: no limit but the epochs.")] = 0.0,
+    tokens: Annotated[int, typer.Option("--tokens", help="Limit in training tokens; 0: no limit but the epochs.")] = 0,
     rank: Annotated[int, typer.Option("--rank", help="Rank of the adapter.")] = 16,
-    alpha: Annotated[int, typer.Option("--alpha", help="Its scale is alpha / rank.")] = 32,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="The highest; it falls linearly to zero.")] = 1e-3,
+    alpha: Annotated[int, typer.Option("--alpha", help="Scale of the adapter: alpha / rank.")] = 32,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Highest learning rate; it falls linearly to zero.")] = 1e-3,
     batch: Annotated[int, typer.Option("--batch", help="Rows of a step.")] = 8,
     n_ctx: Annotated[int, typer.Option("--n-ctx", help="The most tokens a row may have.")] = 2048,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     quantized: Annotated[bool, typer.Option("--quantized", help="QLoRA: the base in four bits (CUDA and bitsandbytes).")] = False,
     compiled: Annotated[
         bool,
-        typer.Option("--compile", help="Translate the layers for this machine first (a minute; needs a C++ compiler), then be faster."),
+        typer.Option(
+            "--compile", help="Compile the layers for this machine first (a minute; needs a C++ compiler), which makes training faster."
+        ),
     ] = False,
     threads: o.Threads = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of order and adapter.")] = 0,
-    new: Annotated[bool, typer.Option("--new", help="Start anew even where a checkpoint could be resumed.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start over even where a checkpoint could be resumed.")] = False,
     json: o.Json = False,
 ) -> None:
     """Train a LoRA adapter over a local model, and write it as GGUF for --adapter."""
