@@ -1,6 +1,8 @@
 r"""Process labels over what agents did: which turns led to a right end.
 
-    Steps(prompt, ["I need the sum.\ncalculator({\"expression\": \"17*3\"})\n-> 51", "submit({\"answer\": \"51\"})\n-> 51"], [True, True])
+    prompt       "What is 17*3?"
+    completions  ["I need the sum.\ncalculator({\"expression\": \"17*3\"})\n-> 51", "submit({\"answer\": \"51\"})\n-> 51"]
+    labels       [True, True]
 
 A step is a turn: what the model wrote, the tools it called and what they gave. The outcome of a turn is that of the trajectories which went through
 it: all trajectories of one problem that were asked the same way are laid over each other, and turns that are the same to the letter from the

@@ -1,6 +1,6 @@
 """Problems: read from a line, or drawn from a family in an order that the seed fixes.
 
-draw("game24", n=20, seed=0) -> [Problem("game24", ...), ...]
+draw("game24", n=20, seed=0) -> (Problem("game24", ...), ...)
 """
 
 from __future__ import annotations

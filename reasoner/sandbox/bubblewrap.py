@@ -244,7 +244,7 @@ async def _follow(process: asyncio.subprocess.Process, told: int, limits: Progra
                 stopped = late
             elif output.n_bytes > _MAX_READ_BYTES:
                 stopped = f"it wrote more than {_MAX_READ_BYTES >> 20} MiB"
-            elif inside is not None and _n_files(inside) > limits.files:
+            elif inside is not None and scratch_files(inside) > limits.files:
                 stopped = f"its folder held more than {limits.files:,} files"
         if not stopped:
             try:
@@ -266,10 +266,16 @@ def _first_process(told: int) -> int | None:
         return None
 
 
-def _n_files(inside: int) -> int:
-    """Count the files of the scratch folder, as its file system counts them; 0 where this may not be asked."""
+def scratch_files(inside: int, folder: str = "/work") -> int:
+    """Count the files of a sandbox's scratch folder, as its file system counts them; 0 where this may not be asked.
+
+    A sandbox that is still being set up has the root of this machine: a folder of that name here is not the sandbox's.
+    """
+    there, here = Path(f"/proc/{inside}/root{folder}"), Path(folder)
     try:
-        found = os.statvfs(f"/proc/{inside}/root/work")
+        if here.exists() and there.stat().st_dev == here.stat().st_dev:
+            return 0
+        found = os.statvfs(there)
     except OSError:
         return 0
     return found.f_files - found.f_ffree

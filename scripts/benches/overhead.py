@@ -9,6 +9,7 @@ peers pin much and want an environment of their own, see docs/results.md; those 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -67,8 +68,9 @@ class Contender:
         """Have n calls made and return how long that took."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"n": n, "width": width, "latency_ms": latency_ms}) + "\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and says why below
+            self._process.stdin.write(json.dumps({"n": n, "width": width, "latency_ms": latency_ms}) + "\n")
+            self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             said = self._process.stderr.read().strip().splitlines() if self._process.stderr else []

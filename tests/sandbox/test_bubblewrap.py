@@ -170,5 +170,9 @@ async def test_no_command_gets_out(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert not await _left(left), left
 
 
+def test_a_folder_of_this_machine_is_not_taken_for_the_scratch_folder(tmp_path: Path) -> None:
+    assert bubblewrap.scratch_files(os.getpid(), str(tmp_path)) == 0
+
+
 def _files(*names: str) -> list[bool]:
     return [Path(name).exists() for name in names]

@@ -3,7 +3,7 @@
 Told is only what the rest of the reply will not change: not what may become a tag, a tool call or trailing white space. Whoever listens gets the
 whole answer at the end in any case.
 
-    voice = LocalVoice(request)
+    voice = LocalVoice(request, hear)
     voice.take({"text": "<think>9 + 1", "answer_at": None})   # hear("reasoning", "9 + 1")
     voice.take({"text": "</think>10", "answer_at": None})     # hear("text", "10")
 """
