@@ -317,7 +317,7 @@ def test_the_command_line_names_what_it_leaves_out(site: Path) -> None:
 
 def test_a_prompts_package_that_is_not_there_is_named(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_prompts_points", lambda: {"lost": EntryPoint("lost", "no_such_package", "reasoner.prompts")})
-    with pytest.raises(BrokenPlugin, match="the prompts of lost stand in the package no_such_package, which cannot be found"):
+    with pytest.raises(BrokenPlugin, match="the prompts of lost are in the package no_such_package, which cannot be found"):
         Prompts().get("lost/ask")
     assert "cot/answer" in Prompts().names()
 

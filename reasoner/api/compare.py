@@ -99,7 +99,7 @@ def compare_run(run: str = "last", *, db: Path | str | None = None, baseline: st
     if not trials.trials:
         raise BadConfig(
             f"run {run_id} has no problem that every strategy and model has finished ({trials.left_out} trajectories finished, {trials.open} open)",
-            hint="give its command again to go on with it",
+            hint="give its command again to resume it",
         )
     bounds = {trial.strategy: trial.upper_bound for trial in trials.trials}
     return compare_trials(trials, baseline=_label(baseline, bounds), by=by)

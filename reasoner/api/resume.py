@@ -76,7 +76,7 @@ async def aresume(
         changed = differences(saved.manifest, saved.plan.manifest(clients, Prompts(made.options.prompts), judges))
         if changed and not force:
             raise BadConfig(
-                f"run {saved.run} would not go on as it began: {'; '.join(changed)}",
+                f"run {saved.run} would not be resumed unchanged: {'; '.join(changed)}",
                 hint="put that back, or use `force=True`: the rest is then made in a run of its own that says whose it continues",
             )
         plan = replace(saved.plan, continues=saved.run) if changed else saved.plan

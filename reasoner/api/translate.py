@@ -116,7 +116,7 @@ async def atranslate(
     problems = [problem_of(item, source=source, target=target) if item.sentence else None for item in made]
     asked = {problem.id: problem for problem in problems if problem}
     if not asked:
-        raise BadConfig("there is no sentence to translate", hint="give a text, or a file with one sentence a line")
+        raise BadConfig("there are no sentences to translate", hint="give a text, or a file with one sentence a line")
     specs = parse_strategies(strategy)
     if len(specs) != 1:
         raise BadConfig(f"{len(specs)} strategies were named", hint="translate with one; 'reasoner bench translation' compares several")

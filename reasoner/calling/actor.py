@@ -237,7 +237,7 @@ class Actor:
         Raises:
             OutcomeUnknown: it may not.
         """
-        what = f"action {lost.id} ({tool.name}) of trajectory {self.journal.trajectory_id} was under way when its process ended, and may have happened"
+        what = f"action {lost.id} ({tool.name}) of trajectory {self.journal.trajectory_id} was in progress when its process ended, and may have happened"
         policy = self._on_unknown or UnknownPolicy()
         if policy.mode == "retry":
             return

@@ -71,7 +71,7 @@ class UnknownPolicy:
         if mode == "retry":
             return
         price = "" if lost.cost is None else f" (up to ${lost.cost:.4f})"
-        what = f"call {lost.id} of trajectory {trajectory_id} was under way when its process ended and may have been billed{price}"
+        what = f"call {lost.id} of trajectory {trajectory_id} was in flight when its process ended and may have been billed{price}"
         if mode == "ask" and self.confirm is not None:
             if self._agreed is None:
                 self._agreed = self.confirm(f"{what}. Make this and other such calls again?")
@@ -98,7 +98,7 @@ class Channel:
     def check_wanted(self) -> None:
         """Raise `Abandoned` where nobody waits for an answer any more."""
         if self.wanted is not None and not self.wanted():
-            raise Abandoned("whoever asked has gone, so no call is begun", hint="the run is parked and can be resumed")
+            raise Abandoned("the client has disconnected, so no call is begun", hint="the run is parked and can be resumed")
 
 
 class Caller:

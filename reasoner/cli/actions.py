@@ -64,5 +64,5 @@ def _decide(action: int, decision: o.Decided, *, db: o.Db, json: bool, reason: s
     if json:
         print_json({"action": action, "state": row["state"], "run": row["run_id"], "left": left})
         return
-    more = f"{left} more of this run wait" if left else f"go on with 'reasoner resume {row['run_id']}'"
+    more = f"{left} more of this run wait" if left else f"continue with 'reasoner resume {row['run_id']}'"
     out.print(safe(f"action {action} ({row['tool']}) is {decision}; {more}"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EPILOG = (
     "Examples:\n\n  reasoner bench number_path game24 --strategy cot,ats -n 50\n\n"
     "  reasoner bench drop_water --strategy ats,ats:order=dfs --model teacher --level 2 --json\n\n"
-    "Interrupted or killed, the same command goes on where it stopped."
+    "After an interruption or a kill, the same command resumes."
 )
 
 
@@ -74,7 +74,7 @@ def bench(
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         say(
-            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command goes on from there"
+            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command resumes there"
         )
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     groups = grouped_rows(made.report.results, questions.columns(names))

@@ -246,7 +246,7 @@ def _only_trajectory(store: Store, run_id: str) -> str:
     if n == 1:
         return ids[0]
     if not ids:
-        raise UsageError(f"run {run_id} has no trajectory yet", hint="let it go on with its command")
+        raise UsageError(f"run {run_id} has no trajectory yet", hint="resume it with its command")
     raise UsageError(f"run {run_id} has {n:,} trajectories", hint=f"name one from 'reasoner show {run_id}', the first is {ids[0]}")
 
 

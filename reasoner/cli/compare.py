@@ -93,7 +93,7 @@ def compare(
         except KeyboardInterrupt as interrupt:
             say(
                 f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; "
-                "the same command goes on from there, and --from-run compares what is there"
+                "the same command resumes there, and --from-run compares what is there"
             )
             raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     _write(made, markdown=markdown, plot=plot)

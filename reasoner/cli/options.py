@@ -260,7 +260,7 @@ def lease_s() -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise BadConfig(f"REASONER_LEASE_S={told!r} is no number of seconds", hint="30 is the default")
+        raise BadConfig(f"REASONER_LEASE_S={told!r} is not a number of seconds", hint="30 is the default")
     return value
 
 

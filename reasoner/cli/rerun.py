@@ -59,7 +59,7 @@ def resume(
             report = go_on(run, force=force, **{**told, "db": db, "progress": watch, "command": ""})
     except KeyboardInterrupt as interrupt:
         say(
-            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command goes on from there"
+            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command resumes there"
         )
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     rows = tabulate(report.results)

@@ -22,7 +22,7 @@ EPILOG = (
     "Examples:\n\n  reasoner translate 'The old woman sees the river.' --from English --to Selvan --model teacher\n\n"
     "  reasoner translate ligurian.heldout.tsv --corpus ligurian.corpus --from Italian --to Ligurian --out translated.txt\n\n"
     "  reasoner translate 'The river sleeps.' --from English --to Mesrin --pivot Selvan --pivot-corpus invented-pivot --explain\n\n"
-    "Interrupted or killed, the same command goes on where it stopped."
+    "After an interruption or a kill, the same command resumes."
 )
 
 
@@ -73,9 +73,7 @@ def translate(
         with watch:
             made = run(items, source=source, target=target, strategy=written, model=model, **common.settings(progress=watch))
     except KeyboardInterrupt as interrupt:
-        say(
-            f"interrupted: {watch.done} of {watch.total} sentences are done and kept in run {watch.run_id}; the same command goes on from there"
-        )
+        say(f"interrupted: {watch.done} of {watch.total} sentences are done and kept in run {watch.run_id}; the same command resumes there")
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     _finish(made, out_file, json=json)
     watch.finish("sentences")

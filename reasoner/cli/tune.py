@@ -18,7 +18,7 @@ EPILOG = (
     "Examples:\n\n  reasoner export prompt-completion data.jsonl --split train=0.9,test=0.1\n\n"
     "  reasoner tune data.train.jsonl --held-out data.test.jsonl --out adapter.gguf --minutes 20\n\n"
     "  reasoner bench number_path --strategy ats:layout=fan --adapter adapter.gguf\n\n"
-    "Interrupted or killed, the same command goes on from the last checkpoint."
+    "After an interruption or a kill, the same command resumes at the last checkpoint."
 )
 
 
@@ -74,7 +74,7 @@ def tune(
     try:
         report = run(dataset, out, options, on_estimate=_estimate, on_progress=_progress)
     except KeyboardInterrupt as interrupt:
-        say(f"interrupted: the same command goes on from the checkpoint beside {out}")
+        say(f"interrupted: the same command resumes at the checkpoint beside {out}")
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     if json:
         print_json(report.model_dump())

@@ -30,7 +30,7 @@ _WORDS: dict[ClaimVerdict, str] = {
     "indistinguishable": "accuracies cannot be told apart",
     "more accurate": "is more accurate",
     "less accurate": "is less accurate: the accuracies are not equal",
-    "nothing solved": "neither solved anything: there is no accuracy to compare at",
+    "nothing solved": "neither solved anything, so there is no accuracy to compare",
 }
 
 

@@ -87,7 +87,7 @@ class Options:
         if self.max_pairs < 1:
             raise BadConfig(f"`max_pairs` {self.max_pairs} leaves nothing", hint="give 1 or more")
         if not 0.0 <= self.min_gap <= 1.0:
-            raise BadConfig(f"`min_gap` {self.min_gap} is no difference of scores", hint="scores lie in 0 to 1")
+            raise BadConfig(f"`min_gap` {self.min_gap} is not a difference of scores", hint="scores are between 0 and 1")
 
     def changed(self) -> dict[str, Any]:
         """Return what differs from the defaults, as JSON values: what a card has to say."""

@@ -94,7 +94,7 @@ def _folders(owner: str, package: str) -> list[Path]:
 
 def _broken(owner: str, package: str, why: str) -> BrokenPlugin:
     return BrokenPlugin(
-        f"the prompts of {owner} stand in the package {package}, which cannot be found: {why}",
+        f"the prompts of {owner} are in the package {package}, which cannot be found: {why}",
         hint="correct its entry point reasoner.prompts, or reinstall it",
     )
 

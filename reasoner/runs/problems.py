@@ -74,7 +74,7 @@ def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None
     if (listed := solver.listed(chosen)) is not None:
         return keep(_pick(solver, listed, n=n, seed=seed, level=chosen), write=problem_as_text, read=problem_of_text)
     if n is None:
-        raise BadConfig(f"{solver_name} is no fixed list of problems: there is no end to all of them", hint="give a number: -n 20")
+        raise BadConfig(f"{solver_name} has no fixed list of problems, so there is no number for all of them", hint="give a number: -n 20")
     return keep(_drawn(solver, solver_name, n=n, seed=seed, level=chosen), write=problem_as_text, read=problem_of_text)
 
 

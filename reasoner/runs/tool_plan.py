@@ -123,9 +123,7 @@ async def opened(plan: ToolPlan, *, needed: Sequence[str], shared: OpenTools | N
         there = {tool.name for tool in tools}
         for missing in plan.named:
             if isinstance(missing, _Missing) and missing.name not in there:
-                raise BadConfig(
-                    f"the tool {missing.name} was given in Python", hint="go on with the run in Python, with the same tools=[...]"
-                )
+                raise BadConfig(f"the tool {missing.name} was given in Python", hint="resume the run in Python, with the same tools=[...]")
         for tool in open_tools([name for name in needed if name not in there]):
             stack.push_async_callback(tool.aclose)
             tools.append(tool)

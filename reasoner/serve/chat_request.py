@@ -228,7 +228,7 @@ def _message(message: ChatMessage, at: int) -> Message:
     if message.role == "user":
         return Message("user", text, images=images)
     if images:
-        raise invalid(f"{where}: images stand in a user's message", param=where, code="unsupported_content")
+        raise invalid(f"{where}: images may only be in a user's message", param=where, code="unsupported_content")
     if message.role == "tool":
         if not message.tool_call_id:
             raise invalid(f"{where}: the result of a tool names its tool_call_id", param=where)

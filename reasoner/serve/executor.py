@@ -83,9 +83,9 @@ class Executor:
         if self.stopping:
             raise Refused(Fault(503, "overloaded", "the server is stopping", code="stopping"))
         if len(self.under_way) >= self._settings.max_requests:
-            raise Refused(Fault(429, "rate_limit", f"{self._settings.max_requests} requests are under way", code="too_many_requests"))
+            raise Refused(Fault(429, "rate_limit", f"{self._settings.max_requests} requests are in progress", code="too_many_requests"))
         if place in self.under_way:
-            raise Refused(Fault(409, "conflict", "a request with this Idempotency-Key is under way", code="in_progress"))
+            raise Refused(Fault(409, "conflict", "a request with this Idempotency-Key is in progress", code="in_progress"))
         self.under_way.add(place)
         try:
             async with aclosing(self._events(order, pieces=pieces, wanted=wanted)) as events:

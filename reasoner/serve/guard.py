@@ -111,7 +111,7 @@ class Guard:
         if headers.count("content-length") and headers.count("transfer-encoding"):
             return Fault(400, "invalid_request", "Content-Length and Transfer-Encoding contradict each other", code="ambiguous_length")
         if headers.count("upgrade") and "websocket" in headers.one("upgrade").lower():
-            return Fault(400, "invalid_request", "there are no websockets here", code="no_websockets")
+            return Fault(400, "invalid_request", "websockets are not supported", code="no_websockets")
         if not self._host_is_known(headers):
             named = shorten(clean(headers.one("host")), 80)
             word = f"the Host header names no host this server answers for: {named!r}; start it with --allow-host NAME to have it answer"

@@ -41,10 +41,10 @@ class Acting(ABC):
         """Return an answer as the turn of a conversation that goes on, with the tool calls it asks for.
 
         Raises:
-            BadConfig: the thought is no answer of the model.
+            BadConfig: the thought is not a reply of the model.
         """
         if thought.id not in self._turns:
-            raise BadConfig(f"the thought {thought.id} is no answer of the model", hint="use what `ask` returned")
+            raise BadConfig(f"the thought {thought.id} is not a reply of the model", hint="use what `ask` returned")
         return self._turns[thought.id]
 
     @property

@@ -70,7 +70,7 @@ def _counted(votes: Mapping[str, str | None], *, by: str, fault: str, pair: bool
     given = [vote for vote in votes.values() if vote is not None]
     ups, downs = sum(vote in {"yes", "win"} for vote in given), sum(vote in {"no", "loss"} for vote in given)
     shown = ", ".join(f"{name}: {vote or 'nothing'}" for name, vote in votes.items())
-    reason = shorten(clean(f"judged by {by}; {shown or 'nobody said anything'}" + (f"; {fault}" if fault else "")), 200)
+    reason = shorten(clean(f"judged by {by}; {shown or 'no judge replied'}" + (f"; {fault}" if fault else "")), 200)
     metrics = {"agreement": max(ups, downs) / len(given)} if given else {}
     if pair and given:
         metrics |= {"win": float(ups > downs), "tie": float(ups == downs)}

@@ -177,7 +177,7 @@ def leave(c: Connection, worker: Worker) -> int:
     Its claims count as given back, not as lost; what it still has under way may have been processed.
     """
     for (trajectory_id,) in c.execute("SELECT id FROM trajectories WHERE run_id = ? AND owner = ?", (worker.run_id, worker.id)).fetchall():
-        lose(c, trajectory_id, "the run ended while the call was under way")
+        lose(c, trajectory_id, "the run ended while the call was in flight")
     c.execute("UPDATE trajectories SET owner = NULL WHERE run_id = ? AND owner = ?", (worker.run_id, worker.id))
     c.execute("DELETE FROM workers WHERE id = ?", (worker.id,))
     return len(at_work(c, worker.run_id))
@@ -216,7 +216,7 @@ def release_dead_workers(c: Connection, run_id: str) -> int:
 
 def _release(c: Connection, trajectory_id: str) -> None:
     """Take a trajectory from a dead worker: fence it off, mark what it had under way, and count the claim unless it got somewhere."""
-    lose(c, trajectory_id, "the process ended while the call was under way")
+    lose(c, trajectory_id, "the process ended while the call was in flight")
     c.execute(
         "UPDATE trajectories SET owner = NULL, epoch = epoch + 1,"
         " lost_claims = CASE WHEN (SELECT count(*) FROM calls c WHERE c.trajectory_id = trajectories.id AND c.state = 'done')"
@@ -260,7 +260,7 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, recheck: bool = 
         return Claim("set aside", epoch)
     if lost == POISON_AFTER - 1 and not (alone or retry_poisoned):
         return Claim("suspect", epoch)
-    lose(c, row.id, "the process ended while the call was under way")
+    lose(c, row.id, "the process ended while the call was in flight")
     c.execute(
         "UPDATE trajectories SET owner = ?, epoch = ?, finished = CASE status WHEN 'failed' THEN NULL ELSE finished END, status = 'open',"
         " error = NULL, error_kind = NULL, lost_claims = ?,"
@@ -288,5 +288,5 @@ def taken_over(trajectory_id: str) -> TakenOver:
     """Return the error for a claim that was lost."""
     return TakenOver(
         f"trajectory {trajectory_id} was taken over by another process, which took this one for dead",
-        hint="nothing of it is lost; this process stops, the other goes on",
+        hint="nothing is lost; this process stops, the other continues",
     )

@@ -95,7 +95,7 @@ class ListedProblems(Sequence[Problem]):
                 rows = store.tuples(_PAGE, (self.hash, first, last))
                 if len(rows) != last - first:
                     raise StoreError(
-                        f"the list of problems {self.hash[:12]} is no longer whole in {self._db}",
+                        f"the list of problems {self.hash[:12]} is incomplete in {self._db}",
                         hint="it was changed by hand; give the run's command again",
                     )
                 for solver, instance, line, level, other in rows:

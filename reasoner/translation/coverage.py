@@ -48,7 +48,7 @@ def coverage_of(corpus: Corpus, sentences: Iterable[str], *, source: str, target
     covers = [corpus.cover(s, source=source, target=target, window=window, k=0, leave_out=leave_out) for s in sentences]
     shares = [cover.coverage for cover in covers if cover.coverage is not None]
     if not shares:
-        raise BadConfig("there is no sentence to cover", hint="name a file that has some")
+        raise BadConfig("there are no sentences to cover", hint="name a file that has some")
     lengths = [len(fragment.words) for cover in covers for fragment in cover.fragments]
     return Coverage(
         source, target, window, len(shares), len(covers) - len(shares), fmean(shares), fmean(share == 1 for share in shares),

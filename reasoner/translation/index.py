@@ -244,7 +244,7 @@ def _read_head(data: Any, name: str) -> dict[str, Any]:
     n_bytes = len(data)
     tail = len(MAGIC) + 8
     if n_bytes < len(MAGIC) + tail or bytes(data[: len(MAGIC)]) != MAGIC or bytes(data[n_bytes - len(MAGIC) :]) != MAGIC:
-        raise DataError(f"{name} is no corpus index, or was cut off", hint="make one with 'reasoner corpus build'")
+        raise DataError(f"{name} is not a corpus index, or was cut off", hint="make one with 'reasoner corpus build'")
     length = int.from_bytes(data[n_bytes - tail : n_bytes - tail + 8], "little")
     if length > min(MAX_HEAD_BYTES, n_bytes - tail):
         raise DataError(f"{name} is damaged: its head cannot be {length} bytes long", hint="build it again")

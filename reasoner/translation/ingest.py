@@ -57,7 +57,7 @@ def ingest(
         DataError: a file cannot be read or written, or nothing in it can be used.
     """
     if not out.parent.is_dir():
-        raise DataError(f"cannot write {out}: there is no folder {out.parent}", hint="make it first")
+        raise DataError(f"cannot write {out}: there is no folder {out.parent}", hint="create it first")
     chosen = _chosen(source, columns, hold_out, seed)
     report = Report()
     kept_out: list[str] = []

@@ -106,7 +106,7 @@ def read_adapter(path: Path, header: GgufHeader, modules: Iterable[str], *, base
     for module in modules:
         name, n_heads = layout.name(module), layout.reordered_heads(module)
         if f"{name}a" not in there or f"{name}b" not in there:
-            raise BadConfig(f"the adapter {path} has no matrices for {module}", hint="go on from one that 'reasoner tune' wrote")
+            raise BadConfig(f"the adapter {path} has no matrices for {module}", hint="continue from one that 'reasoner tune' wrote")
         up = there[f"{name}b"]
         found[module] = (there[f"{name}a"], unpermute(up, n_heads) if n_heads else up)
     return found, float(own.values.get("adapter.lora.alpha", 0.0))

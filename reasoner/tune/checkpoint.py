@@ -43,7 +43,7 @@ class Checkpoint:
         if state.get("identity") != self.identity:
             raise BadConfig(
                 f"the checkpoint {self.folder} belongs to a training with other data, options or base",
-                hint="start anew with `fresh`, or name another `out`",
+                hint="start over with `fresh`, or name another `out`",
             )
         return state
 

@@ -161,7 +161,7 @@ class Trainer:
                     given = torch.from_numpy(matrices[module]["AB".index(kind[0])])
                     if given.shape != own.shape:
                         rank = matrices[module][0].shape[0]
-                        raise BadConfig(f"the adapter to go on from has rank {rank}, not {self.rank}", hint=f"`rank` {rank}")
+                        raise BadConfig(f"the adapter to continue from has rank {rank}, not {self.rank}", hint=f"`rank` {rank}")
                     own.copy_(given)
 
     def matrices(self) -> dict[str, tuple[Any, Any]]:

@@ -149,7 +149,7 @@ def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(tmp_pa
         _, said = child.communicate(timeout=60)
         assert child.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), said
         if sent == signal.SIGTERM:
-            assert b"same command goes on" in said
+            assert b"same command resumes" in said
         assert 6 <= len(asked) < 18
         again = reasoner(*remote(url), "--db", "killed.db", cwd=tmp_path)
     assert again.returncode == 0, again.stderr

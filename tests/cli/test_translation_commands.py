@@ -172,7 +172,7 @@ def test_an_interrupted_translation_goes_on_and_asks_nothing_twice(tmp_path: Pat
         process.send_signal(signal.SIGTERM)  # SIGINT may be ignored where tests run in the background
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130, said
-        assert "the same command goes on from there" in said
+        assert "the same command resumes there" in said
         assert not (tmp_path / "o.txt").exists()
         done = subprocess.run(args, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr

@@ -89,5 +89,5 @@ def test_a_list_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
     with Store.open(db) as store:
         name = keep_list(store, many(5))
         store.write_now(lambda c: c.execute("DELETE FROM listed_problems WHERE position = 2"))
-    with pytest.raises(StoreError, match="no longer whole"):
+    with pytest.raises(StoreError, match="is incomplete"):
         list(ListedProblems(db, name, 5))

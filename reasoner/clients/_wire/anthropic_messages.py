@@ -102,7 +102,7 @@ class AnthropicDialect:
         """
         reply = read_reply(endpoint, body)
         if not isinstance(reply.get("content"), list):
-            raise no_answer(endpoint, "its content is no list of blocks")
+            raise no_answer(endpoint, "its content is not a list of blocks")
         said = read_blocks(endpoint, objects(reply["content"]))
         said.finish = words(reply.get("stop_reason")) or None
         said.counts = read_usage(reply.get("usage"))

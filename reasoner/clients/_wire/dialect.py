@@ -140,7 +140,7 @@ def extra_body(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadConfig(f"`extra_body` is no JSON: {error}", hint="write an object: '{\"top_a\": 0.2}'") from error
     if not isinstance(value, dict):
-        raise BadConfig(f"`extra_body` is no object but {type(value).__name__}", hint="write an object: '{\"top_a\": 0.2}'")
+        raise BadConfig(f"`extra_body` is not an object but {type(value).__name__}", hint="write an object: '{\"top_a\": 0.2}'")
     if taken := next((name for name in RESERVED if name in value), None):
         raise BadConfig(f"`extra_body` sets {taken!r}, which the request itself says", hint="leave it out")
     return value

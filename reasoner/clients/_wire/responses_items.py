@@ -151,7 +151,7 @@ def read_response(endpoint: Endpoint, value: dict[str, Any]) -> Said:
     """
     output = value.get("output")
     if not isinstance(output, list):
-        raise no_answer(endpoint, "its output is no list of items")
+        raise no_answer(endpoint, "its output is not a list of items")
     said = read_items(endpoint, objects(output))
     said.finish = _finish_of(value)
     said.counts = read_usage(value.get("usage"))

@@ -266,7 +266,7 @@ class LlamaCppClient:
     def _judge(self, death: WorkerDied, strikes: int) -> None:
         """Raise if the request is not to be asked again."""
         if self._closed:
-            raise EngineLost(f"{self.name}: the client was closed while a request was under way", hint="close it after the last answer")
+            raise EngineLost(f"{self.name}: the client was closed while a request was in progress", hint="close it after the last answer")
         if death.warming and not self._plain and death.signal_number in NATIVE_FAULTS:
             self._plain = True  # the kernels chosen for this processor do not run on it; the plain ones may
             return

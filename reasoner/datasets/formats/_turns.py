@@ -22,7 +22,7 @@ def message(value: Any) -> Message:
         DataError: it has another role, or content that cannot be read.
     """
     if not isinstance(value, dict):
-        raise DataError("a message is no object with role and content")
+        raise DataError("a message is not an object with role and content")
     role = value.get("role")
     if role not in {"system", "user", "assistant", "tool"}:
         raise DataError(f"the role {str(role)[:40]!r} cannot be kept", hint="system, user, assistant and tool can")
@@ -71,7 +71,7 @@ def tools(value: Any) -> tuple[ToolSpec, ...]:
         return ()
     found = [tool.get("function") if isinstance(tool, dict) else None for tool in value] if isinstance(value, list) else [None]
     if not all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in found):
-        raise DataError("tools is no list of functions with names")
+        raise DataError("tools is not a list of functions with names")
     return tuple(
         ToolSpec(tool["name"], str(tool.get("description") or ""), json.dumps(tool.get("parameters") or {})) for tool in found if tool
     )
@@ -92,7 +92,7 @@ def reply(value: Any) -> Message:
     """Read a list that holds one assistant's message."""
     found = messages(value if isinstance(value, list) else [value])
     if len(found) != 1 or found[0].role != "assistant":
-        raise DataError("where one assistant's message has to stand there is something else")
+        raise DataError("a single message of the assistant was expected")
     return found[0]
 
 

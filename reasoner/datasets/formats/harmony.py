@@ -183,6 +183,6 @@ class _Parts:
         """Return the id of the first call of a tool that has no result yet."""
         call = next((one for one in self._waiting if one.name == name), None)
         if call is None:
-            raise DataError("a tool gave something that nobody asked for")
+            raise DataError("a tool result belongs to no call")
         self._waiting.remove(call)
         return call.id

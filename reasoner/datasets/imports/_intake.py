@@ -179,7 +179,7 @@ class _Intake:
             return
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
             # A row may be wrong in more ways than an importer foresees; none of them may stop the others.
-            self._skip(path, place, f"it is no row of kind {importer.name} ({type(error).__name__})")
+            self._skip(path, place, f"it is not a row of kind {importer.name} ({type(error).__name__})")
             return
         self._batch += found
         self._result.kinds[importer.name] += len(found)

@@ -156,7 +156,7 @@ class _Pieces:
             self.texts.append(content)
             return
         if not isinstance(content, list):
-            raise Unusable("the content of a message is no text and no list of parts")
+            raise Unusable("the content of a message is neither a text nor a list of parts")
         for part in content:
             if isinstance(part, str):
                 self.texts.append(part)

@@ -35,7 +35,7 @@ class Alpaca(Importer):
         found = [Message("system", row["system"])] if isinstance(row.get("system"), str) and row["system"] else []
         for turn in row.get("history") or []:
             if not isinstance(turn, (list, tuple)) or len(turn) != 2:
-                raise Unusable("a turn of the history is no pair of texts")
+                raise Unusable("a turn of the history is not a pair of texts")
             found += [Message("user", v.text(turn[0])), Message("assistant", v.text(turn[1]))]
         asked = "\n".join(part for part in (row["instruction"], row.get("input")) if isinstance(part, str) and part)
         if not asked:

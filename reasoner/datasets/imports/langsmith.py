@@ -49,7 +49,7 @@ class Langsmith(Importer):
         before = [one for value in asked for one in _message(value)] if isinstance(asked, list) else v.prompt(asked)
         (reply,) = _message(said)[-1:] if isinstance(said, dict) else (v.one_reply(said),)
         if reply.role != "assistant":
-            raise Unusable("a run's answer is no message of an assistant")
+            raise Unusable("a run's answer is not a message of an assistant")
         numbers = v.first(outputs, ("llm_output.token_usage", "usage", "usage_metadata", "generations.0.0.message.kwargs.usage_metadata"))
         usage, bad = v.usage(numbers or row, cost=v.first(row, ("total_cost", "prompt_cost")))
         told = v.first(row, ("extra.invocation_params", "extra.metadata")) or {}

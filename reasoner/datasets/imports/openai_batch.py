@@ -42,5 +42,5 @@ class OpenaiBatch(Importer):
             raise Unusable("the batch says that the request failed")
         request = self.context.requests.get(place)
         if request is None:
-            raise NoRequest("its request stands in the input file of the batch, which was not read (give the folder that holds both)")
+            raise NoRequest("its request is in the input file of the batch, which was not read (give the folder that holds both)")
         yield from answers(body, v.first(request, ASKED), facts={"custom_id": place, "id": row.get("id")}, request=request)

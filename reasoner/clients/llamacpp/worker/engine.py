@@ -165,6 +165,6 @@ class Engine:
             BadConfig: requests are under way.
         """
         if self.busy:
-            raise BadConfig("the model cannot be measured while requests are under way", hint="wait for them")
+            raise BadConfig("the model cannot be measured while requests are in progress", hint="wait for them")
         self.scheduler.tree.clear()
         return measure(self._model, vocabulary_size=self._vocabulary.n_tokens)
