@@ -104,7 +104,7 @@ REFUSED = [
     ("openai:Qwen/Qwen3-4B", "vllm", Sampling(thinking="much"), "off, low, medium, high"),
     ("anthropic:claude-sonnet-4-5", "anthropic", Sampling(thinking="high", max_tokens=2000), "`max_tokens=25600`"),
     ("openai:m", "vllm", Sampling(extra_body="{"), "no JSON"),
-    ("openai:m", "vllm", Sampling(extra_body="[1]"), "no object"),
+    ("openai:m", "vllm", Sampling(extra_body="[1]"), "not an object"),
     ("openai:m", "vllm", Sampling(extra_body='{"stream": true}'), "'stream'"),
 ]
 

@@ -71,11 +71,11 @@ def test_the_columns_tell_the_format(tmp_path: Path) -> None:
         ('{"messages": [{"role": "user", "content": "q"}]}', "no reply"),
         ('{"messages": [{"role": "alien", "content": "q"}, {"role": "assistant", "content": "a"}]}', "role that is not known"),
         ('{"messages": [{"role": "user", "content": [1]}, {"role": "assistant", "content": "a"}]}', "neither text nor an object"),
-        ('{"messages": [7]}', "is no object"),
+        ('{"messages": [7]}', "is not an object"),
         ('{"conversations": [{"from": "alien", "value": "q"}]}', "role that is not known"),
         ('{"prompt": "q", "completions": ["a"], "labels": []}', "one length"),
         ('{"schema_version": "ATIF-v9", "steps": []}', "not known"),
-        ('{"schema_version": "ATIF-v1.4", "steps": [{"source": "robot"}], "agent": {}}', "no list of steps"),
+        ('{"schema_version": "ATIF-v1.4", "steps": [{"source": "robot"}], "agent": {}}', "not a list of steps"),
         ('{"schema_version": "ATIF-v1.4", "steps": [], "agent": {}}', "no step"),
         (
             '{"schema_version": "ATIF-v1.4", "agent": {"name": "reasoner"}, "extra": {"problem": 1, "end": 1, "thoughts": 1}, "steps": []}',

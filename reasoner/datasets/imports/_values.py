@@ -95,7 +95,7 @@ def message(value: Any, *, told: bool = False) -> list[Message]:
         Unusable: it has no role or content that can be read.
     """
     if not isinstance(value, dict):
-        raise Unusable("a message is no object")
+        raise Unusable("a message is not an object")
     role = role_of(value.get("role", value.get("from", value.get("type"))))
     content = value.get("content", value.get("value", value.get("text", value.get("message"))))
     if isinstance(content, dict) and "parts" in content:

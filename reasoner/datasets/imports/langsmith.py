@@ -65,7 +65,7 @@ def _message(value: Any) -> list[Message]:
     if isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], str):
         return v.message({"role": value[0], "content": value[1]}, told=True)
     if not isinstance(value, dict):
-        raise Unusable("a message is no object")
+        raise Unusable("a message is not an object")
     if isinstance(value.get("kwargs"), dict) and isinstance(value.get("id"), list) and value["id"]:
         name = str(value["id"][-1]).removesuffix("Chunk").removesuffix("Message").lower()
         value = {**value["kwargs"], "role": name}

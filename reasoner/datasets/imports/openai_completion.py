@@ -82,7 +82,7 @@ def _replies(body: Mapping[str, Any]) -> Iterator[tuple[Message, Any]]:
         raise Unusable("it holds no answer")
     for choice in choices:
         if not isinstance(choice, dict):
-            raise Unusable("a choice is no object")
+            raise Unusable("a choice is not an object")
         said = choice.get("message", choice.get("text"))
         reply = Message("assistant", said) if isinstance(said, str) else v.message({"role": "assistant", **(said or {})}, told=True)[-1]
         yield reply, choice.get("finish_reason")
