@@ -112,7 +112,7 @@ def what_is_wrong(error: ValidationError) -> tuple[str, object, str]:
     >>> from pydantic import TypeAdapter
     >>> try: TypeAdapter(int).validate_python("many")
     ... except ValueError as error: what_is_wrong(error)
-    ('', 'many', 'it is no whole number')
+    ('', 'many', 'it is not a whole number')
     """
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])

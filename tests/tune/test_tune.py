@@ -171,7 +171,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     found = mine.load()
     assert found is not None
     assert found["place"] == {"step": 3}
-    with pytest.raises(BadConfig, match="belongs to a training with other data, options or base; start anew with `fresh`"):
+    with pytest.raises(BadConfig, match="belongs to a training with other data, options or base; start over with `fresh`"):
         Checkpoint(tmp_path / "a.gguf", "two").load()
     (tmp_path / "a.gguf.checkpoint" / "state.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(BadConfig, match="cannot be read"):
