@@ -39,7 +39,7 @@ class Checkpoint:
         try:
             state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise BadConfig(f"the checkpoint {self.folder} cannot be read", hint="start anew with `fresh`") from error
+            raise BadConfig(f"the checkpoint {self.folder} cannot be read", hint="start over with `fresh`") from error
         if state.get("identity") != self.identity:
             raise BadConfig(
                 f"the checkpoint {self.folder} belongs to a training with other data, options or base",
