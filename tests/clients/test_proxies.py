@@ -11,7 +11,7 @@ from fault_server import Fault, FaultServer
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients._wire.proxies import proxy_for
-from reasoner.errors import BadConfig, MissingDependency
+from reasoner.errors import BadConfig, MissingDependency, Refused
 from reasoner.types import Message, Request
 
 PROXY = "http://10.9.9.9:3128"
@@ -100,3 +100,16 @@ async def test_a_request_goes_through_a_proxy_and_one_that_is_exempt_does_not(
         await client.aclose()
     assert completion.text == "through"
     assert fault_server.received[0].path == "http://198.51.100.7/v1/chat/completions"
+
+
+async def test_a_redirect_through_a_proxy_is_not_followed(fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault_server.script(Fault(b"", 307, {"Location": "http://198.51.100.8/v1/chat/completions"}), Fault(b"{}", 200))
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{fault_server.port}")
+    client = open_client("openai:m", ClientOptions(base_url="http://198.51.100.7/v1"))
+    try:
+        with pytest.raises(Refused, match="redirects are not followed"):
+            await client.complete(Request((Message("user", "hi"),)))
+    finally:
+        await client.aclose()
+    assert [one.path for one in fault_server.received] == ["http://198.51.100.7/v1/chat/completions"]

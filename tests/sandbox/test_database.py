@@ -54,6 +54,16 @@ async def test_the_file_may_change_or_go_while_the_copy_stays(shop: Path) -> Non
     await copy.aclose()
 
 
+async def test_a_query_that_takes_too_long_ends_and_the_copy_stays(shop: Path) -> None:
+    copy = DatabaseCopy(shop, limits=QueryLimits(seconds=0.5))
+    await copy.query("SELECT 1")
+    shop.unlink()  # a process that was ended could not begin anew
+    with pytest.raises(ToolFailed, match="ran longer than 0.5 s"):
+        await copy.query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+    assert (await copy.query("SELECT count(*) FROM goods")).rows == ((200,),)
+    await copy.aclose()
+
+
 @pytest.mark.parametrize(
     ("text", "says"), [(b"", "no SQLite"), (b"hello", "no SQLite"), (b"SQLite format 3\x00" + b"\xff" * 4096, "cannot be read")]
 )
