@@ -58,7 +58,7 @@ async def test_a_query_that_takes_too_long_ends_and_the_copy_stays(shop: Path) -
     copy = DatabaseCopy(shop, limits=QueryLimits(seconds=0.5))
     await copy.query("SELECT 1")
     shop.unlink()  # a process that was ended could not begin anew
-    with pytest.raises(ToolFailed, match="ran longer than 0.5 s"):
+    with pytest.raises(ToolFailed, match=r"ran longer than 0\.5 s"):
         await copy.query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
     assert (await copy.query("SELECT count(*) FROM goods")).rows == ((200,),)
     await copy.aclose()
