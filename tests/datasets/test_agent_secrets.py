@@ -12,6 +12,7 @@ from reasoner.clients.scripted import ScriptedClient
 from reasoner.datasets.export import export
 from reasoner.datasets.hygiene import SENSITIVE
 from reasoner.datasets.options import Options
+from reasoner.datasets.records import Document, Origin, texts
 from reasoner.datasets.select import Filters
 from reasoner.store import Store
 from reasoner.types import Completion, ToolCall
@@ -66,3 +67,12 @@ def test_no_conversation_holds_one_nor_does_its_lineage(tmp_path: Path, name: st
         text = path.read_text(encoding="ascii")
         assert KEY not in text
     assert "[api key]" in out.read_text(encoding="ascii")
+
+
+def test_what_a_tool_gave_last_is_among_the_texts_of_a_document() -> None:
+    """No message holds it: nothing was asked after it."""
+    done = {"action_key": "k", "arguments": '{"at": "here"}', "content": "what it gave"}
+    document = Document(
+        Origin("chat", "f", None, (), ()), {}, {}, [], [done, {"action_key": None, "arguments": None, "content": "a thought"}]
+    )
+    assert texts(document) == ('{"at": "here"}', "what it gave")

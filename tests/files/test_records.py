@@ -212,3 +212,18 @@ def test_damage_anywhere_never_raises_and_loses_little(form: str, tmp_path: Path
         read = read_records(path)
         same = [row.values for row in read.rows if row.values in rows]
         assert len(same) >= 38, (at, read.faults)
+
+
+def test_a_stray_quote_that_a_later_row_closes_does_not_take_the_rows_between(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('question,answer\nq1,"x\nq2,b\nq3,c\nq4,",w\nq5,e\n')
+    read = read_records(path)
+    assert {"q2", "q3", "q5"} <= {row.values["question"] for row in read.rows}
+
+
+def test_a_nested_object_of_a_damaged_row_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('[{"question": "a", "answer": "1"}, {"question": "b" "x": [{"k": 1}, {"k": 2}]}, {"question": "c", "answer": "3"}]')
+    read = read_records(path)
+    assert [row.values for row in read.rows] == [{"question": "a", "answer": "1"}, {"question": "c", "answer": "3"}]
+    assert len(read.faults) == 1

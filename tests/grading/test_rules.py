@@ -153,3 +153,8 @@ def test_without_the_identifier_the_answer_is_not_judged_and_the_install_line_to
     assert verdict.correct is None
     assert "py3langid is not installed" in verdict.reason
     assert "reasoner-llm[tasks]" in verdict.reason
+
+
+def test_the_most_probable_language_is_not_taken_where_it_is_not_certain() -> None:
+    assert _language.in_language("Pizza, pasta, vino.", "it") is None
+    assert _language.in_language("Metro, bus, taxi.", "en") is None
