@@ -262,3 +262,11 @@ def test_tokens_are_counted_without_a_call_and_health_needs_no_model(store: Stor
 def test_an_old_conversation_keeps_its_identity() -> None:
     plain = Chat.model_validate({"messages": [{"role": "user", "content": "hi"}]})
     assert plain.model_dump(mode="json") == {"messages": [{"role": "user", "content": "hi"}], "output_schema": ""}
+
+
+@pytest.mark.parametrize("model", ["scripted", "cot/scripted"])
+def test_a_parameter_that_is_not_served_is_refused_by_name(store: Store, model: str) -> None:
+    with Served(store, lambda _: Completion("Answer: 42")) as served:
+        said = served.chat(model=model, status=400, invented_switch=3)["error"]
+        assert (said["param"], said["code"]) == ("invented_switch", "unsupported_parameter")
+        assert not served.client.requests
