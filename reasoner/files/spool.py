@@ -14,7 +14,9 @@ import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar
+
+from reasoner.sequences import Lazy
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -32,7 +34,7 @@ def keep(values: Iterable[T], *, write: Callable[[T], str], read: Callable[[str]
     return first if len(first) <= IN_MEMORY else Spool(chain(first, line), write=write, read=read)
 
 
-class Spool(Sequence[T], Generic[T]):
+class Spool(Lazy[T]):
     """Values in a temporary file. Each access reads them anew: two of the same place are equal, not the same."""
 
     def __init__(self, values: Iterable[T], *, write: Callable[[T], str], read: Callable[[str], T]) -> None:
@@ -47,21 +49,14 @@ class Spool(Sequence[T], Generic[T]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
-    def __getitem__(self, index: int | slice) -> T | list[T]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = index + len(self) if index < 0 else index
-        if not 0 <= place < len(self):
-            raise IndexError(index)
-        return self._values(place, place + 1)[0]
-
-    def __iter__(self) -> Iterator[T]:
-        for begin in range(0, len(self), _CHUNK):
-            yield from self._values(begin, min(begin + _CHUNK, len(self)))
+    def items(self, places: range) -> Iterator[T]:
+        """Read values, those that follow each other a chunk at a time."""
+        if places.step != 1:
+            for place in places:
+                yield from self._values(place, place + 1)
+            return
+        for begin in range(places.start, places.stop, _CHUNK):
+            yield from self._values(begin, min(begin + _CHUNK, places.stop))
 
     def _values(self, begin: int, end: int) -> list[T]:
         start = self._ends[begin]
@@ -70,7 +65,7 @@ class Spool(Sequence[T], Generic[T]):
         return [self._read(data[place].decode("utf-8", "surrogatepass")) for place in places]
 
 
-class Chosen(Sequence[U], Generic[T, U]):
+class Chosen(Lazy[U], Generic[T, U]):
     """Some places of a sequence, in an order of their own, each seen through a function."""
 
     def __init__(self, base: Sequence[T], places: Sequence[int], seen: Callable[[T], U]) -> None:
@@ -81,11 +76,6 @@ class Chosen(Sequence[U], Generic[T, U]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, index: int) -> U: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[U]: ...
-    def __getitem__(self, index: int | slice) -> U | list[U]:
-        if isinstance(index, slice):
-            return [self._seen(self._base[place]) for place in self._places[index]]
-        return self._seen(self._base[self._places[index]])
+    def items(self, places: range) -> Iterator[U]:
+        """See the base's items at the chosen places."""
+        return (self._seen(self._base[self._places[place]]) for place in places)

@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from reasoner.budget import Spent
 from reasoner.errors import StoreError
 from reasoner.runs.result_html import Shown, result_html
+from reasoner.sequences import Lazy
 from reasoner.store import Store
 from reasoner.store.claims import TrajectoryRow
 from reasoner.store.queries import load_trajectory, problem_of, trajectory_row
@@ -172,7 +173,7 @@ class Result:
         return result_html(shown, self.trajectory)
 
 
-class Ids(Sequence[str]):
+class Ids(Lazy[str]):
     """Ids of trajectories, which all have one length, in little more memory than their digits."""
 
     def __init__(self, ids: Iterable[str]) -> None:
@@ -184,23 +185,12 @@ class Ids(Sequence[str]):
     def __len__(self) -> int:
         return len(self._digits) // self._width if self._width else 0
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        places = range(len(self))[index]
-        if isinstance(places, int):
-            return self._digits[places * self._width : (places + 1) * self._width]
-        return [self[place] for place in places]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
+    def items(self, places: range) -> Iterator[str]:
+        """Cut ids out of the digits."""
+        return (self._digits[place * self._width : (place + 1) * self._width] for place in places)
 
 
-class StoredResults(Sequence[Result]):
+class StoredResults(Lazy[Result]):
     """The results of a run in the order of its plan; what is not in memory is read from the database when it is asked for.
 
     `known` are results in memory by place, `new_calls` the calls made by this process by place, without those at the end that have none.
@@ -215,19 +205,8 @@ class StoredResults(Sequence[Result]):
     def __len__(self) -> int:
         return len(self._ids)
 
-    @overload
-    def __getitem__(self, index: int) -> Result: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Result]: ...
-    def __getitem__(self, index: int | slice) -> Result | list[Result]:
-        if isinstance(index, slice):
-            return list(self._read(range(len(self))[index]))
-        return next(self._read([range(len(self))[index]]))
-
-    def __iter__(self) -> Iterator[Result]:
-        return self._read(range(len(self)))
-
-    def _read(self, places: Iterable[int]) -> Iterator[Result]:
+    def items(self, places: range) -> Iterator[Result]:
+        """Give those in memory, and read the others through one look at the database."""
         store: Store | None = None
         try:
             for place in places:
@@ -244,11 +223,6 @@ class StoredResults(Sequence[Result]):
         finally:
             if store is not None:
                 store.close()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<{len(self)} results>"

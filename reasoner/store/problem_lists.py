@@ -13,10 +13,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import StoreError
 from reasoner.files import keep
+from reasoner.sequences import Lazy
 from reasoner.store.database import Store
 from reasoner.types import Problem, canonical_json, problem_as_text, problem_of_text
 
@@ -50,7 +51,7 @@ def keep_list(store: Store, problems: Sequence[Problem]) -> str:
     return hashed
 
 
-class ListedProblems(Sequence[Problem]):
+class ListedProblems(Lazy[Problem]):
     """The problems of a list, read from the database when they are asked for, and kept in a temporary file once all were.
 
     Raises:
@@ -70,18 +71,12 @@ class ListedProblems(Sequence[Problem]):
     def __len__(self) -> int:
         return self._n
 
-    @overload
-    def __getitem__(self, index: int) -> Problem: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Problem]: ...
-    def __getitem__(self, index: int | slice) -> Problem | list[Problem]:
-        places = range(self._n)[index]
-        if isinstance(places, int):
-            return next(self._read(places, places + 1))
-        if not places:
-            return []
-        found = list(self._read(min(places), max(places) + 1))
-        return [found[place - min(places)] for place in places]
+    def items(self, places: range) -> Iterator[Problem]:
+        """Read problems, those between the first and the last of the places at once."""
+        if places.step == 1:
+            return self._read(places.start, places.stop)
+        found = list(self._read(min(places), max(places) + 1)) if places else []
+        return (found[place - min(places)] for place in places)
 
     def __iter__(self) -> Iterator[Problem]:
         if self._read_once is None:
