@@ -1,12 +1,13 @@
 """The routes of the endpoint: read a body, run it, answer in its dialect.
 
-Knows HTTP; the dialects stand in `completions` and `messages`, the work in `executor`.
+Knows HTTP; the dialects stand in `completions`, `messages` and `responses`, the work in `executor`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
@@ -40,6 +41,26 @@ T = TypeVar("T")
 MAX_KEY_CHARS = 200
 
 
+class Dialect(NamedTuple):
+    """How one format of requests is read and answered."""
+
+    body: type[BaseModel]
+    order_of: Callable[..., Order]
+    answer: Callable[[Order, Started, Done, list[Said]], dict[str, Any]]
+    stream: Callable[[Order, Any, Started, AsyncIterator[Event]], AsyncIterator[str]]
+    broken: Callable[[Fault], str]
+    """Write a fault into a stream that has begun."""
+
+
+DIALECTS = {
+    completions.PATH: Dialect(chat_request.ChatRequest, chat_request.order_of, completions.answer, completions.stream, completions.broken),
+    messages.PATH: Dialect(messages_request.MessagesRequest, messages_request.order_of, messages.answer, messages.stream, messages.broken),
+    responses.PATH: Dialect(
+        responses_request.ResponsesRequest, responses_request.order_of, responses.answer, responses.stream, responses.broken
+    ),
+}
+
+
 class Endpoint:
     """The routes, closed over the executor."""
 
@@ -51,77 +72,37 @@ class Endpoint:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route(completions.PATH, self.chat, methods=["POST"]),
-            Route(messages.PATH, self.messages, methods=["POST"]),
+            *(Route(path, partial(self.converse, dialect), methods=["POST"]) for path, dialect in DIALECTS.items()),
             Route(f"{messages.PATH}/count_tokens", self.count_tokens, methods=["POST"]),
-            Route(responses.PATH, self.responses, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/models/{model:path}", self.model, methods=["GET"]),
             Route("/openapi.json", self.description, methods=["GET"]),
         ]
 
-    async def chat(self, request: Request) -> Response:
-        """Serve `POST /v1/chat/completions`."""
+    async def converse(self, dialect: Dialect, request: Request) -> Response:
+        """Serve a `POST` of a conversation in one of the dialects."""
         try:
-            body = await _body(request, chat_request.ChatRequest)
-            order = chat_request.order_of(body, self._executor.model_names, self._settings, key=_key(request))
-            return await self._serve(
-                request,
-                order,
-                bool(body.stream),
-                completions.answer,
-                lambda s, e: completions.stream(order, body, s, e),
-                completions.broken,
-            )
+            body = await _body(request, dialect.body)
+            order = dialect.order_of(body, self._executor.model_names, self._settings, key=_key(request))
+            return await self._answered(request, order, body, dialect)
         except (ReasonerError, Refused) as error:
             return _refusal(request, error)
 
-    async def messages(self, request: Request) -> Response:
-        """Serve `POST /v1/messages`."""
-        try:
-            body = await _body(request, messages_request.MessagesRequest)
-            order = messages_request.order_of(body, self._executor.model_names, self._settings, key=_key(request))
-            return await self._serve(
-                request, order, bool(body.stream), messages.answer, lambda s, e: messages.stream(order, s, e), messages.broken
-            )
-        except (ReasonerError, Refused) as error:
-            return _refusal(request, error)
-
-    async def _serve(
-        self,
-        request: Request,
-        order: Order,
-        streams: bool,  # noqa: FBT001 - private
-        whole: Callable[[Order, Started, Done, list[Said]], dict[str, Any]],
-        pieces: Callable[[Started, AsyncIterator[Event]], AsyncIterator[str]],
-        broken: Callable[[Fault], str],
-    ) -> Response:
-        events = Feed(self._executor.run(order, pieces=streams, wanted=presence_of(request.scope)), self.feeds)
+    async def _answered(self, request: Request, order: Order, body: Any, dialect: Dialect) -> Response:
+        events = Feed(self._executor.run(order, pieces=bool(body.stream), wanted=presence_of(request.scope)), self.feeds)
         started = await _unless_gone(request, events, _first(events))
         headers = {"X-Reasoner-Trajectory": ",".join(started.trajectories), "X-Reasoner-Run": started.run}
-        if streams:
-            body = kept_alive(_checked_stream(pieces(started, _checked(events)), broken, events), every_s=self._settings.alive_s)
-            return StreamingResponse(body, media_type="text/event-stream", headers={**headers, "X-Accel-Buffering": "no"})
+        if body.stream:
+            pieces = dialect.stream(order, body, started, _checked(events))
+            written = kept_alive(_checked_stream(pieces, dialect.broken, events), every_s=self._settings.alive_s)
+            return StreamingResponse(written, media_type="text/event-stream", headers={**headers, "X-Accel-Buffering": "no"})
         said, done = await _unless_gone(request, events, _all(events))
         try:
             check(done)
-            return JSONResponse(whole(order, started, done, said), headers=headers)
+            return JSONResponse(dialect.answer(order, started, done, said), headers=headers)
         except Refused as refused:
-            fault = refused.fault
-            path = messages.PATH if whole is messages.answer else completions.PATH
-            return JSONResponse(error_body(path, fault), fault.status, headers=headers)
-
-    async def responses(self, request: Request) -> Response:
-        """Serve `POST /v1/responses`."""
-        try:
-            body = await _body(request, responses_request.ResponsesRequest)
-            order = responses_request.order_of(body, self._executor.model_names, self._settings, key=_key(request))
-            return await self._serve(
-                request, order, bool(body.stream), responses.answer, lambda s, e: responses.stream(order, s, e), responses.broken
-            )
-        except (ReasonerError, Refused) as error:
-            return _refusal(request, error)
+            return JSONResponse(error_body(request.url.path, refused.fault), refused.fault.status, headers=headers)
 
     async def count_tokens(self, request: Request) -> Response:
         """Serve `POST /v1/messages/count_tokens`: an estimate, since tokens are a matter of each model."""

@@ -130,7 +130,7 @@ class _Blocks:
             self._open = ""
 
 
-async def stream(order: Order, started: Started, events: AsyncIterator[Event]) -> AsyncIterator[str]:
+async def stream(order: Order, _: object, started: Started, events: AsyncIterator[Event]) -> AsyncIterator[str]:
     """Write the events of an order as server-sent events; a plain model's thought and text while they are written."""
     yield _event("message_start", message=_message(order, started, []))
     blocks, sent = _Blocks(), Sent()

@@ -158,7 +158,7 @@ class _Writer:
         self.output.append(item)
 
 
-async def stream(order: Order, started: Started, events: AsyncIterator[Event]) -> AsyncIterator[str]:
+async def stream(order: Order, _: object, started: Started, events: AsyncIterator[Event]) -> AsyncIterator[str]:
     """Write the events of an order as server-sent events; a plain model's thought and text while they are written."""
     out, sent = _Writer(started), Sent()
     yield out.event("response.created", response=_response(order, started))
