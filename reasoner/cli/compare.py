@@ -14,6 +14,7 @@ from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.flags import in_flags
 from reasoner.cli.output import guarded, out, print_json, safe, say
 from reasoner.errors import BadConfig
+from reasoner.files.target import writable
 
 if TYPE_CHECKING:
     from reasoner.comparison.comparison import Comparison
@@ -108,7 +109,7 @@ def _check_files(markdown: Path | None, plot: Path | None) -> None:
 
         check_plot(plot)
     for path in (markdown, plot):
-        if path is not None and not path.absolute().parent.is_dir():
+        if path is not None and not writable(path).absolute().parent.is_dir():
             raise BadConfig(f"{path}: the directory {path.absolute().parent} does not exist", hint="make it first")
 
 

@@ -10,7 +10,8 @@ import typer
 from reasoner.cli import fragments
 from reasoner.cli import options as o
 from reasoner.cli.output import err, guarded, out, print_json, safe, say
-from reasoner.errors import BadConfig, DataError
+from reasoner.errors import BadConfig
+from reasoner.files.target import writable, write_text
 
 if TYPE_CHECKING:
     from reasoner.translation.ingest import Ingested
@@ -83,6 +84,8 @@ def build(
     from reasoner.translation.normalise import check  # noqa: PLC0415
 
     source, columns = _columns(language, sources)
+    if report:
+        writable(report)  # what cannot be written is said before the work, not after it
     shown = Progress(
         TextColumn("reading, {task.completed:,.0f} rows"), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
     )
@@ -109,11 +112,7 @@ def build(
 
 
 def _write_report(path: Path, made: Ingested) -> None:
-    text = "".join(f"{fault}\n" for fault in made.report.faults)
-    try:
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DataError(f"cannot write the report {path}: {error.strerror}") from error
+    write_text(path, "".join(f"{fault}\n" for fault in made.report.faults))
 
 
 def _built(made: Ingested) -> dict[str, Any]:

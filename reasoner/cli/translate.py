@@ -13,7 +13,8 @@ from reasoner.cli.bench import Watch
 from reasoner.cli.corpus import K, Ranking, Window, checked_ranking
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.output import guarded, out, print_json, put, say
-from reasoner.errors import BadConfig, DataError
+from reasoner.errors import BadConfig
+from reasoner.files.target import writable, write_text
 
 if TYPE_CHECKING:
     from reasoner.api.translate import Item, Translated
@@ -68,6 +69,8 @@ def translate(
     written = _strategy(strategy, {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking)}, pivot, second)
     from reasoner.api.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
+    if out_file:
+        writable(out_file)  # what cannot be written is said before the work, not after it
     watch = Watch()
     try:
         with watch:
@@ -119,12 +122,7 @@ def _items(text: str, source: str, target: str) -> list[Item]:
 def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
     lines = "".join(f"{translation}\n" for translation in made.translations)
     if out_file:
-        part = out_file.with_name(out_file.name + ".part")
-        try:
-            part.write_text(lines, encoding="utf-8")
-            part.replace(out_file)
-        except OSError as error:
-            raise DataError(f"cannot write {out_file}: {error.strerror}", hint="the translations are kept in the database") from error
+        write_text(out_file, lines)
     if json:
         print_json(_as_dict(made))
         return

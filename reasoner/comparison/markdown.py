@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reasoner.comparison.tables import UPPER_BOUND, tables
-from reasoner.errors import BadConfig
+from reasoner.files.target import write_text
 from reasoner.text import clean
 
 if TYPE_CHECKING:
@@ -46,13 +46,10 @@ def write_markdown(comparison: Comparison, path: Path, *, picture: Path | None =
     """Write the page to a file.
 
     Raises:
-        BadConfig: the file cannot be written.
+        DataError: the file cannot be written.
     """
     link = os.path.relpath(picture, path.parent).replace(os.sep, "/") if picture else None
-    try:
-        path.write_text(markdown(comparison, picture=link), encoding="utf-8")
-    except OSError as error:
-        raise BadConfig(f"the table {path} cannot be written: {error.strerror}", hint="name a file in a directory that exists") from error
+    write_text(path, markdown(comparison, picture=link))
 
 
 def _notes(comparison: Comparison) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reasoner.datasets.write import write_text
+from reasoner.files.target import write_text
 from reasoner.text import clean
 from reasoner.version import __version__
 

@@ -19,8 +19,9 @@ from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters, Tally
 from reasoner.datasets.source import records
 from reasoner.datasets.split import Split
-from reasoner.datasets.write import encode, open_rows, write_text
+from reasoner.datasets.write import encode, open_rows
 from reasoner.errors import BadConfig
+from reasoner.files.target import writable, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +73,7 @@ class _Job:
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.progress = progress
-        self.store, self.format, self.path, self.filters, self.options = store, format_, path, filters, options
+        self.store, self.format, self.path, self.filters, self.options = store, format_, writable(path), filters, options
         self.kind = _kind(format_, options)
         self.split = Split.parse(options.split, seed=options.seed)
         own = format_.lineage

@@ -1,7 +1,6 @@
-"""Write rows, atomically: a reader sees the whole file or none, and a process killed in the middle leaves nothing behind.
+"""Write rows, atomically (`reasoner/files/target.py`).
 
-JSON lines are ASCII (other characters are escaped), so U+2028 and its kin cannot split a line. Parquet needs the extra `data`. On Linux
-the file has no name until it is whole (`O_TMPFILE`); elsewhere it has a hidden one, which a kill may leave.
+JSON lines are ASCII (other characters are escaped), so U+2028 and its kin cannot split a line. Parquet needs the extra `data`.
 
     with JsonLines(Path("out.jsonl")) as file:
         file.add({"text": "..."})
@@ -13,85 +12,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reasoner.errors import DataError, MissingDependency
+from reasoner.files.target import Target, cannot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 BLOCK_ROWS = 256
 GROUP_ROWS = 10_000
 """Rows of one Parquet row group; what they hold is the most that is in memory at once."""
 
 encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False).encode
-
-
-class Target:
-    """A file that comes into being when it is committed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._name: str | None = None
-        try:
-            self.file: IO[bytes] = self._open()
-        except OSError as error:
-            raise _cannot(path, error) from error
-
-    def _open(self) -> IO[bytes]:
-        if hasattr(os, "O_TMPFILE"):
-            try:
-                return os.fdopen(os.open(self.path.parent, os.O_TMPFILE | os.O_RDWR, 0o644), "w+b")
-            except OSError:
-                if not self.path.parent.is_dir():
-                    raise
-                # A file system without nameless files: one with a hidden name does.
-        handle, self._name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".part")
-        os.fchmod(handle, 0o644)
-        return os.fdopen(handle, "w+b")
-
-    def sync(self) -> None:
-        """Bring everything to the disk."""
-        try:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-        except OSError as error:
-            raise _cannot(self.path, error) from error
-
-    def commit(self) -> None:
-        """Give the file its name, in place of what had it."""
-        self.sync()
-        try:
-            if self._name is None:
-                self._name = self._link()
-            Path(self._name).replace(self.path)
-            self._name = None
-            parent = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(parent)  # the name too
-            finally:
-                os.close(parent)
-        except OSError as error:
-            raise _cannot(self.path, error) from error
-
-    def _link(self) -> str:
-        name = str(self.path.with_name(f".{self.path.name}.{os.getpid()}.part"))
-        Path(name).unlink(missing_ok=True)
-        own = os.open("/proc/self/fd", os.O_RDONLY)
-        try:
-            os.link(str(self.file.fileno()), name, src_dir_fd=own, follow_symlinks=True)
-        finally:
-            os.close(own)
-        return name
-
-    def close(self) -> None:
-        """Close it; what was not committed is gone."""
-        self.file.close()
-        if self._name is not None:
-            Path(self._name).unlink(missing_ok=True)
-            self._name = None
 
 
 class JsonLines:
@@ -124,7 +58,7 @@ class JsonLines:
         try:
             self._target.file.write(data)
         except OSError as error:
-            raise _cannot(self.path, error) from error
+            raise cannot(self.path, error) from error
         self._hash.update(data)
         self.n_bytes += len(data)
 
@@ -242,17 +176,3 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
         if file.n_rows:
             file.commit()
         return file.n_rows
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    target = Target(path)
-    try:
-        target.file.write(text.encode("utf-8"))
-        target.commit()
-    finally:
-        target.close()
-
-
-def _cannot(path: Path, error: OSError) -> DataError:
-    return DataError(f"cannot write {path}: {error.strerror or error}", hint="name a writable file with room on its disk")

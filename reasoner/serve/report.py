@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from typing import TYPE_CHECKING, Any
 
-from reasoner.errors import BadConfig, UnknownName
+from reasoner.errors import UnknownName
+from reasoner.files.target import writable, write_text
 from reasoner.serve.viewer import PAGES, compared, comparison, environment, thought_facts, trajectory_values
 from reasoner.store.queries import trajectory_ids
 from reasoner.store.run_queries import run_row
@@ -32,15 +32,11 @@ def write_report(store: Store, run_id: str, path: Path, *, limit: int = MAX_TRAJ
 
     Raises:
         UnknownName: there is no such run.
-        BadConfig: the file cannot be written.
+        DataError: the file cannot be written.
     """
+    writable(path)
     text, n = render(store, run_id, limit=limit)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)  # noqa: PTH105 - atomic
-    except OSError as error:
-        raise BadConfig(f"the report {path} cannot be written: {error.strerror}", hint="name a file in a directory that exists") from error
+    write_text(path, text)
     return n
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from reasoner.errors import BadConfig, MissingDependency
 from reasoner.translation.build import Builder
 from reasoner.translation.cover import Cover, Pair, Query, Ranking, Search
-from reasoner.translation.index import Index
+from reasoner.translation.index import Index, sound
 from reasoner.translation.normalise import words
 
 if TYPE_CHECKING:
@@ -57,8 +57,10 @@ class Corpus:
 
         Raises:
             BadConfig: the corpus has no such language, or it was not indexed.
+            DataError: the index is damaged.
         """
-        return Search(self.index, Query(sentence, source, target, window, k, ranking, seed, leave_out)).cover()
+        with sound(self.index):
+            return Search(self.index, Query(sentence, source, target, window, k, ranking, seed, leave_out)).cover()
 
     def similar(self, sentence: str, *, source: str, target: str, method: Method, n: int, seed: int = 0) -> tuple[Pair, ...]:
         """Return up to n different pairs, the best first, never one whose source is the sentence itself.
@@ -71,6 +73,10 @@ class Corpus:
         """
         if n < 1:
             return ()
+        with sound(self.index):
+            return self._similar(sentence, source, target, method, n, seed)
+
+    def _similar(self, sentence: str, source: str, target: str, method: Method, n: int, seed: int) -> tuple[Pair, ...]:
         source_at, target_at = self.index.column(source), self.index.column(target)
         own = words(sentence, self.index.normalisation)
         if method == "random":

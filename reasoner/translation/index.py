@@ -14,6 +14,7 @@ import json
 import mmap
 import sys
 from bisect import bisect_right
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from reasoner.translation.build import FORMAT, MAGIC
 from reasoner.translation.normalise import VERSIONS, Normalisation, check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MAX_HEAD_BYTES = 1 << 20
 MAX_KNOWN = 1 << 16
@@ -83,7 +84,11 @@ class Side:
         return [self.number(word) for word in words]
 
     def runs(self, numbers: Sequence[int], *, window: int) -> list[list[Run]]:
-        """Return for every place of a query the runs of the fragments that start there: of one word, of two, ... while any is found."""
+        """Return for every place of a query the runs of the fragments that start there: of one word, of two, ... while any is found.
+
+        Raises:
+            IndexError: the index is damaged; `sound` says so.
+        """
         made: list[list[Run]] = []
         n = len(numbers)
         first = self.first
@@ -92,6 +97,8 @@ class Side:
             here: list[Run] = []
             if number:
                 run = (first[number], first[number + 1])
+                if not 0 <= run[0] <= run[1] <= self.n_tokens:
+                    raise IndexError(run)
                 here.append(run)
                 for depth in range(1, min(window, n - start)):
                     number = numbers[start + depth]
@@ -155,9 +162,13 @@ class Index:
         self.normalisation: Normalisation = check(head["normalisation"])
         self.fingerprint: str = head["fingerprint"]
         self.notes: dict[str, Any] = head["notes"]
-        self._text = self._section("text")
-        self._offsets = self._section("offsets").cast("q")
-        self._sides = {language: self._open_side(number) for number, language in enumerate(self.searched)}
+        try:
+            self._text = self._section("text")
+            self._offsets = self._section("offsets").cast("q")
+            self._sides = {language: self._open_side(number) for number, language in enumerate(self.searched)}
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{name} is damaged: a section is missing or cut", hint="build it again") from error
+        self._check()
 
     @classmethod
     def open(cls, path: Path) -> Index:
@@ -225,6 +236,22 @@ class Index:
         at, size = self._head["sections"][name]
         return self._data[at : at + size]
 
+    def _check(self) -> None:
+        """Check that the sections are as long as each other asks for, so that no number in the head makes a search endless.
+
+        Raises:
+            DataError: they are not.
+        """
+        n_tails = self.window
+        as_told = len(self._offsets) == self.n_lines * len(self.languages) + 1 and all(
+            len(side.starts) == self.n_lines + 1
+            and len(side.first) == side.n_words + 2
+            and len(side.tokens) == len(side.places) + self.n_lines + n_tails
+            for side in self._sides.values()
+        )
+        if self.n_lines < 1 or not as_told:
+            raise DataError(f"{self.name} is damaged: its sections do not fit each other", hint="build it again")
+
     def _open_side(self, number: int) -> Side:
         def numbers(name: str) -> memoryview[int]:
             return self._section(f"{number}.{name}").cast("i")
@@ -252,10 +279,37 @@ def _read_head(data: Any, name: str) -> dict[str, Any]:
         head: dict[str, Any] = json.loads(bytes(data[n_bytes - tail - length : n_bytes - tail]))
         made_by = (head["format"], head["byteorder"], head["normalisation"], head["normalisation_version"])
         sections = {key: (int(at), int(size)) for key, (at, size) in head["sections"].items()}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptRecord(name, 1, "the head of the index cannot be read") from error
     if made_by != (FORMAT, sys.byteorder, made_by[2], VERSIONS.get(str(made_by[2]))):
         raise DataError(f"{name} was made by another version or on another kind of machine {made_by}", hint="build it again")
+    if not _is_head(head):
+        raise DataError(f"{name} is damaged: its head lacks what a search needs", hint="build it again")
     if any(at < 0 or size < 0 or at + size > n_bytes - tail - length for at, size in sections.values()):
         raise DataError(f"{name} is damaged: a section lies outside the file", hint="build it again")
     return head
+
+
+def _is_head(head: dict[str, Any]) -> bool:
+    """Tell whether the values of a head are of the kinds that are read."""
+    names = [head.get("languages"), head.get("searched")]
+    return (
+        all(isinstance(each, list) and each and all(isinstance(name, str) for name in each) for each in names)
+        and set(head["searched"]) <= set(head["languages"])
+        and all(isinstance(head.get(name), int) and not isinstance(head[name], bool) for name in ("lines", "window"))
+        and isinstance(head.get("fingerprint"), str)
+        and isinstance(head.get("notes"), dict)
+    )
+
+
+@contextmanager
+def sound(index: Index) -> Iterator[None]:
+    """Say that an index is damaged where a number in it leads nowhere; opening it reads only its head.
+
+    Raises:
+        DataError: it is.
+    """
+    try:
+        yield
+    except (IndexError, UnicodeDecodeError) as error:
+        raise DataError(f"{index.name} is damaged: a number in it leads nowhere", hint="build it again") from error

@@ -8,12 +8,12 @@ Knows readers and the index; does not know models or scores. The same input and 
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reasoner.errors import BadConfig, DataError
+from reasoner.files.target import writable, write_text
 from reasoner.translation.build import DEFAULT_WINDOW, Builder
 from reasoner.translation.rows import Report, checked, read
 
@@ -56,7 +56,7 @@ def ingest(
         BadConfig: languages, window or the number to hold out do not fit the input.
         DataError: a file cannot be read or written, or nothing in it can be used.
     """
-    if not out.parent.is_dir():
+    if not writable(out).parent.is_dir():
         raise DataError(f"cannot write {out}: there is no folder {out.parent}", hint="create it first")
     chosen = _chosen(source, columns, hold_out, seed)
     report = Report()
@@ -74,9 +74,7 @@ def ingest(
     held_out = None
     if hold_out:
         held_out = out.with_suffix(".heldout.tsv")
-        part = held_out.with_suffix(".part")
-        part.write_text("\n".join(["\t".join(columns), *kept_out]) + "\n", encoding="utf-8")
-        os.replace(part, held_out)  # noqa: PTH105 - the atomic one, by its usual name
+        write_text(held_out, "\n".join(["\t".join(columns), *kept_out]) + "\n")
     return Ingested(out, held_out, n_lines, len(kept_out), out.stat().st_size, report)
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.clients.llamacpp.adapter import BASE_NAME, BASE_SHA256, CARD, check_base
 from reasoner.clients.llamacpp.gguf_header import read_header
-from reasoner.datasets.write import Target
 from reasoner.errors import BadConfig, DataError
+from reasoner.files.target import Target
 from reasoner.tune.base import PERMUTED
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from reasoner.clients.llamacpp import bundled_model, free_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.errors import BadConfig, DataError
+from reasoner.files.target import writable
 from reasoner.tune import memory
 from reasoner.tune.adapter import read_adapter, write_adapter
 from reasoner.tune.base import Base, load_base, read_base, require, require_compiler
@@ -58,7 +59,7 @@ def tune(
     require()
     if options.compiled:
         require_compiler()
-    if not out.parent.is_dir():
+    if not writable(out).parent.is_dir():
         raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another `out`")
     device, dtype = _device(options)
     longest = max(sum(len(text) for _, text in row.prompt) + len(row.completion) for row in rows) // 2 + 32

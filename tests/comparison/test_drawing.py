@@ -17,7 +17,7 @@ from reasoner.comparison.comparison import Comparison, compare_trials
 from reasoner.comparison.markdown import markdown, write_markdown
 from reasoner.comparison.plot import MAX_PANELS, SHAPES, panels, write_plot
 from reasoner.comparison.trials import Trial, Trials
-from reasoner.errors import BadConfig, MissingDependency
+from reasoner.errors import BadConfig, DataError, MissingDependency
 
 STRATEGIES = ("direct", "cot", "ats", "tot", "iot", "self_consistency", "best_of_n", "tot:oracle=True")
 
@@ -74,7 +74,7 @@ def test_the_picture_is_linked_from_where_the_page_stands(tmp_path: Path) -> Non
     (tmp_path / "docs").mkdir()
     write_markdown(made(), tmp_path / "docs" / "t.md", picture=tmp_path / "pictures" / "t.png")
     assert "(<../pictures/t.png>)" in (tmp_path / "docs" / "t.md").read_text(encoding="utf-8")
-    with pytest.raises(BadConfig, match="cannot be written"):
+    with pytest.raises(DataError, match="cannot write"):
         write_markdown(made(), tmp_path / "no" / "t.md")
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, DataError
 from reasoner.translation.build import Builder, renumbered
+from reasoner.translation.corpus import Corpus
 from reasoner.translation.cover import Cover, Query, Ranking, Search
 from reasoner.translation.index import Index
 from reasoner.translation.normalise import Normalisation, readings, words
@@ -275,6 +276,30 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
             Index.open(tmp_path / "bad.corpus")
     with pytest.raises(DataError, match="corpus build"):
         Index.open(tmp_path / "gone.corpus")
+
+
+def test_a_search_in_an_index_with_changed_bytes_ends_with_an_answer_or_says_that_it_is_damaged(tmp_path: Path) -> None:
+    rng = random.Random(20261129)
+    with Builder(("L0", "L1"), folder=tmp_path) as builder:
+        for number in range(30):
+            builder.add((" ".join(rng.choices("abcdefgh", k=5)), f"w{number} w{number % 7}"))
+        builder.write(tmp_path / "t.corpus")
+    whole = (tmp_path / "t.corpus").read_bytes()
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 8))):
+            data[rng.randrange(len(data))] = rng.choice((0, 1, 127, 255, rng.randrange(256)))
+        (tmp_path / "bad.corpus").write_bytes(data)
+        try:
+            corpus = Corpus(Index.open(tmp_path / "bad.corpus"))
+            source, target = corpus.languages[0], corpus.languages[-1]
+            corpus.cover("a b c d a b", source=source, target=target)
+            corpus.similar("a b c", source=source, target=target, method="ngram", n=3)
+            corpus.similar("a b c", source=source, target=target, method="random", n=3)
+        except (DataError, BadConfig):
+            refused += 1
+    assert refused > 60  # the head and most numbers are seen to be wrong; a changed letter of a text is not
 
 
 def test_an_index_of_another_normalisation_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
