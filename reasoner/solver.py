@@ -13,6 +13,7 @@ Knows the methods by which strategies, teacher and exports ask about problems. D
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from reasoner.errors import BadConfig
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from reasoner.constraint import Constraint
     from reasoner.drawing import Drawing
     from reasoner.grading.judges import JudgeCase
     from reasoner.types import Move, Verdict
@@ -32,6 +34,14 @@ if TYPE_CHECKING:
 Outlook = Literal["open", "dead", "hidden"]
 
 I = TypeVar("I", bound="BaseModel")  # noqa: E741 - an instance model of a solver
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a visible check says of an answer: whether it passes, and what was seen, in words for whoever wrote the answer."""
+
+    passed: bool
+    told: str
 
 
 class Solver(ABC, Generic[I]):
@@ -155,6 +165,19 @@ class Solver(ABC, Generic[I]):
     def output_schema(self, instance: I) -> Mapping[str, Any] | None:  # noqa: ARG002 - for those that override it
         """Return the JSON schema that the answer is to conform to; None where any text will do."""
         return None
+
+    def answer_constraint(self, instance: I) -> Constraint | None:  # noqa: ARG002 - for those that override it
+        """Return what the answer line, marker included, must conform to; None where any line will do. `right_answer` conforms to it."""
+        return None
+
+    def visible_check(self, instance: I, text: str) -> Seen:
+        """Check of an answer what the statement lets anybody check: its form, its legality, tests that are shown. Never raises on any text.
+
+        It never tells whether an answer that passes is right: strategies may ask it, as they may not ask `verify`. Here: whether there is an
+        answer in the form that was asked for.
+        """
+        verdict = self.verify(instance, text)
+        return Seen(not verdict.unparsed, verdict.reason if verdict.unparsed else "the answer has the form that was asked for")
 
     @abstractmethod
     def verify(self, instance: I, text: str) -> Verdict:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from reasoner.constraint import Constraint
 from reasoner.errors import Unparseable
 from reasoner.grading.expression import Undefined, evaluate
 from reasoner.solver import Searchable
@@ -123,6 +124,10 @@ class Game24Solver(Searchable[Game24, merging.Numbers]):
     def answer(self, instance: Game24, path: Sequence[Move[merging.Numbers]]) -> str:
         """Write the path as one expression."""
         return f"Answer: {merging.expression(self.start(instance), [move.operation for move in path])} = {GOAL}"
+
+    def answer_constraint(self, instance: Game24) -> Constraint:  # noqa: ARG002 - the same for all
+        """Return the pattern of an expression of four numbers that is said to make 24."""
+        return Constraint.regex(r"Answer: [0-9(][0-9+*/() -]{6,60} = 24", after_thought=True)
 
     def solve(self, instance: Game24) -> list[Move[merging.Numbers]] | None:
         """Search exactly; every solution takes three moves."""

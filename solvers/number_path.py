@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
+from reasoner.constraint import Constraint
 from reasoner.drawing import Chain, Stop
 from reasoner.errors import Unparseable
 from reasoner.solver import FanLayout, Outlook, Searchable
@@ -156,6 +157,10 @@ class NumberPathSolver(Searchable[NumberPath, Reached], FanLayout[NumberPath, Re
     def answer(self, instance: NumberPath, path: Sequence[Move[Reached]]) -> str:
         """Write the numbers with arrows between them."""
         return "Answer: " + " -> ".join(map(str, [instance.start, *(move.state.value for move in path)]))
+
+    def answer_constraint(self, instance: NumberPath) -> Constraint:
+        """Return the pattern of a path from the start, as long as the paths are."""
+        return Constraint.regex(f"Answer: {instance.start}(?: -> [0-9]{{1,9}}){{{instance.steps}}}", after_thought=True)
 
     def solve(self, instance: NumberPath) -> list[Move[Reached]] | None:
         """Search level by level; every path has the same length, and a number above the target never comes down."""

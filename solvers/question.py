@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reasoner.assets import asset_dir
+from reasoner.constraint import Constraint
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
 from reasoner.files import Chosen, complaint, read_lines
 from reasoner.files.faults import Fault
@@ -233,6 +234,12 @@ class QuestionSolver(Solver[Question]):
         judge = grader(_comparing(instance))
         a, b = read(reader_of(instance), one), read(reader_of(instance), other)
         return a is not None and b is not None and judge.same(a.text, b.text, instance.golds, choices=instance.shown)
+
+    def answer_constraint(self, instance: Question) -> Constraint | None:
+        """Return the pattern of the letters that are shown; None for questions without choices, and where a reader is named."""
+        if not instance.choices or instance.reader:
+            return None
+        return Constraint.regex(f"Answer: [A-{LETTERS[len(instance.choices) - 1]}]", after_thought=True)
 
     def right_answer(self, instance: Question) -> str:
         """Return the letter of the right choice, or the answer."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
+from reasoner.constraint import Constraint
 from reasoner.errors import Unparseable
 from reasoner.solver import Searchable
 from reasoner.types import Move, Verdict
@@ -131,6 +132,10 @@ class SumSolver(Searchable[Sum, Column]):
         """Write the digits reached, without separators."""
         end = path[-1].state if path else self.start(instance)
         return f"Answer: {end.written or '?'}"
+
+    def answer_constraint(self, instance: Sum) -> Constraint:  # noqa: ARG002 - the same for all
+        """Return the pattern of a whole number without separators."""
+        return Constraint.regex("Answer: [0-9]{1,200}", after_thought=True)
 
     def solve(self, instance: Sum) -> list[Move[Column]] | None:
         """Return the column additions, one per digit of the longer number; there always is a sum."""

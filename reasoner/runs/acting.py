@@ -34,7 +34,7 @@ def needed_tools(strategies: Iterable[StrategySpec]) -> list[str]:
     for spec in strategies:
         inner: StrategySpec | None = spec
         while inner is not None:
-            names |= dict.fromkeys(inner.make().needs_tools)
+            names |= dict.fromkeys(inner.make().tools_needed)
             inner = inner.inner
     return list(names)
 
@@ -45,9 +45,9 @@ def tools_for(problem: Problem, tools: Iterable[Tool], *, last: Collection[str] 
     Raises:
         BadConfig: a tool of the run is called as an action of the problem.
     """
-    made = list(tools)
     solver: Any = registry.solver(problem.solver)
     instance = instance_of(solver, problem)
+    made = [tool.about(solver, instance) for tool in tools]
     if isinstance(solver, Environment):
         actions: list[Tool] = environment_tools(solver, instance)
         named = {tool.name for tool in made}

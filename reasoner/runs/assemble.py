@@ -174,6 +174,7 @@ def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any,
         same=lambda one, other: solver.same_answer(instance, one, other),
         verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
         corpora=open_corpus,
+        constraint=lambda: solver.answer_constraint(instance),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reasoner.constraint import Constraint
     from reasoner.translation.corpus import Corpus
     from reasoner.types import Demonstration, Verdict
 
@@ -31,3 +32,5 @@ class Lookups:
     """The verifier, for strategies that say that they are an upper bound."""
     corpora: Callable[[str], Corpus] | None = None
     """Parallel corpora by name."""
+    constraint: Callable[[], Constraint | None] | None = None
+    """What the answer line must conform to, None where any line will do."""

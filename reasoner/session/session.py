@@ -304,6 +304,10 @@ class Session(Acting):
         plain = self._plain(text)
         return plain_answer(plain) if self._lookups.canonical is None else self._lookups.canonical(plain)
 
+    def answer_constraint(self) -> Constraint | None:
+        """Return what the problem's answer line, marker included, must conform to; None where any line will do."""
+        return None if self._lookups.constraint is None else self._lookups.constraint()
+
     def answer_groups(self, texts: Sequence[str]) -> list[str | None]:
         """Return for each text the one spelling of its answer, the same for texts that answer alike; None where one has no answer.
 

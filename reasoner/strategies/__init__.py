@@ -51,7 +51,7 @@ class Strategy(ABC):
     default_inner: ClassVar[str] = ""
     """The inner strategy where none is written; empty: none at all."""
     needs_tools: ClassVar[tuple[str, ...]] = ()
-    """Tools it works with beside those the user names."""
+    """Tools it works with beside those the user names, whatever its parameters; `tools_needed` may add to them."""
     solvers: ClassVar[tuple[str, ...]] = ()
     """The problem families it works on; empty: all."""
     keeps_schema: ClassVar[bool] = False
@@ -86,6 +86,11 @@ class Strategy(ABC):
     def oracle(self) -> bool:
         """Whether it chooses by asking the verifier. Such a strategy is an upper bound and no method; its label has to show it."""
         return False
+
+    @property
+    def tools_needed(self) -> tuple[str, ...]:
+        """Tools it works with, with these parameters, beside those the user names."""
+        return self.needs_tools
 
     def corpora(self) -> tuple[str, ...]:
         """Name the parallel corpora it reads; their contents are part of a run's identity."""

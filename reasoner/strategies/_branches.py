@@ -47,12 +47,12 @@ def open_branch(session: Session, inner: Strategy, *, role: str, label: str = ""
     return session.branch(parent=parent, role=role, label=label, numbers=inner.params.numbers, oracle=inner.oracle, **view)
 
 
-async def sample(session: Session, inner: Strategy, *, role: str, n: int, sampling: Mapping[str, Any]) -> list[Branch]:
-    """Run an inner strategy n times at once, each with seeds of its own; n branches in order.
+async def sample(session: Session, inner: Strategy, *, role: str, n: int, sampling: Mapping[str, Any], first: int = 1) -> list[Branch]:
+    """Run an inner strategy n times at once, each with seeds of its own; n branches in order, numbered from `first`.
 
     A branch whose budget ended keeps the best answer it had, and the others go on: what was paid for is counted.
     """
-    views = [open_branch(session, inner, role=role, label=str(number), sampling=sampling) for number in range(1, n + 1)]
+    views = [open_branch(session, inner, role=role, label=str(number), sampling=sampling) for number in range(first, first + n)]
     return await together(_one(view, inner) for view in views)
 
 

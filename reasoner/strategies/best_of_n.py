@@ -3,8 +3,9 @@
     answer 1: ... Answer: 9 -> 18 -> 19    Rating: 2
     answer 2: ... Answer: 9 -> 10 -> 20    Rating: 9     given
 
-Three ways to score. `rating`: the model itself rates each answer, one more call for each. `logprob`: the mean log-probability of the
-answering reply, for clients that report it; no further call. `verifier`: the exact verifier chooses. The last is an upper bound (whether
+Four ways to score. `rating`: the model itself rates each answer, one more call for each. `logprob`: the mean log-probability of the
+answering reply, for clients that report it; no further call. `check`: whether the answer passes the family's visible check (its form, tests that are
+shown), an action for each answer; of those that pass the first. `verifier`: the exact verifier chooses. The last is an upper bound (whether
 any of n is right), not a method, and its label says so: `best_of_n:select=verifier`.
 
 Source: the best-of-n baseline of Cobbe et al., arXiv 2110.14168 (which trains a verifier to select); self-rating is zero-shot here.
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reasoner.errors import BadConfig
 from reasoner.session.gather import together
 from reasoner.strategies import Strategy
-from reasoner.strategies._branches import Branch, exhausted_in, inner_of, reply_of, sample, settle
+from reasoner.strategies._branches import Branch, exhausted_in, inner_of, sample, settle
+from reasoner.strategies._checking import CHECK, checked
+from reasoner.strategies._vote import logprob
 from reasoner.text import excerpt, tail
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ MAX_SHOWN_CHARS = 20_000
 _RATING = re.compile(r"\brating\b[^\d\n-]{0,20}(\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)", re.IGNORECASE)
 _ALONE = re.compile(r"\s*[*_`]{0,3}(\d{1,3}(?:\.\d{1,3})?)[*_`]{0,3}(?:\s?/\s?10)?\.?\s*")
 
-Select = Literal["rating", "logprob", "verifier"]
+Select = Literal["rating", "logprob", "check", "verifier"]
 
 
 class BestOfN(Strategy):
@@ -49,7 +51,9 @@ class BestOfN(Strategy):
         """Parameters of `best_of_n`."""
 
         n: int = Field(default=5, ge=1, le=100, description="samples drawn")
-        select: Select = Field(default="rating", description="rating (by the model), logprob, or verifier (an upper bound, no method)")
+        select: Select = Field(
+            default="rating", description="rating (by the model), logprob, check (visible), or verifier (an upper bound, no method)"
+        )
         temperature: float = Field(default=0.7, ge=0, le=2, description="temperature of the samples, whatever the run's own is")
 
     params: Params
@@ -58,6 +62,11 @@ class BestOfN(Strategy):
     def oracle(self) -> bool:
         """Whether the verifier chooses."""
         return self.params.select == "verifier"
+
+    @property
+    def tools_needed(self) -> tuple[str, ...]:
+        """The visible check, where it chooses."""
+        return (CHECK,) if self.params.select == "check" else ()
 
     async def run(self, session: Session) -> Answer:
         """Sample, score, and offer the highest; of equal ones the first. An answer whose score cannot be read ranks below all that can."""
@@ -83,22 +92,18 @@ class BestOfN(Strategy):
     async def _scores(self, session: Session, branches: list[Branch]) -> list[float | None]:
         """Return one score per branch, None where none could be read."""
         if self.params.select == "logprob":
-            return [_logprob(session, branch) for branch in branches]
+            return [logprob(session, branch, option="best_of_n:select=logprob", otherwise="select=rating") for branch in branches]
+        if self.params.select == "check":
+            return await together(_passed(session, branch) for branch in branches)
         if self.params.select == "verifier":
             return [session.oracle(branch.answer.text, branch.root).score if branch.answer else None for branch in branches]
         return await together(_rated(session, branch) for branch in branches)
 
 
-def _logprob(session: Session, branch: Branch) -> float:
-    """Return the mean log-probability of the reply that holds a branch's answer.
-
-    Raises:
-        BadConfig: the client gave none; choosing by anything else would be another strategy under this one's name.
-    """
-    reply = reply_of(session, branch)
-    if reply is None or reply.mean_logprob is None:
-        raise BadConfig("best_of_n:select=logprob needs log-probabilities, and this model's client gave none", hint="use select=rating")
-    return reply.mean_logprob
+async def _passed(session: Session, branch: Branch) -> float | None:
+    """Return 1 where an answer passes the visible check, else 0."""
+    assert branch.answer is not None
+    return float((await checked(session, branch.answer.text, branch.root)).passed)
 
 
 async def _rated(session: Session, branch: Branch) -> float | None:

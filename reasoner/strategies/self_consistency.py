@@ -5,7 +5,8 @@
     sample 3: ... Answer: 9→10→20.             2 of 3 answer alike: that answer is given, with the text of the first that gave it
 
 Knows when two texts answer alike (`session.answer_groups`), never which is right: a vote among wrong answers is lost. That one of the
-n may be right is pass@n, another figure, and is not reported here.
+n may be right is pass@n, another figure, and is not reported here. `stop` leaves out samples that cannot change the vote (`certain`), or
+probably would not (`beta`); `weight=logprob` lets a sample count by how likely the model found it, see `reasoner.strategies._vote`.
 
 Source: Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language Models", arXiv 2203.11171.
 """
@@ -14,15 +15,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reasoner.strategies import Strategy
-from reasoner.strategies._branches import Branch, exhausted_in, inner_of, sample, settle
+from reasoner.strategies._branches import exhausted_in, inner_of, settle
+from reasoner.strategies._vote import Group, Rule, Stop, Weight, count, draw
 from reasoner.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from reasoner.session import Session
     from reasoner.types import Answer
 
@@ -40,44 +40,52 @@ class SelfConsistency(Strategy):
 
         n: int = Field(default=5, ge=1, le=100, description="samples drawn")
         temperature: float = Field(default=0.7, ge=0, le=2, description="temperature of the samples, whatever the run's own is")
+        weight: Weight = Field(default="count", description="what a sample counts: 1 (count), or exp of its mean log-probability (logprob)")
+        stop: Stop = Field(
+            default="never",
+            description="leave samples out: never, where they cannot change the vote (certain), or probably would not (beta)",
+        )
+        confidence: float = Field(default=0.95, gt=0.5, lt=1, description="how probable the lead has to be for stop=beta")
+
+        @model_validator(mode="after")
+        def _beta_counts(self) -> SelfConsistency.Params:
+            if self.stop == "beta" and self.weight != "count":
+                raise ValueError("stop=beta counts votes, and weight=logprob does not; use stop=certain")
+            return self
 
     params: Params
 
     async def run(self, session: Session) -> Answer:
         """Sample, count, and offer the most frequent answer; of equally frequent ones, the one that was sampled first."""
-        temperature = {"temperature": self.params.temperature}
-        branches = await sample(session, inner_of(self), role="self_consistency/branch", n=self.params.n, sampling=temperature)
+        params = self.params
+        rule = Rule(params.n, params.weight, params.stop, params.confidence)
+        sampling = {"temperature": params.temperature} | ({"logprobs": True} if params.weight == "logprob" else {})
+        branches = await draw(session, inner_of(self), rule, role="self_consistency/branch", sampling=sampling)
         answered = [branch for branch in branches if branch.answer is not None]
         exhausted = exhausted_in(branches)
         if not answered and exhausted is not None:
             raise exhausted
-        groups = _count(session, answered)
-        winners = max(groups.values(), key=len, default=answered[:1])  # of equally large groups, the one first met
-        chosen = winners[0]
+        groups = count(session, answered, params.weight)
+        winner = max(groups.values(), key=lambda group: group.total, default=Group(answered[:1], 0.0))  # of equals the one first met
+        chosen = winner.branches[0]
         assert chosen.answer is not None
-        settle(session, branches, chosen, agreeing=winners)
-        _note(session, groups, n=len(branches))
+        settle(session, branches, chosen, agreeing=winner.branches)
+        _note(session, groups, n=len(branches), rule=rule)
         answer = session.offer(chosen.answer.text, session.trajectory.thought(chosen.answer.thought_id or chosen.root.id))
         if exhausted is not None:
             raise exhausted
         return answer
 
 
-def _count(session: Session, branches: Sequence[Branch]) -> dict[str, list[Branch]]:
-    """Group the branches by answer, in the order in which the answers were first met; those without a readable one vote for nothing."""
-    groups: dict[str, list[Branch]] = {}
-    given = [branch for branch in branches if branch.answer is not None]
-    keys = session.answer_groups([branch.answer.text for branch in given if branch.answer is not None])
-    for branch, key in zip(given, keys, strict=True):
-        if key is not None:
-            groups.setdefault(key, []).append(branch)
-    return groups
-
-
-def _note(session: Session, groups: dict[str, list[Branch]], *, n: int) -> None:
-    """Record the count, and how many samples had no readable answer."""
-    votes = {shorten(key, 200): len(found) for key, found in sorted(groups.items(), key=lambda item: -len(item[1]))}
-    n_read = sum(map(len, groups.values()))
-    lines = [f"{count} of {n}: {answer}" for answer, count in votes.items()]
-    state = {"votes": votes, "n": n, "unparsed": n - n_read}
+def _note(session: Session, groups: dict[str, Group], *, n: int, rule: Rule) -> None:
+    """Record the count, how many samples had no readable answer, and how many were left out."""
+    ranked = sorted(groups.items(), key=lambda item: -item[1].total)
+    votes = {shorten(key, 200): len(group.branches) for key, group in ranked}
+    n_read = sum(len(group.branches) for group in groups.values())
+    lines = [f"{n_votes} of {n}: {answer}" for answer, n_votes in votes.items()]
+    state: dict[str, object] = {"votes": votes, "n": n, "unparsed": n - n_read}
+    if rule.weight == "logprob":
+        state["weights"] = {shorten(key, 200): round(group.total, 6) for key, group in ranked}
+    if n < rule.n:
+        state["left_out"] = rule.n - n
     session.note("\n".join([*lines, f"{n - n_read} of {n}: no answer"]), parent=session.root, role="self_consistency/vote", state=state)

@@ -16,6 +16,8 @@ from reasoner.types import ToolSpec, canonical_json, digest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from reasoner.solver import Solver
+
     Lent = Mapping[str, Callable[..., Awaitable[Any]]]
 else:
     Lent = dict
@@ -94,6 +96,10 @@ class Tool(ABC):
             return self.arguments.model_validate(dict(arguments)).model_dump(mode="json")
         except ValidationError as error:
             raise ToolFailed(describe(error, self.name)) from None
+
+    def about(self, solver: Solver[Any], instance: Any) -> Tool:  # noqa: ARG002 - for tools that need to know the problem
+        """Return the tool for one problem; nearly every tool is the same for all."""
+        return self
 
     def fresh(self, seed: str) -> Tool:  # noqa: ARG002 - for tools that keep something between calls
         """Return the tool for one trajectory; one that keeps nothing between calls is the same for all."""

@@ -162,6 +162,22 @@ def test_every_drawn_instance_is_solved_and_the_solution_verifies(name: str, lev
 
 
 @pytest.mark.parametrize(("name", "level"), LEVELS)
+def test_a_right_answer_keeps_to_the_form_and_passes_the_visible_check(name: str, level: int) -> None:
+    solver: AnySolver = registry.solver(name)
+    for instance in draw(solver, level, seed=12, n=3):
+        answer = solved(solver, instance)
+        form = solver.answer_constraint(instance)
+        assert form is None or form.kind != "regex" or re.fullmatch(form.value, answer), (form, answer)
+        seen = solver.visible_check(instance, answer)
+        assert seen.passed, seen
+        for text in ("", "I do not know\nat all."):
+            failed = solver.visible_check(instance, text)
+            assert failed.told.strip()
+            assert len(answer) < 14 or answer.removeprefix("Answer: ") not in failed.told
+            assert not (failed.passed and solver.verify(instance, text).unparsed)
+
+
+@pytest.mark.parametrize(("name", "level"), LEVELS)
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_broken_answers_do_not_verify(name: str, level: int, mutation: str) -> None:
     solver: AnySolver = registry.solver(name)

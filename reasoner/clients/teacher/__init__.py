@@ -32,7 +32,7 @@ from pydantic import ValidationError
 
 from reasoner import registry
 from reasoner.clients import ClientOptions
-from reasoner.clients.teacher import _agent, _chain, _dialogue, _fan, _rules, _search, _tree
+from reasoner.clients.teacher import _agent, _answering, _chain, _dialogue, _fan, _rules, _search, _tree
 from reasoner.clients.teacher._search import MAX_WIDTH
 from reasoner.clients.teacher._task import NO_ANSWER, Task, Writer
 from reasoner.errors import BadConfig
@@ -48,6 +48,7 @@ FORMAT_VERSION = 1
 _WORD = re.compile(r"\S+")
 
 WRITERS: dict[str, Writer] = {
+    **_answering.WRITERS,
     **_chain.WRITERS,
     **_dialogue.WRITERS,
     **_fan.WRITERS,

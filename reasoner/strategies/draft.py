@@ -1,0 +1,121 @@
+r"""Draft: think freely first; what is constrained is only the writing of the answer.
+
+    think    Nine and one are ten, twice ten is twenty, so ...        no constraint
+    write    Answer: 9 -> 10 -> 20                                     must conform to the form that the family says
+
+A constraint on the whole reply makes a small model answer before it has thought; one on the answer alone costs a few tokens. With `calls=1` both
+stand in one reply: prose in lines that do not begin with `Answer:`, and behind them the constraint. A model that thinks in a part of its own
+does so freely as well. `form=json` asks for `{"answer": ...}`, for servers that take a schema and no regular expression; `form=words` for
+no constraint at all.
+
+Source: draft-conditioned constrained decoding, arXiv 2603.03305; in one call: think in prose, constrain the answer, arXiv 2601.07525.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from reasoner.constraint import Constraint
+from reasoner.errors import BadConfig
+from reasoner.strategies import ShotParams, Strategy, shot_messages
+from reasoner.strategies._structured import as_text, read_object
+from reasoner.text import answer_line, excerpt
+
+if TYPE_CHECKING:
+    from reasoner.session import Session
+    from reasoner.types import Answer
+
+Form = Literal["line", "json", "words"]
+
+MARKER = "Answer:"
+ANY_LINE = r"Answer: [^\n]{1,400}"
+"""The form of a family that says nothing about it."""
+OBJECT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+MAX_SHOWN_CHARS = 20_000
+
+
+class Draft(Strategy):
+    """Think freely, then write the answer under the family's constraint."""
+
+    name = "draft"
+    summary = "thinks freely, then writes the answer line alone, constrained to the family's form"
+
+    class Params(ShotParams):
+        """Parameters of `draft`."""
+
+        calls: Literal[1, 2] = Field(default=2, description="2: one that thinks and one that writes; 1: both in one reply")
+        form: Form = Field(
+            default="line", description="how the answer is held: line (regular expression or grammar), json, or words (not at all)"
+        )
+
+        @model_validator(mode="before")
+        @classmethod
+        def _number(cls, values: Any) -> Any:
+            """Take the number of calls as it is written on a command line."""
+            if isinstance(values, dict) and values.get("calls") in {"1", "2"}:
+                return {**values, "calls": int(values["calls"])}
+            return values
+
+        @model_validator(mode="after")
+        def _one_call_writes_a_line(self) -> Draft.Params:
+            if self.calls == 1 and self.form == "json":
+                raise ValueError("in one call the answer is a line behind the thought; use form=line or form=words")
+            return self
+
+    params: Params
+
+    async def run(self, session: Session) -> Answer:
+        """Think, then write; in one call or in two.
+
+        Raises:
+            BadConfig: the family's form is no regular expression, and one call is asked for.
+        """
+        if self.params.calls == 1:
+            shots = shot_messages(session, "cot", self.params, template="draft/once")
+            reply = await session.ask("draft/once", history=shots, schema=self._behind_prose(session.answer_constraint()))
+            session.mark(reply, status="final")
+            return session.offer(reply.text, reply)
+        thought = await session.ask("draft/think", history=shot_messages(session, "cot", self.params, template="draft/think"))
+        session.offer(thought.text, thought)
+        session.mark(thought, status="kept")
+        shown = excerpt(session.read(thought), MAX_SHOWN_CHARS)
+        if self.params.form == "json":
+            reply = await session.ask("draft/object", parent=thought, schema=OBJECT, thought=shown)
+        else:
+            form = session.answer_constraint() or Constraint.regex(ANY_LINE, after_thought=True)
+            reply = await session.ask("draft/write", parent=thought, schema=form if self.params.form == "line" else None, thought=shown)
+        session.mark(reply, status="final")
+        found = read_object(session.read(reply), {"answer"}) if self.params.form == "json" else None
+        if found is None:
+            return session.offer(reply.text, reply)
+        answer = as_text(found["answer"])
+        return session.offer(answer if answer_line(answer) is not None else f"{MARKER} {answer}", reply)
+
+    def _behind_prose(self, form: Constraint | None) -> Constraint | None:
+        if self.params.form == "words":
+            return None
+        if form is not None and form.kind != "regex":
+            raise BadConfig(
+                f"draft:calls=1 needs an answer in the form of a regular expression, and this family's is a {form.kind}", hint="use calls=2"
+            )
+        return Constraint.regex(behind_prose(form.value if form is not None else ANY_LINE), after_thought=True)
+
+
+def behind_prose(form: str) -> str:
+    r"""Return the pattern of a reply that ends in a line of that form, with any lines before it that do not begin with the marker.
+
+    >>> import re
+    >>> bool(re.fullmatch(behind_prose("Answer: [0-9]+"), "As I see it,\n\nfive.\nAnswer: 5"))
+    True
+    >>> bool(re.fullmatch(behind_prose("Answer: [0-9]+"), "Answer: five\nAnswer: 5"))
+    False
+    """
+    others = "|".join(rf"{MARKER[:n]}(?:[^\n{char}][^\n]*)?" for n, char in enumerate(MARKER))
+    return rf"(?:(?:{others})\n)*(?:{form})"
