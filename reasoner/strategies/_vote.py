@@ -127,7 +127,7 @@ def ahead(first: int, second: int) -> float:
     It is P(p > 1/2) for p of Beta(first + 1, second + 1), which is a sum of binomials.
     """
     n = first + second + 1
-    return sum(math.comb(n, k) for k in range(first + 1)) / 2**n
+    return sum(math.comb(n, k) for k in range(first + 1)) / (1 << n)
 
 
 def _first_two(totals: Sequence[float]) -> tuple[int, int]:
