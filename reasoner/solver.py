@@ -170,6 +170,10 @@ class Solver(ABC, Generic[I]):
         """Return what the answer line, marker included, must conform to; None where any line will do. `right_answer` conforms to it."""
         return None
 
+    def explain(self, instance: I) -> Sequence[str]:  # noqa: ARG002 - for those that override it
+        """Return the way to the right answer, a step each, of a family without a search space that knows it; empty where it does not."""
+        return ()
+
     def visible_check(self, instance: I, text: str) -> Seen:
         """Check of an answer what the statement lets anybody check: its form, its legality, tests that are shown. Never raises on any text.
 

@@ -3,7 +3,7 @@
     1: 9 -> 10 (9 + 1 = 10)
     Answer: 9 -> 10
 
-A family without a search space gets its answer without steps.
+A family without a search space gets the steps it explains, and its answer without any where it explains none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def direct(task: Task) -> str:
 def numbered(task: Task) -> str:
     """Write one numbered line per move, then the answer line."""
     if task.search is None:
-        return task.answer
+        return "\n".join([*(f"{n}: {step}" for n, step in enumerate(task.solver.explain(task.instance), start=1)), task.answer])
     if task.solution is None:
         return f"{NO_SOLUTION}\n{task.answer}"
     lines = [write_line((n,), (before, after), operation) for n, (before, operation, after) in enumerate(_moves(task), start=1)]
@@ -37,7 +37,7 @@ def numbered(task: Task) -> str:
 def steps(task: Task) -> list[str]:
     """Return the solution in words, one sentence per move."""
     if task.search is None:
-        return ["The answer is known without a search."]
+        return [f"{step}." for step in task.solver.explain(task.instance)] or ["The answer is known without a search."]
     if task.solution is None:
         return [NO_SOLUTION]
     return [f"From {before} I go to {after}: {operation}." for before, operation, after in _moves(task)]
