@@ -80,6 +80,8 @@ KEYS = {  # one of each kind, made up
     "github token": "ghp_0123456789abcdefghij0123456789abcdef",
     "gitlab token": "glpat-0123456789abcdefghij",
     "api key": "gsk_0123456789abcdefghij0123",
+    "model provider key": "pplx-0123456789abcdefghij0123456789abcdefghij01234567",
+    "service token": "lin_api_0123456789abcdefghij0123456789abcdefghij",
     "hugging face token": "hf_abcdefghijklmnopqrstuvwxyzABCD",
     "slack token": "xoxb-0123456789-abcdef",
     "google key": "ya29.0123456789abcdefghij",

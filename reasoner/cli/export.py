@@ -56,13 +56,13 @@ def export(
     records: Annotated[str, _option("--records", "Kind of record, where the format has several: conversation, pair, label, steps.")] = "",
     thinking: Annotated[
         str,
-        typer.Option(
-            "--thinking", help="Where thoughts are written: none (as the format has them), tags (<think>), field, reasoning_content, drop."
-        ),
-    ] = "none",
+        typer.Option("--thinking", help="Where thoughts are written: reasoning_content, thinking, both, tags (<think>), drop."),
+    ] = "reasoning_content",
     ratings: Annotated[bool, typer.Option("--ratings", help="Add the verdict's score and reason as columns.")] = False,
     context: Annotated[bool, typer.Option("--context", help="Add a column that says what decided a preference or label.")] = False,
-    labels_from: Annotated[str, typer.Option("--labels-from", help="Preferences and labels from trajectories, trees, or both.")] = "both",
+    labels_from: Annotated[
+        str, typer.Option("--labels-from", help="Preferences, labels and steps from whole replies, or from the tree of a search.")
+    ] = "replies",
     submissions: Annotated[
         bool, typer.Option("--submissions/--no-submissions", help="Include agents whose answer was submitted by a tool call.")
     ] = True,
@@ -76,7 +76,7 @@ def export(
     seed: o.Seed = 0,
     near_duplicates: Annotated[float | None, _option("--near-duplicates", "Leave out texts this similar (0.9) to one before.")] = None,
     contamination: Annotated[
-        list[Path], _option("--contamination", "Evaluation file whose runs of words must not occur; repeatable.")
+        list[Path], _option("--contamination", "Evaluation file (.jsonl, .json, .csv, .parquet, text) that rows must not hold; repeatable.")
     ] = [],
     ngram: Annotated[int, typer.Option("--ngram", help="Length of a shared sequence for --contamination, in words.")] = 13,
     secrets: Annotated[str, typer.Option("--secrets", help="Rows with secrets or personal data: drop, redact, keep.")] = "drop",
@@ -109,7 +109,8 @@ def export(
         )  # fmt: skip
         tally = write(store, format_name, path, filters, options, progress=_exporting if sys.stderr.isatty() else None)
     if not tally.taken and not dry_run:
-        why = "".join(f"; {count}: {reason}" for reason, count in sorted(tally.left_out.items()))
+        asides = {f"not selected, {reason}": count for reason, count in tally.not_selected.items()}
+        why = "".join(f"; {count}: {reason}" for reason, count in sorted({**tally.left_out, **asides}.items()))
         raise UsageError(
             f"no row to export ({tally.seen} trajectories looked at{why}); {path} was not written",
             hint="solve something first, or widen the filters",
@@ -127,8 +128,8 @@ def _exporting(seen: int, taken: int) -> None:
 
 def _facts(tally: Tally, format_name: str, path: Path, *, dry_run: bool) -> dict[str, Any]:
     return {
-        "path": str(path), "format": format_name, "rows": tally.taken, "seen": tally.seen, "left_out": tally.left_out, "files": tally.files,
-        "counts": tally.counts, "findings": tally.findings, "lengths": tally.lengths, "total_length": tally.total_length,
+        "path": str(path), "format": format_name, "rows": tally.taken, "seen": tally.seen, "left_out": tally.left_out, "not_selected": tally.not_selected, "files": tally.files,
+        "counts": tally.counts, "findings": tally.findings, "compared": tally.compared, "lengths": tally.lengths, "total_length": tally.total_length,
         **({"preview": tally.preview} if dry_run else {}),
     }  # fmt: skip
 
@@ -139,6 +140,10 @@ def _report(tally: Tally, path: Path, *, dry_run: bool) -> None:
         say(f"  {name}: {facts['rows']} rows, {facts['bytes']} bytes, sha256 {facts['sha256']}")
     for reason, count in sorted(tally.left_out.items()):
         say(f"  left out {count}: {reason}")
+    for reason, count in sorted(tally.not_selected.items()):
+        say(f"  not selected {count}: {reason} (--verdict chooses)")
+    for what, count in sorted(tally.compared.items()):
+        say(f"  contamination: {count} {what}")
     for kind, count in sorted(tally.findings.items()):
         say(f"  the scan found {count}: {kind}")
     if "teacher" in tally.counts.get("model", {}):

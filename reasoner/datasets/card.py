@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from reasoner.errors import BadConfig
 from reasoner.files.target import write_text
 from reasoner.text import clean
 from reasoner.version import __version__
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from reasoner.datasets.records import Kind
     from reasoner.datasets.select import Filters, Tally
 
+NAME = "README.md"
+MARK = "Made by reasoner"
+"""What every card says, and by which one is known."""
+SIDE, OLD_SIDE = ".lineage", ".lineage.jsonl"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
 _WHAT = {
     "conversation": "conversations: what a model was asked, and a reply whose answer was verified",
@@ -41,11 +46,28 @@ def write_card(path: Path, *, format_name: str, kind: Kind, filters: Filters, op
     Raises:
         DataError: it cannot be written.
     """
-    lines = [*_front_matter(options, tally), *_body(format_name, kind, filters, options, tally)]
+    others = _others(path.parent, tally)
+    lines = [*_front_matter(options, tally, others), *_body(format_name, kind, filters, options, tally), *_beside(others)]
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _front_matter(options: Options, tally: Tally) -> Iterator[str]:
+def check_place(path: Path) -> None:
+    """Check that a card may be written to `path`.
+
+    Raises:
+        BadConfig: something stands there that no export wrote.
+    """
+    if not path.exists():
+        return
+    try:
+        there = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        there = ""
+    if MARK not in there:
+        raise BadConfig(f"{path} is there already, and no export wrote it", hint="export to a folder of its own, or leave `card` out")
+
+
+def _front_matter(options: Options, tally: Tally, others: list[Path]) -> Iterator[str]:
     """Yield the YAML that the Hub reads. All values are quoted as JSON, which is YAML too."""
     size = next((name for most, name in _SIZES if tally.taken < most), "n>10M")
     yield "---"
@@ -57,11 +79,21 @@ def _front_matter(options: Options, tally: Tally) -> Iterator[str]:
     yield "configs:\n- config_name: default\n  data_files:"
     for name in _data_files(tally):
         yield f"  - split: {_split_of(name, tally)}\n    path: {json.dumps(name)}"
+    for path in others:
+        if path.suffix in {".jsonl", ".parquet"} and not path.name.endswith(OLD_SIDE):
+            yield f"- config_name: {json.dumps(path.name)}\n  data_files: {json.dumps(path.name)}"
     yield "---"
 
 
 def _data_files(tally: Tally) -> list[str]:
-    return sorted(name for name in tally.files if not name.endswith(".lineage.jsonl"))
+    return sorted(name for name in tally.files if not name.endswith(SIDE))
+
+
+def _others(folder: Path, tally: Tally) -> list[Path]:
+    """Return the other files of the folder: of earlier exports, or of somebody else."""
+    return sorted(
+        p for p in folder.iterdir() if p.is_file() and p.name not in tally.files and p.name != NAME and not p.name.startswith(".")
+    )
 
 
 def _split_of(name: str, tally: Tally) -> str:
@@ -70,7 +102,7 @@ def _split_of(name: str, tally: Tally) -> str:
 
 def _body(format_name: str, kind: Kind, filters: Filters, options: Options, tally: Tally) -> Iterator[str]:
     yield f"\n# {tally.taken} rows of format {format_name}\n"
-    yield f"{_WHAT[kind].capitalize()}. Made by reasoner {__version__} with `reasoner export {format_name}`.\n"
+    yield f"{_WHAT[kind].capitalize()}. {MARK} {__version__} with `reasoner export {format_name}`.\n"
     if "teacher" in tally.counts.get("model", {}):
         yield _TEACHER + "\n"
     if options.trust_verdicts:
@@ -90,10 +122,19 @@ def _body(format_name: str, kind: Kind, filters: Filters, options: Options, tall
     yield f"\n## How it was chosen\n\n{tally.seen} trajectories were looked at.\n"
     yield from _settings("Filters", filters.as_dict())
     yield from _settings("Options", options.changed())
+    yield from _table("Not selected", ("what", "trajectories"), sorted(tally.not_selected.items()))
     yield from _table("Left out", ("reason", "how many"), sorted(tally.left_out.items()))
+    yield from _table("Comparison with the evaluation files", ("what", "texts"), sorted(tally.compared.items()))
     yield from _table("Secrets, personal data and control tokens found", ("kind", "how often"), sorted(tally.findings.items()))
     yield "\nThe scan looks for known forms; that it found nothing does not say that there is nothing.\n"
     yield "## Where rows come from\n\n`lineage` (a column, or a file beside) names the run, trajectory and calls of each row: `reasoner trace FILE:LINE`."
+
+
+def _beside(others: list[Path]) -> Iterator[str]:
+    rows = [(path.name, path.stat().st_size) for path in others]
+    yield from _table("Other files in this folder", ("file", "bytes"), rows)
+    if rows:
+        yield "\nThis card says nothing of what they hold; each data file among them is a configuration of its own.\n"
 
 
 def _lengths(tally: Tally) -> Iterator[str]:

@@ -100,9 +100,14 @@ class NearDuplicates:
         return True
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in lower case; numbers and signs are words."""
+    return _WORD.findall(text.lower())
+
+
 def shingles(text: str, n: int) -> set[str]:
     """Return all runs of n words (numbers and signs are words); the whole text where it has fewer."""
-    words = _WORD.findall(text.lower())
+    words = words_of(text)
     if len(words) <= n:
         return {" ".join(words)}
     return {" ".join(words[i : i + n]) for i in range(len(words) - n + 1)}

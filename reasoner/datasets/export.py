@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
 from reasoner.datasets.hygiene import Hygiene
+from reasoner.datasets.lineage import complete
 from reasoner.datasets.options import Options
+from reasoner.datasets.records import THOUGHT_KEYS
 from reasoner.datasets.select import Filters, Tally
-from reasoner.datasets.source import records
+from reasoner.datasets.source import not_selected, records
 from reasoner.datasets.split import Split
 from reasoner.datasets.write import encode, open_rows
 from reasoner.errors import BadConfig
@@ -79,13 +81,17 @@ class _Job:
         own = format_.lineage
         self.lineage = own if own == "inside" else options.lineage or own
         self.quota: dict[tuple[str, str], int] | None = None
-        if options.thinking in {"field", "reasoning_content"} and not format_.thinking_field:
-            raise BadConfig(f"{format_.name} has no field for thinking", hint="use --thinking tags")
+        if options.thinking in {"thinking", "both"} and not format_.thinking_field:
+            raise BadConfig(f"{format_.name} has no field for thinking", hint="use `thinking=tags`")
         if own != "column" and (options.ratings or options.context or options.lineage == "column"):
             raise BadConfig(f"{format_.name} allows no column of ours", hint="leave `ratings`, `context` and `lineage` column out")
 
     def run(self) -> Tally:
         """Do it; with a balance, count first and write then."""
+        if self.options.card and not self.options.dry_run:
+            from reasoner.datasets.card import check_place  # noqa: PLC0415 - the card knows this job
+
+            check_place(self.path.parent / "README.md")
         if self.options.balance:
             counted: Counter[tuple[str, str, str]] = Counter()
             for record, part, _ in self.accepted(Tally()):
@@ -93,7 +99,7 @@ class _Job:
             self.quota = {}
             for (part, solver, _), n in counted.items():
                 self.quota[part, solver] = min(n, self.quota.get((part, solver), n))
-        tally = Tally()
+        tally = Tally(not_selected=not_selected(self.store, self.kind, self.filters))
         with ExitStack() as stack:
             files = _Files(self, stack)
             _count(tally, self._write(files, tally))
@@ -111,6 +117,11 @@ class _Job:
                 tally=tally,
             )
         return tally
+
+    def example(self) -> dict[str, Any] | None:
+        """Return a row with all the columns of the format."""
+        how = self.options.thinking
+        return self.format.example(self.kind, THOUGHT_KEYS.get(how, ()) if self.format.thinking_field else ())
 
     def _write(self, files: _Files, tally: Tally) -> Counter[tuple[Any, ...]]:
         """Write all rows and return how many there are of each kind."""
@@ -137,7 +148,7 @@ class _Job:
             if record.columns:
                 row.update(record.columns)
             if self.lineage == "column":
-                row["lineage"] = record.lineage
+                row["lineage"] = complete(self.kind, record.lineage)
         tally.taken += 1
         hygiene.measure(record)
         return rows
@@ -202,14 +213,14 @@ class _Files:
 
     def _file(self, path: Path) -> JsonLines:
         if path not in self._open:
-            self._open[path] = self._stack.enter_context(open_rows(path))
+            self._open[path] = self._stack.enter_context(open_rows(path, self._job.example()))
         return self._open[path]
 
     def add(self, part: str, row: dict[str, Any], record: Record) -> None:
         path = self._place[part]
         self._file(path).add(row)
         if self._job.lineage == "sidecar":
-            self._file(sidecar(path)).add_line(encode(record.lineage))
+            self._file(sidecar(path)).add_line(encode(complete(self._job.kind, record.lineage)))
 
     def commit(self) -> dict[str, dict[str, Any]]:
         """Name all files, the companion last; whether that can be written is found out first."""
@@ -228,8 +239,17 @@ class _Files:
 
 
 def sidecar(path: Path) -> Path:
-    """Return the file that says line for line where the rows of a file come from."""
-    return path.with_name(f"{path.stem}.lineage.jsonl")
+    """Return the file that says line for line where the rows of a file come from.
+
+    Its ending is none of a data file, so that `load_dataset(folder)` leaves it alone.
+    """
+    return path.with_name(f"{path.stem}.lineage")
+
+
+def found_sidecar(path: Path) -> Path:
+    """Return the file beside that says where rows come from: as it is written now, or as earlier versions named it."""
+    old = path.with_name(f"{path.stem}.lineage.jsonl")
+    return old if old.is_file() and not sidecar(path).is_file() else sidecar(path)
 
 
 def _merged(path: Path, entries: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from reasoner.datasets import thinking
 from reasoner.datasets.contamination import Evaluation
 from reasoner.datasets.duplicates import NearDuplicates, Seen
-from reasoner.datasets.records import Label, Record, Steps, map_texts, prompt_texts, texts
+from reasoner.datasets.records import Conversation, Document, Label, Pair, Prompt, Record, Steps, map_texts, prompt_texts, texts
 from reasoner.datasets.scan import ControlTokens, findings, redacted
 from reasoner.datasets.tokens import Tokenizer
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from reasoner.datasets.select import Tally
 
 MAX_CLEAN_LINES = 50_000
-DUPLICATE = "the same conversation was taken already"
+NAMES: dict[type[Record], str] = {
+    Conversation: "conversation", Pair: "pair", Label: "reply with the same label", Steps: "chain of steps", Prompt: "prompt",
+    Document: "trajectory",
+}  # fmt: skip
+DUPLICATE = "the same {} was taken already"
 NEAR = "nearly the same text was taken already"
 SENSITIVE = "it holds what looks like a secret or personal data"
 CONTROL = "it holds a control token of a tokenizer"
-CONTAMINATED = "it shares a run of words with the evaluation files"
+CONTAMINATED = "it holds a question of the evaluation files, or shares a run of words with them"
 
 
 class Hygiene:
@@ -39,6 +43,8 @@ class Hygiene:
         self._seen = Seen()
         self._near = NearDuplicates(options.near_duplicates) if options.near_duplicates is not None else None
         self._evaluation = Evaluation.read(options.contamination, n=options.ngram) if options.contamination else None
+        if self._evaluation is not None:
+            tally.compared = self._evaluation.report()
         self._stack = ExitStack()
         self._tokenizer = self._stack.enter_context(Tokenizer(options.tokenizer)) if options.tokenizer else None
         self._length = 0
@@ -54,7 +60,7 @@ class Hygiene:
         whole = "\x1f".join((*prompts, "\x1e", *written))
         if not self._is_clean(record, whole):
             return False
-        if not self.is_first(whole, _more(record)):
+        if not self.is_first(whole, _more(record), what=NAMES.get(type(record), "row")):
             return False
         if self._evaluation is not None and any(self._evaluation.touches(text) for text in (*prompts, *written) if text):
             self._tally.leave_out(CONTAMINATED)
@@ -62,14 +68,18 @@ class Hygiene:
         if self._near is not None and written and not self._near.add("\n".join(written)):
             self._tally.leave_out(NEAR)
             return False
-        thinking.apply(record, self._options.thinking, fields=self._fields)
+        try:
+            thinking.apply(record, self._options.thinking, fields=self._fields)
+        except thinking.Nested:
+            self._tally.leave_out(thinking.NESTED)
+            return False
         return True
 
-    def is_first(self, whole: str, more: str = "") -> bool:
+    def is_first(self, whole: str, more: str = "", what: str = "row") -> bool:
         """Tell whether the texts of a record, joined as `passes` joins them, are new; count it where they are not."""
         if self._seen.add(f"{whole}\x1e{more}".encode("utf-8", "surrogatepass")):
             return True
-        self._tally.leave_out(DUPLICATE)
+        self._tally.leave_out(DUPLICATE.format(what))
         return False
 
     def measure(self, record: Record) -> None:

@@ -13,13 +13,13 @@ from reasoner.errors import BadConfig
 if TYPE_CHECKING:
     from pathlib import Path
 
-Thinking = Literal["none", "tags", "field", "reasoning_content", "drop"]
-LabelSource = Literal["both", "trajectories", "trees"]
+Thinking = Literal["reasoning_content", "thinking", "both", "tags", "drop"]
+LabelSource = Literal["replies", "tree"]
 LineageIn = Literal["", "column", "sidecar", "none"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "thinking": ("none", "tags", "field", "reasoning_content", "drop"),
-    "labels_from": ("both", "trajectories", "trees"),
+    "thinking": ("reasoning_content", "thinking", "both", "tags", "drop"),
+    "labels_from": ("replies", "tree"),
     "search_to_text": ("", "bfs", "dfs"),
     "secrets": ("drop", "redact", "keep"),
     "special_tokens": ("drop", "escape", "keep"),
@@ -34,10 +34,10 @@ class Options:
 
     records: str = ""
     """Which kind of record, where a format takes several (`pair` for `llama-factory`); empty: the format's first."""
-    thinking: Thinking = "none"
-    """Where thoughts stand. What a model thought apart: in tags (`tags`), a key `thinking` (`field`) or `reasoning_content` of the message, or
-    left out (`drop`); `none` is `reasoning_content` where the format has fields, tags otherwise. `tags` and `field` also divide a reply
-    without a thought of its own at its answer line."""
+    thinking: Thinking = "reasoning_content"
+    """Where thoughts stand. What a model thought apart: in a key `reasoning_content` of the message (in tags where the format has no such key), in
+    a key `thinking`, in `both`, in `tags`, or left out (`drop`). `thinking`, `both` and `tags` also divide a reply without a thought of its own
+    at its answer line."""
     submissions: bool = True
     """Count an answer that was given by a tool call as standing in the reply that asks for the call: conversations of agents. False leaves
     them out."""
@@ -45,8 +45,9 @@ class Options:
     """Add the verdict's score and reason as columns."""
     context: bool = False
     """Add a column `context` that says by what the preference or label was decided."""
-    labels_from: LabelSource = "both"
-    """Preferences and labels from whole trajectories, from the steps of trees, or both."""
+    labels_from: LabelSource = "replies"
+    """Preferences, labels and chains of steps from whole replies under the prompt they were given, or from the steps of trees. A file holds one
+    of the two, and its lineage says which."""
     search_to_text: str = ""
     """Write searches of several calls as one reply, `bfs` or `dfs`."""
     min_gap: float = 0.0

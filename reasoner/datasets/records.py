@@ -19,6 +19,14 @@ from reasoner.types import Message, ToolCall, ToolSpec, canonical_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+THOUGHT_KEYS: dict[str, tuple[str, ...]] = {
+    "": (),
+    "reasoning_content": ("reasoning_content",),
+    "thinking": ("thinking",),
+    "both": ("reasoning_content", "thinking"),
+}
+"""What an assistant's message calls its thought: none, where thoughts stand in the text."""
+
 Kind = Literal["conversation", "pair", "label", "steps", "prompt", "document"]
 KINDS: tuple[Kind, ...] = ("conversation", "pair", "label", "steps", "prompt", "document")
 
@@ -50,8 +58,8 @@ class Conversation(Record):
     messages: tuple[Message, ...]
     reply: str
     thinking: str = ""
-    thinking_key: str = "thinking"
-    """What a message calls its thought: `thinking` or `reasoning_content`."""
+    thinking_key: str = ""
+    """What a message calls its thought, see `THOUGHT_KEYS`."""
     tool_calls: tuple[ToolCall, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     among_tools: bool = False
@@ -66,8 +74,11 @@ class Conversation(Record):
         return said(self.reply, self.thinking, self.thinking_key, self.tool_calls)
 
     def offered(self) -> dict[str, Any]:
-        """Return the column of the tools the model was offered, empty where no row of the file was offered any."""
-        return {"tools": [tool_row(tool) for tool in self.tools] or None} if self.tools or self.among_tools else {}
+        """Return the column of the tools the model was offered, empty where no row of the file was offered any.
+
+        It is JSON text: two lists of tools hardly ever have one type, since each tool's parameters are keys of their own.
+        """
+        return {"tools": json.dumps([tool_row(tool) for tool in self.tools])} if self.tools or self.among_tools else {}
 
 
 @dataclass(slots=True)
@@ -79,7 +90,7 @@ class Pair(Record):
     rejected: str
     chosen_thinking: str = ""
     rejected_thinking: str = ""
-    thinking_key: str = "thinking"
+    thinking_key: str = ""
 
 
 @dataclass(slots=True)
@@ -90,7 +101,7 @@ class Label(Record):
     completion: str
     label: bool
     thinking: str = ""
-    thinking_key: str = "thinking"
+    thinking_key: str = ""
 
 
 @dataclass(slots=True)
@@ -120,7 +131,7 @@ class Document(Record):
     thoughts: list[dict[str, Any]]
 
 
-def asked(messages: tuple[Message, ...], thinking_key: str = "reasoning_content") -> list[dict[str, Any]]:
+def asked(messages: tuple[Message, ...], thinking_key: str = "") -> list[dict[str, Any]]:
     """Return messages as TRL and OpenAI write them: role and content, and what else a message holds where it holds it."""
     return [_message_row(m, thinking_key) if m.parts() else {"role": m.role, "content": m.content} for m in messages]
 
@@ -134,7 +145,7 @@ def _message_row(message: Message, thinking_key: str) -> dict[str, Any]:
         ]
     row: dict[str, Any] = {"role": message.role, "content": content}
     if message.reasoning:
-        row[thinking_key] = message.reasoning
+        row.update(dict.fromkeys(THOUGHT_KEYS[thinking_key], message.reasoning))
     if message.tool_calls:
         row["tool_calls"] = list(map(_call_row, message.tool_calls))
     if message.tool_call_id:
@@ -142,11 +153,11 @@ def _message_row(message: Message, thinking_key: str) -> dict[str, Any]:
     return row
 
 
-def said(text: str, thinking: str = "", thinking_key: str = "thinking", tool_calls: tuple[ToolCall, ...] = ()) -> dict[str, Any]:
-    """Return an assistant's message; a thought and calls of tools have keys of their own where there are any."""
+def said(text: str, thinking: str = "", thinking_key: str = "", tool_calls: tuple[ToolCall, ...] = ()) -> dict[str, Any]:
+    """Return an assistant's message. The keys of its thought are there with and without one: one shape in every file; calls where there are any."""
     row: dict[str, Any] = {"role": "assistant", "content": text}
-    if thinking:
-        row[thinking_key] = thinking
+    for key in THOUGHT_KEYS[thinking_key]:
+        row[key] = thinking
     if tool_calls:
         row["tool_calls"] = list(map(_call_row, tool_calls))
     return row

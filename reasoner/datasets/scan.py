@@ -48,6 +48,15 @@ _PERSONAL: tuple[tuple[str, str], ...] = (
             r"(?:(?:x| ?ext\.? ?)\d{1,6})?(?![\w-]|\.\d)"
         ),
     ),
+    (
+        "postal address",
+        (
+            r"(?:\b\d{1,6}[A-Z]? (?:[NSEW]{1,2}\.? )?(?:[A-Z0-9][\w'.-]{0,24} ){1,4}?(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct"
+            r"|Way|Place|Pl|Terrace|Square|Parkway|Pkwy|Highway|Circle|Close|Crescent|Gardens)\b[^\n]{0,60}?\b(?:[A-Z]{2} \d{5}(?:-\d{4})?"
+            r"|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2})\b"
+            r"|\b[A-ZÄÖÜ][\w.-]{0,30}(?:straße|strasse|str\.|weg|platz|allee|gasse) ?\d{1,4} ?[a-z]?,? \d{5} [A-ZÄÖÜ][\w-]+)"
+        ),
+    ),
     ("ip address", r"(?<![\d.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.])"),
 )
 SECRET_KINDS = tuple(name for name, _ in _SECRETS)
@@ -63,7 +72,24 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 }
 # One set of first characters, so that the search runs over all else at full speed.
 _NUMBERS = re.compile(r"[(+\d](?:(?<=\d)(?:(?:[ .-]?\d){6}|\d{1,2}\.\d{1,3}\.\d)|(?<=\()\d{3,4}\)|(?<=\+)\d)")
-_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_SHAPES = bytes.maketrans(b"123456789BCDEFGHIJKLMNOPQRSTUVWXYZ", b"000000000" + b"A" * 25)
+"""Every digit a zero, every capital an A: what numbers and postal codes look like."""
+_RUNS = bytes(97 if (chr(byte).isalnum() and byte < 128) or chr(byte) in "_-+/=.:" else 32 for byte in range(256))
+LONG = b"a" * 16
+"""Every key of the forms with a mark that is not rare has so many of these characters in a row; hardly any other text has."""
+_CUE = re.compile(
+    r"(?i)\b(?:phone|tel|telephone|call|mobile|cell|fax|whatsapp|sms|dial|hotline|reach|contact|handy|rufnummer|card|visa|mastercard|amex)\b[^\d\n]{0,24}$"
+)
+"""Words that make the number after them somebody's."""
+_OPERATORS = frozenset("=+*/^<>×·÷−≈")
+_NUMBERS_OF_PEOPLE = frozenset({"phone", "card", "social security number"})
+MAX_BARE = 12
+"""Digits without a group that are the answer of a calculation as often as a phone number."""
+_ISSUERS: tuple[tuple[str, tuple[int, ...]], ...] = (
+    (r"4", (13, 16, 19)), (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)), (r"3[47]", (15,)), (r"6011|65|64[4-9]", (16, 19)),
+    (r"35(?:2[89]|[3-8])", (16,)), (r"36|38|30[0-5]", (14,)), (r"62", (16, 17, 18, 19)),
+)  # fmt: skip
+"""What card numbers begin with, and how long they are then."""
 _NUMERIC = ("card", "iban", "social security number", "phone", "ip address")
 
 
@@ -94,17 +120,15 @@ def _marked(t: str) -> bool:
     )  # fmt: skip
 
 
-def _numeric(t: str) -> bool:
+def _numeric(text: str, shape: bytes) -> bool:
     """Tell whether `_NUMBERS` may match.
 
     Bytes with every digit made a zero are searched for what each of its branches needs: ten times as fast as the pattern where a text
     is full of numbers that are too short to be anything. Other scripts have digits of their own.
     """
-    if not t.isascii():
+    if not text.isascii():
         return True
-    data = t.encode()
-    shape = data.translate(_ZEROS)
-    return b"00.0" in shape or b"+0" in shape or b"(000)" in shape or b"(0000)" in shape or b"0000000" in data.translate(_ZEROS, b" .-")
+    return b"00.0" in shape or b"+0" in shape or b"(000)" in shape or b"(0000)" in shape or b"0000000" in shape.translate(None, b" .-")
 
 
 def suspects(text: str) -> list[str]:
@@ -112,12 +136,18 @@ def suspects(text: str) -> list[str]:
 
     Where there is none, nothing can be found. Lines that are not suspect together are not suspect each by itself.
     """
-    kinds = [kind for kind, marks in _NEEDS.items() if any(mark in text for mark in marks)] if _marked(text) else []
+    data = text.encode("utf-8", "surrogatepass")
+    kinds: list[str] = []
+    if _marked(text) or LONG in data.translate(_RUNS):
+        kinds = [kind for kind, marks in _NEEDS.items() if any(mark in text for mark in marks)]
     low = text.lower()
     if "pass" in low or "pwd" in low or "secret" in low or "key" in low or "token" in low or "bearer" in low:
         kinds.append("assigned secret")
-    if _numeric(text) and _NUMBERS.search(text) is not None:
+    shape = data.translate(_SHAPES)
+    if _numeric(text, shape) and _NUMBERS.search(text) is not None:
         kinds.extend(_NUMERIC)
+    if b" 00000" in shape or b" 0AA" in shape:
+        kinds.append("postal address")
     return kinds
 
 
@@ -129,6 +159,8 @@ def findings(text: str) -> list[Finding]:
         check = _CHECKS.get(kind)
         for match in pattern.finditer(text):
             start, end = match.span("value" if "value" in pattern.groupindex else 0)
+            if kind in _NUMBERS_OF_PEOPLE and not _of_somebody(text, start, end):
+                continue
             if (check is None or check(text[start:end])) and all(end <= f.start or start >= f.end for f in found):
                 found.append(Finding(kind, start, end))
     return sorted(found, key=lambda f: f.start)
@@ -141,9 +173,24 @@ def redacted(text: str, found: Iterable[Finding]) -> str:
     return text
 
 
+def _of_somebody(text: str, start: int, end: int) -> bool:
+    """Tell a number that is somebody's from a number that is reckoned with.
+
+    Where a sign of arithmetic stands beside it, or digits stand alone without a group, only the words before it make it somebody's.
+    """
+    before, after = text[max(0, start - 40) : start], text[end : end + 3].lstrip()
+    if _CUE.search(before):
+        return True
+    last = before.rstrip()[-1:]
+    if last in _OPERATORS or after[:1] in _OPERATORS or (text[start] == "+" and (last.isdigit() or last == ")")):
+        return False
+    return not (text[start:end].isdigit() and end - start <= MAX_BARE)
+
+
 def _luhn(text: str) -> bool:
     digits = [int(c) for c in text if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or digits[0] not in {2, 3, 4, 5, 6} or len(set(digits)) < 4:
+    number = "".join(map(str, digits))
+    if len(digits) not in next((lengths for issuer, lengths in _ISSUERS if re.match(issuer, number)), ()) or len(set(digits)) < 4:
         return False
     doubled = (d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits)))
     return sum(doubled) % 10 == 0
@@ -191,7 +238,9 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
 # The forms control tokens have in the tokenizers in use; a target tokenizer's own are added by `ControlTokens.of`.
 _KNOWN_TOKENS = (
     r"<\|[^\s|<>]{1,60}\|>|<｜[^\s｜<>]{1,60}｜>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk|mask)>"
-    r"|<end_of_utterance>|\[(?:BOS|EOS|PAD|UNK|CLS|SEP|MASK)\]"
+    r"|<end_of_utterance>|\[(?:BOS|EOS|PAD|UNK|CLS|SEP|MASK|gMASK|sMASK)\]|<\|[a-z_]{2,30}>|<[a-z_]{2,30}\|>|<[se]op>|</?SYS>|<start_of_image>|<image_soft_token>"
+    r"|<seed:[a-z_]{2,24}>|<extra_id_\d{1,3}>|<SPECIAL_\d{1,4}>|</?atem:[a-z_]{2,30}\b|\]~!?b\[|\[e~\[|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|SYSTEM_PROMPT|ARGS"
+    r"|CALL_ID|MODEL_SETTINGS|IMG|PREFIX|MIDDLE|SUFFIX)\]"
 )
 
 

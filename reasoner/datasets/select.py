@@ -18,6 +18,7 @@ from reasoner.datasets.records import Origin
 from reasoner.errors import BadConfig, UsageError
 from reasoner.store import reading
 from reasoner.store.reading import Answered, chosen
+from reasoner.text import answer_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ UNREADABLE = "its problem cannot be read by the solver"
 ANSWER = "answer"
 """What a lineage calls the answer of an agent, where a tool gave it."""
 NO_CALL = "no call of its own holds the answer"
-NOT_IN_REPLY = "the reply of the answering call does not hold the answer (a search of many calls: `search_to_text` writes it as one)"
+NOT_IN_REPLY = "the reply of the answering call does not hold the answer: it was put together from several calls"
 
 
 @dataclass(slots=True)
@@ -49,11 +50,15 @@ class Tally:
     seen: int = 0
     taken: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    not_selected: dict[str, int] = field(default_factory=dict)
+    """Trajectories that the other filters take and `verdict` does not, by what became of them."""
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     """By `solver`, `level`, `strategy`, `model`, `split`: how many rows."""
     lengths: dict[str, Counter[int]] = field(default_factory=dict)
     """Histogram of the lengths of rows, by unit (`tokens` or `characters`): lower bound of the bin to rows."""
     total_length: int = 0
+    compared: dict[str, int] = field(default_factory=dict)
+    """What of the evaluation files could not be compared, or only as a whole: how many texts."""
     findings: Counter[str] = field(default_factory=Counter)
     """What the scan found, by kind, in texts."""
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -105,12 +110,20 @@ class Filters:
 
     def where(self, *, both: bool, verdicts: bool = True) -> Where:
         """Return the conditions; `both` when the default is correct and wrong ones, without `verdicts` none on verdicts."""
-        wanted: dict[str, tuple[int, ...] | None] = {"default": (0, 1) if both else (1,), "correct": (1,), "incorrect": (0,), "any": None}
+        wanted = [verdict for verdict in self.verdicts(both=both) if verdict is not None]
         return chosen(
-            run=self.run, model=self.model, solver=self.solver, strategy=self.strategy, correct=wanted[self.verdict] if verdicts else None,
+            run=self.run, model=self.model, solver=self.solver, strategy=self.strategy,
+            correct=wanted if verdicts and self.verdict != "any" else None,
             min_score=self.min_score if verdicts else None, min_tokens=self.min_tokens, max_tokens=self.max_tokens,
             since=self.since and _checked_date(self.since), until=self.until and _checked_date(self.until),
         )  # fmt: skip
+
+    def verdicts(self, *, both: bool) -> tuple[int | None, ...]:
+        """Return the verdicts taken: 1 correct, 0 wrong, None no verdict."""
+        wanted: dict[str, tuple[int | None, ...]] = {
+            "default": (0, 1) if both else (1,), "correct": (1,), "incorrect": (0,), "any": (1, 0, None),
+        }  # fmt: skip
+        return wanted[self.verdict]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was asked for, without empty fields."""
@@ -219,15 +232,17 @@ class Judge:
     def holds_answer(self, judged: Judged) -> bool:
         """Tell whether the answering call's reply itself holds the answer, as a training row's has to."""
         row = judged.row
-        if row.answer == row.reply or judged.solver is None or not row.correct:
+        if row.answer == row.reply or judged.solver is None:
             return True
         if self.is_submitted(row):
             return self._submissions  # it stands in the call of a tool that the reply asks for, or in what the tool gave
-        return self._correct(judged.solver, judged, row.reply or "")
+        if not row.correct and answer_line(row.reply or "") is None:
+            return False  # a vote, a proposal, a part: the wrong answer was put together from several
+        return self._correct(judged.solver, judged, row.reply or "") == bool(row.correct)
 
     def is_submitted(self, row: Answered) -> bool:
         """Tell whether a tool gave the answer: an action says so, or the lineage of a row that was read back."""
-        if row.run_id in self.imported and ANSWER in self._noted(row):
+        if row.run_id in self.imported and self._noted(row).get(ANSWER):
             return True
         return self._any_actions and reading.submitted(self._store, row.id, row.answer or "")
 

@@ -5,9 +5,11 @@ for record in records(store, "pair", Filters(), Options(), tally): ...
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from reasoner.datasets import label, stored, turns
+from reasoner.datasets import label, reply_steps, stored, thinking, turns
+from reasoner.datasets.lineage import FROM_TREE
 from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Prompt, Record
 from reasoner.datasets.search_text import write_search
 from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, UNREADABLE, Filters, Judge, Judged, Tally, rows
@@ -29,9 +31,16 @@ if TYPE_CHECKING:
 
 NO_TREE = "it holds no thoughts"
 NOT_VERIFIABLE = "no verifier can judge its steps"
+NO_REWARD = "no verifier can judge answers to it"
+NOT_JUDGED = "it has no verdict"
+NO_OTHER = {
+    True: "no wrong reply to the same prompt stands against it",
+    False: "no right reply to the same prompt stands against it",
+}
 SAME_TEXT = "the two texts are the same but for spaces"
-BY_TOOL = "a tool gave its answer, which a preference or a label has no place for"
+BY_TOOL = "a tool gave its answer, which preferences, labels and steps of replies have no place for"
 LENGTH_ONLY = "one text is merely the beginning of the other"
+NO_RATING = -1.0
 TOO_CLOSE = "the scores are too close"
 
 
@@ -47,7 +56,19 @@ def records(store: Store, kind: Kind, filters: Filters, options: Options, tally:
         "steps": source.steps,
     }
     yield from makers[kind]()
-    yield from stored.records(store, kind, filters, tally, source.judge)
+    yield from stored.records(store, kind, filters, tally, source.judge, labels_from=options.labels_from)
+
+
+OF_BOTH: frozenset[Kind] = frozenset({"pair", "label", "steps"})
+"""Kinds that need wrong answers as well."""
+VERDICTS = {1: "their answers are correct", 0: "their answers are wrong", None: "they have no verdict"}
+
+
+def not_selected(store: Store, kind: Kind, filters: Filters) -> dict[str, int]:
+    """Return how many trajectories the verdicts asked for leave aside, by what they are."""
+    counted = reading.by_verdict(store, filters.where(both=True, verdicts=False))
+    taken = filters.verdicts(both=kind in OF_BOTH)
+    return {VERDICTS[verdict]: n for verdict, n in counted.items() if verdict not in taken}
 
 
 class Source:
@@ -60,6 +81,7 @@ class Source:
         self.tally = tally
         self.judge = Judge(store, trust=options.trust_verdicts, families=bool(options.split), submissions=options.submissions)
         self.contexts = reading.Contexts(store)
+        self._of_tree = options.labels_from == FROM_TREE
         self._prompts = Prompts()
         self._tools = reading.any_offered_tools(store, filters.where(both=True))
 
@@ -100,8 +122,6 @@ class Source:
         if not self._single(judged):
             return None
         lineage = self.judge.of_conversation(row)
-        if self.options.search_to_text:
-            lineage.setdefault("written_as", None)  # one shape a file
         turn, messages = row.turn, self.contexts.of(row)
         return Conversation(
             judged.origin, _with_thought(lineage, turn, messages), messages, turn.content, turn.reasoning, tool_calls=turn.tool_calls,
@@ -128,11 +148,11 @@ class Source:
             if row.key is None:
                 self.tally.leave_out(NO_CALL)
             elif judged.solver is None:
-                self.tally.leave_out(NOT_VERIFIABLE)
+                self.tally.leave_out(NO_REWARD)
             else:
-                yield Prompt(
-                    judged.origin, self.judge.lineage(row), self.contexts.of(row), row.solver, row.line, columns=self._context(row.solver)
-                )
+                messages = self.contexts.of(row)
+                lineage = _with_thought(self.judge.lineage(row), Message("assistant", ""), messages)
+                yield Prompt(judged.origin, lineage, messages, row.solver, row.line, columns=self._context(row.solver))
 
     def documents(self) -> Iterator[Record]:
         """Yield whole trajectories."""
@@ -147,6 +167,56 @@ class Source:
             yield Document(judged.origin, self.judge.lineage(row), trajectory, calls, thoughts)
 
     def steps(self) -> Iterator[Record]:
+        """Yield chains of labelled steps: those of whole replies, or out of trees."""
+        return self._tree_steps() if self._of_tree else self._reply_steps()
+
+    def _reply_steps(self) -> Iterator[Record]:
+        """Yield each reply divided into its steps, prompt for prompt."""
+        for group in self._by_prompt():
+            ready: list[tuple[Judged, reply_steps.Attempt]] = []
+            for judged in group:
+                attempt = self._attempt(judged)
+                if attempt is not None:
+                    ready.append((judged, attempt))
+            if not ready:
+                continue
+            prompt = reply_steps.as_text(self.contexts.of(ready[0][0].row))
+            columns = self._columns
+            for made in reply_steps.steps(prompt, [attempt for _, attempt in ready], self.tally.leave_out):
+                judged = next(one for one, attempt in ready if attempt.lineage["trajectory"] == made.lineage["trajectory"])
+                made.columns.update(columns(judged))
+                yield made
+
+    def _attempt(self, judged: Judged) -> reply_steps.Attempt | None:
+        """Return a reply with what it came to; None (counted) where it is no chain of steps of reasoning."""
+        row = judged.row
+        text, thought = row.reply or "", (row.reasoning or "") if self.options.thinking != "drop" else ""
+        if reply_steps.is_json(text):
+            self.tally.leave_out(reply_steps.JSON_REPLY)
+            return None
+        if thought:
+            if thinking.holds_tags(thought, text):
+                self.tally.leave_out(thinking.NESTED)
+                return None
+            text = thinking.in_tags(thought, text)
+        return reply_steps.Attempt(judged.origin, self.judge.lineage(row), text, bool(row.correct))
+
+    def _by_prompt(self) -> Iterator[list[Judged]]:
+        """Yield whole replies of known outcome, those to one prompt together, in the order of problems and of their trajectories."""
+        for group in reading.answered_by_problem(self.store, self.filters.where(both=True)):
+            asked: dict[int | None, list[Judged]] = {}
+            for row in group:
+                self.tally.seen += 1
+                judged = self.judge.judge(row, self.tally)
+                if judged is None:
+                    continue
+                if row.correct is None:
+                    self.tally.leave_out(NOT_JUDGED)
+                elif self._plain(judged):
+                    asked.setdefault(row.context_id, []).append(judged)
+            yield from asked.values()
+
+    def _tree_steps(self) -> Iterator[Record]:
         """Yield every branch of known outcome: of searches, trajectory for trajectory; of agents, problem for problem."""
         where = self.filters.where(both=True)
         for judged in rows(self.store, where, self.tally, self.judge, agents=False):
@@ -162,7 +232,8 @@ class Source:
             standing = [found for row in group if (found := self.judge.judge(row, self.tally)) is not None]
             for made in turns.steps(map(self._episode, standing), self.tally.leave_out):
                 if self.options.ratings:
-                    made.columns.update(rating=None, reason="turns are judged by where they led")
+                    led = float(made.labels[-1])
+                    made.columns.update(rating=led, reason=f"the branch ended with a {'right' if led else 'wrong'} answer")
                 yield made
 
     def _episode(self, judged: Judged) -> turns.Episode:
@@ -171,15 +242,20 @@ class Source:
         return turns.Episode(judged, self.judge.lineage(row), thoughts, trajectory["answer_thought"])
 
     def labels(self) -> Iterator[Record]:
-        """Yield whole replies, correct or not, and the kept and pruned steps of correct trajectories."""
+        """Yield whole replies, correct or not; or the kept and pruned steps of correct trajectories."""
         for judged in self._rows(both=True):
             row = judged.row
-            if self.options.labels_from != "trees" and row.correct is not None and self._plain(judged):
+            if not self._of_tree:
+                if row.correct is None:
+                    self.tally.leave_out(NOT_JUDGED)
+                    continue
+                if not self._plain(judged):
+                    continue
                 messages = self.contexts.of(row)
-                lineage = _with_thought({**self.judge.lineage(row), "thought": None}, row.turn, messages)
+                lineage = _with_thought(self.judge.lineage(row), row.turn, messages)
                 columns = self._columns(judged) | self._context(row.solver)
                 yield Label(judged.origin, lineage, messages, row.reply or "", bool(row.correct), row.reasoning or "", columns=columns)
-            if self.options.labels_from != "trajectories" and row.correct:
+            elif row.correct:
                 tree = self._tree(judged)
                 if tree is not None:
                     messages = (Message("user", tree.dag.root.text),)
@@ -195,34 +271,36 @@ class Source:
                         yield made
 
     def pairs(self) -> Iterator[Record]:
-        """Yield pairs of trajectories of one problem under one prompt, and pairs of siblings within trajectories."""
-        for group in reading.answered_by_problem(self.store, self.filters.where(both=True)):
-            judged: list[Judged] = []
-            for row in group:
-                self.tally.seen += 1
-                found = self.judge.judge(row, self.tally)
-                if found is not None and found.row.correct is not None:
-                    judged.append(found)
-            if self.options.labels_from != "trees":
-                yield from self._trajectory_pairs(judged)
-            if self.options.labels_from != "trajectories":
-                for found in judged:
-                    yield from self._sibling_pairs(found)
+        """Yield pairs of whole replies to one prompt; or pairs of siblings within trajectories."""
+        if not self._of_tree:
+            taken: Counter[str] = Counter()
+            for group in self._by_prompt():
+                yield from self._reply_pairs(group, taken)
+            return
+        for judged in self._rows(both=True):
+            if judged.row.correct is None:
+                self.tally.leave_out(NOT_JUDGED)
+            else:
+                yield from self._sibling_pairs(judged)
 
-    def _trajectory_pairs(self, group: list[Judged]) -> Iterator[Pair]:
-        ready = [judged for judged in group if self._plain(judged)]
-        taken = 0
-        for better in (j for j in ready if j.row.correct):
-            for worse in (j for j in ready if not j.row.correct and j.row.context_id == better.row.context_id):
+    def _reply_pairs(self, group: list[Judged], taken: Counter[str]) -> Iterator[Pair]:
+        """Yield the pairs of replies to one prompt; `taken` counts those of its problem, which may have been put in several ways."""
+        problem = group[0].row.problem_id
+        sides = [judged for judged in group if judged.row.correct], [judged for judged in group if not judged.row.correct]
+        for side, against in (sides, sides[::-1]):
+            for judged in side if not against else ():
+                self.tally.leave_out(NO_OTHER[bool(judged.row.correct)])
+        for better in sides[0]:
+            for worse in sides[1]:
                 if (better.row.score or 0.0) - (worse.row.score or 0.0) < self.options.min_gap:
                     self.tally.leave_out(TOO_CLOSE)
                     continue
-                if taken >= self.options.max_pairs:
+                if taken[problem] >= self.options.max_pairs:
                     self.tally.leave_out("more pairs of one problem than `max_pairs`")
                     continue
                 pair = self._pair(better, worse)
                 if self._differ(pair):
-                    taken += 1
+                    taken[problem] += 1
                     yield pair
 
     def _pair(self, better: Judged, worse: Judged) -> Pair:
@@ -230,14 +308,14 @@ class Source:
         origin = Origin(good.solver, better.origin.family, good.level, _both(good.model, bad.model), _both(good.strategy, bad.strategy))
         messages = self.contexts.of(good)
         lineage = _with_thought(self.judge.lineage(good), good.turn, messages)
-        lineage |= {"rejected": _with_thought(self.judge.lineage(bad), bad.turn, ()), "chosen_thought": None, "rejected_thought": None}
+        lineage |= {"rejected": _with_thought(self.judge.lineage(bad), bad.turn, ())}
         columns: dict[str, Any] = self._context(good.solver)
         if self.options.ratings:
             columns |= {
-                "chosen_rating": good.score,
-                "rejected_rating": bad.score,
-                "chosen_reason": good.reason,
-                "rejected_reason": bad.reason,
+                "chosen_rating": float(good.score or 0.0),
+                "rejected_rating": float(bad.score or 0.0),
+                "chosen_reason": good.reason or "",
+                "rejected_reason": bad.reason or "",
             }
         thoughts = good.reasoning or "", bad.reasoning or ""
         return Pair(origin, lineage, messages, good.reply or "", bad.reply or "", *thoughts, columns=columns)
@@ -290,7 +368,11 @@ class Source:
         return StepTree(dag, judged.solver, instance, answer=row.answer, answer_thought=thought)
 
     def _columns(self, judged: Judged) -> dict[str, Any]:
-        return {"rating": judged.row.score, "reason": judged.row.reason} if self.options.ratings else {}
+        """Return the columns of a verdict: never null, which has no type; -1 where there is none."""
+        if not self.options.ratings:
+            return {}
+        row = judged.row
+        return {"rating": float(row.score) if row.score is not None else NO_RATING, "reason": row.reason or ""}
 
     def _context(self, solver: str) -> dict[str, Any]:
         if not self.options.context:

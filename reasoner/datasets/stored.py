@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from reasoner.datasets.lineage import FROM_TREE, is_of_tree
 from reasoner.datasets.records import Label, Pair, Record, from_json
 from reasoner.datasets.select import CHANGED, NO_LONGER, NO_SOLVER
 from reasoner.store import reading
@@ -15,21 +16,27 @@ from reasoner.store import reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reasoner.datasets.options import LabelSource
     from reasoner.datasets.records import Kind
     from reasoner.datasets.select import Filters, Judge, Tally
     from reasoner.store import Store
 
+OF_TREE = "it is a step or a beginning, out of a tree (`labels_from=tree` takes these)"
+OF_REPLIES = "it is a whole reply (`labels_from=replies` takes these)"
 NOT_JUDGED = "no verifier can judge it (--verdict any takes it as the file says)"
 
 
-def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Judge) -> Iterator[Record]:
-    """Yield the stored records of a kind, in the order they were imported."""
+def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Judge, *, labels_from: LabelSource) -> Iterator[Record]:
+    """Yield the stored records of a kind, in the order they were imported; of labels and the like those from whole replies, or from trees."""
     if kind in {"conversation", "document"}:
         return
     where = filters.where(both=True, verdicts=False)  # they have no verdict of their own
     for state, instance in reading.imported_records(store, where, kind):
         tally.seen += 1
         record = from_json(json.loads(state)["record"])
+        if kind != "prompt" and is_of_tree(record.lineage) != (labels_from == FROM_TREE):
+            tally.leave_out(OF_REPLIES if labels_from == FROM_TREE else OF_TREE)
+            continue
         why = _stands(record, instance, judge, any_verdict=filters.verdict == "any")
         if why:
             tally.leave_out(why)
@@ -44,8 +51,7 @@ def _stands(record: Record, instance_json: str, judge: Judge, *, any_verdict: bo
     """
     if record.origin.solver == "imported":
         return "" if any_verdict else NOT_JUDGED
-    whole = not any(record.lineage.get(name) for name in ("thought", "thoughts", "chosen_thought"))
-    if not whole or not isinstance(record, (Pair, Label)):
+    if is_of_tree(record.lineage) or not isinstance(record, (Pair, Label)):
         return ""
     solver = judge.solver(record.origin.solver)
     if solver is None:

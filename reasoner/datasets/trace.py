@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from reasoner.datasets.export import sidecar
+from reasoner.datasets.export import found_sidecar
 from reasoner.datasets.imports._values import at
 from reasoner.datasets.imports.own_export import lineage_of
 from reasoner.errors import BadConfig, CorruptRecord, DataError
@@ -37,11 +37,11 @@ def origins(path: Path, line: int) -> list[dict[str, Any]]:
     row = _row(path, line)
     if row is None:
         raise DataError(f"{path} has no line {line}", hint="lines are counted from 1")
-    found = lineage_of(row) or _of_spans(row) or _row(sidecar(path), line) or _session_of(path, line, row)
+    found = lineage_of(row) or _of_spans(row) or _row(found_sidecar(path), line) or _session_of(path, line, row)
     if not found or "trajectory" not in found:
         raise DataError(
             f"{path}, line {line}: nothing says where the row comes from",
-            hint="export it with its lineage, or put the .lineage.jsonl file beside it",
+            hint="export it with its lineage, or put the .lineage file beside it",
         )
     other = found.get("rejected")
     return [found, other] if isinstance(other, dict) and other.get("trajectory") != found["trajectory"] else [found]

@@ -4,7 +4,7 @@
     [(tree.text(node), tree.good(node)) for node in tree.nodes]      -> [("1: 9 -> 10 (9 + 1 = 10)", True), ("2: 9 -> 18 ...", None)]
 
 A step is a part of a reply, or a whole reply that was not split into parts; a reply without a state, children or answer (a judge's remark) is
-none. States, statuses and parts decide, whatever the strategy is called. The outcome of a branch is known when its last step
+none, nor are ratings, votes and raw JSON. States, statuses and parts decide, whatever the strategy is called. The outcome of a branch is known when its last step
 
 - is, or holds, an answer: the verifier judges it, now;
 - is reached by legal moves (see `moves`) and is a goal (the verifier judges the answer of the path), or has no legal move left.
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reasoner.datasets.moves import Moves
+from reasoner.datasets.reply_steps import is_json
 from reasoner.layouts.outline import parse
 from reasoner.solver import Searchable
 from reasoner.text import answer_line
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought, Trajectory
     from reasoner.types import ThoughtStatus
 
+NO_REASONING = frozenset({"value", "vote", "rate", "guide", "rubric", "pair", "correct", "cover", "unusable"})
+"""Parts of strategies that say something about steps, and are none: ratings, votes, judges, remarks."""
 UNFINISHED = "the branch was left unfinished"
 UNREADABLE = "a step of the branch cannot be read as a legal move"
 
@@ -133,7 +136,7 @@ class StepTree:
             made[thought.id] = node
 
     def _is_step(self, thought: Thought) -> bool:
-        if not thought.text.strip():
+        if not thought.text.strip() or thought.role.rpartition("/")[2] in NO_REASONING or is_json(thought.text):
             return False
         if not thought.finish_reason:
             return True  # a part of a reply, or a note

@@ -84,16 +84,16 @@ class JsonLines:
 
 
 class Parquet(JsonLines):
-    """Rows as a Parquet file; the columns are those of the first rows."""
+    """Rows as a Parquet file; the columns are those of the first rows, their types those of `example` where it has them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, example: Mapping[str, Any] | None = None) -> None:
         try:
             import pyarrow as pa  # noqa: PLC0415 - an extra
             import pyarrow.parquet as pq  # noqa: PLC0415
         except ImportError as error:
             raise MissingDependency("pyarrow, which writes Parquet,", extra="data") from error
         super().__init__(path)
-        self._pa, self._pq = pa, pq
+        self._pa, self._pq, self._example = pa, pq, example
         self._writer: Any = None
         self._rows: list[Mapping[str, Any]] = []
 
@@ -113,8 +113,7 @@ class Parquet(JsonLines):
             return
         try:
             if self._writer is None:
-                table = self._pa.Table.from_pylist(self._rows)
-                self._schema = self._pa.schema([f.with_type(_known(self._pa, f.type)) for f in table.schema])
+                self._schema = self._first_schema()
                 self._writer = self._pq.ParquetWriter(self._target.file, self._schema, compression="zstd")
             self._writer.write_table(self._pa.Table.from_pylist(self._rows, schema=self._schema))
         except self._pa.ArrowException as error:
@@ -122,6 +121,14 @@ class Parquet(JsonLines):
                 f"cannot write {self.path}: the rows do not have one shape: {error}", hint="write JSON lines instead"
             ) from error
         self._rows.clear()
+
+    def _first_schema(self) -> Any:
+        """Return the columns of the example, and what further ones the first rows have."""
+        known = self._pa.Table.from_pylist([self._example]).schema if self._example else ()
+        fields = {field.name: field for field in known}
+        for field in self._pa.Table.from_pylist([{k: v for k, v in row.items() if k not in fields} for row in self._rows]).schema:
+            fields[field.name] = field.with_type(_known(self._pa, field.type))
+        return self._pa.schema(list(fields.values()))
 
     def commit(self) -> None:
         """Finish the file and give it its name."""
@@ -159,9 +166,9 @@ def _known(pa: Any, kind: Any) -> Any:
     return kind
 
 
-def open_rows(path: Path) -> JsonLines:
-    """Open a file for rows: Parquet where its name ends so, JSON lines otherwise."""
-    return Parquet(path) if path.suffix == ".parquet" else JsonLines(path)
+def open_rows(path: Path, example: Mapping[str, Any] | None = None) -> JsonLines:
+    """Open a file for rows: Parquet where its name ends so (with the types of an example row), JSON lines otherwise."""
+    return Parquet(path, example) if path.suffix == ".parquet" else JsonLines(path)
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:

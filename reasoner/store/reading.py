@@ -189,6 +189,15 @@ def answered_by_problem(store: Store, where: Where) -> Iterator[list[Answered]]:
         yield group
 
 
+def by_verdict(store: Store, where: Where) -> dict[int | None, int]:
+    """Return how many trajectories were judged correct (1), wrong (0) and not at all (None)."""
+    sql = (
+        "SELECT v.correct, count(*) FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id"  # noqa: S608 - clauses are ours
+        f" WHERE {where} GROUP BY v.correct"
+    )
+    return dict(store.tuples(sql, tuple(where.params)))
+
+
 def call_keys(store: Store, trajectory_id: str) -> list[str]:
     """Return the keys of the committed calls of a trajectory, in order."""
     return [

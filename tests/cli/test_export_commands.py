@@ -26,7 +26,19 @@ def call(*args: str) -> Result:
 
 def test_export_with_everything(db: Path) -> None:
     done = call(
-        "export", "dpo", "o.jsonl", "--split", "train=0.5,test=0.5", "--ratings", "--context", "--card", "--thinking", "tags", "--json"
+        "export",
+        "dpo",
+        "o.jsonl",
+        "--split",
+        "train=0.5,test=0.5",
+        "--ratings",
+        "--context",
+        "--card",
+        "--thinking",
+        "tags",
+        "--labels-from",
+        "tree",
+        "--json",
     )
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)

@@ -15,7 +15,7 @@ from reasoner import registry
 from reasoner.datasets.export import export, sidecar
 from reasoner.datasets.imports import read_path
 from reasoner.datasets.imports.own_export import lineage_of as lineage_in
-from reasoner.datasets.options import Options
+from reasoner.datasets.options import LabelSource, Options, Thinking
 from reasoner.datasets.trace import origins
 from reasoner.errors import BadConfig
 from reasoner.solver import Searchable
@@ -42,6 +42,11 @@ SESSIONS = {"claude-code", "codex"}
 CASES = [(name, kind) for name in FORMATS for kind in registry.find("format", name).kinds]
 
 
+def source(kind: str) -> LabelSource:
+    """The teacher is never wrong, so only its searches hold what a preference needs."""
+    return "tree" if kind == "pair" else "replies"
+
+
 def lineage_of(path: Path, name: str) -> list[dict[str, Any]]:
     """Where the rows of a file come from: in a column, inside, or in the file beside."""
     rows = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
@@ -65,7 +70,7 @@ def test_rows_parse_alone_carry_lineage_and_repeat_byte_for_byte(store: Store, t
     first, second = tmp_path / "first" / "out.jsonl", tmp_path / "second" / "out.jsonl"
     for path in (first, second):
         path.parent.mkdir()
-        tally = export(store, name, path, options=Options(records=kind))
+        tally = export(store, name, path, options=Options(records=kind, labels_from=source(kind)))
         assert tally.taken > 0
     names = sorted(path.name for path in first.parent.iterdir())
     assert names == sorted(path.name for path in second.parent.iterdir())
@@ -85,14 +90,14 @@ def test_rows_parse_alone_carry_lineage_and_repeat_byte_for_byte(store: Store, t
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-@pytest.mark.parametrize("thinking", ["none", "tags", "field"])
-def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: str, kind: str, thinking: str) -> None:
-    if thinking == "field" and not getattr(registry.find("format", name), "thinking_field", False):
+@pytest.mark.parametrize("thinking", ["reasoning_content", "tags", "thinking", "both"])
+def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: str, kind: str, thinking: Thinking) -> None:
+    if thinking in {"thinking", "both"} and not getattr(registry.find("format", name), "thinking_field", False):
         with pytest.raises(BadConfig, match="no field for thinking"):
-            export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, thinking="field"))
+            export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, thinking=thinking))
         return
     more = getattr(registry.find("format", name), "lineage", "column") == "column"
-    options = Options(records=kind, thinking=thinking, ratings=more, context=more)  # type: ignore[arg-type]
+    options = Options(records=kind, thinking=thinking, ratings=more, context=more, labels_from=source(kind))
     if not more:
         with pytest.raises(BadConfig, match="no column of ours"):
             export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, ratings=True))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import reasoner
+from reasoner.clients.scripted import ScriptedClient
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.datasets.select import Filters
+from reasoner.errors import BadConfig
 from reasoner.store import Store
 
 
@@ -46,9 +50,32 @@ def test_the_hubs_reader_understands_it(tmp_path: Path) -> None:
     assert {name: len(part) for name, part in loaded.items()} == dict(tally.counts["split"])
 
 
-def test_without_a_licence_the_card_says_so_and_of_whom(tmp_path: Path) -> None:
-    from reasoner.clients.scripted import ScriptedClient
+def test_a_readme_that_no_export_wrote_stays_and_other_files_are_named(tmp_path: Path) -> None:
+    import datasets
 
+    client = ScriptedClient(["So.\nAnswer: 9 -> 10 -> 20", "Answer: 9 -> 18 -> 36"])
+    reasoner.solve("number_path", "2 9 20", strategy="direct", model=client, samples=2, db=tmp_path / "t.db")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "README.md").write_text("# Mine\n")
+    with Store.open(tmp_path / "t.db") as store:
+        with pytest.raises(BadConfig, match="no export wrote it"):
+            export(store, "openai-sft", out / "data.jsonl", options=Options(card=True))
+        assert [path.name for path in out.iterdir()] == ["README.md"], "it is said before the work"
+        assert (out / "README.md").read_text() == "# Mine\n"
+        (out / "README.md").unlink()
+        export(store, "openai-sft", out / "data.jsonl")
+        assert len(datasets.load_dataset(str(out), cache_dir=str(tmp_path / "c1"))["train"]) == 1, "the file beside is no data"
+        for _ in range(2):
+            export(store, "kto", out / "labels.jsonl", options=Options(card=True))
+    text = (out / "README.md").read_text()
+    assert "| data.jsonl |" in text
+    assert "| data.lineage |" in text
+    assert len(datasets.load_dataset(str(out), cache_dir=str(tmp_path / "c2"))["train"]) == 2
+    assert len(datasets.load_dataset(str(out), "data.jsonl", cache_dir=str(tmp_path / "c3"))["train"]) == 1
+
+
+def test_without_a_licence_the_card_says_so_and_of_whom(tmp_path: Path) -> None:
     client = ScriptedClient(["Answer: 9 -> 10 -> 20"])
     client.name = "m|`<b>\n"
     reasoner.solve("number_path", "2 9 20", strategy="direct", model=client, db=tmp_path / "t.db")

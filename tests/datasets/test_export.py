@@ -113,7 +113,7 @@ def test_what_cannot_be_judged_is_left_out_and_counted(store: Store, tmp_path: P
     tally = export(store, "sft", tmp_path / "out.jsonl")
     assert tally.left_out == {"its solver is not installed": 8, "its problem cannot be read by the solver": 2}
     assert tally.taken == 6
-    steps = export(store, "prm", tmp_path / "steps.jsonl", options=Options(trust_verdicts=True))
+    steps = export(store, "prm", tmp_path / "steps.jsonl", options=Options(trust_verdicts=True, labels_from="tree"))
     assert steps.left_out["its problem cannot be read by the solver"] == 2
 
 

@@ -75,6 +75,61 @@ def test_contamination_tells_a_leak_from_common_wording(tmp_path: Path) -> None:
         Evaluation.read([plain], n=2)
 
 
+LONG = "A farmer has seventeen hens and each of them lays three eggs a day so how many eggs are there after one whole week"
+
+
+def test_a_question_that_stands_several_times_is_still_a_leak() -> None:
+    found = Evaluation([LONG] * 4, n=13)
+    assert found.touches(f"Solve this. {LONG} Then stop.")
+    assert (found.n_texts, found.n_repeated) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "leak"),
+    [
+        ("What is 17 times 3?", True), ("what is  17 times 3 ?", True), ("Answer it.\nQuestion: What is 17 times 3?\nThink first.", True),
+        ("What is 17 times 31?", False), ("He asked: what is 17 times 3? Nobody knew.", False), ("18", False), ("The answer is 18", False),
+    ],
+)  # fmt: skip
+def test_short_questions_are_compared_whole(text: str, leak: bool) -> None:
+    found = Evaluation(["What is 17 times 3?", "18", "yes"], n=13)
+    assert found.touches(text) == leak
+    assert found.report() == {
+        "evaluation texts of fewer than 4 words, not compared": 2,
+        "evaluation texts compared as a whole only (fewer than 13 words, or wording that 3 others share)": 1,
+    }
+
+
+def test_a_text_of_common_wording_only_is_compared_whole() -> None:
+    found = Evaluation([LONG, f"{LONG} x", f"{LONG} y"], n=13)
+    assert found.touches(LONG)
+    assert not found.touches(f"{LONG} z")
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv", "parquet", "jsonl.gz"])
+def test_evaluation_files_of_every_kind(tmp_path: Path, ending: str) -> None:
+    import gzip
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [{"question": LONG, "answer": "The answer is three hundred"}, {"question": "What is 17 times 3?", "answer": "It is 51 I think"}]
+    path = tmp_path / f"eval.{ending}"
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    if ending == "parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif ending == "csv":
+        path.write_text("question,answer\n" + "".join(f"{row['question']},{row['answer']}\n" for row in rows))
+    else:
+        path.write_bytes(
+            gzip.compress(lines.encode()) if ending.endswith("gz") else (json.dumps(rows) if ending == "json" else lines).encode()
+        )
+    found = Evaluation.read([path], n=13)
+    assert found.touches(f"{LONG} indeed")
+    assert found.touches("What is 17 times 3?")
+    assert not found.touches("It is 51 I think"), "answers give nothing away"
+
+
 @pytest.mark.parametrize("text", ["train=0.9", "train=0.5,train=0.5", "train", "train=x", "../x=1", "a=0.5,b=0.6", "a=-1,b=2"])
 def test_splits_that_cannot_be(text: str) -> None:
     with pytest.raises(BadConfig):
@@ -107,7 +162,12 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ["sft", "dpo", "kto", "prm", "grpo", "atif"])
 def test_no_problem_stands_in_two_splits(db: Path, tmp_path: Path, name: str) -> None:
     with Store.open(db) as store:
-        tally = export(store, name, tmp_path / "o.jsonl", options=Options(split="train=0.6,valid=0.2,test=0.2", seed=3))
+        tally = export(
+            store,
+            name,
+            tmp_path / "o.jsonl",
+            options=Options(split="train=0.6,valid=0.2,test=0.2", seed=3, labels_from="tree" if name == "dpo" else "replies"),
+        )
     problems: dict[str, set[str]] = {}
     n_rows = 0
     for part in ("train", "valid", "test"):
@@ -161,9 +221,10 @@ def test_contaminated_and_near_rows_are_left_out(db: Path, tmp_path: Path) -> No
         (tmp_path / "eval.jsonl").write_text("".join(json.dumps({"question": text}) + "\n" for text in statements))
         options = Options(contamination=(tmp_path / "eval.jsonl",), ngram=13)
         tally = export(store, "sft", tmp_path / "p.jsonl", Filters(strategy="cot"), options)
+        assert tally.compared == {}
         left = [json.loads(line)["messages"][-2]["content"] for line in (tmp_path / "p.jsonl").read_text().splitlines()]
         assert set(left).isdisjoint(statements)
-        assert len(left) + tally.left_out["it shares a run of words with the evaluation files"] == len(taken)
+        assert len(left) + tally.left_out["it holds a question of the evaluation files, or shares a run of words with them"] == len(taken)
         assert left, "not all of them"
         near = export(store, "sft", tmp_path / "q.jsonl", options=Options(near_duplicates=0.5))
         assert near.left_out["nearly the same text was taken already"] > 0

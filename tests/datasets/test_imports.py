@@ -129,7 +129,7 @@ def test_a_forged_verdict_is_not_believed(search: Callable[..., Result], tmp_pat
             read_path(store, tmp_path / f"{name}.jsonl")
             assert store.rows("SELECT correct FROM verdicts") == [{"correct": 0}]
         read_path(store, tmp_path / "k.jsonl")
-        tally = export(store, "kto", tmp_path / "o.jsonl", Filters(solver="number_path"), Options(labels_from="trajectories"))
+        tally = export(store, "kto", tmp_path / "o.jsonl", Filters(solver="number_path"), Options(labels_from="replies"))
     assert tally.left_out["it no longer verifies"] == 1
 
 
@@ -220,7 +220,7 @@ def test_searches_of_several_calls_come_back(search: Callable[..., Result], tmp_
     outcome = search(tree, ["9 -> 10\n9 -> 18", "10 -> 11\n10 -> 20", "Answer: 9 -> 10 -> 20"])
     said(search, "Answer: 9 -> 18 -> 36")
     assert outcome.correct
-    options = Options(search_to_text=how)
+    options = Options(search_to_text=how, labels_from="tree" if name in {"dpo", "kto", "prm"} else "replies")
     (tmp_path / "again").mkdir()
     with Store.open(tmp_path / "t.db") as store:
         tally = export(store, name, tmp_path / "o.jsonl", options=options)

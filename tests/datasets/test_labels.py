@@ -62,7 +62,7 @@ def searched(search: Callable[..., Result]) -> Result:
 
 
 def test_steps_are_good_when_their_subtree_reached_a_verified_answer(searched: Result, tmp_path: Path) -> None:
-    found, tally = rows(tmp_path, "prm")
+    found, tally = rows(tmp_path, "prm", labels_from="tree")
     assert [(row["completions"], row["labels"], row["scores"]) for row in found] == [
         (["1: 9 -> 10 (9 + 1 = 10)", "10 -> 11 (10 + 1 = 11)"], [True, False], [0.5, 0.0]),
         (["1: 9 -> 10 (9 + 1 = 10)", "10 -> 20 (10 * 2 = 20)"], [True, True], [0.5, 1.0]),
@@ -74,7 +74,7 @@ def test_steps_are_good_when_their_subtree_reached_a_verified_answer(searched: R
 
 
 def test_pairs_are_siblings_that_share_what_stands_before(searched: Result, tmp_path: Path) -> None:
-    found, _ = rows(tmp_path, "dpo", ratings=True, labels_from="trees")
+    found, _ = rows(tmp_path, "dpo", ratings=True, labels_from="tree")
     assert [
         (row["chosen"][0]["content"], row["rejected"][0]["content"], row["chosen_rating"], row["rejected_rating"]) for row in found
     ] == [
@@ -82,16 +82,16 @@ def test_pairs_are_siblings_that_share_what_stands_before(searched: Result, tmp_
         ("1: 9 -> 10 (9 + 1 = 10)\n10 -> 20 (10 * 2 = 20)", "1: 9 -> 10 (9 + 1 = 10)\n10 -> 11 (10 + 1 = 11)", 1.0, 0.0),
     ]
     assert [m["role"] for m in found[0]["prompt"]] == ["user"]
-    narrow, tally = rows(tmp_path, "dpo", min_gap=0.6, labels_from="trees")
+    narrow, tally = rows(tmp_path, "dpo", min_gap=0.6, labels_from="tree")
     assert len(narrow) == 1
     assert tally.left_out == {"the scores are too close": 1}
-    capped, tally = rows(tmp_path, "dpo", max_pairs=1, labels_from="trees")
+    capped, tally = rows(tmp_path, "dpo", max_pairs=1, labels_from="tree")
     assert len(capped) == 1
     assert tally.left_out == {"more pairs of one trajectory than `max_pairs`": 1}
 
 
 def test_kept_and_pruned_become_labels_where_their_branches_agree(searched: Result, tmp_path: Path) -> None:
-    found, tally = rows(tmp_path, "kto", labels_from="trees")
+    found, tally = rows(tmp_path, "kto", labels_from="tree")
     assert [(row["completion"][0]["content"].rpartition("\n")[2], row["label"]) for row in found] == [
         ("1: 9 -> 10 (9 + 1 = 10)", True),
         ("2: 9 -> 18 (9 * 2 = 18)", False),
@@ -105,12 +105,12 @@ def test_kept_and_pruned_become_labels_where_their_branches_agree(searched: Resu
 
 def test_a_branch_left_unfinished_has_no_label(search: Callable[..., Result], tmp_path: Path) -> None:
     search(lambda session: tree(session, second=False), REPLIES)
-    found, tally = rows(tmp_path, "prm")
+    found, tally = rows(tmp_path, "prm", labels_from="tree")
     assert [row["labels"] for row in found] == [[True, False], [True, True]]
     assert tally.left_out == {"the branch was left unfinished": 1}
-    pairs, _ = rows(tmp_path, "dpo")
+    pairs, _ = rows(tmp_path, "dpo", labels_from="tree")
     assert len(pairs) == 1, "the pruned first step was never gone on with: nothing says it is worse"
-    labels, tally = rows(tmp_path, "kto", labels_from="trees")
+    labels, tally = rows(tmp_path, "kto", labels_from="tree")
     assert [row["label"] for row in labels] == [True, False, True]
     assert tally.left_out == {"the branch was left unfinished": 1}
 
@@ -125,7 +125,7 @@ def test_a_kept_step_that_led_nowhere_is_no_good_example(search: Callable[..., R
         return session.offer(end.text, end)
 
     search(strategy, ["9 -> 10 -> 11", "Answer: 9 -> 10 -> 20"])
-    found, tally = rows(tmp_path, "kto", labels_from="trees")
+    found, tally = rows(tmp_path, "kto", labels_from="tree")
     assert found == []
     assert tally.left_out == {"what the search made of a step and what its branches came to disagree": 2}
 
@@ -138,7 +138,7 @@ def test_a_step_that_reads_as_no_legal_move_is_not_called_wrong(search: Callable
         return session.offer(end.text, end)
 
     search(strategy, ["9 -> 12", "Answer: 9 -> 10 -> 20"])
-    found, tally = rows(tmp_path, "prm")
+    found, tally = rows(tmp_path, "prm", labels_from="tree")
     assert [row["completions"] for row in found] == [["Answer: 9 -> 10 -> 20"]]
     assert tally.left_out == {"a step of the branch cannot be read as a legal move": 1}
 
@@ -151,13 +151,13 @@ def test_steps_of_ats_text(search: Callable[..., Result], tmp_path: Path) -> Non
         "1.2: 9 -> 10 -> 20 (10 * 2 = 20)\n2.1: 9 -> 18 -> 36 (18 * 2 = 36) x\nGoal: 1.2\nAnswer: 9 -> 10 -> 20"
     )
     search(AutonomousTreeSearch(AutonomousTreeSearch.Params()).run, [text], label="ats")
-    found, _ = rows(tmp_path, "prm")
+    found, _ = rows(tmp_path, "prm", labels_from="tree")
     assert [(row["completions"][-1], row["labels"], row["scores"]) for row in found] == [
         ("1.1: 9 -> 10 -> 11 (10 + 1 = 11) x", [True, False], [0.5, 0.0]),
         ("1.2: 9 -> 10 -> 20 (10 * 2 = 20)", [True, True], [0.5, 1.0]),
         ("2.1: 9 -> 18 -> 36 (18 * 2 = 36) x", [False, False], [0.0, 0.0]),
     ]
-    pairs, _ = rows(tmp_path, "dpo")
+    pairs, _ = rows(tmp_path, "dpo", labels_from="tree")
     assert len(pairs) == 2
 
 
@@ -176,7 +176,7 @@ RIGHT = "Answer: 9 -> 10 -> 20"
     ("wrong", "n", "why"),
     [
         ("Answer: 9 -> 18 -> 36", 1, {}),
-        (RIGHT, 0, {}),  # a tie: both are right
+        (RIGHT, 0, {"no wrong reply to the same prompt stands against it": 2}),  # a tie: both are right
         ("Answer: 9 -> 10", 0, {"one text is merely the beginning of the other": 1}),
         ("Answer:  9 -> 10  -> 18", 1, {}),
     ],
@@ -186,7 +186,7 @@ def test_pairs_of_trajectories_of_one_problem(
 ) -> None:
     for reply in (RIGHT, wrong):
         search(whole, [reply])
-    found, tally = rows(tmp_path, "dpo", labels_from="trajectories", ratings=True)
+    found, tally = rows(tmp_path, "dpo", labels_from="replies", ratings=True)
     assert len(found) == n
     assert tally.left_out == why
     for row in found:
@@ -199,13 +199,13 @@ def test_pairs_of_trajectories_of_one_problem(
 def test_length_only_differences_are_kept_when_asked_for(search: Callable[..., Result], tmp_path: Path) -> None:
     for reply in (RIGHT, "Answer: 9 -> 10"):
         search(whole, [reply])
-    assert len(rows(tmp_path, "dpo", labels_from="trajectories", allow_length_only=True)[0]) == 1
+    assert len(rows(tmp_path, "dpo", labels_from="replies", allow_length_only=True)[0]) == 1
 
 
 def test_trajectories_that_were_asked_differently_are_no_pair(search: Callable[..., Result], tmp_path: Path) -> None:
     search(whole, [RIGHT])
     search(lambda session: whole(session, "cot/answer"), ["Answer: 9 -> 18 -> 36"])
-    assert rows(tmp_path, "dpo", labels_from="trajectories")[0] == []
+    assert rows(tmp_path, "dpo", labels_from="replies")[0] == []
 
 
 def test_a_wrong_answer_that_verifies_now_is_no_bad_example(search: Callable[..., Result], tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_wrong_answer_that_verifies_now_is_no_bad_example(search: Callable[...
     search(whole, ["Answer: 9 -> 18 -> 36"])
     with Store.open(tmp_path / "t.db") as store:
         store.write_now(lambda c: c.execute("UPDATE verdicts SET correct = 0, score = 0").rowcount)
-    found, tally = rows(tmp_path, "kto", labels_from="trajectories")
+    found, tally = rows(tmp_path, "kto", labels_from="replies")
     assert [row["label"] for row in found] == [False]
     assert tally.left_out == {"it was found wrong, and verifies now": 1}
 

@@ -1,4 +1,8 @@
-"""The export of a store that an earlier version wrote is what that version exported, but for the name of one field."""
+"""The export of a store that an earlier version wrote stays what it was when the hashes were made.
+
+Those of documents are that version's own. The others were made anew when every column got one type and preferences, labels and steps became whole
+replies unless trees are asked for; of conversations and prompts as many rows are taken as that version took.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from reasoner.store import Store
 CORPUS = Path(__file__).parent.parent / "corpus" / "store"
 # Every strategy with the teacher, right and wrong answers side by side, a secret and a control token; exported by the version of schema m020.
 EXPORTS: dict[str, list[Any]] = json.loads((CORPUS / "m020_exports.json").read_text())
-CHANGED = {"secrets": "redact", "special_tokens": "escape", "labels_from": "trees", "search_to_text": "bfs", "split": "train=0.7,test=0.3"}
+CHANGED = {"secrets": "redact", "special_tokens": "escape", "labels_from": "tree", "search_to_text": "bfs", "split": "train=0.7,test=0.3"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def test_every_format_is_there() -> None:
     known = {tuple(case.split()[:2]) for case in EXPORTS}
     assert {(name, kind) for name in registry.names("format") for kind in registry.find("format", name).kinds} >= known
-    assert sum(taken for taken, _ in EXPORTS.values()) > 2000
+    assert sum(taken for taken, _ in EXPORTS.values()) > 1500
 
 
 @pytest.mark.parametrize("case", EXPORTS)

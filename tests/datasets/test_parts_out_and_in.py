@@ -40,11 +40,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
 FORMATS = [(name, kind) for name in registry.names("format") for kind in registry.find("format", name).kinds if kind != "steps"]
 
 
-@pytest.mark.parametrize("thinking", ["none", "tags", "field", "reasoning_content", "drop"])
+@pytest.mark.parametrize("thinking", ["reasoning_content", "thinking", "both", "tags", "drop"])
 @pytest.mark.parametrize(("name", "kind"), FORMATS)
 def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: str, kind: str, thinking: Any) -> None:
-    options = Options(records=kind, thinking=thinking, labels_from="trajectories")
-    if thinking in {"field", "reasoning_content"} and not registry.find("format", name).thinking_field:
+    options = Options(records=kind, thinking=thinking, labels_from="replies")
+    if thinking in {"thinking", "both"} and not registry.find("format", name).thinking_field:
         with pytest.raises(BadConfig, match="no field"):
             export(store, name, tmp_path / "out.jsonl", options=options)
         return
@@ -68,14 +68,14 @@ def test_a_thought_stands_where_it_is_asked_for(store: Store, tmp_path: Path) ->
         return dict(row["messages"][-1])
 
     base = {"role": "assistant", "content": RIGHT}
-    assert last("none") == last("reasoning_content") == {**base, "reasoning_content": THOUGHT}
-    assert last("field") == {**base, "thinking": THOUGHT}
+    assert last("reasoning_content") == {**base, "reasoning_content": THOUGHT}
+    assert last("thinking") == {**base, "thinking": THOUGHT}
     assert last("tags") == {**base, "content": f"<think>\n{THOUGHT}\n</think>\n\n{RIGHT}"}
     assert last("drop") == base
 
 
 def test_a_thought_comes_back_apart_from_its_text(store: Store, tmp_path: Path) -> None:
-    for thinking in ("none", "field", "tags"):
+    for thinking in ("reasoning_content", "thinking", "both", "tags"):
         export(store, "sft", tmp_path / f"{thinking}.jsonl", Filters(model="thinker"), Options(thinking=thinking))
         with Store.open(tmp_path / f"{thinking}.db") as other:
             read_path(other, tmp_path / f"{thinking}.jsonl")
@@ -114,7 +114,7 @@ def test_calls_of_tools_and_images_come_back(tmp_path: Path) -> None:
             left = export(store, name, tmp_path / f"{name}.jsonl", Filters(verdict="any")).left_out
             assert left == {f"its messages cannot be written as {name}": 1}
     row = json.loads((tmp_path / "sft.jsonl").read_text())
-    assert row["tools"] == [
+    assert json.loads(row["tools"]) == [
         {"type": "function", "function": {"name": "legs", "description": "of an animal", "parameters": {"type": "object"}}}
     ]
     assert row["messages"][0]["content"][0] == {"type": "image_url", "image_url": {"url": "data:image/png;base64,aa"}}

@@ -38,6 +38,14 @@ class Reply(Strict):
     content: str
 
 
+class Thinking(Reply):
+    reasoning_content: str
+
+
+class Thought(Message):
+    reasoning_content: str | None = None
+
+
 One = Field(min_length=1, max_length=1)
 
 
@@ -113,23 +121,33 @@ class Alpaca(Ours):
     history: list[tuple[str, str]]
 
 
-class Sft(Ours, OpenAiSft):
-    pass
+class Sft(Ours):
+    messages: list[Thought] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _ends(self) -> Sft:
+        assert self.messages[-1].role == "assistant"
+        assert self.messages[-1].reasoning_content is not None
+        return self
 
 
 class PromptCompletion(Ours):
     prompt: list[Message] = Field(min_length=1)
-    completion: list[Reply] = One
+    completion: list[Thinking] = One
 
 
 class Dpo(Ours):
     prompt: list[Message] = Field(min_length=1)
-    chosen: list[Reply] = One
-    rejected: list[Reply] = One
+    chosen: list[Thinking] = One
+    rejected: list[Thinking] = One
 
 
 class Kto(PromptCompletion):
     label: bool
+
+
+class AxolotlSft(Ours, OpenAiSft):
+    pass
 
 
 class AxolotlPair(Ours):
@@ -318,7 +336,7 @@ SCHEMAS: dict[tuple[str, str], type[BaseModel]] = {
     ("llama-factory", "conversation"): ShareGpt,
     ("llama-factory", "pair"): FactoryPair,
     ("llama-factory", "label"): FactoryLabel,
-    ("axolotl", "conversation"): Sft,
+    ("axolotl", "conversation"): AxolotlSft,
     ("axolotl", "pair"): AxolotlPair,
     ("axolotl", "steps"): AxolotlSteps,
     ("atif", "document"): Atif,
@@ -350,7 +368,7 @@ def test_rows_are_exactly_what_the_format_says_and_load(store: Store, tmp_path: 
     import datasets
 
     path = tmp_path / "out.jsonl"
-    tally = export(store, name, path, options=Options(records=kind))
+    tally = export(store, name, path, options=Options(records=kind, labels_from="tree" if kind == "pair" else "replies"))
     lines = path.read_text(encoding="ascii").splitlines()
     assert tally.taken > 3
     for line in lines:
@@ -368,7 +386,12 @@ def test_rows_are_exactly_what_the_format_says_and_load(store: Store, tmp_path: 
 def test_llama_factory_finds_its_data(store: Store, tmp_path: Path, kind: str) -> None:
     """The entry names every column and tag a row has, and entries of other exports in the folder stay."""
     (tmp_path / "dataset_info.json").write_text('{"theirs": {"file_name": "x.json"}}')
-    export(store, "llama-factory", tmp_path / "mine.jsonl", options=Options(records=kind, split="train=0.5,test=0.5"))
+    export(
+        store,
+        "llama-factory",
+        tmp_path / "mine.jsonl",
+        options=Options(records=kind, split="train=0.5,test=0.5", labels_from="tree" if kind == "pair" else "replies"),
+    )
     info = json.loads((tmp_path / "dataset_info.json").read_text())
     assert set(info) == {"theirs", "mine_train", "mine_test"}
     for name in ("mine_train", "mine_test"):

@@ -104,7 +104,7 @@ def test_dpo(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
     from trl import DPOConfig, DPOTrainer
     from trl.data_utils import is_conversational, unpair_preference_dataset
 
-    rows = data("dpo")
+    rows = data("dpo", labels_from="tree")
     assert all(map(is_conversational, rows))
     assert all(row["chosen"] != row["rejected"] for row in rows)
     assert len(unpair_preference_dataset(rows.remove_columns("lineage"))) == 2 * len(rows)
@@ -118,7 +118,7 @@ def test_dpo(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
 def test_kto(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
     from trl import KTOConfig, KTOTrainer
 
-    rows = data("kto")
+    rows = data("kto", labels_from="tree")
     assert set(rows["label"]) == {True, False}
     config = settings(KTOConfig, tmp_path, max_length=512)
     trainer = KTOTrainer(
@@ -132,7 +132,7 @@ def test_prm(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         from trl.experimental.prm import PRMConfig, PRMTrainer
 
-    rows = data("prm")
+    rows = data("prm", labels_from="tree")
     assert all(len(row["completions"]) == len(row["labels"]) == len(row["scores"]) > 0 for row in rows)
     assert {label for row in rows for label in row["labels"]} == {True, False}
     config = settings(PRMConfig, tmp_path, max_length=512)

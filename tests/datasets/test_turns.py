@@ -9,6 +9,7 @@ from typing import Any
 import reasoner
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.datasets.export import export
+from reasoner.datasets.options import Options
 from reasoner.store import Store
 from reasoner.types import Completion, ToolCall
 
@@ -27,7 +28,7 @@ def rows_of(tmp_path: Path, *scripts: list[Completion | str], strategy: str = "r
         reasoner.solve("number_path", "2 9 20", strategy=strategy, model=client, tools=["calculator"], db=db)
     out = tmp_path / "p.jsonl"
     with Store.open(db) as store:
-        export(store, "prm", out)
+        export(store, "prm", out, options=Options(labels_from="tree"))
     return [json.loads(line) for line in out.read_text(encoding="ascii").splitlines()]
 
 

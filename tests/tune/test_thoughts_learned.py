@@ -20,7 +20,7 @@ from reasoner.tune.rows import Row, read_rows
 
 THOUGHT = "Double nine?\n9 -> 18 -> 36 is too much, so add one first."
 RIGHT = "Answer: 9 -> 10 -> 20"
-FIELDS: dict[Thinking, str] = {"none": "reasoning_content", "reasoning_content": "reasoning_content", "field": "thinking", "tags": ""}
+FIELDS: dict[Thinking, str] = {"reasoning_content": "reasoning_content", "thinking": "thinking", "both": "thinking", "tags": ""}
 TEMPLATES = {  # template: the field it reads itself, and how it ends a turn; transformers gives it the thought under each of the names
     "qwen3": ("reasoning_content", "<|im_end|>"), "qwen3_training": ("reasoning_content", "<|im_end|>"),
     "qwen3_5_think": ("reasoning_content", "<|im_end|>"), "qwen3_6": ("reasoning_content", "<|im_end|>"),

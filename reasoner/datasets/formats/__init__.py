@@ -48,6 +48,13 @@ class Format(ABC):
         """
         raise UsageError(f"rows of format {self.name} cannot be read back", hint=f"the keys of this one are: {', '.join(row)[:200]}")
 
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any] | None:  # noqa: ARG002 - what a format may need
+        """Return a row with everything a row of this kind may hold: Parquet takes its types from it. None: from the first rows.
+
+        `thoughts` are the keys a message calls its thought by.
+        """
+        return None
+
     def companion(self, paths: list[Path], kind: Kind) -> tuple[str, dict[str, Any]] | None:  # noqa: ARG002 - what a format may need
         """Return the name of a JSON file that has to stand beside the rows, and the entries it has to hold; None where none has to."""
         return None

@@ -27,7 +27,8 @@ def message(value: Any) -> Message:
     if role not in {"system", "user", "assistant", "tool"}:
         raise DataError(f"the role {str(role)[:40]!r} cannot be kept", hint="system, user, assistant and tool can")
     content, images = _content(value.get("content"), role, bare=bool(value.get("tool_calls")))
-    thoughts = [value[name] for name in ("thinking", "reasoning_content") if isinstance(value.get(name), str)]
+    # Under both names it is one thought, said twice.
+    thoughts = dict.fromkeys(value[name] for name in ("thinking", "reasoning_content") if isinstance(value.get(name), str))
     calls = value.get("tool_calls") or []
     if not isinstance(calls, list):
         raise DataError("tool_calls is no list")
@@ -62,11 +63,16 @@ def _call(value: Any) -> ToolCall:
 
 
 def tools(value: Any) -> tuple[ToolSpec, ...]:
-    """Read a list of tools as OpenAI writes it; empty where there is none.
+    """Read a list of tools as OpenAI writes it, or such a list as JSON text; empty where there is none.
 
     Raises:
         DataError: it is no such list.
     """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value or "[]")
+        except (ValueError, RecursionError) as error:
+            raise DataError("tools is text that is no JSON") from error
     if value is None:
         return ()
     found = [tool.get("function") if isinstance(tool, dict) else None for tool in value] if isinstance(value, list) else [None]

@@ -30,6 +30,10 @@ class Alpaca(Format):
         history = [[one, other] for one, other in zip(texts[:-1:2], texts[1:-1:2], strict=True)]
         return {"instruction": texts[-1], "input": "", "output": record.reply, "system": system, "history": history}
 
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        return {**dict.fromkeys(("instruction", "input", "output", "system"), ""), "history": [[""]]}
+
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""
         if not all(isinstance(row.get(name), str) for name in ("instruction", "output")):

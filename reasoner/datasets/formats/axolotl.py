@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.formats.prm import Prm
 from reasoner.datasets.records import Conversation, Kind, Pair, Steps, asked, said
 
@@ -30,6 +30,13 @@ class Axolotl(Format):
         if isinstance(record, Pair):
             return {"messages": asked(record.messages), "chosen": said(record.chosen), "rejected": said(record.rejected)}
         return {"messages": record.turns(), **record.offered()}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has no thoughts
+        """Return a whole row."""
+        if kind == "steps":
+            return _shape.STEPS
+        messages: dict[str, Any] = {"messages": [_shape.message(())]}
+        return messages | ({"chosen": _shape.PLAIN, "rejected": _shape.PLAIN} if kind == "pair" else {"tools": ""})
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row; its columns tell its kind."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.records import Kind, Pair, asked, said
 
 
@@ -26,6 +26,11 @@ class Dpo(Format):
             "chosen": [said(record.chosen, record.chosen_thinking, record.thinking_key)],
             "rejected": [said(record.rejected, record.rejected_thinking, record.thinking_key)],
         }
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        said_ = [{**_shape.PLAIN, **dict.fromkeys(thoughts, "")}]
+        return {"prompt": [_shape.message(thoughts)], "chosen": said_, "rejected": said_}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.records import Kind, Prompt, asked
 
 
@@ -22,6 +22,10 @@ class Grpo(Format):
     def row(self, record: Prompt) -> dict[str, Any]:
         """Return the prompt and the verifier's reference."""
         return {"prompt": asked(record.messages), "solver": record.solver, "instance": record.instance}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        return {"prompt": [_shape.message(())], "solver": "", "instance": ""}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

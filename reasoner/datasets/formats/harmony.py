@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from reasoner.datasets.formats import Format, _turns
 from reasoner.datasets.formats._harmony_tools import namespace
+from reasoner.datasets.records import tool_row
 from reasoner.errors import DataError
 from reasoner.types import Message, ToolCall
 
@@ -49,8 +50,7 @@ class Harmony(Format):
         turns = [*record.messages, reply]
         names = {name for turn in turns for name in _names(turn)} | {tool.name for tool in record.tools}
         held = any(_CONTROL.search(text) for turn in turns for text in (turn.content, turn.reasoning, *_arguments(turn)))
-        tools = record.offered()
-        described = namespace(tools.get("tools") or [])
+        described = namespace([tool_row(tool) for tool in record.tools])
         if held or not all(map(_NAME.fullmatch, names)) or any(turn.images for turn in turns) or _CONTROL.search(described):
             return None
         system, rest = (turns[0].content, turns[1:]) if turns[0].role == "system" else ("", turns)
@@ -60,7 +60,7 @@ class Harmony(Format):
         said += f"{TOOLS}{described}" if described else ""
         head = _message("system", CHANNELS + (CALLS if described else "")) + (_message("developer", said) if said else "")
         body = list(_body(rest))
-        return None if None in body else {"text": head + "".join(filter(None, body)), **tools}
+        return None if None in body else {"text": head + "".join(filter(None, body)), **record.offered()}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row; calls get ids of their own, since the form has none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.records import Kind, Label, asked, said
 
 
@@ -23,6 +23,10 @@ class Kto(Format):
         """Return prompt, completion and label."""
         said_ = said(record.completion, record.thinking, record.thinking_key)
         return {"prompt": asked(record.messages, record.thinking_key), "completion": [said_], "label": record.label}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        return {"prompt": [_shape.message(thoughts)], "completion": [{**_shape.PLAIN, **dict.fromkeys(thoughts, "")}], "label": True}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.records import Conversation, Kind, Label, Pair
 from reasoner.types import Message
 
@@ -38,6 +38,12 @@ class LlamaFactory(Format):
         reply = record.reply if isinstance(record, Conversation) else record.completion
         row = {"conversations": _turns.sharegpt([*turns, Message("assistant", reply)]), "system": system}
         return row if isinstance(record, Conversation) else {**row, "kto_tag": record.label}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has no thoughts
+        """Return a whole row."""
+        turns: dict[str, Any] = {"conversations": [_shape.TURN], "system": ""}
+        more: dict[str, dict[str, Any]] = {"pair": {"chosen": _shape.TURN, "rejected": _shape.TURN}, "label": {"kto_tag": True}}
+        return turns | more.get(kind, {})
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row; its columns tell its kind."""

@@ -1,6 +1,6 @@
 """OpenAI's preference format: `{"input": {"messages", "tools", "parallel_tool_calls"}, "preferred_output", "non_preferred_output"}`.
 
-Rows have no column of ours; where they come from stands line for line in `OUT.lineage.jsonl`.
+Rows have no column of ours; where they come from stands line for line in `OUT.lineage`.
 Source: OpenAI documentation, "Direct preference optimization".
 """
 

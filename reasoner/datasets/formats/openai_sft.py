@@ -1,6 +1,6 @@
 """OpenAI's supervised fine-tuning format: `{"messages": [{"role", "content"}, ...]}` and nothing else, one object a line.
 
-Rows have no column of ours; where they come from stands line for line in `OUT.lineage.jsonl`.
+Rows have no column of ours; where they come from stands line for line in `OUT.lineage`.
 Source: OpenAI documentation, "Distillation" and "Supervised fine-tuning".
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from reasoner.datasets.formats import Format, _turns
-from reasoner.datasets.records import Conversation, Kind
+from reasoner.datasets.records import Conversation, Kind, tool_row
 
 
 class OpenAiSft(Format):
@@ -22,7 +22,8 @@ class OpenAiSft(Format):
 
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return messages ending with the assistant's reply."""
-        return {"messages": record.turns(), **record.offered()}
+        tools = list(map(tool_row, record.tools))
+        return {"messages": record.turns(), **({"tools": tools or None} if tools or record.among_tools else {})}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format
+from reasoner.datasets.formats import Format, _shape
 from reasoner.datasets.records import Kind, Steps
 from reasoner.errors import DataError
 
@@ -23,6 +23,10 @@ class Prm(Format):
     def row(self, record: Steps) -> dict[str, Any]:
         """Return prompt, steps and labels."""
         return {"prompt": record.prompt, "completions": record.completions, "labels": record.labels}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        return _shape.STEPS
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.records import Conversation, Kind, asked
 
 
@@ -22,6 +22,10 @@ class PromptCompletion(Format):
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return prompt and completion as message lists."""
         return {"prompt": asked(record.messages, record.thinking_key), "completion": [record.said()], **record.offered()}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        return {"prompt": [_shape.message(thoughts)], "completion": [_shape.message(thoughts)], "tools": ""}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.records import Conversation, Kind
 
 
@@ -23,6 +23,10 @@ class Sft(Format):
     def row(self, record: Conversation) -> dict[str, Any]:
         """Return messages ending with the assistant's reply."""
         return {"messages": record.turns(), **record.offered()}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        return {"messages": [_shape.message(thoughts)], "tools": ""}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from reasoner.datasets.formats import Format, _turns
+from reasoner.datasets.formats import Format, _shape, _turns
 from reasoner.datasets.records import Conversation, Kind
 from reasoner.types import Message
 
@@ -26,6 +26,10 @@ class ShareGpt(Format):
             return None
         system, turns = parts
         return {"conversations": _turns.sharegpt([*turns, Message("assistant", record.reply)]), "system": system}
+
+    def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
+        """Return a whole row."""
+        return {"conversations": [_shape.TURN], "system": ""}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""

@@ -9,7 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from reasoner.datasets.export import sidecar
+from reasoner.datasets.export import found_sidecar
 from reasoner.datasets.imports import _values as v
 from reasoner.errors import BadConfig, DataError
 from reasoner.files import read_records, read_text
@@ -116,7 +116,7 @@ def _list_in(whole: dict[str, Any], importers: Sequence[Importer]) -> str:
 
 def _lineages(path: Path) -> dict[int, dict[str, Any]] | None:
     """Return the lineages in the file beside, by line; None where there is none."""
-    beside = sidecar(path)
+    beside = found_sidecar(path)
     if not beside.is_file():
         return None
     try:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
+from reasoner.datasets.lineage import level_of
 from reasoner.errors import UsageError
 from reasoner.runs.problems import problem_from_instance
 from reasoner.types import Problem, Verdict, canonical_json
@@ -37,7 +38,7 @@ def named(name: str, line: str, level: int | None, answer: str | None) -> tuple[
 
 def of_lineage(lineage: Mapping[str, Any], answer: str | None) -> tuple[Problem, Verdict | None]:
     """Return the problem a lineage names, and what its verifier says of an answer."""
-    return named(str(lineage["solver"]), str(lineage["instance"]), lineage.get("level"), answer)
+    return named(str(lineage["solver"]), str(lineage["instance"]), level_of(lineage), answer)
 
 
 def judged(problem: Problem, answer: str | None) -> Verdict | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from reasoner import registry
 from reasoner.datasets.imports._problems import of_lineage, solver_of
 from reasoner.datasets.imports._seam import Importer, Unusable
+from reasoner.datasets.lineage import level_of
 from reasoner.datasets.records import Label, Origin, Pair, Prompt, Record, Steps
 from reasoner.datasets.thinking import from_tags, untagged
 from reasoner.errors import DataError, UsageError
@@ -75,11 +76,17 @@ def format_of(row: Mapping[str, Any]) -> str:
 def _plain(turn: Message | str, lineage: Mapping[str, Any], name: str) -> Message:
     """Return a reply as it was before it was written: its own thought apart, a part that was divided off back in its text."""
     turn = turn if isinstance(turn, Message) else Message("assistant", turn)
-    side = lineage.get("rejected") if name == "rejected" else lineage
-    if isinstance(side, dict) and side.get("reasoning"):
+    found = lineage.get("rejected") if name == "rejected" else lineage
+    side: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    if side.get("reasoning"):
         return turn if turn.reasoning else _apart(turn)
-    text = f"{turn.reasoning}\n{turn.content}" if turn.reasoning else untagged(turn.content)
-    return Message(turn.role, text, tool_calls=turn.tool_calls)
+    if "divided" not in side:  # of an earlier version, which did not say where it divided
+        text = f"{turn.reasoning}\n{turn.content}" if turn.reasoning else untagged(turn.content)
+        return Message(turn.role, text, tool_calls=turn.tool_calls)
+    if not side["divided"]:
+        return turn
+    thought, text = (turn.reasoning, turn.content) if turn.reasoning else from_tags(turn.content)
+    return Message(turn.role, f"{thought}{side['divided']}{text}" if thought else text, tool_calls=turn.tool_calls)
 
 
 def _before(turn: Message, lineage: Mapping[str, Any]) -> Message:
@@ -94,7 +101,7 @@ def _apart(turn: Message) -> Message:
 def _conversation(parts: dict[str, Any], lineage: dict[str, Any]) -> ReadTrajectory:
     turn: Message = parts["reply"]
     reply = storable(turn.content)
-    answer = storable(str(lineage.get("answer", reply)))  # an agent's stands in the call of a tool
+    answer = storable(str(lineage.get("answer") or reply))  # an agent's stands in the call of a tool
     problem, verdict = of_lineage(lineage, answer)
     call = ReadCall(
         str(lineage["calls"][-1]), parts["messages"], reply, {"model": str(lineage["model"])}, turn.parts(), tuple(parts.get("tools") or ())
@@ -112,7 +119,7 @@ def _record(row: dict[str, Any], parts: dict[str, Any], lineage: dict[str, Any])
     _, cls = kind_of(parts)
     sides = [lineage, lineage["rejected"]] if isinstance(lineage.get("rejected"), dict) else [lineage]
     name, line = str(lineage["solver"]), str(lineage["instance"])
-    origin = Origin(name, _family(name, line), lineage.get("level"), _names(sides, "model"), _names(sides, "strategy"))
+    origin = Origin(name, _family(name, line), level_of(lineage), _names(sides, "model"), _names(sides, "strategy"))
     thoughts = {"completion": "thinking", "chosen": "chosen_thinking", "rejected": "rejected_thinking"}
     for part, thought in thoughts.items():
         if isinstance(turn := parts.get(part), Message):
