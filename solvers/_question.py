@@ -54,6 +54,16 @@ class Question(Record):
     may_be_unanswerable: bool = False
     """Whether the set has questions that its text does not answer: the model is told what to say then."""
 
+    @classmethod
+    def restored(cls, values: dict[str, Any]) -> Question:
+        """Return a question that was checked before, from its fields as JSON has them: lists are tuples again, nothing is checked."""
+        for name, value in values.items():
+            if value.__class__ is list:
+                values[name] = tuple(value)
+        if values["said"]:
+            values["said"] = tuple((asked, answered) for asked, answered in values["said"])
+        return cls.model_construct(**values)
+
     @field_validator("answer", "pair", mode="before")
     @classmethod
     def _numbers_are_texts(cls, value: object) -> object:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _CALCULATOR = re.compile(r"<<[^<>\n]{0,400}>>")
+MAX_KNOWN_COLUMNS = 64
+"""Rows with more columns look their names up anew each time."""
 _OPTION = re.compile(r"^\s*\(([A-Z])\)\s*(\S.*)$")
 
 
@@ -55,26 +57,32 @@ def _plain(name: str) -> str:
     return name.strip().lower()
 
 
+@lru_cache(maxsize=256)
+def _by_plain(names: tuple[str, ...]) -> dict[str, str]:
+    """Return the columns by their names without regard to case; the rows of a file mostly have the same ones."""
+    return {_plain(name): name for name in names}
+
+
 class Row:
     """A row whose columns are found without regard to case, and which remembers what was asked for."""
 
     def __init__(self, values: Mapping[str, Any], columns: Mapping[str, str] | None = None) -> None:
         self.values = values
-        self._names = {_plain(name): name for name in values}
+        self._names = _by_plain(tuple(values)) if len(values) <= MAX_KNOWN_COLUMNS else {_plain(name): name for name in values}
         self._columns = columns or {}
         self.used: set[str] = set()
 
     def name(self, column: str) -> str | None:
         """Return how the file writes a column, or what it is mapped to; None where it has none."""
-        return self._names.get(_plain(self._columns.get(column, column)))
+        return self._names.get(_plain(self._columns.get(column, column)) if self._columns else column)
 
     def get(self, *columns: str) -> Any:
         """Return the value of the first of these columns that is there and is not null."""
         for column in columns:
             name = self.name(column)
-            if name is not None and self.values[name] is not None:
+            if name is not None and (value := self.values[name]) is not None:
                 self.used.add(name)
-                return self.values[name]
+                return value
         return None
 
     def text(self, *columns: str) -> str:

@@ -137,7 +137,7 @@ def _written(row: Row) -> str:
 
 def _read(text: str) -> Row:
     line, question, solution = json.loads(text)
-    return Row(line, Question.model_validate(question), solution)
+    return Row(line, Question.restored(question), solution)
 
 
 def _layout(source: Source, path: Path, rows: Sequence[Record]) -> layouts.Layout:

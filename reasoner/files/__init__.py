@@ -10,7 +10,7 @@ from reasoner.files.decoding import Decoded, decode, read_bytes, read_text
 from reasoner.files.faults import Fault, complaint
 from reasoner.files.lines import Line, lines_of, read_lines
 from reasoner.files.records import Record, Records, read_records
-from reasoner.files.spool import Chosen, Spool, keep
+from reasoner.files.spool import Chosen, Spool, keep, reordered
 
 __all__ = [
     "Chosen",
@@ -28,4 +28,5 @@ __all__ = [
     "read_lines",
     "read_records",
     "read_text",
+    "reordered",
 ]

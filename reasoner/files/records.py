@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.errors import BadConfig, MissingDependency
@@ -38,10 +38,11 @@ NOT_ROWS = frozenset({"messages", "conversations", "conversation", "choices", "o
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row: the line it begins at (in Parquet its number) and its values by column."""
+    """One row: the line it begins at (in Parquet its number), its values by column, and the JSON it was read from, where it was."""
 
     line: int
     values: dict[str, Any]
+    json: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,12 @@ def _json_lines(lines: Iterable[Line]) -> tuple[Sequence[Record], list[Fault]]:
             fault = undecoded(line)
             values = None if fault else _object(line.text)
             if values is not None:
-                yield Record(line.number, values)
+                yield Record(line.number, values, line.text)
             else:
                 (_, column), why = _why(line.text)
                 faults.append(fault or Fault(line.number, column, why))
 
-    return keep(rows(), write=lambda record: json.dumps([record.line, record.values]), read=lambda text: Record(*json.loads(text))), faults
+    return keep(rows(), write=lambda record: f"[{record.line},{record.json}]", read=lambda text: Record(*json.loads(text))), faults
 
 
 def _object(text: str) -> dict[str, Any] | None:

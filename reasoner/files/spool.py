@@ -34,17 +34,34 @@ def keep(values: Iterable[T], *, write: Callable[[T], str], read: Callable[[str]
     return first if len(first) <= IN_MEMORY else Spool(chain(first, line), write=write, read=read)
 
 
+def reordered(values: Sequence[T], places: Sequence[int]) -> Sequence[T]:
+    """Return some places of what `keep` returned, in an order of their own; of a file the texts are copied, not read."""
+    return values.reordered(places) if isinstance(values, Spool) else tuple(values[place] for place in places)
+
+
 class Spool(Lazy[T]):
     """Values in a temporary file. Each access reads them anew: two of the same place are equal, not the same."""
 
     def __init__(self, values: Iterable[T], *, write: Callable[[T], str], read: Callable[[str], T]) -> None:
+        self._begin((write(value).encode("utf-8", "surrogatepass") for value in values), read)
+
+    def _begin(self, texts: Iterable[bytes], read: Callable[[str], T]) -> None:
         self._read = read
         self._ends = array("Q", [0])
         self._file = tempfile.TemporaryFile(prefix="reasoner-")  # noqa: SIM115 - it lives as long as the sequence
         weakref.finalize(self, self._file.close)
-        for value in values:
-            self._ends.append(self._ends[-1] + self._file.write(write(value).encode("utf-8", "surrogatepass")))
+        for text in texts:
+            self._ends.append(self._ends[-1] + self._file.write(text))
         self._file.flush()
+
+    def reordered(self, places: Sequence[int]) -> Spool[T]:
+        """Return some places of it, in an order of their own, as a file of its own."""
+        made: Spool[T] = Spool.__new__(type(self))
+        made._begin((self._text(place) for place in places), self._read)
+        return made
+
+    def _text(self, place: int) -> bytes:
+        return os.pread(self._file.fileno(), self._ends[place + 1] - self._ends[place], self._ends[place])
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -77,5 +94,7 @@ class Chosen(Lazy[U], Generic[T, U]):
         return len(self._places)
 
     def items(self, places: range) -> Iterator[U]:
-        """See the base's items at the chosen places."""
+        """See the base's items at the chosen places, those that follow each other read at once."""
+        if isinstance(self._base, Lazy) and isinstance(self._places, range) and places.step == 1:
+            return map(self._seen, self._base.items(self._places[places.start : places.stop]))
         return (self._seen(self._base[self._places[place]]) for place in places)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
 from reasoner.errors import BadConfig
-from reasoner.files import keep
+from reasoner.files import keep, reordered
 from reasoner.solver import Solver
 from reasoner.types import Problem, canonical_json, digest, problem_as_text, problem_of_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
 MAX_BARREN_DRAWS = 500
 """Draws in a row that give nothing new before a level is taken for exhausted."""
@@ -72,7 +72,7 @@ def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None
     if chosen not in solver.levels:
         raise BadConfig(f"{solver_name} has no level {chosen}", hint=f"levels: {', '.join(map(str, solver.levels))}")
     if (listed := solver.listed(chosen)) is not None:
-        return keep(_pick(solver, listed, n=n, seed=seed, level=chosen), write=problem_as_text, read=problem_of_text)
+        return _pick(solver, listed, n=n, seed=seed, level=chosen)
     if n is None:
         raise BadConfig(f"{solver_name} has no fixed list of problems, so there is no number for all of them", hint="give a number: -n 20")
     return keep(_drawn(solver, solver_name, n=n, seed=seed, level=chosen), write=problem_as_text, read=problem_of_text)
@@ -109,42 +109,64 @@ def _drawn(solver: Solver[Any], name: str, *, n: int, seed: int, level: int) -> 
         yield problem_from_instance(solver, instance, level)
 
 
-def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int | None, seed: int, level: int) -> Iterator[Problem]:
-    """Yield n different problems of a fixed list, in an order drawn by the seed; fewer are the first of more.
+def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int | None, seed: int, level: int) -> Sequence[Problem]:
+    """Return n different problems of a fixed list, in an order drawn by the seed; fewer are the first of more.
 
-    What an instance leaves open is drawn for the seed and the instance alone, so that n makes no difference to it.
+    What an instance leaves open is drawn for the seed and the instance alone, so that n makes no difference to it. Where most of the list
+    is asked for, its problems are written in the list's own order in the one pass that finds the different ones, and read in theirs.
     """
-    places = _different(solver, listed)
+
+    def problem(instance: Any) -> Problem:
+        line: str | None = solver.format(instance)
+        if solver.leaves_open(instance):
+            instance = solver.vary(instance, random.Random(int(digest(str(seed), solver.title, str(line)), 16)))
+            line = None
+        return problem_from_instance(solver, instance, level, line=line)
+
+    different = _Different(solver, listed)
+    most = n is None or 2 * n >= len(listed)
+    in_file_order: Sequence[Problem] = ()
+    if most:
+        in_file_order = keep(map(problem, different.noted()), write=problem_as_text, read=problem_of_text)
+    else:
+        for _ in different.noted():
+            pass
+    places = different.places
     n = len(places) if n is None else n
     if len(places) < n:
         raise BadConfig(
             f"{solver.title} level {level} has {len(places)} different problems, {n} were asked for", hint=f"use -n {len(places)}"
         )
     random.Random(int(digest(str(seed), solver.title, str(level)), 16)).shuffle(places)
-    for place in places[:n]:
-        instance = listed[place]
-        line: str | None = solver.format(instance)
-        if solver.leaves_open(instance):
-            instance = solver.vary(instance, random.Random(int(digest(str(seed), solver.title, str(line)), 16)))
-            line = None
-        yield problem_from_instance(solver, instance, level, line=line)
+    if most:
+        return reordered(in_file_order, places[:n])
+    return keep((problem(listed[place]) for place in places[:n]), write=problem_as_text, read=problem_of_text)
 
 
-def _different(solver: Solver[Any], listed: Sequence[Any]) -> array[int]:
-    """Return the places of different instances in the order they are first met; of those that are the same, the place of the last.
+class _Different:
+    """The places of different instances in the order they are first met; of those that are the same, the place of the last.
 
     Instances may be too many for memory: what is kept of each is a hash, and two of one hash are compared.
     """
-    slots: dict[int, int] = {}
-    places = array("Q")
-    for place, instance in enumerate(listed):
-        canonical = solver.canonical(instance)
+
+    def __init__(self, solver: Solver[Any], listed: Sequence[Any]) -> None:
+        self._solver = solver
+        self._listed = listed
+        self._slots: dict[int, int] = {}
+        self.places = array("Q")
+
+    def noted(self) -> Iterator[Any]:
+        """Yield the instances of the list, all of them, each noted before it is yielded."""
+        for place, instance in enumerate(self._listed):
+            self._note(place, self._solver.canonical(instance))
+            yield instance
+
+    def _note(self, place: int, canonical: Hashable) -> None:
         key = hash(canonical)
-        while key in slots and solver.canonical(listed[places[slots[key]]]) != canonical:
+        while (slot := self._slots.get(key)) is not None and self._solver.canonical(self._listed[self.places[slot]]) != canonical:
             key += 1
-        if key in slots:
-            places[slots[key]] = place
+        if slot is not None:
+            self.places[slot] = place
         else:
-            slots[key] = len(places)
-            places.append(place)
-    return places
+            self._slots[key] = len(self.places)
+            self.places.append(place)

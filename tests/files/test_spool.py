@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoner.files import Chosen, Spool, keep, spool
+from reasoner.files import Chosen, Spool, keep, reordered, spool
 
 TEXTS = st.lists(st.text(alphabet=st.characters(exclude_categories=()), max_size=20), max_size=40)
 
@@ -65,3 +65,24 @@ def test_a_fault_while_it_is_made_goes_up() -> None:
 def test_chosen_places_are_seen_through_a_function() -> None:
     made = Chosen(["a", "b", "c"], [2, 0], str.upper)
     assert (len(made), made[0], made[-1], made[:1], list(made)) == (2, "C", "A", ["C"], ["C", "A"])
+
+
+@given(values=TEXTS, data=st.data())
+def test_places_in_another_order_are_those_of_a_tuple(values: list[str], data: st.DataObject) -> None:
+    places = data.draw(st.lists(st.integers(0, len(values) - 1), max_size=60)) if values else []
+    expected = tuple(values[place] for place in places)
+    made = reordered(spooled(values), places)
+    assert isinstance(made, Spool)
+    assert tuple(made) == expected
+    assert reordered(tuple(values), places) == expected
+
+
+@given(values=TEXTS, data=st.data())
+def test_a_range_of_places_is_read_as_places_one_by_one_are(values: list[str], data: st.DataObject) -> None:
+    chosen = data.draw(st.slices(len(values)))
+    part = data.draw(st.slices(len(values[chosen])))
+    places = range(len(values))[chosen]
+    by_range = Chosen(spooled(values), places, str.upper)
+    one_by_one = Chosen(spooled(values), tuple(places), str.upper)
+    assert list(by_range) == list(one_by_one) == [value.upper() for value in values[chosen]]
+    assert by_range[part] == one_by_one[part]

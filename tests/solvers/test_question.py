@@ -6,15 +6,19 @@ import hashlib
 import json
 import random
 import re
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import reasoner
 from reasoner import registry
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
+from reasoner.files import spool
 from reasoner.grading.graders.squad import f1
 from reasoner.runs.problems import draw
 from reasoner.types import Completion, Request
@@ -25,6 +29,13 @@ SOLVER = QuestionSolver()
 FRUIT = Question(question="Which is a fruit?", answer="fig", choices=("fig", "fog", "a fad"), order=(1, 0, 2))
 ABACUS = Question(question="Who built the abacus house?", answer="The Ames brothers")
 NUMBER = Question(question="How many?", answer="1,234.5")
+ROWS_DRAWN: tuple[dict[str, Any], ...] = (
+    {"question": "Which?", "answer": "b", "choices": ["a", "b", "c"]},
+    {"question": "Which?", "answer": "b", "choices": ["c", "b", "a"]},
+    {"question": "How many?", "answer": "5", "aliases": ["five"], "subject": "sums"},
+    {"question": "Who?", "answer": "Ann \ud83d\ude42", "context": "Ann and Bo."},
+    {"question": "Who else?", "answer": "Bo"},
+)
 
 
 def write(path: Path, rows: list[Any]) -> Path:
@@ -280,3 +291,22 @@ def test_a_stored_problem_does_not_choose_code_that_judges_it(tmp_path: Path, mo
     assert SOLVER.canonical_answer(stored, "Answer: X.") == "x"
     monkeypatch.setenv("REASONER_TRUST_GRADERS", f"python:{file}:f")
     assert SOLVER.verify(stored, "Answer: y").correct is True
+
+
+@given(data=st.data())
+def test_all_rows_and_a_few_are_drawn_alike_and_a_large_file_as_a_small_one(data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.sampled_from(ROWS_DRAWN), min_size=1, max_size=12))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "q.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        seed = data.draw(st.integers(0, 3))
+        small = list(draw(f"question:{path}", n=None, seed=seed))
+        assert small
+        assert len({p.id for p in small}) == len(small)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(spool, "IN_MEMORY", 1)
+            registry.solver.cache_clear()  # the file is read anew
+            large = list(draw(f"question:{path}", n=None, seed=seed))
+            fewer = [list(draw(f"question:{path}", n=n, seed=seed)) for n in range(1, len(small) + 1)]
+        assert large == small
+        assert all(each == large[: len(each)] for each in fewer)
