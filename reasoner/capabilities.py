@@ -5,14 +5,35 @@ isinstance(client, Capable) and "images" in client.extras
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 Part = Literal["text", "reasoning", "logprobs"]
 Hear: TypeAlias = Callable[[Part, str], None]
 """Takes one piece of an answer while it is written; `logprobs` are the tokens of the whole answer with theirs, as JSON text."""
 
 Extra = Literal["tools", "images", "logprobs", "logit_bias", "penalties", "parallel_tool_calls"]
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A client that may have something to do once before its first answer, which takes long: a model to be converted."""
+
+    async def prepare(self, tell: Callable[[str], None]) -> None:
+        """Do it, and say how far it is; at once where it was done before.
+
+        Raises:
+            ReasonerError: it cannot be done.
+        """
+        ...
+
+    def form(self) -> str:
+        """Return the form its weights are used in: `as-is`, or the type they were converted to."""
+        ...
+
+    def form_report(self) -> Mapping[str, Any] | None:
+        """Return what was measured of that form, once it is prepared; None for weights that are as they are."""
+        ...
 
 
 @runtime_checkable

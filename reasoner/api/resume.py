@@ -19,6 +19,7 @@ from reasoner.prompts import Prompts
 from reasoner.runs.judges import judge_names
 from reasoner.runs.plan import Fork, Plan
 from reasoner.runs.pool import ModelPool
+from reasoner.runs.prepared import prepared
 from reasoner.runs.saved_plan import SavedPlan, read_saved_plan
 from reasoner.runs.shipped_adapters import for_plan
 from reasoner.runs.strategy_spec import own_parameters, spec_of_row, strategy_spec
@@ -73,6 +74,7 @@ async def aresume(
         judges = {
             name: pool.open(name, for_plan(name, made.options.client, saved.plan).options) for name in judge_names(saved.plan.problems)
         }
+        await prepared([*clients, *judges.values()], lambda _: None)  # a form must be known before manifests are compared
         changed = differences(saved.manifest, saved.plan.manifest(clients, Prompts(made.options.prompts), judges))
         if changed and not force:
             raise BadConfig(

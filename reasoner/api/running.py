@@ -39,7 +39,7 @@ async def carry_out(plan: Plan, models: Sequence[str | Client], settings: Settin
             from reasoner.api.progress import Bar  # noqa: PLC0415 - draws with rich, which is slow to load
 
             tell = stack.enter_context(Bar())
-        async with open_run(plan, models, settings.options, db=settings.db, pool=settings.pool) as run:
+        async with open_run(plan, models, settings.options, db=settings.db, pool=settings.pool, tell=tell) as run:
             async for event in run:
                 if tell is not None:
                     tell(event)

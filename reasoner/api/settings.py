@@ -105,6 +105,8 @@ class RunSettings(TypedDict, total=False):
     threads: int | None
     exact: bool
     adapter: Path | str | None
+    form: str | None
+    """The form a local model's weights are used in: `as-is`, `auto`, `q4_0`, `iq4_nl`, `q8_0` or `f16`."""
     chat_template: Path | str | None
 
     prices: Mapping[str, Price] | Path | str | None
@@ -127,6 +129,7 @@ _ACTIONS = {"max_actions": "actions", "max_action_seconds": "seconds", "max_acti
 _CLIENT = {
     **{name: name for name in ("base_url", "api_key_env", "concurrency", "rpm", "tpm", "stream", "profile", "n_ctx", "threads", "exact")},
     "adapter": "adapter",
+    "form": "form",
     "chat_template": "chat_template",
     "timeout": "timeout_s",
     "idle_timeout": "idle_timeout_s",

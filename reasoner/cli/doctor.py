@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -50,8 +50,17 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
-def doctor(db: o.Db = None, json: o.Json = False) -> None:
-    """Report versions, SQLite, compiler, cores, sandboxes, database, and how fast the model reads and writes; say what to do where something is amiss."""
+def doctor(
+    db: o.Db = None,
+    json: o.Json = False,
+    clear_forms: Annotated[
+        bool, typer.Option("--clear-forms", help="Remove the converted models that are not in use (see --form), and do nothing else.")
+    ] = False,
+) -> None:
+    """Report versions, SQLite, compiler, cores, sandboxes, converted models, database, and how fast the model reads and writes; say what to do where something is amiss."""
+    if clear_forms:
+        _clear_forms(as_json=json)
+        return
     from reasoner.cli.tool_rows import sandboxes  # noqa: PLC0415 - keeps --help quick
 
     found = {
@@ -64,6 +73,7 @@ def doctor(db: o.Db = None, json: o.Json = False) -> None:
         "cores": _cores(),
         "model": _model(),
         "adapters": _adapters(),
+        "forms": _forms(),
         "plugins": _plugins(),
         "sandboxes": sandboxes(),
         "database": _database(db),
@@ -142,6 +152,33 @@ def _adapters() -> dict[str, Any]:
         return {each.path.stem: each.state() for each in shipped()}
     except ReasonerError as error:
         return {"shipped": str(error)}
+
+
+def _forms() -> dict[str, Any]:
+    """Return the models that were converted to another form, by source and form."""
+    from reasoner.clients.llamacpp.forms import FormCache  # noqa: PLC0415
+
+    try:
+        cache = FormCache.default()
+    except ReasonerError as error:
+        return {"folder": None, "reason": str(error)}
+    found: dict[str, Any] = {"folder": str(cache.folder), "limit_bytes": cache.limit_bytes}
+    for kept in cache.entries():
+        entry = kept.entry
+        name = f"{entry.source} {entry.form} ({kept.folder.name[:8]})" if entry is not None else kept.folder.name[:8]
+        found[name] = f"{kept.size_bytes >> 20} MiB, {entry.quality.told()}" if entry is not None else "broken: it is not used"
+    return found
+
+
+def _clear_forms(*, as_json: bool) -> None:
+    from reasoner.clients.llamacpp.forms import FormCache  # noqa: PLC0415
+
+    cache = FormCache.default()
+    freed, in_use = cache.clear()
+    if as_json:
+        print_json({"folder": str(cache.folder), "freed_bytes": freed, "in_use": in_use})
+    else:
+        out.print(safe(f"{freed >> 20} MiB freed in {cache.folder}" + (f"; {in_use} in use were left" if in_use else "")))
 
 
 def _plugins() -> dict[str, Any]:

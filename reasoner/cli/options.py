@@ -81,6 +81,15 @@ Adapter = Annotated[
         show_default=False,
     ),
 ]
+WeightForm = Annotated[
+    str | None,
+    typer.Option(
+        "--form",
+        metavar="auto|as-is|q4_0|iq4_nl|q8_0|f16",
+        help="Form of a local model's weights, converted once and kept; auto: the fastest here within bounds of quality [as-is].",
+        show_default=False,
+    ),
+]
 ChatTemplate = Annotated[
     Path | None, typer.Option("--chat-template", help="Chat template to use instead of the model's own.", show_default=False)
 ]
@@ -197,6 +206,7 @@ class Common:
     threads: Threads = None
     exact: Exact = False
     adapter: Adapter = None
+    form: WeightForm = None
     chat_template: ChatTemplate = None
     max_calls: MaxCalls = None
     max_total_tokens: MaxTotal = None

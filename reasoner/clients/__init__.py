@@ -56,6 +56,9 @@ class ClientOptions(BaseModel):
     """Decode one request of a local model at a time, each on an empty cache: the same request then gives the same text."""
     adapter: Literal["none"] | Path | None = None
     """A LoRA adapter (GGUF) to load over a local model. None leaves it to `reasoner.runs.shipped_adapters` whether `local` gets one; `"none"` is none."""
+    form: Literal["auto", "as-is", "q4_0", "iq4_nl", "q8_0", "f16"] = "as-is"
+    """The form a local model's weights are used in: as they are in the file, converted once to another type, or what is fastest here within bounds
+    of quality (`auto`), see `reasoner.clients.llamacpp.forms`."""
     chat_template: Path | None = None
     """A Jinja2 chat template to use instead of the one inside the GGUF."""
     token_deadline_s: float = Field(default=120.0, gt=0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 from reasoner.budget import Limits
 from reasoner.canonical import digest_of
+from reasoner.capabilities import Prepared
 from reasoner.runs.problems import instance_of
 from reasoner.runs.tool_plan import ToolPlan
 from reasoner.translation.library import open_corpus
@@ -95,6 +96,7 @@ class Plan:
         code = {name: source for kind, name in known if (source := registry.code_of(kind, name))}
         # What a client knows of where its answers come from (an adapter with its base and data); most know nothing.
         adapters = {client.name: found for client in clients if isinstance(client, Adapted) and (found := client.provenance)}
+        forms = {client.name: form for client in clients if isinstance(client, Prepared) and (form := client.form()) != "as-is"}
         return {
             "version": __version__,
             "problems": problems,
@@ -103,6 +105,7 @@ class Plan:
             "strategies": [[s.name, s.params] for s in self.strategies],
             "models": [[c.name, c.fingerprint] for c in clients],
             **({"adapters": adapters} if adapters else {}),
+            **({"forms": forms} if forms else {}),
             **({"code": code} if code else {}),
             **({"judges": [[name, client.fingerprint] for name, client in judges.items()]} if judges else {}),
             "seed": self.seed,

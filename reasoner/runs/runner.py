@@ -31,6 +31,7 @@ from reasoner.runs.heartbeat import beating
 from reasoner.runs.judges import judge_names
 from reasoner.runs.options import RunOptions
 from reasoner.runs.pool import ModelPool
+from reasoner.runs.prepared import prepared
 from reasoner.runs.results import Ids, Report, Result, StoredResults, stored_result
 from reasoner.runs.saved_plan import saved_plan_json
 from reasoner.runs.shipped_adapters import for_plan
@@ -77,6 +78,7 @@ async def open_run(
     tools: OpenTools | None = None,
     thoughts: bool = False,
     pieces: bool = False,
+    tell: Callable[[Event], None] | None = None,
 ) -> AsyncIterator[Run]:
     """Open what a plan needs and the run's row; close what was opened at the end. Leaving early parks the run: it can be resumed.
 
@@ -89,6 +91,7 @@ async def open_run(
         tools: the open tools of the plan, shared with other runs; None opens and closes its own.
         thoughts: tell thoughts too, as they arrive.
         pieces: tell the pieces of answers too, while they are written.
+        tell: told how far a model's preparation is, while it goes on; without it that is among the run's first events.
 
     Raises:
         ReasonerError: see `reasoner.errors`; nothing was asked.
@@ -100,13 +103,14 @@ async def open_run(
         notes: list[str] = []
         clients = [_opened(model, plan, options, shared, notes) for model in models]
         judges = {name: _opened(name, plan, options, shared, notes) for name in judge_names(plan.problems)}
+        forms = await prepared([*clients, *judges.values()], lambda text: notes.append(text) if tell is None else tell(Note(text)))
         _check_prices(plan, [*clients, *judges.values()], options)
         acts = await stack.enter_async_context(opened(plan.tools, needed=needed_tools(plan.strategies), shared=tools))
         plan = replace(plan, tools=acts.plan)
         notes += acts.notes
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
         row = await _begun(store, starting(
-            plan.manifest(clients, prompts, judges), plan=saved_plan_json(store, plan, models, options), limits=options.run_limits,
+            plan.manifest(clients, prompts, judges), plan=saved_plan_json(store, plan, models, options, forms=forms), limits=options.run_limits,
             command=options.command, version=__version__, parent=_parent(store, plan), run_id=options.run, fresh=options.mode == "fresh",
             lease_s=options.lease_s,
         ))  # fmt: skip

@@ -46,8 +46,10 @@ class SavedPlan:
     whole: bool = True
 
 
-def saved_plan_json(store: Store, plan: Plan, models: Sequence[str | Client], options: RunOptions) -> str:
-    """Return the plan of a run as JSON. A model that was given as an open client is kept by its name, many problems by the list they are put in."""
+def saved_plan_json(
+    store: Store, plan: Plan, models: Sequence[str | Client], options: RunOptions, *, forms: Mapping[str, Any] | None = None
+) -> str:
+    """Return the plan of a run as JSON, with what is known of the forms of its models (`reasoner.capabilities.Prepared`). A model that was given as an open client is kept by its name, many problems by the list they are put in."""
     many = len(plan.problems) > MAX_INSIDE
     problems = {"list": keep_list(store, plan.problems), "n": len(plan.problems)} if many else [list(astuple(p)) for p in plan.problems]
     return canonical_json(
@@ -65,6 +67,7 @@ def saved_plan_json(store: Store, plan: Plan, models: Sequence[str | Client], op
             "options": options.client.model_dump(mode="json"),
             "prompts": str(Path(options.prompts).absolute()) if options.prompts else None,
             "prices": {name: price.model_dump(mode="json") for name, price in options.prices.items()},
+            **({"forms": forms} if forms else {}),
         }
     )
 

@@ -43,6 +43,8 @@ class Card(BaseModel):
 
     sha256: str
     base_sha256: str
+    form: str = "as-is"
+    """The form of the base's weights that it was trained and checked on."""
     solvers: tuple[str, ...]
     strategies: tuple[str, ...]
     """The first is the one for who names none."""

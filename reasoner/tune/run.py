@@ -73,7 +73,7 @@ def tune(
     job = _Job(base, data, test, options, Checkpoint(out, identity), device, on_estimate, on_progress)
     report, trainer = job.run()
     card = {
-        "base": {"name": base.name, "file": path.name, "sha256": base_sha256},
+        "base": {"name": base.name, "file": path.name, "sha256": base_sha256, "form": "as-is"},
         "data": {"file": dataset.name, "sha256": data_sha256, "rows": len(rows), "held_out_sha256": held_sha256},
         "options": shape,
         "training": report,

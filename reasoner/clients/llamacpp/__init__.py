@@ -12,32 +12,33 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import math
 import os
 import signal
 import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from reasoner.capabilities import Extra
 from reasoner.clients import ClientOptions
-from reasoner.clients.llamacpp.adapter import check_base, read_card
-from reasoner.clients.llamacpp.cores import physical_cores
+from reasoner.clients.llamacpp.adapter import check_base, read_card, trained_form
+from reasoner.clients.llamacpp.cores import free_cores, physical_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.clients.llamacpp.gguf_facts import check_acts_at_once, check_writes_text, context_length, parts_of
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
 from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
 from reasoner.clients.llamacpp.reply import parts_of_reply
+from reasoner.clients.llamacpp.request_bounds import check_request, check_sampling
 from reasoner.clients.llamacpp.tool_text import chosen, in_words, specs
 from reasoner.clients.llamacpp.voice import LocalVoice
+from reasoner.clients.llamacpp.weights import Weights, library_version
 from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency, ReasonerError
-from reasoner.types import Completion, Request, Sampling, Usage, digest
+from reasoner.types import Completion, Request, Usage, digest
 
 MAX_STRIKES = 3
 BACKOFF_S = 0.1
@@ -48,7 +49,7 @@ MAX_TEMPLATE_BYTES = 1 << 18
 MAX_THREADS = 512
 NATIVE_FAULTS = {signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE}
 
-__all__ = ["LlamaCppClient", "open_client"]
+__all__ = ["LlamaCppClient", "free_cores", "open_client", "physical_cores"]
 
 
 def open_client(name: str, options: ClientOptions) -> LlamaCppClient:
@@ -96,6 +97,7 @@ class LlamaCppClient:
         self._options = options
         self._header: GgufHeader = read_header(self.path)
         self._parts = parts_of(self.path, self._header)
+        self._weights = Weights(name, self.path, self._parts, form=options.form)
         check_writes_text(self._header, self.path)
         self._n_ctx = context_length(self._header, self.path, wanted=options.n_ctx)
         self._adapter = adapter.expanduser().absolute() if adapter else None
@@ -120,15 +122,16 @@ class LlamaCppClient:
     # Hashing gigabytes takes seconds, so it waits until somebody asks; then it is remembered.
     @cached_property
     def fingerprint(self) -> str:
-        """Name exactly what answers: weights, adapter, template, context, `exact` and version of llama.cpp (64 hex digits)."""
+        """Name exactly what answers: weights, form, adapter, template, context, `exact` and version of llama.cpp (64 hex digits)."""
         return digest(
             "llamacpp",
-            self._weights_sha256(),
+            self._weights.sha256(),
             file_sha256(self._adapter) if self._adapter else "",
             digest(self._template or ""),
             str(self._n_ctx),
             "exact" if self._options.exact else "batched",
-            _library_version(),
+            library_version(),
+            *self._weights.identity(),
         )
 
     @property
@@ -139,9 +142,44 @@ class LlamaCppClient:
         return {
             "adapter": self._adapter.name,
             "sha256": file_sha256(self._adapter),
-            "base_sha256": self._weights_sha256(),
+            "base_sha256": self._weights.sha256(),
             "card": self._card,
+            **({} if (form := self._weights.form()) == "as-is" else {"form": form, "trained_on_form": trained_form(self._card)}),
         }
+
+    def form(self) -> str:
+        """Return the form its weights are used in; with `form="auto"` this may measure it, and block."""
+        return self._weights.form()
+
+    def form_report(self) -> dict[str, Any] | None:
+        """Return what is known of the form once the client is prepared: its quality, and what `auto` measured; None for the file as it is."""
+        quality, chosen = self._weights.quality, self._weights.chosen
+        if quality is None and chosen is None:
+            return None
+        return {
+            "form": self._weights.form(),
+            **({"quality": quality.model_dump()} if quality is not None else {}),
+            **({"measured": chosen["measured"]} if chosen is not None else {}),
+        }
+
+    async def prepare(self, tell: Callable[[str], None]) -> None:
+        """Convert the weights to the form that was asked for, unless that was done before. `tell` is called in this event loop.
+
+        Raises:
+            BadConfig: they cannot be converted.
+        """
+        if self._weights.ready:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.to_thread(self._weights.prepare, lambda text: (loop.call_soon_threadsafe(tell, text), None)[1])
+        except asyncio.CancelledError:
+            self._weights.stop()
+            raise
+        if self._adapter is not None and self._weights.form() != (trained := trained_form(self._card)):
+            tell(
+                f"the adapter {self._adapter.name} was trained and checked on the form {trained}; here its model has the form {self.form()}"
+            )
 
     @property
     def worker_pid(self) -> int | None:
@@ -166,8 +204,8 @@ class LlamaCppClient:
             EngineLost: the worker died three times over this request and no other.
         """
         started = time.perf_counter()
-        _check_sampling(request.sampling)
-        _check_request(request)
+        check_sampling(request.sampling)
+        check_request(request)
         if (request.constraint is not None or request.tool_choice) and importlib.util.find_spec("llguidance") is None:
             raise MissingDependency("llguidance", extra="local")
         knows_tools = "tools" in (self._template or "")
@@ -211,9 +249,10 @@ class LlamaCppClient:
             "model": self.name,
             "path": str(self.path),
             "size_bytes": sum(size for _, size, _ in self._files[: len(self._parts)]),
-            "sha256": await asyncio.to_thread(self._weights_sha256),
+            "sha256": await asyncio.to_thread(self._weights.sha256),
             "architecture": self._header.architecture,
             "adapter": str(self._adapter) if self._adapter else None,
+            "form": self._weights.form(),
             "repacked": not self._plain,
             **{key: value for key, value in reply.items() if key not in {"event", "id"}},
         }
@@ -234,13 +273,11 @@ class LlamaCppClient:
             worker, self._worker = self._worker, None
         if worker is not None:
             await asyncio.to_thread(worker.close, CLOSE_GRACE_S)
-
-    def _weights_sha256(self) -> str:
-        """Return the sha256 of the file; of a split model that of the list of its parts' sums."""
-        sums = [file_sha256(part) for part in self._parts]
-        return sums[0] if len(sums) == 1 else digest("parts", *sums)
+        self._weights.stop()
+        self._weights.release()
 
     async def _ask(self, job: dict[str, Any], voice: LocalVoice | None = None) -> dict[str, Any]:
+        await self.prepare(lambda _: None)
         strikes = n_deaths = 0
         while True:
             worker = self._running_worker()
@@ -292,7 +329,7 @@ class LlamaCppClient:
             if self._worker is None or not self._worker.alive:
                 load = {
                     "op": "load",
-                    "path": str(self.path),
+                    "path": str(self._weights.path),
                     "files": self._files,
                     "adapter": str(self._adapter) if self._adapter else None,
                     "template": self._template,
@@ -307,16 +344,6 @@ class LlamaCppClient:
                 # Whoever forgets to close the client still leaves no process behind.
                 weakref.finalize(self, self._worker.kill, "the client is gone")
             return self._worker
-
-
-def free_cores() -> int:
-    """Return how many threads a model should begin with: the physical cores this process may use, less those that are busy, at least one."""
-    try:
-        n_busy = round(os.getloadavg()[0])
-    except OSError:
-        n_busy = 0
-    # Threads of llama.cpp wait for each other by spinning: one more than there are free cores costs a factor of ten.
-    return max(1, physical_cores() - n_busy)
 
 
 def _threads_from_environment() -> int | None:
@@ -340,39 +367,6 @@ def _read_template(path: Path) -> str:
         raise BadConfig(f"the chat template {path} cannot be read: {error.strerror}", hint="name a Jinja2 file") from error
     except UnicodeDecodeError as error:
         raise BadConfig(f"the chat template {path} is no UTF-8 text", hint="name a Jinja2 file") from error
-
-
-def _library_version() -> str:
-    try:
-        return version("llama_cpp_python")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def _check_sampling(sampling: Sampling) -> None:
-    # NaN fails every comparison, so each bound is written as what must hold.
-    numbers = sampling.numbers
-    bounds = {
-        "temperature": 0 <= numbers.temperature < math.inf,
-        "top_p": 0 < numbers.top_p <= 1,
-        "top_k": 0 <= numbers.top_k < 2**31,
-        "min_p": 0 <= numbers.min_p <= 1,
-        "repeat_penalty": 0 < numbers.repeat_penalty < math.inf,
-        "max_tokens": numbers.max_tokens >= 1,
-        "stop": all(sampling.stop),
-    }
-    for name, holds in bounds.items():
-        if not holds:
-            raise BadConfig(
-                f"{name} is {getattr(sampling, name)!r}, which is not possible", hint="see docs/reference/local-models.md for the ranges"
-            )
-
-
-def _check_request(request: Request) -> None:
-    if any(message.images for message in request.messages):
-        raise BadConfig("local models read no images", hint="leave them out, or use a remote model")
-    if request.sampling.extra_body:
-        raise BadConfig("--extra-body is for remote models", hint="leave it out")
 
 
 def _error_of(reply: dict[str, Any]) -> ReasonerError:

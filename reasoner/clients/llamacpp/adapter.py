@@ -15,6 +15,7 @@ from typing import Any
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, shown
 from reasoner.errors import BadConfig
+from reasoner.text import clean, shorten
 
 BASE_SHA256 = "reasoner.base.sha256"
 BASE_NAME = "general.base_model.0.name"
@@ -51,3 +52,10 @@ def read_card(adapter: GgufHeader) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def trained_form(card: dict[str, Any] | None) -> str:
+    """Return the form of the weights an adapter was trained and checked on, as its card says; that of the file itself where it says nothing."""
+    base = card.get("base") if card is not None else None
+    found = base.get("form") if isinstance(base, dict) else None
+    return shorten(clean(found), 40) if isinstance(found, str) else "as-is"

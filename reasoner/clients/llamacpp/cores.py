@@ -1,8 +1,10 @@
 """How many cores there really are for this process: physical ones, that it may run on, within the quota of its control group.
 
     physical_cores() -> 2
+    free_cores() -> 1
 
-Knows /sys and /proc of Linux; elsewhere it returns what the system says of processors. Does not know how busy they are.
+Knows /sys and /proc of Linux; elsewhere it returns what the system says of processors. `free_cores` leaves out
+those that are busy.
 """
 
 from __future__ import annotations
@@ -20,6 +22,16 @@ def physical_cores(cpus: Path = _CPUS, cgroup: Path = _CGROUP) -> int:
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     siblings = {_siblings(cpus, cpu) for cpu in allowed}
     return max(1, min(len(siblings), _quota(cgroup)))
+
+
+def free_cores() -> int:
+    """Return how many threads a model should begin with: the physical cores this process may use, less those that are busy, at least one."""
+    try:
+        n_busy = round(os.getloadavg()[0])
+    except OSError:
+        n_busy = 0
+    # Threads of llama.cpp wait for each other by spinning: one more than there are free cores costs a factor of ten.
+    return max(1, physical_cores() - n_busy)
 
 
 def _siblings(cpus: Path, cpu: int) -> str:

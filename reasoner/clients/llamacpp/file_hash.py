@@ -23,8 +23,8 @@ MAX_CACHE_BYTES = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file as 64 hex digits.
+def file_sha256(path: Path, *, remember: bool = True) -> str:
+    """Return the sha256 of a file as 64 hex digits; `remember` is False for one that gets another name soon.
 
     Raises:
         BadConfig: the file cannot be read.
@@ -39,7 +39,8 @@ def file_sha256(path: Path) -> str:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BadConfig(f"the file {path} cannot be read: {error.strerror}", hint="name a readable file") from error
-    _save({**known, key: found})
+    if remember:
+        _save({**known, key: found})
     return found
 
 

@@ -110,6 +110,11 @@ class Model:
             raise RuntimeError(f"llama_decode returned {status}")
         return rows
 
+    def close(self) -> None:
+        """Free the context and the weights; nothing can be asked of it any more."""
+        llama_cpp.llama_free(self.context)
+        llama_cpp.llama_model_free(self.handle)
+
     def copy(self, source: int, target: int, length: int) -> None:
         """Let a sequence begin with the first tokens of another; the cells are shared, not copied."""
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
