@@ -4,7 +4,8 @@ Each contender runs the workload of `_tree_workload` in a process of its own, in
 takes on this machine when nothing is read twice and every level is decoded together: unique prompt tokens / measured reading rate,
 plus for each level its tokens / the rate measured at as many sequences (bare `llama_decode` without sampling, 48 steps, on the same root
 and hanging on as many parents as in the workload; nothing else in the cache). `--model FILE.gguf` runs another model, `--rounds N` other rounds,
-`--levels N` and `--child-tokens N` a smaller workload for a slow one, which the report names.
+`--levels N` and `--child-tokens N` a smaller workload for a slow one, which the report names. `--form F` runs all contenders on the model converted to that form.
+`--forms F,F` adds a row for each form, against the file as it is; with `--rounds 0` these are all there is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import _tree_workload as workload
+from _form_rows import FORMS, form_bars, form_rows, weights_of
 from _report import print_report
 
 from reasoner.clients import ClientOptions, open_client
@@ -245,6 +247,8 @@ def contender(name: str, model: str, threads: int, run: int) -> dict[str, Any]:
         made["rss_mib"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         return made
     runs: dict[str, Any] = {"ideal": run_ideal, "llama": run_llama, "llama-server": run_server}
+    if name.startswith("form:"):
+        return {"rows": form_rows(model, [form for form in FORMS if form in name[5:].split(",")])}
     made = run_lone(model, threads) if name == "lone" else runs[name](model, threads, run)
     made["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return made
@@ -278,6 +282,8 @@ def main() -> None:
     parser.add_argument("--without", default="", help="contenders to leave out, separated by commas")
     parser.add_argument("--levels", type=int, choices=range(1, workload.LEVELS + 1), default=workload.LEVELS)
     parser.add_argument("--child-tokens", type=int, default=workload.CHILD_TOKENS, help="tokens a child is continued by")
+    parser.add_argument("--form", default="as-is", choices=("as-is", *FORMS), help="form of the weights for all contenders")
+    parser.add_argument("--forms", default="", help=f"forms to measure against the file as it is, of {','.join(FORMS)}")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--run", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -288,6 +294,9 @@ def main() -> None:
     if options.contender:
         print(json.dumps(contender(options.contender, model, options.threads, options.run)))
         return
+    if options.form != "as-is":
+        held = weights_of(model, options.form)  # until this process ends
+        model = str(held.path)
     rounds(options, model)
 
 
@@ -304,21 +313,34 @@ def rounds(options: argparse.Namespace, model: str) -> None:
                 made["unique"], made["total"] = workload.unique_prompt_tokens(calls, tokenize)
             found[name].append(made)
             print(f"round {run}: {name} {made.get('seconds', 0):.1f} s", file=sys.stderr)
+    rows, bars = measured(options, model, names, found) if options.rounds else ([], {})
+    if options.forms:
+        made = spawn(f"form:{options.forms}", model, options.threads, 0)["rows"]
+        rows, bars = rows + made, bars | form_bars(made)
+    print_report(
+        "engine",
+        rows=rows,
+        bars=bars,
+        packages=("llama-cpp-python", "xllamacpp", "numpy"),
+        as_json=options.json,
+        notes={
+            "threads": options.threads, "model": Path(model).name, "form": options.form, "levels": options.levels,
+            "child_tokens": options.child_tokens,
+        },
+    )  # fmt: skip
+
+
+def measured(
+    options: argparse.Namespace, model: str, names: list[str], found: dict[str, list[dict[str, Any]]]
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Return the rows of all contenders and the bars, with a lone request measured now."""
     lone = spawn("lone", model, options.threads, 0)
     ideals = [ideal_seconds(rates, ours["unique"]) for rates, ours in zip(found["ideal"], found["reasoner"], strict=True)]
     bars = bars_of(found, ideals, lone)
     rows = [row for name in names if name != "ideal" for row in [row_of(name, found[name])]]
     rows.insert(0, ideal_row(found["ideal"], ideals))
     rows.append({"contender": "lone request", **{key: round(value, 4) for key, value in lone.items() if key != "rss_mib"}})
-    packages = ("llama-cpp-python", "xllamacpp", "numpy")
-    print_report(
-        "engine",
-        rows=rows,
-        bars=bars,
-        packages=packages,
-        as_json=options.json,
-        notes={"threads": options.threads, "model": Path(model).name, "levels": options.levels, "child_tokens": options.child_tokens},
-    )
+    return rows, bars
 
 
 def bars_of(found: dict[str, list[dict[str, Any]]], ideals: list[float], lone: dict[str, Any]) -> dict[str, float]:

@@ -28,7 +28,7 @@ MIN_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Tokens per second of one core: reading a prompt, writing one answer, writing eight at once."""
+    """Tokens per second of one core: reading a prompt, writing one answer, writing several at once."""
 
     read: float
     alone: float
@@ -44,21 +44,21 @@ def gain(ratios: Sequence[float]) -> float:
     return 0.0 if min(ratios) < MIN_SHARE else math.prod(ratios) ** (1 / len(ratios))
 
 
-def speeds_of(models: Sequence[Model]) -> list[Speed]:
-    """Measure models that have one thread each; leaves empty caches."""
+def speeds_of(models: Sequence[Model], *, width: int = WIDTH) -> list[Speed]:
+    """Measure models that have one thread each, writing so many answers at once; leaves empty caches."""
     taken: list[list[tuple[float, float, float]]] = [[] for _ in models]
     for turn in range(ROUNDS + 1):
         for model, rounds in zip(models, taken, strict=True):
-            measured = _once(model)
+            measured = _once(model, width)
             if turn:  # the first warms up
                 rounds.append(measured)
     return [Speed(*(statistics.median(column) for column in zip(*rounds, strict=True))) for rounds in taken]
 
 
-def _once(model: Model) -> tuple[float, float, float]:
+def _once(model: Model, width: int) -> tuple[float, float, float]:
     n_read = min(READ_TOKENS, model.n_ctx // 2)
     tokens = [1 + (7919 * i) % 199 for i in range(n_read)]
-    width = WIDTH if model.shares_prefixes and model.n_sequences > WIDTH else 1
+    width = width if model.shares_prefixes and model.n_sequences > width else 1
     model.clear()
     read = n_read / _cpu_s(model, [Slice(0, 0, tokens, wants_logits=True)])
     steps = range(n_read, n_read + STEPS)
