@@ -67,6 +67,7 @@ def export(
         bool, typer.Option("--submissions/--no-submissions", help="Include agents whose answer was submitted by a tool call.")
     ] = True,
     search_to_text: Annotated[str, _option("--search-to-text", "Write searches of many calls as one reply: bfs or dfs.")] = "",
+    pass_rate: Annotated[str, _option("--pass-rate", "Prompts and groups with this share of correct answers: 0.1:0.9.")] = "",
     min_gap: Annotated[float, typer.Option("--min-gap", help="Least difference of the scores of a pair.")] = 0.0,
     max_pairs: Annotated[int, typer.Option("--max-pairs", help="Pairs of one problem, and of one trajectory.")] = 16,
     allow_length_only: Annotated[
@@ -98,7 +99,7 @@ def export(
 
     options = Options(
         submissions=submissions, records=records, thinking=thinking, ratings=ratings, context=context, labels_from=labels_from, search_to_text=search_to_text,  # type: ignore[arg-type]  # Options checks them
-        min_gap=min_gap, max_pairs=max_pairs, allow_length_only=allow_length_only, split=split, seed=seed, near_duplicates=near_duplicates,
+        pass_rate=pass_rate, min_gap=min_gap, max_pairs=max_pairs, allow_length_only=allow_length_only, split=split, seed=seed, near_duplicates=near_duplicates,
         contamination=tuple(contamination), ngram=ngram, secrets=secrets, special_tokens=special_tokens, tokenizer=tokenizer, balance=balance, limit=limit,
         lineage=lineage, card=card, licence=licence, dry_run=dry_run, preview=PREVIEW_ROWS if dry_run else 0,  # type: ignore[arg-type]
     )  # fmt: skip

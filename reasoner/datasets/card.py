@@ -32,6 +32,7 @@ _WHAT = {
     "label": "single completions, labelled true where they reached a verified answer and false where they did not",
     "steps": "chains of steps, each labelled by whether what follows it reached a verified answer",
     "prompt": "prompts, each with the problem whose exact verifier judges answers to it",
+    "group": "prompts, each with all replies to it and their rewards",
     "document": "whole trajectories: every call, every thought, the verdict",
 }
 _TEACHER = (

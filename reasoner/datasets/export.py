@@ -83,6 +83,8 @@ class _Job:
         self.quota: dict[tuple[str, str], int] | None = None
         if options.thinking in {"thinking", "both"} and not format_.thinking_field:
             raise BadConfig(f"{format_.name} has no field for thinking", hint="use `thinking=tags`")
+        if options.pass_rate and self.kind not in {"prompt", "group"}:
+            raise BadConfig(f"{format_.name} has no pass rates", hint="leave `pass_rate` out, or export grpo, verl, rft or grouped")
         if own != "column" and (options.ratings or options.context or options.lineage == "column"):
             raise BadConfig(f"{format_.name} allows no column of ours", hint="leave `ratings`, `context` and `lineage` column out")
 
@@ -209,7 +211,9 @@ class _Files:
 
     def _path(self, part: str) -> Path:
         path = self._job.path
-        return path if len(self._job.split.names) == 1 else path.with_name(f"{path.stem}.{part}{path.suffix}")
+        if len(self._job.split.names) == 1:
+            return path
+        return path.with_name(f"{part}{path.suffix}" if self._job.format.bare_names else f"{path.stem}.{part}{path.suffix}")
 
     def _file(self, path: Path) -> JsonLines:
         if path not in self._open:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from reasoner.datasets import thinking
 from reasoner.datasets.contamination import Evaluation
 from reasoner.datasets.duplicates import NearDuplicates, Seen
-from reasoner.datasets.records import Conversation, Document, Label, Pair, Prompt, Record, Steps, map_texts, prompt_texts, texts
+from reasoner.datasets.records import Conversation, Document, Group, Label, Pair, Prompt, Record, Steps, map_texts, prompt_texts, texts
 from reasoner.datasets.scan import ControlTokens, findings, redacted
 from reasoner.datasets.tokens import Tokenizer
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_CLEAN_LINES = 50_000
 NAMES: dict[type[Record], str] = {
     Conversation: "conversation", Pair: "pair", Label: "reply with the same label", Steps: "chain of steps", Prompt: "prompt",
-    Document: "trajectory",
+    Document: "trajectory", Group: "group",
 }  # fmt: skip
 DUPLICATE = "the same {} was taken already"
 NEAR = "nearly the same text was taken already"
@@ -127,4 +127,12 @@ class Hygiene:
 
 def _more(record: Record) -> str:
     """Return what, besides its texts, makes a record another one."""
-    return str(record.label) if isinstance(record, Label) else str(record.labels) if isinstance(record, Steps) else ""
+    match record:
+        case Label():
+            return str(record.label)
+        case Steps():
+            return str(record.labels)
+        case Group():
+            return str(record.rewards)
+        case _:
+            return ""

@@ -32,6 +32,7 @@ SHAPES: dict[Kind, dict[str, Any]] = {
     "pair": {**_SAID, "labels_from": FROM_REPLIES},
     "steps": {**_BASE, "labels_from": FROM_REPLIES},
     "prompt": {**_SAID},
+    "group": {**_BASE, "reasoning": False},
 }
 _OF_TREE: dict[Kind, dict[str, Any]] = {
     "label": {"thought": ""},
@@ -48,6 +49,8 @@ def complete(kind: Kind, lineage: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "pair":
         other = lineage.get("rejected")
         made["rejected"] = _filled(_SAID, other if isinstance(other, dict) else lineage)
+    if kind == "group":
+        made["trajectories"] = [str(name) for name in lineage.get("trajectories") or [made["trajectory"]]]
     if is_of_tree(lineage):
         made["labels_from"] = FROM_TREE
         made |= _filled(_OF_TREE.get(kind, {}), lineage)

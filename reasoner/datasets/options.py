@@ -50,6 +50,8 @@ class Options:
     of the two, and its lineage says which."""
     search_to_text: str = ""
     """Write searches of several calls as one reply, `bfs` or `dfs`."""
+    pass_rate: str = ""
+    """Prompts and groups whose share of correct answers lies within `LO:HI`, both included."""
     min_gap: float = 0.0
     """Least difference between the scores of a pair."""
     max_pairs: int = 16
@@ -83,12 +85,30 @@ class Options:
         for name, choices in CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise BadConfig(f"--{name.replace('_', '-')} {value!r} cannot be", hint=f"one of: {', '.join(c for c in choices if c)}")
+        self.pass_rates()
         if self.limit is not None and self.limit < 1:
             raise BadConfig(f"`limit` {self.limit} leaves nothing", hint="give 1 or more")
         if self.max_pairs < 1:
             raise BadConfig(f"`max_pairs` {self.max_pairs} leaves nothing", hint="give 1 or more")
         if not 0.0 <= self.min_gap <= 1.0:
             raise BadConfig(f"`min_gap` {self.min_gap} is not a difference of scores", hint="scores are between 0 and 1")
+
+    def pass_rates(self) -> tuple[float, float]:
+        """Return the least and the greatest pass rate.
+
+        Raises:
+            BadConfig: they cannot be read, or are no shares in their order.
+        """
+        if not self.pass_rate:
+            return 0.0, 1.0
+        low, sign, high = self.pass_rate.partition(":")
+        try:
+            bounds = float(low or 0), float(high or 1)
+        except ValueError:
+            bounds = -1.0, -1.0
+        if not sign or not 0.0 <= bounds[0] <= bounds[1] <= 1.0:
+            raise BadConfig(f"`pass_rate` {self.pass_rate!r} cannot be read", hint="write LO:HI, 0.1:0.9 say")
+        return bounds
 
     def changed(self) -> dict[str, Any]:
         """Return what differs from the defaults, as JSON values: what a card has to say."""

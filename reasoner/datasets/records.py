@@ -1,8 +1,9 @@
-"""What a training row is made from: six kinds of record, one of which each format takes.
+"""What a training row is made from: seven kinds of record, one of which each format takes.
 
     Conversation  what a call was asked and answered           Steps       a chain of steps, each labelled good or not
     Pair          one prompt, a better and a worse completion   Prompt      a prompt and what verifies an answer to it
-    Label         one completion, good or not                  Document    a whole trajectory, call for call
+    Label         one completion, good or not                  Group       all completions of one prompt, with rewards
+    Document      a whole trajectory, call for call
 
 `origin` is what splits, balance and cards count by; `lineage` says where the row came from; `columns` are further columns of the row
 (ratings, context).
@@ -27,8 +28,8 @@ THOUGHT_KEYS: dict[str, tuple[str, ...]] = {
 }
 """What an assistant's message calls its thought: none, where thoughts stand in the text."""
 
-Kind = Literal["conversation", "pair", "label", "steps", "prompt", "document"]
-KINDS: tuple[Kind, ...] = ("conversation", "pair", "label", "steps", "prompt", "document")
+Kind = Literal["conversation", "pair", "label", "steps", "prompt", "group", "document"]
+KINDS: tuple[Kind, ...] = ("conversation", "pair", "label", "steps", "prompt", "group", "document")
 
 
 @dataclass(slots=True)
@@ -120,6 +121,23 @@ class Prompt(Record):
     messages: tuple[Message, ...]
     solver: str
     instance: str
+    pass_rate: float = -1.0
+    """The share of its answers so far that are correct; -1 where none was judged."""
+    samples: int = 0
+
+
+@dataclass(slots=True)
+class Group(Record):
+    """A prompt and all replies to it, with the reward of each; `thoughts` are those the model told apart, empty where there is none."""
+
+    messages: tuple[Message, ...]
+    solver: str
+    instance: str
+    texts: list[str]
+    thoughts: list[str]
+    rewards: list[float]
+    pass_rate: float
+    thinking_key: str = ""
 
 
 @dataclass(slots=True)
@@ -187,6 +205,8 @@ def texts(record: Record) -> tuple[str, ...]:
             return (record.thinking, record.completion)
         case Steps():
             return tuple(record.completions)
+        case Group():
+            return (*filter(None, record.thoughts), *record.texts)
         case Document():
             said = (text for call in record.calls for text in (str(call["reply"]), call.get("reasoning"), *_asked_of(call.get("parts"))))
             done = (row[name] for row in record.thoughts if row.get("action_key") for name in ("arguments", "content"))
@@ -198,7 +218,7 @@ def texts(record: Record) -> tuple[str, ...]:
 def prompt_texts(record: Record) -> tuple[str, ...]:
     """Return the texts a trainer would see that were put to a model."""
     match record:
-        case Conversation() | Pair() | Label() | Prompt():
+        case Conversation() | Pair() | Label() | Prompt() | Group():
             return tuple(text for m in record.messages for text in _texts_of(m))
         case Steps():
             return (record.prompt,)
@@ -226,7 +246,7 @@ def _texts_of(message: Message) -> tuple[str, ...]:
     return (message.content, *([message.reasoning] if message.reasoning else []), *(call.arguments for call in message.tool_calls))
 
 
-_BY_KIND: dict[str, type[Record]] = {"pair": Pair, "label": Label, "steps": Steps, "prompt": Prompt}
+_BY_KIND: dict[str, type[Record]] = {"pair": Pair, "label": Label, "steps": Steps, "prompt": Prompt, "group": Group}
 
 
 def to_json(record: Record, kind: Kind) -> str:
@@ -275,7 +295,9 @@ def map_texts(record: Record, change: Callable[[str], str]) -> None:
         record.prompt = change(record.prompt)
         record.completions = [change(text) for text in record.completions]
         return
-    if isinstance(record, (Conversation, Pair, Label, Prompt)):
+    if isinstance(record, Group):
+        record.texts, record.thoughts = list(map(change, record.texts)), list(map(change, record.thoughts))
+    if isinstance(record, (Conversation, Pair, Label, Prompt, Group)):
         record.messages = tuple(map(changed, record.messages))
     if isinstance(record.lineage.get("answer"), str):
         record.lineage = {**record.lineage, "answer": change(record.lineage["answer"])}

@@ -2,6 +2,8 @@
 
     GRPOTrainer(model, reward_funcs=[verified], train_dataset=load_dataset("json", data_files="grpo.jsonl", split="train"))
 
+`compute_score` is the same for verl (`custom_reward_function.path=THIS FILE`, `name=compute_score`).
+
 Deterministic, free of side effects, and never raises on any text.
 """
 
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def verified(completions: Sequence[Any], solver: Sequence[str], instance: Sequence[str], **_columns: Any) -> list[float]:
@@ -28,3 +30,16 @@ def verified(completions: Sequence[Any], solver: Sequence[str], instance: Sequen
         judge = registry.solver(name)
         rewards.append(float(bool(judge.verify(judge.parse(line), text).correct)))
     return rewards
+
+
+def compute_score(
+    data_source: str, solution_str: str, ground_truth: str, extra_info: Mapping[str, Any] | None = None, **_more: Any
+) -> float:
+    """Return the reward of one reply as verl asks for it; the family is the row's `data_source`, the problem its `ground_truth`.
+
+    Raises:
+        UnknownName: the solver is not installed.
+        BadInstance: the problem does not follow its solver's syntax.
+    """
+    name = str((extra_info or {}).get("solver") or data_source)
+    return verified([solution_str], [name], [ground_truth])[0]

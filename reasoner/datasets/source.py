@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from reasoner.datasets import label, reply_steps, stored, thinking, turns
+from reasoner.datasets import asked, label, reply_steps, stored, thinking, turns
 from reasoner.datasets.lineage import FROM_TREE
-from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Prompt, Record
+from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Record
 from reasoner.datasets.search_text import write_search
 from reasoner.datasets.select import NO_CALL, NOT_IN_REPLY, UNREADABLE, Filters, Judge, Judged, Tally, rows
 from reasoner.datasets.tree import StepTree
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 NO_TREE = "it holds no thoughts"
 NOT_VERIFIABLE = "no verifier can judge its steps"
-NO_REWARD = "no verifier can judge answers to it"
 NOT_JUDGED = "it has no verdict"
 NO_OTHER = {
     True: "no wrong reply to the same prompt stands against it",
@@ -54,13 +53,14 @@ def records(store: Store, kind: Kind, filters: Filters, options: Options, tally:
         "pair": source.pairs,
         "label": source.labels,
         "steps": source.steps,
+        "group": source.groups,
     }
     yield from makers[kind]()
     yield from stored.records(store, kind, filters, tally, source.judge, labels_from=options.labels_from)
 
 
-OF_BOTH: frozenset[Kind] = frozenset({"pair", "label", "steps"})
-"""Kinds that need wrong answers as well."""
+OF_BOTH: frozenset[Kind] = frozenset({"pair", "label", "steps", "prompt", "group"})
+"""Kinds that need wrong answers as well: prompts, because what is not solved yet is what there is to learn."""
 VERDICTS = {1: "their answers are correct", 0: "their answers are wrong", None: "they have no verdict"}
 
 
@@ -98,7 +98,7 @@ class Source:
             return False
         return True
 
-    def _plain(self, judged: Judged) -> bool:
+    def is_plain(self, judged: Judged) -> bool:
         """Tell whether the answering call's reply is text alone, as preferences and labels need it; count why not."""
         if not self._single(judged):
             return False
@@ -142,17 +142,12 @@ class Source:
         return Conversation(judged.origin, lineage, messages, text, among_tools=self._tools, columns=self._columns(judged))
 
     def prompts(self) -> Iterator[Record]:
-        """Yield the prompt of each trajectory's answering call (the same prompt twice is a duplicate, and counted as one)."""
-        for judged in self._rows():
-            row = judged.row
-            if row.key is None:
-                self.tally.leave_out(NO_CALL)
-            elif judged.solver is None:
-                self.tally.leave_out(NO_REWARD)
-            else:
-                messages = self.contexts.of(row)
-                lineage = _with_thought(self.judge.lineage(row), Message("assistant", ""), messages)
-                yield Prompt(judged.origin, lineage, messages, row.solver, row.line, columns=self._context(row.solver))
+        """Yield each prompt that was answered, solved or not, with the share of its answers that are correct."""
+        return asked.prompts(self)
+
+    def groups(self) -> Iterator[Record]:
+        """Yield each prompt with all whole replies to it and their rewards."""
+        return asked.groups(self)
 
     def documents(self) -> Iterator[Record]:
         """Yield whole trajectories."""
@@ -212,7 +207,7 @@ class Source:
                     continue
                 if row.correct is None:
                     self.tally.leave_out(NOT_JUDGED)
-                elif self._plain(judged):
+                elif self.is_plain(judged):
                     asked.setdefault(row.context_id, []).append(judged)
             yield from asked.values()
 
@@ -249,11 +244,11 @@ class Source:
                 if row.correct is None:
                     self.tally.leave_out(NOT_JUDGED)
                     continue
-                if not self._plain(judged):
+                if not self.is_plain(judged):
                     continue
                 messages = self.contexts.of(row)
                 lineage = _with_thought(self.judge.lineage(row), row.turn, messages)
-                columns = self._columns(judged) | self._context(row.solver)
+                columns = self._columns(judged) | self.context_of(row.solver)
                 yield Label(judged.origin, lineage, messages, row.reply or "", bool(row.correct), row.reasoning or "", columns=columns)
             elif row.correct:
                 tree = self._tree(judged)
@@ -263,7 +258,7 @@ class Source:
                     for made in label.labels(
                         tree, messages=messages, origin=judged.origin, lineage=lineage, leave_out=self.tally.leave_out
                     ):
-                        made.columns.update(self._context(row.solver))
+                        made.columns.update(self.context_of(row.solver))
                         if self.options.ratings:
                             made.columns.update(
                                 rating=float(made.label), reason=f"the step was {'kept' if made.label else 'pruned'}, rightly"
@@ -309,7 +304,7 @@ class Source:
         messages = self.contexts.of(good)
         lineage = _with_thought(self.judge.lineage(good), good.turn, messages)
         lineage |= {"rejected": _with_thought(self.judge.lineage(bad), bad.turn, ())}
-        columns: dict[str, Any] = self._context(good.solver)
+        columns: dict[str, Any] = self.context_of(good.solver)
         if self.options.ratings:
             columns |= {
                 "chosen_rating": float(good.score or 0.0),
@@ -331,7 +326,7 @@ class Source:
         for pair in found:
             if self._differ(pair):
                 scores = pair.columns
-                pair.columns = self._context(judged.row.solver)
+                pair.columns = self.context_of(judged.row.solver)
                 if self.options.ratings:
                     good, bad = scores["chosen_score"], scores["rejected_score"]
                     why = "share of its known branches that reached a verified answer"
@@ -374,7 +369,8 @@ class Source:
         row = judged.row
         return {"rating": float(row.score) if row.score is not None else NO_RATING, "reason": row.reason or ""}
 
-    def _context(self, solver: str) -> dict[str, Any]:
+    def context_of(self, solver: str) -> dict[str, Any]:
+        """Return the column that says what decided, empty where it is not asked for."""
         if not self.options.context:
             return {}
         found = self.judge.solver(solver)

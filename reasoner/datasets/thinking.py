@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.clients._thoughts import PAIRS
-from reasoner.datasets.records import Conversation, Label, Pair, Prompt, Record
+from reasoner.datasets.records import Conversation, Group, Label, Pair, Prompt, Record
 from reasoner.text import answer_line
 
 if TYPE_CHECKING:
@@ -112,6 +112,17 @@ def apply(record: Record, how: Thinking, *, fields: bool) -> None:
             record.thinking_key = key
         case Prompt():
             pass
+        case Group():
+            apart = fields and how in FIELDS
+            if how != "drop" and not apart and any(record.thoughts) and holds_tags(*record.texts):
+                raise Nested
+            # A reply without a thought is not divided: a group says for all its replies at once what was done.
+            both = [
+                placed(thought, text, how, fields=fields) if thought else ("", text, "")
+                for thought, text in zip(record.thoughts, record.texts, strict=True)
+            ]
+            record.thoughts, record.texts = [one[0] for one in both], [one[1] for one in both]
+            record.thinking_key = key
         case _:
             return
     if any(m.reasoning for m in record.messages):

@@ -168,10 +168,131 @@ class AxolotlSteps(Ours):
         return self
 
 
-class Grpo(Ours):
+class Rate(Strict):
+    pass_rate: float = Field(ge=0, le=1)
+
+
+class Grpo(Ours, Rate):
     prompt: list[Message]
     solver: str
     instance: str
+
+
+class RewardModel(Strict):
+    style: Literal["rule"]
+    ground_truth: str
+
+
+class ExtraInfo(Rate):
+    solver: str
+    instance: str
+    samples: int = Field(ge=1)
+
+
+class Verl(Ours):
+    data_source: str
+    prompt: list[Message]
+    ability: str
+    reward_model: RewardModel
+    extra_info: ExtraInfo
+
+
+class Grouped(Ours, Rate):
+    prompt: list[Message]
+    completions: list[list[Thinking]] = Field(min_length=1)
+    rewards: list[float]
+    solver: str
+    instance: str
+
+    @model_validator(mode="after")
+    def _equal(self) -> Grouped:
+        assert len(self.completions) == len(self.rewards)
+        assert all(len(one) == 1 for one in self.completions)
+        return self
+
+
+class Rft(Strict):
+    messages: list[Message] = Field(min_length=1)
+    reference_answer: str
+    solver: str
+    instance: str
+
+
+class RewardBench(Ours):
+    prompt: str
+    chosen: str
+    chosen_model: str
+    rejected: str
+    rejected_model: str
+    subset: str
+    id: str
+
+
+class HelpSteerPair(Ours):
+    prompt: str
+    response_1: str
+    response_2: str
+    preference_strength: Literal[-3, 3]
+    preference_statement: str
+    preference_elaboration: str
+
+
+class HelpSteerLabel(Ours):
+    prompt: str
+    response: str
+    correctness: Literal[0, 4]
+
+
+class RatedStep(Strict):
+    text: str
+    rating: Literal[-1, 0, 1]
+    flagged: bool
+
+
+class PrmStep(Strict):
+    completions: list[RatedStep] = One
+    human_completion: None
+    chosen_completion: int
+
+
+class PrmLabel(Strict):
+    steps: list[PrmStep] = Field(min_length=1)
+    total_time: int
+    finish_reason: Literal["solution", "found_error"]
+
+    @model_validator(mode="after")
+    def _ends(self) -> PrmLabel:
+        ratings = [step.completions[0].rating for step in self.steps]
+        assert -1 not in ratings[:-1]
+        assert (ratings[-1] == -1) == (self.finish_reason == "found_error")
+        return self
+
+
+class PrmQuestion(Strict):
+    problem: str
+    ground_truth_answer: str
+
+
+class Prm800k(Ours):
+    labeler: str
+    question: PrmQuestion
+    label: PrmLabel
+    scores: list[float]
+
+
+class MathShepherd(Ours):
+    input: str
+    label: str
+    task: str
+    scores: list[float]
+
+    @model_validator(mode="after")
+    def _marks(self) -> MathShepherd:
+        n = len(self.scores)
+        assert self.input.count(" ки") == n
+        assert self.input.startswith(self.label.split("Step 1: ", maxsplit=1)[0])
+        assert self.label.count(" +\n") + self.label.count(" -\n") + self.label.endswith((" +", " -")) >= n
+        return self
 
 
 class AtifMetrics(Strict):
@@ -329,6 +450,15 @@ SCHEMAS: dict[tuple[str, str], type[BaseModel]] = {
     ("kto", "label"): Kto,
     ("prm", "steps"): AxolotlSteps,
     ("grpo", "prompt"): Grpo,
+    ("verl", "prompt"): Verl,
+    ("grouped", "group"): Grouped,
+    ("rft", "prompt"): Rft,
+    ("rewardbench", "pair"): RewardBench,
+    ("helpsteer", "pair"): HelpSteerPair,
+    ("helpsteer", "label"): HelpSteerLabel,
+    ("prm800k", "steps"): Prm800k,
+    ("math-shepherd", "steps"): MathShepherd,
+    ("mlx", "conversation"): Sft,
     ("openai-sft", "conversation"): OpenAiSft,
     ("openai-dpo", "pair"): OpenAiDpo,
     ("sharegpt", "conversation"): ShareGpt,

@@ -27,6 +27,8 @@ class Format(ABC):
     """The kinds of record it can write, the usual one first."""
     lineage: ClassVar[Literal["column", "sidecar", "inside"]] = "column"
     """Where it stands from which calls a row comes: in a column, in a file beside (no column of ours is allowed), or within the row."""
+    bare_names: ClassVar[bool] = False
+    """Whether the parts of a split are called by their names alone, `train.jsonl`, and not `OUT.train.jsonl`."""
     thinking_field: ClassVar[bool] = False
     """Whether an assistant's message may have a key of its own for what was thought."""
 

@@ -1,4 +1,4 @@
-"""TRL's conversational prompt-only format, with what verifies an answer: `{"prompt": [messages], "solver": str, "instance": str}`.
+"""TRL's conversational prompt-only format, with what verifies an answer: `{"prompt": [messages], "solver": str, "instance": str, "pass_rate": float}`.
 
 `reasoner.datasets.reward.verified` is a reward function that reads the two columns: `GRPOTrainer(reward_funcs=[verified], ...)`.
 Source: TRL documentation, "Dataset formats and types" and "GRPO Trainer, custom reward functions".
@@ -21,12 +21,17 @@ class Grpo(Format):
 
     def row(self, record: Prompt) -> dict[str, Any]:
         """Return the prompt and the verifier's reference."""
-        return {"prompt": asked(record.messages), "solver": record.solver, "instance": record.instance}
+        return {"prompt": asked(record.messages), "solver": record.solver, "instance": record.instance, "pass_rate": record.pass_rate}
 
     def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
         """Return a whole row."""
-        return {"prompt": [_shape.message(())], "solver": "", "instance": ""}
+        return {"prompt": [_shape.message(())], "solver": "", "instance": "", "pass_rate": 0.5}
 
     def read(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a row."""
-        return {"messages": _turns.messages(row["prompt"]), "solver": str(row["solver"]), "instance": str(row["instance"])}
+        return {
+            "messages": _turns.messages(row["prompt"]),
+            "solver": str(row["solver"]),
+            "instance": str(row["instance"]),
+            "pass_rate": float(row.get("pass_rate", -1.0)),
+        }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reasoner.datasets.export import found_sidecar
 from reasoner.datasets.imports import _values as v
 from reasoner.errors import BadConfig, DataError
-from reasoner.files import read_records, read_text
+from reasoner.files import read_lines, read_records, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +65,9 @@ def rows_of(
         yield from opener.rows(path)
         return
     whole = None if head.startswith((b"PAR1", b"[")) else _object(path)
+    beside = _lineages(path)
     if whole is not None:
+        whole = {**whole, "lineage": beside[1]} if beside is not None and 1 in beside else whole
         if not root and any(one.finds(whole) for one in importers):
             yield "line 1", whole
             return
@@ -73,7 +75,6 @@ def rows_of(
     records = read_records(path, root=root)
     for one in records.faults:
         fault(f"line {one.line}", one.why)
-    beside = _lineages(path)
     for record in records.rows:
         values = record.values
         if records.kind not in {"json", "jsonl"}:
@@ -120,6 +121,8 @@ def _lineages(path: Path) -> dict[int, dict[str, Any]] | None:
     if not beside.is_file():
         return None
     try:
-        return {record.line: record.values for record in read_records(beside).rows}
-    except DataError:
+        lines, _ = read_lines(beside)
+        rows = {line.number: json.loads(line.text) for line in lines if line.text.strip()}
+    except (DataError, ValueError, RecursionError):
         return None
+    return {number: row for number, row in rows.items() if isinstance(row, dict)}

@@ -16,7 +16,7 @@ from reasoner.datasets.imports._files import PROBED, files_of, rows_of
 from reasoner.datasets.imports._mapped import Mapped, parse_map
 from reasoner.datasets.imports._problems import named, of_lineage
 from reasoner.datasets.imports._seam import IMPORTED, Context, Importer, NoRequest, Transcript, Unusable
-from reasoner.datasets.records import Label, Pair, Prompt, Record, Steps, to_json
+from reasoner.datasets.records import Group, Label, Pair, Prompt, Record, Steps, to_json
 from reasoner.errors import CorruptRecord, DataError, UsageError
 from reasoner.store.imports import ReadCall, ReadTrajectory, put
 from reasoner.text import shorten, storable
@@ -33,7 +33,7 @@ BATCH = 200
 MAX_FACTS_CHARS = 1 << 20
 NO_KIND = "its columns are those of no known kind (--map names them)"
 THERE = "it is in the store already"
-KINDS: tuple[tuple[type[Record], Kind], ...] = ((Pair, "pair"), (Label, "label"), (Steps, "steps"), (Prompt, "prompt"))
+KINDS: tuple[tuple[type[Record], Kind], ...] = ((Pair, "pair"), (Label, "label"), (Steps, "steps"), (Prompt, "prompt"), (Group, "group"))
 
 
 @dataclass(slots=True)

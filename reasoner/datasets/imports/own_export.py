@@ -13,7 +13,7 @@ from reasoner import registry
 from reasoner.datasets.imports._problems import of_lineage, solver_of
 from reasoner.datasets.imports._seam import Importer, Unusable
 from reasoner.datasets.lineage import level_of
-from reasoner.datasets.records import Label, Origin, Pair, Prompt, Record, Steps
+from reasoner.datasets.records import Group, Label, Origin, Pair, Prompt, Record, Steps
 from reasoner.datasets.thinking import from_tags, untagged
 from reasoner.errors import DataError, UsageError
 from reasoner.store.imports import ReadCall, ReadTrajectory
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from reasoner.datasets.records import Kind
 
 GUESSES = (
-    ("completions", "prm"), ("preferred_output", "openai-dpo"), ("conversations", "llama-factory"), ("messages", "axolotl"), ("label", "kto"),
+    ("rewards", "grouped"), ("reward_model", "verl"), ("reference_answer", "rft"), ("subset", "rewardbench"), ("response", "helpsteer"),
+    ("response_1", "helpsteer"), ("question", "prm800k"), ("input", "math-shepherd"), ("completions", "prm"), ("preferred_output", "openai-dpo"), ("conversations", "llama-factory"), ("messages", "axolotl"), ("label", "kto"),
     ("chosen", "dpo"), ("text", "harmony"), ("completion", "prompt-completion"), ("instruction", "alpaca"), ("prompt", "grpo"),
 )  # fmt: skip
 """A column that only rows of a format have, and a format that reads such rows."""
@@ -70,6 +71,10 @@ def lineage_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def format_of(row: Mapping[str, Any]) -> str:
     """Return a format that reads rows of these columns, empty where none does."""
+    if isinstance(row.get("input"), str) and "task" not in row:
+        return "alpaca"
+    if isinstance(row.get("input"), dict):
+        return "openai-dpo"
     return next((name for column, name in GUESSES if column in row), "")
 
 
@@ -125,6 +130,9 @@ def _record(row: dict[str, Any], parts: dict[str, Any], lineage: dict[str, Any])
         if isinstance(turn := parts.get(part), Message):
             parts[part] = turn.content
             parts[thought] = turn.reasoning
+    if "texts" in parts and lineage.get("reasoning"):
+        both = [(thought, text) if thought else from_tags(text) for thought, text in zip(parts["thoughts"], parts["texts"], strict=True)]
+        parts["thoughts"], parts["texts"] = [one[0] for one in both], [one[1] for one in both]
     columns = {column: value for column, value in row.items() if column in COLUMNS}
     made: Record = cls(origin, lineage, **{name: value for name, value in parts.items() if name != "tools"}, columns=columns)
     return made
@@ -134,6 +142,8 @@ def kind_of(parts: Mapping[str, Any]) -> tuple[Kind, type[Any]]:
     """Return the kind of record that has these parts."""
     if "chosen" in parts:
         return "pair", Pair
+    if "rewards" in parts:
+        return "group", Group
     if "completions" in parts:
         return "steps", Steps
     return ("label", Label) if "label" in parts else ("prompt", Prompt)
