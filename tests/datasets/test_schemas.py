@@ -575,7 +575,7 @@ def test_the_example_files_are_of_every_format_and_small() -> None:
             row = json.loads(line)
             if kind == "pair":
                 row = {
-                    key: value for key, value in row.items() if not key.startswith(("chosen_", "rejected_"))
+                    key: value for key, value in row.items() if not key.endswith(("_rating", "_reason"))
                 }  # ratings, which were asked for
             schema.model_validate(row)
         assert "were written by the exact solver" in (folder / "README.md").read_text(encoding="utf-8")
