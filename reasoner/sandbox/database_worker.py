@@ -56,6 +56,22 @@ def open_copy(path: str) -> sqlite3.Connection:
         source.backup(copy)
     finally:
         source.close()
+    return closed(copy)
+
+
+def open_made(script: str, tables: dict[str, list[list[Any]]]) -> sqlite3.Connection:
+    """Return a database in memory that is made of a script and rows, and can only be read. Both come from our own code."""
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    made.executescript(script)
+    for name, rows in tables.items():
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            made.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)  # noqa: S608 - the name of a table of ours
+    return closed(made)
+
+
+def closed(copy: sqlite3.Connection) -> sqlite3.Connection:
+    """Close a database to everything but reading, within limits."""
     copy.text_factory = lambda data: data.decode("utf-8", "replace")
     for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
         copy.execute(f"PRAGMA {pragma}")
