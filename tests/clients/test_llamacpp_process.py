@@ -184,12 +184,13 @@ def test_a_worker_that_ends_by_itself_while_warming_up_is_no_matter_of_kernels(p
     assert n_started(paths) == 1
 
 
-@pytest.mark.parametrize("how", ["SIGSEGV", "SIGABRT", "exit"])
+@pytest.mark.parametrize("how", ["SIGSEGV", "SIGABRT", "SIGILL", "exit"])
 def test_a_crash_while_loading_is_one_clear_error(paths: Path, how: str) -> None:
     (error,) = run(client_of(paths, load=how), "ok")
     assert isinstance(error, BadConfig)
     assert str(paths / "tiny.gguf") in str(error)
     assert ("exit code 7" if how == "exit" else how) in str(error)
+    assert ("GGML_NATIVE=OFF" in str(error.hint)) is (how == "SIGILL")
     assert error.exit_code == 2
     assert n_started(paths) == 1
 

@@ -48,6 +48,11 @@ CLOSE_GRACE_S = 2.0
 MAX_TEMPLATE_BYTES = 1 << 18
 MAX_THREADS = 512
 NATIVE_FAULTS = {signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE}
+OTHER_PROCESSOR = (
+    "llama.cpp was built with instructions that this machine does not run; build it without them: "
+    "CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-deps --no-binary llama-cpp-python llama-cpp-python"
+)
+"""What to do after SIGILL, which virtual machines also send for instructions that they say they have."""
 
 __all__ = ["LlamaCppClient", "free_cores", "open_client", "physical_cores"]
 
@@ -311,7 +316,7 @@ class LlamaCppClient:
         if death.loading and not self._ever_loaded and death.signal_number not in {signal.SIGKILL, signal.SIGTERM}:
             raise BadConfig(
                 f"the model {self.path} could not be loaded: the worker process did not survive it, {death.reason}",
-                hint="download or convert the file again, and compare its sha256",
+                hint=OTHER_PROCESSOR if death.signal_number == signal.SIGILL else "download or convert the file again, and compare its sha256",
             ) from death
         if strikes >= MAX_STRIKES:
             raise EngineLost(
