@@ -65,6 +65,8 @@ class Solver(ABC, Generic[I]):
     default_level: ClassVar[int]
     judged: ClassVar[bool] = True
     """False for what has no right answer (a conversation): it is recorded without a verdict and never drawn."""
+    block: ClassVar[bool] = False
+    """Whether an answer is a block of several lines in which case matters (a program), and no line behind `Answer:`."""
     source: str = ""
     """What stood behind the colon of the name it was opened by: a file, a data set."""
 

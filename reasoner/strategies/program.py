@@ -105,7 +105,7 @@ class Program(Strategy):
             at, found, error = await _run(session, reply)
             if error is None:
                 session.mark(reply, status="final", state={"failed": False})
-                return session.offer(f"Answer: {found}", reply)
+                return session.offer(f"Answer:\n{found}" if "\n" in found else f"Answer: {found}", reply)
             session.mark(reply, status="pruned", state={"failed": True})
             session.offer(reply.text, reply)
             if not n_left:

