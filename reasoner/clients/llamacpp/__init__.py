@@ -316,7 +316,9 @@ class LlamaCppClient:
         if death.loading and not self._ever_loaded and death.signal_number not in {signal.SIGKILL, signal.SIGTERM}:
             raise BadConfig(
                 f"the model {self.path} could not be loaded: the worker process did not survive it, {death.reason}",
-                hint=OTHER_PROCESSOR if death.signal_number == signal.SIGILL else "download or convert the file again, and compare its sha256",
+                hint=OTHER_PROCESSOR
+                if death.signal_number == signal.SIGILL
+                else "download or convert the file again, and compare its sha256",
             ) from death
         if strikes >= MAX_STRIKES:
             raise EngineLost(
