@@ -15,6 +15,7 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 COMMANDS = (
     "solve",
     "ask",
+    "map",
     "actions",
     "approve",
     "deny",

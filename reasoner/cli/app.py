@@ -18,6 +18,7 @@ from reasoner.cli import (
     export,
     flags,
     listing,
+    mapping,
     rerun,
     score,
     serve,
@@ -56,6 +57,7 @@ def root(
 for module in (
     solve,
     ask,
+    mapping,
     bench,
     compare,
     check,

@@ -177,8 +177,8 @@ class Prompt:
         return "".join(pieces).strip()
 
 
-def load_prompt(name: str, path: Path) -> Prompt:
-    """Read, check and compile one template file.
+def load_prompt(name: str, path: Path, *, plain: bool = False) -> Prompt:
+    """Read, check and compile one template file; with `plain` also one without front matter and blocks, which is then the user's message.
 
     Raises:
         BadTemplate: front matter, syntax, an undeclared variable or something a template may not do; with file and line.
@@ -190,9 +190,15 @@ def load_prompt(name: str, path: Path) -> Prompt:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadTemplate(f"template {name} ({path}) is not UTF-8", hint="save it as UTF-8") from error
-    head, body, offset = _split(name, path, text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    bare = plain and not text.startswith(FENCE)
+    head, body, offset = (FrontMatter(version=1), text, 0) if bare else _split(name, path, text)
+    if bare and "{% block" not in body:
+        body = f"{{% block user %}}{body}{{% endblock %}}"
     try:
         tree = _ENV.parse(body)
+        if bare:
+            head = FrontMatter(version=1, variables=tuple(sorted(find_undeclared_variables(tree) - {"range"})))
         _check_tree(name, path, tree, offset)
         template = _ENV.from_string(tree)
     except TemplateSyntaxError as error:

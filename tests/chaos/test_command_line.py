@@ -75,6 +75,7 @@ class Ground:
         "pairs.corpus",
         "prices.toml",
         "ticket.json",
+        "step.jinja",
         "out.jsonl",
         "mine/cot/answer.jinja",
         "x.gguf",
@@ -113,6 +114,7 @@ def lines(url: str, trajectory: str = "t", thought: str = "t") -> dict[str, list
         "tune": "tune sft.jsonl --out adapter.gguf --model x.gguf --epochs 1 --tokens 10 --device nope",
         "list": "list --json",
         "ask": f"ask 'What is 2+2?' --strategy direct --schema ticket.json {openai} --db t.db --json",
+        "map": f"map q.jsonl --prompt step.jinja --out mapped.jsonl {openai} --db t.db --limit 1 --json",
         "actions": "actions --db t.db",
         "approve": "approve 1 --db t.db",
         "deny": "deny 1 --db t.db --reason no",
@@ -170,6 +172,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory, server: ModelServer, forks:
     shutil.copy(Prompts().get("cot/answer").path, folder / "mine/cot/answer.jinja")
     shutil.copy(tiny_model, folder / "x.gguf")
     (folder / "lines.txt").write_text("a word\n")
+    (folder / "step.jinja").write_text("Say {{ question }} again.")
     (folder / "ticket.json").write_text('{"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}')
     (folder / "out.jsonl").write_text(
         "".join(json.dumps({"question": f"{n}+{n}?", "output": f"Answer: {2 * n}"}) + "\n" for n in (2, 3, 4))
