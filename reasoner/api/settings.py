@@ -107,6 +107,8 @@ class RunSettings(TypedDict, total=False):
     adapter: Path | str | None
     form: str | None
     """The form a local model's weights are used in: `as-is`, `auto`, `q4_0`, `iq4_nl`, `q8_0` or `f16`."""
+    keep_prefixes: bool
+    """Keep a local model's shared prefixes on disk for the next process."""
     chat_template: Path | str | None
 
     prices: Mapping[str, Price] | Path | str | None
@@ -130,6 +132,7 @@ _CLIENT = {
     **{name: name for name in ("base_url", "api_key_env", "concurrency", "rpm", "tpm", "stream", "profile", "n_ctx", "threads", "exact")},
     "adapter": "adapter",
     "form": "form",
+    "keep_prefixes": "keep_prefixes",
     "chat_template": "chat_template",
     "timeout": "timeout_s",
     "idle_timeout": "idle_timeout_s",

@@ -33,6 +33,7 @@ PACKAGES = (
 WORK = (
     "evaluated_prompt_tokens",
     "cached_prompt_tokens",
+    "restored_prompt_tokens",
     "drawn_tokens",
     "steps",
     "step_s",
@@ -53,13 +54,16 @@ def register(app: typer.Typer) -> None:
 def doctor(
     db: o.Db = None,
     json: o.Json = False,
-    clear_forms: Annotated[
-        bool, typer.Option("--clear-forms", help="Remove the converted models that are not in use (see --form), and do nothing else.")
+    clear_cache: Annotated[
+        bool,
+        typer.Option(
+            "--clear-cache", help="Remove converted models (--form) that are not in use and kept prefixes (--keep-prefixes), no more."
+        ),
     ] = False,
 ) -> None:
-    """Report versions, SQLite, compiler, cores, sandboxes, converted models, database, and how fast the model reads and writes; say what to do where something is amiss."""
-    if clear_forms:
-        _clear_forms(as_json=json)
+    """Report versions, SQLite, compiler, cores, sandboxes, converted models, kept prefixes, database, and how fast the model reads and writes; say what to do where something is amiss."""
+    if clear_cache:
+        _clear_cache(as_json=json)
         return
     from reasoner.cli.tool_rows import sandboxes  # noqa: PLC0415 - keeps --help quick
 
@@ -74,6 +78,7 @@ def doctor(
         "model": _model(),
         "adapters": _adapters(),
         "forms": _forms(),
+        "prefixes": _prefixes(),
         "plugins": _plugins(),
         "sandboxes": sandboxes(),
         "database": _database(db),
@@ -170,15 +175,31 @@ def _forms() -> dict[str, Any]:
     return found
 
 
-def _clear_forms(*, as_json: bool) -> None:
-    from reasoner.clients.llamacpp.forms import FormCache  # noqa: PLC0415
+def _prefixes() -> dict[str, Any]:
+    """Return how much is kept of prefixes that outlive a process."""
+    from reasoner.clients.llamacpp.forms import prefix_cache  # noqa: PLC0415
+
+    try:
+        folder, limit_bytes = prefix_cache()
+    except ReasonerError as error:
+        return {"folder": None, "reason": str(error)}
+    sizes = [path.stat().st_size for path in folder.glob("*/*.state")]
+    return {"folder": str(folder), "limit_bytes": limit_bytes, "files": len(sizes), "size_bytes": sum(sizes)}
+
+
+def _clear_cache(*, as_json: bool) -> None:
+    from reasoner.clients.llamacpp.forms import FormCache, prefix_cache  # noqa: PLC0415
+    from reasoner.clients.llamacpp.worker.prefix_files import evict  # noqa: PLC0415
 
     cache = FormCache.default()
+    prefixes, _ = prefix_cache()
     freed, in_use = cache.clear()
+    freed_prefixes = evict(prefixes, limit_bytes=0)
     if as_json:
-        print_json({"folder": str(cache.folder), "freed_bytes": freed, "in_use": in_use})
-    else:
-        out.print(safe(f"{freed >> 20} MiB freed in {cache.folder}" + (f"; {in_use} in use were left" if in_use else "")))
+        print_json({"forms_freed_bytes": freed, "forms_in_use": in_use, "prefixes_freed_bytes": freed_prefixes})
+        return
+    out.print(safe(f"{freed >> 20} MiB freed in {cache.folder}" + (f"; {in_use} in use were left" if in_use else "")))
+    out.print(safe(f"{freed_prefixes >> 20} MiB freed in {prefixes}"))
 
 
 def _plugins() -> dict[str, Any]:

@@ -90,6 +90,9 @@ WeightForm = Annotated[
         show_default=False,
     ),
 ]
+KeepPrefixes = Annotated[
+    bool, typer.Option("--keep-prefixes", help="Local models: keep prefixes that several requests share on disk, for the next process.")
+]
 ChatTemplate = Annotated[
     Path | None, typer.Option("--chat-template", help="Chat template to use instead of the model's own.", show_default=False)
 ]
@@ -207,6 +210,7 @@ class Common:
     exact: Exact = False
     adapter: Adapter = None
     form: WeightForm = None
+    keep_prefixes: KeepPrefixes = False
     chat_template: ChatTemplate = None
     max_calls: MaxCalls = None
     max_total_tokens: MaxTotal = None

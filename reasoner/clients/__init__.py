@@ -59,6 +59,8 @@ class ClientOptions(BaseModel):
     form: Literal["auto", "as-is", "q4_0", "iq4_nl", "q8_0", "f16"] = "as-is"
     """The form a local model's weights are used in: as they are in the file, converted once to another type, or what is fastest here within bounds
     of quality (`auto`), see `reasoner.clients.llamacpp.forms`."""
+    keep_prefixes: bool = False
+    """Keep what a local model's cache holds of prefixes that several requests shared on disk, for the next process of the same model."""
     chat_template: Path | None = None
     """A Jinja2 chat template to use instead of the one inside the GGUF."""
     token_deadline_s: float = Field(default=120.0, gt=0)

@@ -29,6 +29,7 @@ from reasoner.clients import ClientOptions
 from reasoner.clients.llamacpp.adapter import check_base, read_card, trained_form
 from reasoner.clients.llamacpp.cores import free_cores, physical_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
+from reasoner.clients.llamacpp.forms import PREFIX_FORMAT, prefix_cache, processor
 from reasoner.clients.llamacpp.gguf_facts import check_acts_at_once, check_writes_text, context_length, parts_of
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
 from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
@@ -281,8 +282,18 @@ class LlamaCppClient:
         self._weights.stop()
         self._weights.release()
 
+    def _prefixes(self) -> dict[str, Any]:
+        """Return where prefixes of just this model, form and adapter are kept, with these kernels."""
+        adapter = file_sha256(self._adapter) if self._adapter else ""
+        weights = (self._weights.sha256(), *self._weights.identity())
+        folder, limit_bytes = prefix_cache()
+        key = digest("prefixes", PREFIX_FORMAT, *weights, adapter, library_version(), processor(), str(self._plain))
+        return {"folder": str(folder / key[:32]), "limit_bytes": limit_bytes}
+
     async def _ask(self, job: dict[str, Any], voice: LocalVoice | None = None) -> dict[str, Any]:
         await self.prepare(lambda _: None)
+        if self._options.keep_prefixes:
+            await asyncio.to_thread(lambda: self.fingerprint)  # hashed here, not while the event loop waits
         strikes = n_deaths = 0
         while True:
             worker = self._running_worker()
@@ -346,6 +357,7 @@ class LlamaCppClient:
                     "exact": self._options.exact,
                     "max_running": self.concurrency,
                     "plain": self._plain,
+                    "prefixes": self._prefixes() if self._options.keep_prefixes and not self._options.exact else None,
                 }
                 self._worker = WorkerProcess(self.command, load=load)
                 # Whoever forgets to close the client still leaves no process behind.

@@ -37,6 +37,9 @@ FORMS: tuple[Form, ...] = get_args(Form)
 RECIPE = "1"
 """Raised whenever the same file and form would be converted otherwise."""
 DEFAULT_LIMIT_GIB = 16.0
+DEFAULT_PREFIXES_GIB = 2.0
+PREFIX_FORMAT = "1"
+"""Raised whenever a worker's cache is set up otherwise: what was kept before is not its own then."""
 MAX_ENTRY_BYTES = 1 << 16
 MAX_MEAN_KL = 0.01
 MIN_TOP1 = 0.94
@@ -107,6 +110,32 @@ def form_key(source_sha256: str, form: str, *, version: str) -> str:
     return digest("form", source_sha256, form, RECIPE, version, processor())[:32]
 
 
+def prefix_cache() -> tuple[Path, int]:
+    """Return where prefixes are kept (`REASONER_PREFIXES`, else `reasoner/prefixes` in the cache folder), and how many bytes of them.
+
+    Raises:
+        BadConfig: `REASONER_PREFIXES_GIB` is no positive number.
+    """
+    return _folder("prefixes"), _limit_bytes("PREFIXES", DEFAULT_PREFIXES_GIB)
+
+
+def _folder(what: str) -> Path:
+    named = os.environ.get(f"REASONER_{what.upper()}")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "reasoner" / what
+    return (Path(named) if named else base).expanduser().absolute()
+
+
+def _limit_bytes(what: str, default: float) -> int:
+    told = os.environ.get(f"REASONER_{what}_GIB") or str(default)
+    try:
+        limit = float(told)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < 1 << 20:
+        raise BadConfig(f"REASONER_{what}_GIB={told[:40]!r} is no size in GiB", hint=f"{default:g} is the default")
+    return int(limit * 2**30)
+
+
 @cache
 def processor() -> str:
     """Return what tells one kind of processor from another: its architecture and the instructions it announces."""
@@ -132,16 +161,7 @@ class FormCache:
         Raises:
             BadConfig: the bound is no positive number.
         """
-        told = os.environ.get("REASONER_FORMS_GIB") or str(DEFAULT_LIMIT_GIB)
-        try:
-            limit = float(told)
-        except ValueError:
-            limit = 0.0
-        if not 0 < limit < 1 << 20:
-            raise BadConfig(f"REASONER_FORMS_GIB={told[:40]!r} is no size in GiB", hint=f"{DEFAULT_LIMIT_GIB:g} is the default")
-        named = os.environ.get("REASONER_FORMS")
-        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "reasoner" / "forms"
-        return cls((Path(named) if named else base).expanduser().absolute(), limit_bytes=int(limit * 2**30))
+        return cls(_folder("forms"), limit_bytes=_limit_bytes("FORMS", DEFAULT_LIMIT_GIB))
 
     def find(self, key: str) -> Entry | None:
         """Return what is known of an entry; None where there is none, or it is broken."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from reasoner.clients.llamacpp.worker.prefix_files import Found
 from reasoner.clients.llamacpp.worker.prefix_tree import Cells
 
 
@@ -45,6 +46,31 @@ class Decoder(Cells, Protocol):
 
     def clear(self) -> None:
         """Drop all sequences."""
+
+    def state(self, seq: int) -> bytes:
+        """Return what the cache holds of a sequence; empty where it cannot be written."""
+
+    def restore(self, seq: int, state: bytes) -> bool:
+        """Let a sequence hold such a state; False, and nothing held, where that is not possible."""
+
+
+class Prefixes(Protocol):
+    """Prefixes on disk, see `reasoner.clients.llamacpp.worker.prefix_files`."""
+
+    def longest(self, tokens: Sequence[int]) -> Found | None:
+        """Return the file that has the most first tokens in common with these."""
+
+    def wants(self, tokens: Sequence[int]) -> bool:
+        """Tell whether a shared prefix is worth a file."""
+
+    def keep(self, tokens: Sequence[int], state: bytes) -> None:
+        """Write a prefix."""
+
+    def read(self, found: Found) -> bytes | None:
+        """Return the state of a file, None where it is damaged."""
+
+    def forget(self, found: Found) -> None:
+        """Do not find a file again."""
 
 
 class Task(Protocol):

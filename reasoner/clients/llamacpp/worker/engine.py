@@ -13,6 +13,7 @@ Puts the parts together: `vocabulary` (messages to tokens), `masks` and `sampler
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp
@@ -20,6 +21,7 @@ import llama_cpp
 from reasoner.clients.llamacpp.worker.answer import Answer, Beginning
 from reasoner.clients.llamacpp.worker.measure import measure
 from reasoner.clients.llamacpp.worker.model import N_BATCH, Model
+from reasoner.clients.llamacpp.worker.prefix_files import PrefixFiles
 from reasoner.clients.llamacpp.worker.sampler import Sampler
 from reasoner.clients.llamacpp.worker.scheduler import Scheduler
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
@@ -36,7 +38,7 @@ MIN_BATCH = 32
 class Engine:
     """One loaded model and the requests under way on it."""
 
-    def __init__(self, model: Model, vocabulary: Vocabulary, *, max_running: int, exact: bool) -> None:
+    def __init__(self, model: Model, vocabulary: Vocabulary, *, max_running: int, exact: bool, prefixes: PrefixFiles | None = None) -> None:
         self._model = model
         self._vocabulary = vocabulary
         self._answers: dict[int, Answer] = {}
@@ -50,11 +52,12 @@ class Engine:
             n_batch=N_BATCH,
             patience_tokens=model.patience_tokens(),
             exact=exact,
+            prefixes=prefixes,
         )
 
     @classmethod
     def load(cls, options: dict[str, Any]) -> Engine:
-        """Load a model; see `Model.load` for the options, and besides: `template`, `max_running`, `exact`.
+        """Load a model; see `Model.load` for the options, and besides: `template`, `max_running`, `exact`, `prefixes`.
 
         Raises:
             BadConfig: llama.cpp refuses the model or the adapter.
@@ -63,7 +66,9 @@ class Engine:
         model = Model.load(options)
         vocabulary = Vocabulary(model.handle, template=options.get("template"), n_ctx=model.n_ctx)
         vocabulary.try_template()
-        return cls(model, vocabulary, max_running=options.get("max_running", 1), exact=options.get("exact", False))
+        kept = options.get("prefixes")
+        prefixes = PrefixFiles(Path(kept["folder"]), limit_bytes=kept["limit_bytes"]) if kept else None
+        return cls(model, vocabulary, max_running=options.get("max_running", 1), exact=options.get("exact", False), prefixes=prefixes)
 
     def warm_up(self) -> None:
         """Try the model out; what this processor cannot run ends the process here."""
@@ -147,6 +152,7 @@ class Engine:
             "llama_cpp_python": llama_cpp.__version__,
             "evaluated_prompt_tokens": counts.prompt_tokens,
             "cached_prompt_tokens": counts.cached_tokens,
+            "restored_prompt_tokens": counts.restored_tokens,
             "drawn_tokens": counts.drawn_tokens,
             "forced_tokens": counts.forced_tokens,
             "mask_s": self._masks.seconds if self._masks is not None else 0.0,

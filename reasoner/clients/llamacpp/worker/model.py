@@ -124,6 +124,21 @@ class Model:
         llama_cpp.llama_memory_seq_rm(self._memory, target, 0, length)
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
+    def state(self, seq: int) -> bytes:
+        """Return what the cache holds of a sequence, as llama.cpp writes it; empty where it cannot."""
+        size: int = llama_cpp.llama_state_seq_get_size(self.context, seq)
+        buffer = (ctypes.c_uint8 * size)()
+        written: int = llama_cpp.llama_state_seq_get_data(self.context, buffer, size, seq)
+        return bytes(buffer) if written == size else b""
+
+    def restore(self, seq: int, state: bytes) -> bool:
+        """Let a sequence hold what another process's cache held of it; False, and nothing held, where there is no room or it does not fit."""
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if llama_cpp.llama_state_seq_set_data(self.context, buffer, len(state), seq) == len(state):
+            return True
+        self.free(seq)
+        return False
+
     def trim(self, seq: int, length: int) -> None:
         """Drop what a sequence holds beyond its first tokens."""
         llama_cpp.llama_memory_seq_rm(self._memory, seq, length, -1)

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from reasoner.clients.llamacpp.worker.decoder import Decoder, OutOfCells, Slice, Task
+from reasoner.clients.llamacpp.worker.decoder import Decoder, OutOfCells, Prefixes, Slice, Task
+from reasoner.clients.llamacpp.worker.prefix_files import MIN_GAIN_TOKENS
 from reasoner.clients.llamacpp.worker.prefix_tree import Node, PrefixTree
 
 HEADROOM_TOKENS = 64
@@ -59,6 +60,7 @@ class Counts:
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    restored_tokens: int = 0
     drawn_tokens: int = 0
     forced_tokens: int = 0
     steps: int = 0
@@ -75,6 +77,8 @@ class Scheduler:
     n_batch: int
     patience_tokens: int
     exact: bool = False
+    prefixes: Prefixes | None = None
+    """Prefixes that outlive this process; None keeps none and looks for none."""
     counts: Counts = field(default_factory=Counts)
     entered: list[Task] = field(default_factory=list)
     """Tasks that were let in since somebody last emptied this list."""
@@ -164,6 +168,8 @@ class Scheduler:
             if self._is_being_read(tokens, length):
                 held.append(task)
                 continue
+            if self._restore(tokens, length):
+                length, source = self._match(tokens)
             # Pinned before room is made: what it builds on must not be what is evicted.
             pinned = None if source is None else self.tree.pin(tokens, length)
             if not self._make_room(len(tokens) - length + min(task.max_tokens, HEADROOM_TOKENS)):
@@ -171,8 +177,35 @@ class Scheduler:
                     self.tree.unpin(pinned)
                 held.append(task)
                 break
-            self._enter(task, tokens, pinned)
+            self._keep(self._enter(task, tokens, pinned))
         self._waiting.extendleft(reversed(held))
+
+    def _restore(self, tokens: list[int], length: int) -> bool:
+        """Put a prefix of these tokens into the tree that is longer on disk than in memory; False where there is none."""
+        if self.prefixes is None or self.exact or not self.decoder.shares_prefixes:
+            return False
+        found = self.prefixes.longest(tokens[:-1])
+        if found is None or found.length < length + MIN_GAIN_TOKENS or not self._make_room(found.n_tokens):
+            return False
+        state = self.prefixes.read(found)
+        if state is None:
+            return False
+        seq = self._free.pop()
+        if not self.decoder.restore(seq, state):
+            self.prefixes.forget(found)
+            self._free.append(seq)
+            return False
+        self.decoder.trim(seq, found.length)
+        self.tree.insert(tokens[: found.length], seq)
+        self.counts.restored_tokens += found.length - length
+        return True
+
+    def _keep(self, place: _Place) -> None:
+        """Write down what a task found in the cache and shares with another one: the sequence holds just that until it reads on."""
+        if self.prefixes is not None and not self.exact and self.prefixes.wants(place.tokens[: place.n_shared]):
+            state = self.decoder.state(place.seq)
+            if state:
+                self.prefixes.keep(place.tokens[: place.n_shared], state)
 
     def _has_place_for(self, task: Task) -> bool:
         if task.alone or any(place.task.alone for place in self._running):
