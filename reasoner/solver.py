@@ -66,7 +66,7 @@ class Solver(ABC, Generic[I]):
     judged: ClassVar[bool] = True
     """False for what has no right answer (a conversation): it is recorded without a verdict and never drawn."""
     block: ClassVar[bool] = False
-    """Whether an answer is a block of several lines in which case matters (a program), and no line behind `Answer:`."""
+    """Whether case matters in an answer, which may have several lines (a program)."""
     source: str = ""
     """What stood behind the colon of the name it was opened by: a file, a data set."""
 
