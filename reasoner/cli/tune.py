@@ -72,7 +72,7 @@ def tune(
     names = {name: name for name in given} | {"tokens": "max_tokens", "new": "fresh", "compile": "compiled", "from": "start"}
     options = checked(Options, names, given)
     try:
-        report = run(dataset, out, options, on_estimate=_estimate, on_progress=_progress)
+        report = run(dataset, out, options, on_estimate=_estimate, on_progress=_progress, on_note=say)
     except KeyboardInterrupt as interrupt:
         say(f"interrupted: the same command resumes at the checkpoint beside {out}")
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt

@@ -8,6 +8,7 @@ Knows tokens and indices; knows no model.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,17 @@ class Encoded:
 
 def encode(tokenizer: Any, row: Row) -> Encoded:
     """Turn a row into tokens: the prompt by the chat template, then the thought, the reply and the token that ends it."""
-    messages = [{"role": role, "content": text} for role, text in row.prompt]
-    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    messages = json.loads(row.messages) if row.messages else [{"role": role, "content": text} for role, text in row.prompt]
+    offered = {"tools": json.loads(row.tools)} if row.tools else {}
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **offered)
     turn: dict[str, Any] = {"role": "assistant", "content": row.completion}
     if row.thought:
         turn |= {"reasoning_content": row.thought, "thinking": row.thought}
-    whole = tokenizer.apply_chat_template([*messages, turn], tokenize=False)
+    if row.calls:
+        turn["tool_calls"] = json.loads(row.calls)
+    whole = tokenizer.apply_chat_template([*messages, turn], tokenize=False, **offered)
+    if row.calls:
+        return _with_calls(tokenizer, prompt, whole, turn)
     reply = row.completion.strip()
     begin = whole.rfind(reply)
     if begin < 0 and not row.thought and (parts := split(row.completion)).reasoning:
@@ -55,6 +61,22 @@ def encode(tokenizer: Any, row: Row) -> Encoded:
     asked = tokenizer(prompt, add_special_tokens=False).input_ids
     learned = tokenizer(said, add_special_tokens=False).input_ids
     return Encoded((*asked, *learned, *_ending(tokenizer, behind)), len(asked))
+
+
+def _with_calls(tokenizer: Any, prompt: str, whole: str, turn: dict[str, Any]) -> Encoded:
+    """Return a reply that calls tools, as the template writes it; what it writes behind the last control token is never generated.
+
+    Raises:
+        DataError: the template shows no calls, or writes the prompt otherwise once a reply follows.
+    """
+    said = whole[len(prompt) :] if whole.startswith(prompt) else ""
+    if not all(call["function"]["name"] in said for call in turn["tool_calls"]):
+        raise DataError("the chat template of the base does not show calls of tools", hint="leave such rows out with `submissions=False`")
+    asked = tokenizer(prompt, add_special_tokens=False).input_ids
+    learned = tokenizer(said.rstrip(), add_special_tokens=False).input_ids
+    if learned[-1:] and learned[-1] not in set(tokenizer.all_special_ids):
+        learned = [*learned, tokenizer.eos_token_id]
+    return Encoded((*asked, *learned), len(asked))
 
 
 def _with_thought(row: Row, prompt: str, template: str) -> str:
@@ -84,7 +106,12 @@ def encode_all(tokenizer: Any, rows: Sequence[Row], path: Path, *, n_ctx: int) -
     Raises:
         DataError: a row is longer than the context; the message names the first and counts them.
     """
-    made = [encode(tokenizer, row) for row in rows]
+    made = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            made.append(encode(tokenizer, row))
+        except DataError as error:
+            raise DataError(f"row {number} of {path}: {error}", hint=error.hint) from error
     over = [(number, len(row.tokens)) for number, row in enumerate(made, start=1) if len(row.tokens) > n_ctx]
     if over:
         number, length = over[0]

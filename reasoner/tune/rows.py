@@ -3,6 +3,9 @@
     {"prompt": [{"role": "user", "content": "4 9 41"}], "completion": [{"role": "assistant", "content": "Answer: 9 -> ..."}]}
     {"messages": [..., {"role": "assistant", "content": "...", "reasoning_content": "..."}]}   the last message is what is learned, thought first
 
+Messages may call tools, and a column `tools` (a list, or JSON text) says which were offered; a reply that calls tools is learned with its calls.
+A file holds one shape. Rows with a label or with two replies are not for this: half of what they hold is what a model should not say.
+
 Knows these two shapes (`reasoner export prompt-completion` and `sft`, `openai-sft`); knows no model and no tokenizer.
 """
 
@@ -30,6 +33,12 @@ class Row:
     prompt: tuple[tuple[str, str], ...]
     completion: str
     thought: str = ""
+    messages: str = ""
+    """The prompt's messages as JSON, where they hold more than a role and a text (calls of tools, thoughts); else empty."""
+    tools: str = ""
+    """The tools offered, as JSON; empty where none were."""
+    calls: str = ""
+    """The calls of tools the reply makes, as JSON; empty where it makes none."""
 
 
 def read_rows(path: Path) -> tuple[list[Row], str]:
@@ -40,13 +49,23 @@ def read_rows(path: Path) -> tuple[list[Row], str]:
         CorruptRecord: a line lacks the columns, or they hold something else; the message names file and line.
     """
     rows: list[Row] = []
+    shapes: dict[str, int] = {}
     checksum = hashlib.sha256()
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 checksum.update(line)
                 if line.strip():
-                    rows.append(_row(line, path, number))
+                    shape, row = _row(line, path, number)
+                    rows.append(row)
+                    shapes.setdefault(shape, number)
+                    if len(shapes) > 1:
+                        one, other = shapes
+                        raise CorruptRecord(
+                            path,
+                            number,
+                            f"the file mixes shapes: line {shapes[one]} has {one}, this one {other}; train on one export at a time",
+                        )
                 if len(rows) > MAX_ROWS:
                     raise DataError(f"{path} has more than {MAX_ROWS:,} rows", hint="divide it")
     except OSError as error:
@@ -58,27 +77,43 @@ def read_rows(path: Path) -> tuple[list[Row], str]:
     return rows, checksum.hexdigest()
 
 
-def _row(line: bytes, path: Path, number: int) -> Row:
+def _row(line: bytes, path: Path, number: int) -> tuple[str, Row]:
     try:
         data = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise CorruptRecord(path, number, f"it is no JSON: {error}") from error
     if not isinstance(data, dict):
         raise CorruptRecord(path, number, "it is no object")
+    if "label" in data:
+        raise CorruptRecord(
+            path,
+            number,
+            "it has a label: such rows hold wrong replies too, and all would be learned; export with 'reasoner export prompt-completion'",
+        )
     if "prompt" in data and "completion" in data:
-        prompt, reply = _turns(data["prompt"], "user"), _turns(data["completion"], "assistant")
+        shape = "prompt and completion"
+        asked, said = _messages(data["prompt"], "user"), _messages(data["completion"], "assistant")
     elif "messages" in data:
-        every = _turns(data["messages"], "user")
-        prompt, reply = every[:-1], every[-1:]
+        shape = "messages"
+        every = _messages(data["messages"], "user")
+        asked, said = every[:-1], every[-1:]
     else:
         known = ", ".join(sorted(map(str, data))) or "none"
         raise CorruptRecord(
             path, number, f"it has neither the columns prompt and completion nor messages (it has: {shorten(known, 100)}); "
             "export with 'reasoner export prompt-completion'"
         )  # fmt: skip
-    if not prompt or len(reply) != 1 or reply[0][0] != "assistant":
+    if not asked or len(said) != 1 or said[0]["role"] != "assistant":
         raise CorruptRecord(path, number, "it has to hold at least one message and then one reply of the assistant")
-    return Row(prompt, reply[0][1], _thought(data["completion"] if "completion" in data else data["messages"]))
+    try:
+        tools = _tools(data.get("tools"))
+    except ValueError as error:
+        raise CorruptRecord(path, number, f"its tools cannot be read: {error}") from error
+    (reply,) = said
+    calls = json.dumps(reply["tool_calls"]) if reply.get("tool_calls") else ""
+    more = json.dumps(asked) if any(len(message) > 2 or message["role"] == "tool" for message in asked) else ""
+    prompt = tuple((message["role"], message["content"]) for message in asked)
+    return shape, Row(prompt, reply["content"], _thought([reply]), more, tools, calls)
 
 
 def _thought(turns: Any) -> str:
@@ -87,12 +122,59 @@ def _thought(turns: Any) -> str:
     return next((text for name in THOUGHT_FIELDS if isinstance(text := last.get(name), str) and text.strip()), "")
 
 
-def _turns(value: Any, role: str) -> tuple[tuple[str, str], ...]:
-    """Read messages; a plain text is one message of the role."""
+def _messages(value: Any, role: str) -> list[dict[str, Any]]:
+    """Read messages; a plain text is one message of the role. Empty where one of them is none."""
     if isinstance(value, str):
-        return ((role, value),)
+        return [{"role": role, "content": value}]
     if not isinstance(value, list):
-        return ()
-    turns = [(turn.get("role"), turn.get("content")) for turn in value if isinstance(turn, dict)]
-    good = [(name, text) for name, text in turns if name in {"system", "user", "assistant"} and isinstance(text, str)]
-    return tuple(good) if len(good) == len(value) else ()
+        return []
+    made = [_message(turn) for turn in value]
+    good = [message for message in made if message is not None]
+    return good if len(good) == len(made) else []
+
+
+def _message(turn: Any) -> dict[str, Any] | None:
+    if not isinstance(turn, dict) or turn.get("role") not in {"system", "user", "assistant", "tool"}:
+        return None
+    calls = turn.get("tool_calls")
+    content = turn.get("content")
+    if content is None and calls:
+        content = ""
+    if not isinstance(content, str) or not isinstance(calls or [], list):
+        return None
+    made: dict[str, Any] = {"role": turn["role"], "content": content}
+    made |= {name: text for name in THOUGHT_FIELDS if isinstance(text := turn.get(name), str) and text.strip()}
+    if calls:
+        made["tool_calls"] = list(map(_call, calls))
+        if None in made["tool_calls"]:
+            return None
+    if isinstance(turn.get("tool_call_id"), str) and turn["tool_call_id"]:
+        made["tool_call_id"] = turn["tool_call_id"]
+    return made
+
+
+def _call(value: Any) -> dict[str, Any] | None:
+    """Read a call; arguments are given to templates as an object where they are one, since most need it so."""
+    function = value.get("function") if isinstance(value, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        return None
+    arguments = function.get("arguments") or {}
+    if isinstance(arguments, str):
+        try:
+            read = json.loads(arguments)
+        except (ValueError, RecursionError):
+            read = None
+        arguments = read if isinstance(read, dict) else arguments
+    return {"id": str(value.get("id") or ""), "type": "function", "function": {"name": function["name"], "arguments": arguments}}
+
+
+def _tools(value: Any) -> str:
+    """Return the tools offered as JSON text, empty where there are none.
+
+    Raises:
+        ValueError: they are no list.
+    """
+    found = json.loads(value or "[]") if isinstance(value, str) else value or []
+    if not isinstance(found, list):
+        raise ValueError("they are no list")  # noqa: TRY004 - what a file holds
+    return json.dumps(found) if found else ""

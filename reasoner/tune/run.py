@@ -43,6 +43,7 @@ def tune(
     *,
     on_estimate: Callable[[Estimate], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Report:
     """Train an adapter and write it; a training that was killed goes on from its last checkpoint.
 
@@ -52,10 +53,13 @@ def tune(
         BadConfig: the base cannot be mapped, there is too little memory, or a checkpoint belongs to another training.
     """
     options = options or Options()
+    note = on_note or _silent
+    note(f"reading {dataset}")
     rows, data_sha256 = read_rows(dataset)
     held, held_sha256 = read_rows(options.held_out) if options.held_out else ([], "")
     path = model_path(options.model)
     header = read_base(path)
+    note(f"{len(rows)} rows; loading torch and the base {path.name}, which takes some seconds to minutes")
     require()
     if options.compiled:
         require_compiler()
@@ -65,11 +69,13 @@ def tune(
     longest = max(sum(len(text) for _, text in row.prompt) + len(row.completion) for row in rows) // 2 + 32
     _check_memory(header, options, longest=min(longest, options.n_ctx), dtype=dtype)
     base = load_base(path, header, dtype=dtype, device=device, quantized=options.quantized)
+    note("turning the rows into tokens")
     data = encode_all(base.tokenizer, rows, dataset, n_ctx=options.n_ctx)
     test = encode_all(base.tokenizer, held[:MAX_HELD_OUT], options.held_out, n_ctx=options.n_ctx) if options.held_out else []
     base_sha256 = file_sha256(path)
     shape = options.identity()  # read before the training: the adapter it starts from may be gone after it
     identity = digest("tune", canonical_json(shape), data_sha256, base_sha256)
+    note(f"measuring the loss on {len(test)} held-out rows, then training" if test else "training")
     job = _Job(base, data, test, options, Checkpoint(out, identity), device, on_estimate, on_progress)
     report, trainer = job.run()
     card = {
@@ -81,6 +87,10 @@ def tune(
     write_adapter(out, header, trainer.matrices(), alpha=options.alpha, base_name=base.name, base_sha256=base_sha256, card=card)
     job.checkpoint.clear()
     return Report(adapter=str(out), sha256=file_sha256(out), size_bytes=out.stat().st_size, **report, resumed=job.resumed)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
 
 
 def model_path(model: str) -> Path:

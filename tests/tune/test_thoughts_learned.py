@@ -14,8 +14,9 @@ import reasoner
 from reasoner.datasets.export import export
 from reasoner.datasets.imports import read_path
 from reasoner.datasets.options import Options, Thinking
+from reasoner.errors import DataError
 from reasoner.store import Store
-from reasoner.tune.batches import encode
+from reasoner.tune.batches import encode, encode_all
 from reasoner.tune.rows import Row, read_rows
 
 THOUGHT = "Double nine?\n9 -> 18 -> 36 is too much, so add one first."
@@ -30,7 +31,7 @@ TEMPLATES = {  # template: the field it reads itself, and how it ends a turn; tr
 }  # fmt: skip
 SPECIAL = [
     "<|im_end|>", "<|im_start|>", "<think>", "</think>", "<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>", "[gMASK]", "<sop>",
-    "<|user|>", "<|assistant|>", "<|system|>", "<|startoftext|>", "<s>",
+    "<|user|>", "<|assistant|>", "<|system|>", "<|startoftext|>", "<s>", "<|eot_id|>", "<|eom_id|>",
 ]  # fmt: skip
 
 
@@ -131,3 +132,38 @@ def test_a_thought_that_the_prompt_has_opened_is_not_opened_again(tokenizer: Any
     tokenizer.chat_template = TURNS.replace("BEHIND", "<|im_end|>\n").replace("OPEN", "<think>\n")
     made = encode(tokenizer, Row((("user", "q"),), "24", "9 + 1"))
     assert tokenizer.decode(made.tokens[made.n_prompt :]) == "9 + 1\n</think>\n\n24<|im_end|>"
+
+
+CALLS = [{"id": "c1", "type": "function", "function": {"name": "legs", "arguments": '{"of": "hen"}'}}]
+TOOL = {"type": "function", "function": {"name": "legs", "description": "of an animal", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen3_instruct_2507", "qwen2_5", "llama3_1", "glm4moe", "lfm2_2_5"])
+@pytest.mark.parametrize("as_text", [True, False])
+def test_rows_with_tools_are_learned_with_their_calls(tokenizer: Any, tmp_path: Path, name: str, as_text: bool) -> None:
+    """A reply that calls a tool, and one that answers after the tool's result: both under the tools that were offered."""
+    tokenizer.chat_template = template(name)
+    asked = [{"role": "user", "content": "How many legs has a hen?"}]
+    calling = [*asked, {"role": "assistant", "content": "", "tool_calls": CALLS}]
+    answered = [*calling, {"role": "tool", "content": "TWO", "tool_call_id": "c1"}, {"role": "assistant", "content": "It has two legs."}]
+    tools: Any = json.dumps([TOOL]) if as_text else [TOOL]
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps({"messages": messages, "tools": tools}) + "\n" for messages in (calling, answered)))
+    rows, _ = read_rows(path)
+    for row, learned, shown in zip(rows, ("legs", "It has two legs."), ("of an animal", "TWO"), strict=True):
+        made = encode(tokenizer, row)
+        prompt, said = (tokenizer.decode(part) for part in (made.tokens[: made.n_prompt], made.tokens[made.n_prompt :]))
+        assert shown in prompt
+        assert learned in said
+        assert said.count(learned) == 1
+        assert made.tokens[-1] in tokenizer.all_special_ids
+
+
+def test_a_template_that_shows_no_calls_is_refused(tokenizer: Any, tmp_path: Path) -> None:
+    tokenizer.chat_template = TURNS.replace("BEHIND", "<|im_end|>").replace("OPEN", "")
+    path = tmp_path / "d.jsonl"
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "", "tool_calls": CALLS}]
+    path.write_text(json.dumps({"messages": messages, "tools": [TOOL]}) + "\n")
+    rows, _ = read_rows(path)
+    with pytest.raises(DataError, match=r"row 1 of .*does not show calls of tools"):
+        encode_all(tokenizer, rows, path, n_ctx=2048)

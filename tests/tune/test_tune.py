@@ -38,7 +38,8 @@ def dataset(path: Path, *rows: object) -> Path:
 
 def test_rows_of_both_shapes_are_read_alike(tmp_path: Path) -> None:
     messages = {"messages": [*ROW["prompt"], *ROW["completion"]], "lineage": {}}
-    (a, b), checksum = read_rows(dataset(tmp_path / "d.jsonl", ROW, messages))
+    (a,), checksum = read_rows(dataset(tmp_path / "d.jsonl", ROW))
+    (b,), _ = read_rows(dataset(tmp_path / "e.jsonl", messages))
     assert a == b
     assert (a.prompt, a.completion) == ((("user", "number_path 1 1 2"),), "Answer: 1 -> 2")
     assert len(checksum) == 64
@@ -60,6 +61,21 @@ def test_rows_of_both_shapes_are_read_alike(tmp_path: Path) -> None:
 def test_rows_without_what_is_needed_are_refused_with_their_line(tmp_path: Path, row: object, says: str) -> None:
     with pytest.raises(CorruptRecord, match=says):
         tune(dataset(tmp_path / "d.jsonl", ROW, row), tmp_path / "a.gguf")
+
+
+def test_a_mix_of_shapes_and_rows_with_wrong_replies_are_refused(tmp_path: Path) -> None:
+    messages = {"messages": [*ROW["prompt"], *ROW["completion"]]}
+    with pytest.raises(CorruptRecord, match=r"line 3.*mixes shapes: line 1 has prompt and completion, this one messages"):
+        read_rows(dataset(tmp_path / "d.jsonl", ROW, ROW, messages))
+    with pytest.raises(CorruptRecord, match="line 2: it has a label"):
+        read_rows(dataset(tmp_path / "k.jsonl", ROW, {**ROW, "label": False}))
+
+
+def test_it_says_at_once_what_it_is_doing(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(DataError):
+        tune(tmp_path / "none.jsonl", tmp_path / "a.gguf", on_note=said.append)
+    assert said == [f"reading {tmp_path / 'none.jsonl'}"]
 
 
 def test_an_empty_or_missing_dataset_is_refused(tmp_path: Path) -> None:
