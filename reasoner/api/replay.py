@@ -183,6 +183,6 @@ async def _replay_one(at: Workshop, saved: SavedPlan, row: Mapping[str, Any]) ->
 def _why(prompts: Prompts, saved: SavedPlan) -> str:
     """Name what has changed since a run was recorded; models do not matter to a replay."""
     now = {**saved.plan.manifest([], prompts), "models": saved.manifest["models"]}
-    now |= {"judges": saved.manifest["judges"]} if "judges" in saved.manifest else {}
+    now |= {name: saved.manifest[name] for name in ("judges", "adapters", "forms") if name in saved.manifest}
     now |= {name: saved.manifest[name] for name in ("problems", "n_problems", "solvers") if not saved.whole and name in saved.manifest}
     return "; ".join(differences(saved.manifest, now))

@@ -132,6 +132,45 @@ def test_replay_compares_every_graph_and_names_the_one_that_differs(db: Path, st
     assert set(found.mismatches) == {victim}
 
 
+class Converted(Counting):
+    """A teacher that says it has another form, and an adapter."""
+
+    prepared = 0
+    provenance: dict[str, Any] = {"adapter": "a.gguf"}  # noqa: RUF012 - read only
+
+    async def prepare(self, tell: Any) -> None:
+        if not self.prepared:
+            tell("converting teacher to q8_0, once ...")
+        self.prepared += 1
+
+    def form(self) -> str:
+        return "q8_0"
+
+    def form_report(self) -> dict[str, Any]:
+        return {"form": "q8_0", "quality": {"mean_kl": 0.25}}
+
+
+def test_a_form_is_made_and_told_before_the_first_call_and_kept_with_the_run(db: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    client = Converted()
+
+    def hear(event: Any) -> None:
+        if isinstance(event, reasoner.Note):
+            assert client.calls == 0
+            said.append(event.text)
+
+    reasoner.bench("number_path", strategy="cot", model=client, n=2, db=db, progress=hear)
+    assert said == ["converting teacher to q8_0, once ..."]
+    with Store.open(db) as store:
+        (row,) = store.rows("SELECT manifest, plan FROM runs")
+    assert json.loads(row["manifest"])["forms"] == {"teacher": "q8_0"}
+    assert json.loads(row["plan"])["forms"] == {"teacher": {"form": "q8_0", "quality": {"mean_kl": 0.25}}}
+    (tmp_path / "mine" / "cot").mkdir(parents=True)
+    (tmp_path / "mine" / "cot" / "answer.jinja").write_text(TEMPLATE)
+    reasons = reasoner.replay(db=db, prompts=tmp_path / "mine").mismatches.values()
+    assert all("prompts cot" in why and "form" not in why and "adapter" not in why for why in reasons), reasons
+
+
 def test_replay_names_a_changed_prompt(db: Path, tmp_path: Path) -> None:
     reasoner.bench("number_path", strategy="cot", model="teacher", n=2, db=db)
     (tmp_path / "mine" / "cot").mkdir(parents=True)
