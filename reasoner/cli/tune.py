@@ -30,9 +30,16 @@ def register(app: typer.Typer) -> None:
 @guarded
 def tune(
     dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET", help="JSON lines with prompt and completion, or messages.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="DATASET", help="JSON lines of an export: prompt-completion, sft, openai-sft; dpo, kto.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File for the adapter (GGUF).", show_default=False)],
+    objective: Annotated[
+        str, typer.Option("--objective", help="sft learns replies; dpo and kto learn from the exports of these names.")
+    ] = "sft",
+    beta: Annotated[float, typer.Option("--beta", help="How closely dpo and kto keep to the base.")] = 0.1,
     model: Annotated[str, typer.Option("--model", "-m", help="The base: local, or a path to a .gguf.")] = "local",
     held_out: Annotated[Path | None, typer.Option("--held-out", help="Rows to measure the loss on.", show_default=False)] = None,
     start: Annotated[
@@ -65,7 +72,7 @@ def tune(
     from reasoner.tune import tune as run  # noqa: PLC0415
 
     given: dict[str, Any] = {
-        "model": model, "held_out": held_out, "from": start, "epochs": epochs, "minutes": minutes, "tokens": tokens, "rank": rank, "alpha": alpha,
+        "objective": objective, "beta": beta, "model": model, "held_out": held_out, "from": start, "epochs": epochs, "minutes": minutes, "tokens": tokens, "rank": rank, "alpha": alpha,
         "learning_rate": learning_rate, "batch": batch, "n_ctx": n_ctx, "device": device, "quantized": quantized, "threads": threads,
         "seed": seed, "new": new, "compile": compiled,
     }  # fmt: skip

@@ -34,9 +34,29 @@ class Encoded:
 
     tokens: tuple[int, ...]
     n_prompt: int
+    worse: tuple[int, ...] = ()
+    """The same prompt with the reply that was rejected, of a preference."""
+    good: bool = True
+    """Whether the reply is a good one, of a label."""
+
+    @property
+    def n_tokens(self) -> int:
+        """The tokens that go through the model."""
+        return len(self.tokens) + len(self.worse)
 
 
 def encode(tokenizer: Any, row: Row) -> Encoded:
+    """Turn a row into tokens; of a preference both replies."""
+    made = _encode(tokenizer, row)
+    if row.rejected is None:
+        return replace(made, good=row.good)
+    other = _encode(tokenizer, row.rejected)
+    if other.tokens[: other.n_prompt] != made.tokens[: made.n_prompt]:
+        raise DataError("the two replies do not follow the same prompt")
+    return replace(made, worse=other.tokens)
+
+
+def _encode(tokenizer: Any, row: Row) -> Encoded:
     """Turn a row into tokens: the prompt by the chat template, then the thought, the reply and the token that ends it."""
     messages = json.loads(row.messages) if row.messages else [{"role": role, "content": text} for role, text in row.prompt]
     offered = {"tools": json.loads(row.tools)} if row.tools else {}
@@ -52,7 +72,7 @@ def encode(tokenizer: Any, row: Row) -> Encoded:
     reply = row.completion.strip()
     begin = whole.rfind(reply)
     if begin < 0 and not row.thought and (parts := split(row.completion)).reasoning:
-        return encode(tokenizer, replace(row, completion=parts.text, thought=parts.reasoning))  # tags that the template writes anew
+        return _encode(tokenizer, replace(row, completion=parts.text, thought=parts.reasoning))  # tags that the template writes anew
     behind = whole[begin + len(reply) :] if begin >= 0 else ""
     said = row.completion
     if row.thought:
@@ -112,7 +132,8 @@ def encode_all(tokenizer: Any, rows: Sequence[Row], path: Path, *, n_ctx: int) -
             made.append(encode(tokenizer, row))
         except DataError as error:
             raise DataError(f"row {number} of {path}: {error}", hint=error.hint) from error
-    over = [(number, len(row.tokens)) for number, row in enumerate(made, start=1) if len(row.tokens) > n_ctx]
+    longest = [max(len(row.tokens), len(row.worse)) for row in made]
+    over = [(number, length) for number, length in enumerate(longest, start=1) if length > n_ctx]
     if over:
         number, length = over[0]
         raise DataError(

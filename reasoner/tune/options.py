@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reasoner.clients.llamacpp.file_hash import file_sha256
 
 Device = Literal["auto", "cpu", "cuda"]
+Objective = Literal["sft", "dpo", "kto"]
 
 
 class Options(BaseModel):
@@ -20,6 +21,10 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    objective: Objective = "sft"
+    """`sft`: learn replies. `dpo`: prefer one reply to another (rows of `reasoner export dpo`). `kto`: labelled replies (`export kto`)."""
+    beta: float = Field(default=0.1, gt=0)
+    """How closely `dpo` and `kto` keep to the base."""
     model: str = "local"
     """`local` or a GGUF file."""
     held_out: Path | None = None
@@ -54,6 +59,8 @@ class Options(BaseModel):
     def identity(self) -> dict[str, Any]:
         """Return what two trainings have in common when one can go on where the other stopped."""
         hidden = {"start", "held_out", "threads", "checkpoint_s", "fresh", "device", "minutes"}
+        if self.objective == "sft":
+            hidden |= {"objective", "beta"}  # trainings of earlier versions have neither
         made = {k: v for k, v in self.model_dump(mode="json").items() if k not in hidden}
         return made | ({"start": file_sha256(self.start)} if self.start is not None else {})
 

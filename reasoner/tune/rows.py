@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import CorruptRecord, DataError
@@ -21,6 +21,8 @@ from reasoner.text import shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from reasoner.tune.options import Objective
 
 MAX_ROWS = 5_000_000
 THOUGHT_FIELDS = ("reasoning_content", "thinking", "reasoning")
@@ -39,10 +41,14 @@ class Row:
     """The tools offered, as JSON; empty where none were."""
     calls: str = ""
     """The calls of tools the reply makes, as JSON; empty where it makes none."""
+    rejected: Row | None = None
+    """Of a preference: the same prompt with the reply that is not to be given."""
+    good: bool = True
+    """Of a label: whether the reply is a good one."""
 
 
-def read_rows(path: Path) -> tuple[list[Row], str]:
-    """Return all rows of a file and the sha256 of its bytes.
+def read_rows(path: Path, objective: Objective = "sft") -> tuple[list[Row], str]:
+    """Return all rows of a file, of the shape the objective learns from, and the sha256 of its bytes.
 
     Raises:
         DataError: the file cannot be read or holds no row.
@@ -56,7 +62,7 @@ def read_rows(path: Path) -> tuple[list[Row], str]:
             for number, line in enumerate(file, start=1):
                 checksum.update(line)
                 if line.strip():
-                    shape, row = _row(line, path, number)
+                    shape, row = _row(line, path, number, objective)
                     rows.append(row)
                     shapes.setdefault(shape, number)
                     if len(shapes) > 1:
@@ -77,18 +83,23 @@ def read_rows(path: Path) -> tuple[list[Row], str]:
     return rows, checksum.hexdigest()
 
 
-def _row(line: bytes, path: Path, number: int) -> tuple[str, Row]:
+NEEDED = {"dpo": {"prompt", "chosen", "rejected"}, "kto": {"prompt", "completion", "label"}}
+
+
+def _row(line: bytes, path: Path, number: int, objective: Objective) -> tuple[str, Row]:
     try:
         data = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise CorruptRecord(path, number, f"it is no JSON: {error}") from error
     if not isinstance(data, dict):
         raise CorruptRecord(path, number, "it is no object")
+    if objective != "sft":
+        return _judged(data, path, number, objective)
     if "label" in data:
         raise CorruptRecord(
             path,
             number,
-            "it has a label: such rows hold wrong replies too, and all would be learned; export with 'reasoner export prompt-completion'",
+            "it has a label: such rows hold wrong replies too, and all would be learned; use `objective=kto`, or export with 'reasoner export prompt-completion'",
         )
     if "prompt" in data and "completion" in data:
         shape = "prompt and completion"
@@ -114,6 +125,27 @@ def _row(line: bytes, path: Path, number: int) -> tuple[str, Row]:
     more = json.dumps(asked) if any(len(message) > 2 or message["role"] == "tool" for message in asked) else ""
     prompt = tuple((message["role"], message["content"]) for message in asked)
     return shape, Row(prompt, reply["content"], _thought([reply]), more, tools, calls)
+
+
+def _judged(data: dict[str, Any], path: Path, number: int, objective: Objective) -> tuple[str, Row]:
+    """Read a preference or a label."""
+    needed = NEEDED[objective]
+    if missing := sorted(needed - set(data)):
+        raise CorruptRecord(path, number, f"it has no {missing[0]}; {objective} learns from rows of 'reasoner export {objective}'")
+    sides = ("chosen", "rejected") if objective == "dpo" else ("completion",)
+    asked = _messages(data["prompt"], "user")
+    replies = [_messages(data[side], "assistant") for side in sides]
+    if not asked or any(len(reply) != 1 or reply[0]["role"] != "assistant" or "tool_calls" in reply[0] for reply in replies):
+        raise CorruptRecord(path, number, "it has to hold at least one message, and replies of the assistant that call no tool")
+    if objective == "kto" and not isinstance(data["label"], bool):
+        raise CorruptRecord(path, number, "its label is neither true nor false")
+    prompt = tuple((message["role"], message["content"]) for message in asked)
+    more = json.dumps(asked) if any(len(message) > 2 or message["role"] == "tool" for message in asked) else ""
+    made = [Row(prompt, reply[0]["content"], _thought(reply), more) for reply in replies]
+    shape = ", ".join(sorted(needed))
+    if objective == "kto":
+        return shape, replace(made[0], good=data["label"])
+    return shape, replace(made[0], rejected=made[1])
 
 
 def _thought(turns: Any) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reasoner.clients.llamacpp.gguf_header import GgufHeader
+    from reasoner.tune.rows import Row
 
 REPORT_S = 10.0
 MAX_HELD_OUT = 64
@@ -55,8 +56,8 @@ def tune(
     options = options or Options()
     note = on_note or _silent
     note(f"reading {dataset}")
-    rows, data_sha256 = read_rows(dataset)
-    held, held_sha256 = read_rows(options.held_out) if options.held_out else ([], "")
+    rows, data_sha256 = read_rows(dataset, options.objective)
+    held, held_sha256 = read_rows(options.held_out, options.objective) if options.held_out else ([], "")
     path = model_path(options.model)
     header = read_base(path)
     note(f"{len(rows)} rows; loading torch and the base {path.name}, which takes some seconds to minutes")
@@ -66,7 +67,7 @@ def tune(
     if not writable(out).parent.is_dir():
         raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another `out`")
     device, dtype = _device(options)
-    longest = max(sum(len(text) for _, text in row.prompt) + len(row.completion) for row in rows) // 2 + 32
+    longest = max(sum(len(text) for _, text in row.prompt) + _reply_chars(row) for row in rows) // 2 + 32
     _check_memory(header, options, longest=min(longest, options.n_ctx), dtype=dtype)
     base = load_base(path, header, dtype=dtype, device=device, quantized=options.quantized)
     note("turning the rows into tokens")
@@ -158,7 +159,7 @@ class _Job:
 
     def _train(self, trainer: Any) -> Stop:
         options = self.options
-        lengths = [len(row.tokens) for row in self.data]
+        lengths = [row.n_tokens for row in self.data]
         per_epoch = math.ceil(len(lengths) / options.batch)
         n_steps = math.ceil(per_epoch * options.epochs)
         reported = saved = time.monotonic()
@@ -189,7 +190,7 @@ class _Job:
         if not math.isfinite(loss):
             raise BadConfig(f"the loss is {loss} at step {self.step + 1}", hint="lower `learning_rate`")
         self.step += 1
-        self.tokens += sum(len(row.tokens) for row in rows)
+        self.tokens += sum(row.n_tokens for row in rows)
         self.learned += n_learned
         self.spent_s += seconds
         self.since = [self.since[0] + loss, self.since[1] + n_learned, self.since[2] + seconds]
@@ -210,19 +211,19 @@ class _Job:
     def _estimate(self, rows: list[Encoded], seconds: float) -> None:
         if self.on_estimate is None:
             return
-        total = sum(len(row.tokens) for row in self.data)
-        per_token = seconds / sum(len(row.tokens) for row in rows)
+        total = sum(row.n_tokens for row in self.data)
+        per_token = seconds / sum(row.n_tokens for row in rows)
         options = self.options
         n_tokens = min(total * options.epochs, options.max_tokens or math.inf)
         expected = n_tokens * per_token
         if options.minutes:
             expected = min(expected, 60 * options.minutes)
-        longest = max(len(row.tokens) for row in self.data)
+        longest = max(row.n_tokens for row in self.data)
         self.on_estimate(
             Estimate(
                 rows=len(self.data), tokens_per_epoch=total, longest=longest,
                 steps=math.ceil(math.ceil(len(self.data) / options.batch) * n_tokens / total),
-                memory_bytes=memory.needed(self.base.header, rank=options.rank, batch=options.batch, longest=longest, weight_bytes=2),
+                memory_bytes=memory.needed(self.base.header, rank=options.rank, batch=_at_once(options), longest=longest, weight_bytes=2),
                 available_bytes=memory.available(), seconds=expected,
             )
         )  # fmt: skip
@@ -284,8 +285,20 @@ def _device(options: Options) -> tuple[str, str]:
     return device, "bfloat16" if fast else "float32"
 
 
+def _reply_chars(row: Row) -> int:
+    """Return the characters of a row's reply, of a preference those of the longer one."""
+    return max(len(row.completion), len(row.rejected.completion) if row.rejected is not None else 0)
+
+
+def _at_once(options: Options) -> int:
+    """Return how many rows' activations are kept for the backward pass: of a preference both replies."""
+    return options.batch * (2 if options.objective == "dpo" else 1)
+
+
 def _check_memory(header: GgufHeader, options: Options, *, longest: int, dtype: str) -> None:
-    wanted = memory.needed(header, rank=options.rank, batch=options.batch, longest=longest, weight_bytes=2 if dtype == "bfloat16" else 4)
+    wanted = memory.needed(
+        header, rank=options.rank, batch=_at_once(options), longest=longest, weight_bytes=2 if dtype == "bfloat16" else 4
+    )
     there = memory.available()
     if there is not None and wanted > there:
         raise BadConfig(

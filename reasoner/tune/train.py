@@ -14,12 +14,14 @@ import contextlib
 import ctypes
 import sys
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import peft
 import torch
 
 from reasoner.errors import BadConfig
+from reasoner.tune.preference import dpo_loss, kto_loss, mismatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +76,7 @@ class Trainer:
         self._decoder, self._head = inner.get_decoder(), inner.get_output_embeddings()
         self.rank = options.rank
         self._device, self._pad = device, pad
+        self._objective, self._beta = options.objective, options.beta
         self._score: Callable[..., Any] = _score
         if options.compiled:
             self._compile()
@@ -104,6 +107,44 @@ class Trainer:
         return float(loss), n_tokens
 
     def _loss(self, rows: Sequence[Encoded]) -> tuple[Any, int]:
+        """Return the summed loss of a batch and what it is over: tokens for `sft`, rows for the others."""
+        if self._objective == "sft":
+            return self._reply_loss(rows)
+        if self._objective == "dpo":
+            worse = [replace(row, tokens=row.worse, worse=()) for row in rows]
+            sides = [self._log_probabilities(side) for side in (rows, worse)]
+            before = [self._before(side) for side in (rows, worse)]
+            return dpo_loss(*sides, *before, beta=self._beta), len(rows)
+        turned = mismatched(rows)
+        with torch.no_grad():
+            divergence = (self._log_probabilities(turned) - self._before(turned)).mean().clamp(min=0)
+        good = torch.tensor([row.good for row in rows], device=self._device)
+        return kto_loss(self._log_probabilities(rows), self._before(rows), good, divergence, beta=self._beta), len(rows)
+
+    def _before(self, rows: Sequence[Encoded]) -> Any:
+        """Return the log-probabilities of replies under the base without its adapter."""
+        with torch.no_grad(), self.model.disable_adapter():
+            return self._log_probabilities(rows)
+
+    def _log_probabilities(self, rows: Sequence[Encoded]) -> Any:
+        """Return the log-probability of each row's reply: the sum over its tokens."""
+        hidden, tokens, learned = self._hidden(rows)
+        with self._cast():
+            scores = self._head(hidden[learned]).float()
+        each = torch.nn.functional.cross_entropy(scores, tokens.roll(-1, dims=1)[learned], reduction="none")
+        whose = torch.arange(len(rows), device=self._device).unsqueeze(1).expand_as(learned)[learned]
+        return torch.zeros(len(rows), device=self._device).index_add(0, whose, -each)
+
+    def _reply_loss(self, rows: Sequence[Encoded]) -> tuple[Any, int]:
+        hidden, tokens, learned = self._hidden(rows)
+        with self._cast():
+            return self._score(self._head, hidden[learned], tokens.roll(-1, dims=1)[learned]), int(learned.sum())
+
+    def _cast(self) -> Any:
+        return torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._compute == torch.bfloat16)
+
+    def _hidden(self, rows: Sequence[Encoded]) -> tuple[Any, Any, Any]:
+        """Return the last hidden states, the tokens, and a mask of the places whose next token is learned."""
         longest = max(len(row.tokens) for row in rows)
         tokens = torch.full((len(rows), longest), self._pad, dtype=torch.long)
         mask = torch.zeros((len(rows), longest), dtype=torch.long)
@@ -114,10 +155,9 @@ class Trainer:
             mask[at, :n] = 1
             learned[at, row.n_prompt - 1 : n - 1] = True  # each position predicts the next token
         tokens, mask, learned = (t.to(self._device) for t in (tokens, mask, learned))
-        with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._compute == torch.bfloat16):
+        with self._cast():
             hidden = self._decoder(input_ids=tokens, attention_mask=mask, use_cache=False).last_hidden_state
-            loss = self._score(self._head, hidden[learned], tokens.roll(-1, dims=1)[learned])
-        return loss, int(learned.sum())
+        return hidden, tokens, learned
 
     def _compile(self) -> None:
         """Have each layer, and the output layer with the loss, translated when they are first used; for any length of a batch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,16 @@ def tokenizer() -> Any:
 
 def tiny(kind: str, tokenizer: Any) -> Any:
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForTokenClassification
+    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, LlamaForTokenClassification
 
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
         max_position_embeddings=2048, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=None, num_labels=2,
     )  # fmt: skip
+    if kind == "reward":
+        config.num_labels = 1
+        return LlamaForSequenceClassification(config)
     return LlamaForTokenClassification(config) if kind == "tokens" else LlamaForCausalLM(config)
 
 
@@ -154,6 +158,66 @@ def test_grpo_rewards_come_from_the_verifier(data: Callable[..., Any]) -> None:
         columns = {name: [row[name]] * 3 for name in ("solver", "instance", "prompt")}
         assert verified(said, **columns) == [1.0, 0.0, 0.0]
         assert verified([right], [row["solver"]], [row["instance"]]) == [1.0]
+
+
+def test_grpo_takes_a_step_on_our_reward(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
+    from trl import GRPOConfig, GRPOTrainer
+
+    from reasoner.datasets.reward import verified
+
+    given: list[float] = []
+
+    def reward(completions: Any, **columns: Any) -> list[float]:
+        given.extend(verified(completions, **columns))
+        # A model with random weights is never right: without a difference within a group there is nothing to learn.
+        return [found + len(str(completion)) / 1000 for found, completion in zip(given[-len(completions) :], completions, strict=True)]
+
+    config = settings(GRPOConfig, tmp_path, num_generations=2, max_completion_length=6)
+    trainer = GRPOTrainer(
+        model=tiny("lm", tokenizer), reward_funcs=[reward], args=config, train_dataset=data("grpo"), processing_class=tokenizer
+    )
+    assert trainer.train().global_step == 1
+    assert given
+    assert set(given) <= {0.0, 1.0}
+
+
+def test_reward(data: Callable[..., Any], tokenizer: Any, tmp_path: Path) -> None:
+    from trl import RewardConfig, RewardTrainer
+
+    rows = data("dpo", labels_from="tree").remove_columns("lineage")
+    config = settings(RewardConfig, tmp_path, max_length=512)
+    assert train(RewardTrainer(model=tiny("reward", tokenizer), args=config, train_dataset=rows, processing_class=tokenizer)) > 0
+
+
+def test_sft_on_rows_with_thoughts_and_tools(tokenizer: Any, tmp_path: Path) -> None:
+    """Thoughts and calls are in what the trainer's tokenizer is given, under a template that shows them."""
+    import datasets
+    from trl import SFTConfig, SFTTrainer
+
+    from reasoner.clients.scripted import ScriptedClient
+    from reasoner.types import Completion, ToolCall
+
+    turns = iter([Completion("", reasoning="I add one.", tool_calls=(ToolCall("c1", "calculator", '{"expression": "9+1"}'),), finish_reason="tool_calls"),
+                  Completion("", reasoning="And double.", tool_calls=(ToolCall("c2", "submit", '{"answer": "9 -> 10 -> 20"}'),), finish_reason="tool_calls")] * 3)  # fmt: skip
+    client = ScriptedClient(lambda _: next(turns), name="m")
+    for line in ("2 9 20",):
+        reasoner.solve("number_path", line, strategy="react", model=client, tools=["calculator"], db=tmp_path / "t.db")
+    with Store.open(tmp_path / "t.db") as store:
+        assert export(store, "sft", tmp_path / "o.jsonl").taken == 1
+    rows = datasets.load_dataset("json", data_files=str(tmp_path / "o.jsonl"), split="train", cache_dir=str(tmp_path / "c"))
+    template = (
+        "{% for t in tools or [] %}{{ t['function']['name'] }};{% endfor %}{% for m in messages %}{{ m['role'] }}: {{ m['reasoning_content'] or '' }}{{ m['content'] }}"
+        "{% for c in m['tool_calls'] or [] %}{{ c['function']['name'] }}{{ c['function']['arguments'] }}{% endfor %}{{ eos_token }}{% endfor %}"
+    )
+    tokenizer = deepcopy(tokenizer)
+    tokenizer.chat_template = template
+    trainer = SFTTrainer(
+        model=tiny("lm", tokenizer), args=settings(SFTConfig, tmp_path, max_length=2048), train_dataset=rows, processing_class=tokenizer
+    )
+    text = tokenizer.decode(trainer.train_dataset[0]["input_ids"])
+    for shown in ("calculator;", "I add one.", "And double.", "9+1", "submit"):
+        assert shown in text
+    assert train(trainer) > 1
 
 
 def test_search_to_text_trains_like_any_other(search: Callable[..., Result], tokenizer: Any, tmp_path: Path) -> None:

@@ -217,3 +217,58 @@ def test_llama_cpp_with_the_adapter_computes_what_pytorch_does(tmp_path: Path, t
     assert np.abs(ours - base).max() > 1  # the adapter matters
     assert noise < 0.02
     assert difference < 0.05, (difference, noise)
+
+
+def judged(path: Path, objective: str, n: int = 16) -> Path:
+    """Rows of a preference or of labels: what doubles is liked, what adds one is not."""
+    rows: list[dict[str, Any]] = []
+    for start in range(n):
+        prompt = [{"role": "user", "content": f"p {start % 9}"}]
+        said = [[{"role": "assistant", "content": text, "reasoning_content": ""}] for text in (f"{2 * start}!", f"{start + 1}?")]
+        if objective == "dpo":
+            rows.append({"prompt": prompt, "chosen": said[0], "rejected": said[1]})
+        else:
+            rows += [{"prompt": prompt, "completion": reply, "label": good} for reply, good in zip(said, (True, False), strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("objective", "first"), [("dpo", 0.693147), ("kto", 0.5)])
+def test_preferences_and_labels_are_learned_from_the_base_on(tmp_path: Path, tiny: Path, objective: Any, first: float) -> None:
+    data = judged(tmp_path / "d.jsonl", objective)
+    chosen = options(tiny, objective=objective, epochs=6, beta=0.5, held_out=data)
+    made = tune(data, tmp_path / "a.gguf", chosen)
+    assert made.first_loss == pytest.approx(first, abs=1e-3), "an adapter that says nothing yet is the reference"
+    assert made.held_out_before == pytest.approx(first, abs=1e-3)
+    assert made.held_out_after is not None
+    assert made.held_out_after < 0.6 * first
+    card = read_card(read_header(tmp_path / "a.gguf"))
+    assert card is not None
+    assert (card["options"]["objective"], card["options"]["beta"]) == (objective, 0.5)
+    with pytest.raises(DataError, match=f"learns from rows of 'reasoner export {objective}'"):
+        tune(dataset(tmp_path / "s.jsonl"), tmp_path / "b.gguf", chosen)
+
+
+def test_the_losses_are_those_of_the_papers() -> None:
+    """Against the formulas written down a second time, a row at a time."""
+    import torch
+
+    from reasoner.tune.batches import Encoded
+    from reasoner.tune.preference import dpo_loss, kto_loss, mismatched
+
+    rng = random.Random(3)
+    policy, before, other, other_before = ([rng.uniform(-9, 0) for _ in range(5)] for _ in range(4))
+    good = [True, False, True, True, False]
+    beta, divergence = 0.3, 0.7
+
+    def sigmoid(x: float) -> float:
+        return float(1 / (1 + np.exp(-x)))
+
+    pairs = [-float(np.log(sigmoid(beta * ((a - b) - (c - d))))) for a, b, c, d in zip(policy, before, other, other_before, strict=True)]
+    found = dpo_loss(*map(torch.tensor, (policy, other, before, other_before)), beta=beta)
+    assert float(found) == pytest.approx(sum(pairs), rel=1e-5)
+    labels = [1 - sigmoid(beta * ((a - b) - divergence) * (1 if liked else -1)) for a, b, liked in zip(policy, before, good, strict=True)]
+    found = kto_loss(torch.tensor(policy), torch.tensor(before), torch.tensor(good), torch.tensor(divergence), beta=beta)
+    assert float(found) == pytest.approx(sum(labels), rel=1e-5)
+    rows = [Encoded((1, 2, 3), 2), Encoded((4, 5, 6), 1), Encoded((7, 8), 1)]
+    assert mismatched(rows) == [Encoded((1, 2, 5, 6), 2), Encoded((4, 8), 1), Encoded((7, 3), 1)]
