@@ -18,6 +18,8 @@ from reasoner.runs.problems import instance_of
 from reasoner.runs.strategy_spec import StrategySpec
 from reasoner.session import Rules, Session
 from reasoner.session.lookups import Lookups
+from reasoner.session.walk import Walk
+from reasoner.solver import Searchable
 from reasoner.store.queries import verified_answers
 from reasoner.store.records import Closing, TrajectoryStatus
 from reasoner.trajectory import Trajectory
@@ -175,6 +177,7 @@ def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any,
         verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
         corpora=open_corpus,
         constraint=lambda: solver.answer_constraint(instance),
+        walk=(lambda: Walk(solver, instance)) if isinstance(solver, Searchable) else None,
     )
 
 

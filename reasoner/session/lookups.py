@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reasoner.constraint import Constraint
+    from reasoner.session.walk import Walk
     from reasoner.translation.corpus import Corpus
     from reasoner.types import Demonstration, Verdict
 
@@ -34,3 +35,5 @@ class Lookups:
     """Parallel corpora by name."""
     constraint: Callable[[], Constraint | None] | None = None
     """What the answer line must conform to, None where any line will do."""
+    walk: Callable[[], Walk] | None = None
+    """A walk over the legal moves, of a family that has them."""

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from reasoner.calling.caller import Caller
     from reasoner.prompts import Prompts
     from reasoner.session.context_fit import End
+    from reasoner.session.walk import Walk
     from reasoner.translation.corpus import Corpus
     from reasoner.types import Sampling
 
@@ -307,6 +308,16 @@ class Session(Acting):
     def answer_constraint(self) -> Constraint | None:
         """Return what the problem's answer line, marker included, must conform to; None where any line will do."""
         return None if self._lookups.constraint is None else self._lookups.constraint()
+
+    def walk(self) -> Walk:
+        """Return a walk over the problem's legal moves, at its start.
+
+        Raises:
+            BadConfig: the family has no moves.
+        """
+        if self._lookups.walk is None:
+            raise BadConfig(f"{self.problem.solver} has no moves, so there are no legal steps to choose from", hint="use cot, say")
+        return self._lookups.walk()
 
     def answer_groups(self, texts: Sequence[str]) -> list[str | None]:
         """Return for each text the one spelling of its answer, the same for texts that answer alike; None where one has no answer.

@@ -60,7 +60,7 @@ HOSTILE_TO = [v for v in VARIANTS if "logprob" not in v]
 def works_on(strategy: str, solver: str) -> bool:
     """Tell whether a strategy can work on a solver: it may be made for some only, and the teacher writes no search where there is none."""
     only = registry.find("strategy", strategy.partition(":")[0].partition("(")[0]).solvers
-    searches = "ats" in strategy or strategy.startswith("tot")
+    searches = "ats" in strategy or "guided" in strategy or strategy.startswith("tot")
     return solver in only if only else isinstance(registry.solver(solver), Searchable) or not searches
 
 
@@ -207,6 +207,7 @@ N_CALLS: dict[str, int] = {
     "repair": 1,  # the check passes at once
     "repair:early_stop=false,rounds=3": 1 + 3,
     "repair(self_consistency:n=3)": 3,
+    "guided": 2,  # a call a step; where nothing is legal any more nobody is asked
     "refine": 1 + 1,  # the critique finds nothing wrong
     "refine:until_satisfied=false,rounds=3": 1 + 2 * 3,
 }

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reasoner
+from reasoner import registry
 from reasoner.budget import Limits
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
 from reasoner.runs.results import Result
 from reasoner.runs.strategy_spec import parse_strategies
+from reasoner.session.walk import Walk
 from reasoner.strategies.draft import behind_prose
 from reasoner.strategies.program import FORM, error_of, function_of, plain_number
 from reasoner.strategies.refine import satisfied
@@ -259,6 +261,35 @@ def test_best_of_n_by_check_gives_the_first_that_passes(tmp_path: Path) -> None:
     assert outcome.text == WRONG, "passing is no verdict"
     assert sorted(text.partition(":")[0] for text in actions(outcome)) == ["failed", "passed", "passed"]
     assert not parse_strategies("best_of_n:select=check")[0].oracle
+
+
+def test_guided_chooses_among_legal_steps_and_nothing_else(tmp_path: Path) -> None:
+    outcome, client = run(tmp_path, "guided", ["9 + 1 = 10", "10*2 = 20"])
+    assert outcome.correct
+    first, second = (request.constraint for request in client.requests)
+    assert first is not None
+    assert second is not None
+    assert [bool(re.fullmatch(first.value, text)) for text in ("9 + 1 = 10", "9 * 2 = 18", "9 + 2 = 11", "done", "")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert [bool(re.fullmatch(second.value, text)) for text in ("10 * 2 = 20", "done", "9 + 1 = 10")] == [True, True, False]
+    outcome, _ = run(tmp_path / "b", "guided", ["9 * 2 = 18", "done"])
+    assert outcome.answer == "9 -> 18"
+    outcome, _ = run(tmp_path / "c", "guided", ["9 * 2 = 18", "something else"])
+    assert outcome.answer == "9 -> 18"
+    assert not outcome.correct
+
+
+def test_guided_needs_moves_and_is_told_nothing_of_the_goal(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="words has no moves"):
+        reasoner.solve("words", '{"question": "1 + 1?", "answer": "2"}', strategy="guided", model=ScriptedClient([]), db=tmp_path / "t.db")
+    walk = Walk(registry.solver("number_path"), registry.solver("number_path").parse("2 9 20"))
+    assert not [name for name in dir(walk) if "goal" in name or "verify" in name]
+    assert walk.options() == ["9 * 2 = 18", "9 + 1 = 10"]
 
 
 def test_votes_weigh_by_log_probability(tmp_path: Path) -> None:

@@ -139,7 +139,18 @@ def _answer(task: Task) -> str:
     return NO_ANSWER if path is None else search.answer(task.instance, path)
 
 
+def _guided(task: Task) -> str:
+    """Choose the legal step that the solution takes next; done at its end, and where the steps taken have left it."""
+    taken, options = task.about.params["taken"], task.about.params["options"]
+    if (search := task.search) is None or task.solution is None or len(taken) >= len(task.solution):
+        return "done"
+    move = task.solution[len(taken)]
+    told = f"{move.operation} -> {search.show(task.instance, move.state)}"
+    return next((option for option in options if option in {move.operation, told}), "done")
+
+
 WRITERS: dict[str, Writer] = {
+    "guided/step": _guided,
     "tot/propose": _propose,
     "tot/sample": _sample,
     "tot/value": _value,
