@@ -188,6 +188,10 @@ class Budget:
             BadConfig: a money limit is set and the price of the model is unknown.
         """
         self.check(reserve)
+        return self.hold(reserve)
+
+    def hold(self, reserve: Reserve) -> Held:
+        """Set something aside that is spent already, whether it fits or not."""
         held = Held(self, reserve)
         self.held.append(held)
         return held

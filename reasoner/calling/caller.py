@@ -130,6 +130,7 @@ class Caller:
         self.journal = journal
         self.budget = budget
         self.committed = journal.load()
+        self._to_replay = {key: spent_on(kept.completion.usage, kept.completion.seconds) for key, kept in self.committed.items()}
         self._selective = self.client if isinstance(self.client, Selective) else None
         self._bounded = budget.limits.tokens is not None or budget.limits.cost is not None or journal.bounded()
         self.taken = 0
@@ -149,9 +150,10 @@ class Caller:
         """Return a sampling as the model is sent it: only what is set, or every number, as the client declares."""
         return wanted.filled() if self._selective is None else self._selective.sampling(wanted, bounded=False)
 
-    def replay(self, kept: Kept) -> Completion:
+    def replay(self, kept: Kept, key: str) -> Completion:
         """Take a committed answer; its usage, and what attempts before it may have cost, count as they did when it was made."""
         completion = kept.completion
+        self._to_replay.pop(key, None)
         if kept.lost is not None:
             self.budget.lose(kept.lost, calls=kept.n_lost)
         used = spent_on(completion.usage, completion.seconds, taken=kept.source is not None)
@@ -197,7 +199,7 @@ class Caller:
             intent = replace(intent, request=replace(intent.request, sampling=bound))
         reserve = worst_case(intent.request, self._channel.price, free=free)
         intent = replace(intent, reserved_tokens=reserve.tokens, reserved_cost=reserve.cost)
-        with self.budget.reserve(reserve) as held:
+        with self._reserved(reserve) as held:
             attempt = _Attempt(self, self._channel, intent, held)
             try:
                 raw = await with_retry(
@@ -223,6 +225,19 @@ class Caller:
             thought, rows = add(completion)
             await self.journal.done(attempt.call_id or 0, completion, rows, retries=attempt.retries, key=intent.request.key)
         return thought
+
+    def _reserved(self, reserve: Reserve) -> Held:
+        """Set a new call's worst case aside, beside the committed calls that were not come to yet.
+
+        Branches that were under way at once come to their committed calls one after the other: without this, the first would ask for more
+        than it was let ask when they were made.
+        """
+        waiting = [self.budget.hold(Reserve(spent.tokens, spent.cost)) for spent in self._to_replay.values()]
+        try:
+            return self.budget.reserve(reserve)
+        finally:
+            for held in waiting:
+                held.release()
 
     def _settled(self, completion: Completion, usage: Usage, *, seconds: float, free: bool) -> Completion:
         """Bound the text, price the usage, and take the duration as seen from here when the client gave none."""

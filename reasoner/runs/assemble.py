@@ -17,7 +17,7 @@ from reasoner.runs.plan import Plan
 from reasoner.runs.problems import instance_of
 from reasoner.runs.strategy_spec import StrategySpec
 from reasoner.session import Rules, Session
-from reasoner.session.lookups import Lookups
+from reasoner.session.lookups import Given, Lookups
 from reasoner.session.walk import Walk
 from reasoner.solver import Searchable
 from reasoner.store.queries import verified_answers
@@ -176,8 +176,9 @@ def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any,
         same=lambda one, other: solver.same_answer(instance, one, other),
         verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
         corpora=open_corpus,
-        constraint=lambda: solver.answer_constraint(instance),
-        walk=(lambda: Walk(solver, instance)) if isinstance(solver, Searchable) else None,
+        given=Given(
+            lambda: solver.answer_constraint(instance), (lambda: Walk(solver, instance)) if isinstance(solver, Searchable) else None
+        ),
     )
 
 

@@ -7,7 +7,7 @@ Whoever runs a strategy closes these functions over what they need; the session 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from reasoner.session.walk import Walk
     from reasoner.translation.corpus import Corpus
     from reasoner.types import Demonstration, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a strategy may be given of a family: the form of its answers, and its rules."""
+
+    constraint: Callable[[], Constraint | None] | None = None
+    """What the answer line must conform to, None where any line will do."""
+    walk: Callable[[], Walk] | None = None
+    """A walk over the legal moves, of a family that has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,4 @@ class Lookups:
     """The verifier, for strategies that say that they are an upper bound."""
     corpora: Callable[[str], Corpus] | None = None
     """Parallel corpora by name."""
-    constraint: Callable[[], Constraint | None] | None = None
-    """What the answer line must conform to, None where any line will do."""
-    walk: Callable[[], Walk] | None = None
-    """A walk over the legal moves, of a family that has them."""
+    given: Given = field(default_factory=Given)

@@ -239,7 +239,7 @@ class Session(Acting):
             key = way().request.key
             if (known := self._caller.committed.get(key)) is not None:
                 self._replayed.add(key)
-                return noted(answered(self._caller.replay(known), key), level)
+                return noted(answered(self._caller.replay(known, key), key), level)
         for level, way in enumerate(ways[:-1]):
             try:
                 return noted(await self._call(way(), answered), level)
@@ -307,7 +307,7 @@ class Session(Acting):
 
     def answer_constraint(self) -> Constraint | None:
         """Return what the problem's answer line, marker included, must conform to; None where any line will do."""
-        return None if self._lookups.constraint is None else self._lookups.constraint()
+        return None if self._lookups.given.constraint is None else self._lookups.given.constraint()
 
     def walk(self) -> Walk:
         """Return a walk over the problem's legal moves, at its start.
@@ -315,9 +315,9 @@ class Session(Acting):
         Raises:
             BadConfig: the family has no moves.
         """
-        if self._lookups.walk is None:
+        if self._lookups.given.walk is None:
             raise BadConfig(f"{self.problem.solver} has no moves, so there are no legal steps to choose from", hint="use cot, say")
-        return self._lookups.walk()
+        return self._lookups.given.walk()
 
     def answer_groups(self, texts: Sequence[str]) -> list[str | None]:
         """Return for each text the one spelling of its answer, the same for texts that answer alike; None where one has no answer.

@@ -51,6 +51,8 @@ VARIANTS = [
     "draft:form=json",
     "program:n=3",
     "repair(direct):early_stop=false,rounds=1",
+    "self_consistency(iot:mode=guided,max_rounds=2):n=2",
+    "self_consistency(guided):n=2",
     "refine:until_satisfied=false,rounds=1",
 ]
 HOSTILE_TO = [v for v in VARIANTS if "logprob" not in v]
