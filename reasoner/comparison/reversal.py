@@ -80,7 +80,7 @@ def _add(pairs: _Pairs, problem: Problem, *, right: bool) -> None:
     if '"pair"' not in problem.instance:
         return
     instance = json.loads(problem.instance)
-    if instance.get("pair") and instance.get("direction") in {"forward", "backward"}:
+    if instance.get("pair") and str(instance.get("direction")) in {"forward", "backward"}:
         pairs[problem.solver, instance["pair"]][instance["direction"]].append(right)
 
 

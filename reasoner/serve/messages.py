@@ -52,7 +52,7 @@ def _message(order: Order, started: Started, blocks: list[dict[str, Any]]) -> di
 
 def _kept(reply: Reply) -> list[dict[str, Any]]:
     """Return the thoughts as their provider signed them."""
-    return [block for block in reply.items(FORM) if isinstance(block, dict) and block.get("type") in {"thinking", "redacted_thinking"}]
+    return [block for block in reply.items(FORM) if isinstance(block, dict) and str(block.get("type")) in {"thinking", "redacted_thinking"}]
 
 
 def _signature(reply: Reply) -> str:

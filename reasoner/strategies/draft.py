@@ -59,7 +59,7 @@ class Draft(Strategy):
         @classmethod
         def _number(cls, values: Any) -> Any:
             """Take the number of calls as it is written on a command line."""
-            if isinstance(values, dict) and values.get("calls") in {"1", "2"}:
+            if isinstance(values, dict) and str(values.get("calls")) in {"1", "2"}:
                 return {**values, "calls": int(values["calls"])}
             return values
 

@@ -166,7 +166,7 @@ def _messages(value: Any, role: str) -> list[dict[str, Any]]:
 
 
 def _message(turn: Any) -> dict[str, Any] | None:
-    if not isinstance(turn, dict) or turn.get("role") not in {"system", "user", "assistant", "tool"}:
+    if not isinstance(turn, dict) or str(turn.get("role")) not in {"system", "user", "assistant", "tool"}:
         return None
     calls = turn.get("tool_calls")
     content = turn.get("content")

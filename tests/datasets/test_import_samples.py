@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from foreign_logs import SAMPLES, Sample
 
 from reasoner import registry
 from reasoner.datasets.imports import read_path
+from reasoner.errors import BadConfig, DataError
 from reasoner.store import Store
 from reasoner.store.interning import message_of
 from reasoner.store.queries import calls, load_trajectory, prompt_of
@@ -81,3 +86,27 @@ def test_a_damaged_row_is_one_line_and_nothing_else_is_lost(sample: Sample, tmp_
         assert after.taken == before.taken - lost
         answers = [{row["answer"] for row in one.rows("SELECT answer FROM trajectories")} for one in (store, other)]
         assert answers[1] <= answers[0]
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every (container, key) of a value."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from places(value[key])
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.as_what in {"lines", "array"}], ids=lambda sample: sample.name)
+def test_a_value_of_another_kind_is_a_row_left_out_or_taken_and_never_a_fault(sample: Sample, tmp_path: Path) -> None:
+    rng = random.Random(sample.name)
+    n_places = sum(1 for _ in places(sample.rows))
+    with Store.open(tmp_path / "t.db") as store:
+        for _ in range(12):
+            rows = copy.deepcopy(sample.rows)
+            container, key = list(places(rows))[rng.randrange(n_places)]
+            container[key] = rng.choice(({}, [], [[1]], {"a": []}, None, True, -1, 1e308, "", "\x00"))
+            try:
+                read_path(store, replace(sample, rows=rows).write(tmp_path / "in"), columns=sample.columns)
+            except (BadConfig, DataError) as error:
+                assert "\n" not in str(error)
+            except Exception as error:
+                raise AssertionError(json.dumps(rows)[:1500]) from error

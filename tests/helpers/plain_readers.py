@@ -94,7 +94,7 @@ def says(scheme: str, data: bytes, *, streamed: bool) -> tuple[str, str]:
         if event.strip() == b"[DONE]" and scheme != "responses":  # which has an event of its own for the end
             break
         if event.strip() in (b"", b"null", b"[DONE]"):
-            if scheme == "responses" and event.strip() == b"null":
+            if scheme == "responses" and event.strip() != b"[DONE]":
                 values.append({"type": name})  # the name of the event says what it is
             continue
         try:

@@ -163,7 +163,7 @@ def _content(message: Message) -> Any:
     kept = [block for block in opaque_items(message.opaque, FORM) if isinstance(block, dict)]
     if kept and "".join(words(block.get("text")) for block in kept if block.get("type") == "text") == message.content:
         return kept  # unchanged and in order: signatures hold for just this
-    blocks: list[dict[str, Any]] = [block for block in kept if block.get("type") in _THOUGHTS]
+    blocks: list[dict[str, Any]] = [block for block in kept if words(block.get("type")) in _THOUGHTS]
     blocks += [_image(url) for url in message.images]
     if not blocks and not message.tool_calls:
         return message.content
@@ -210,7 +210,7 @@ def read_blocks(endpoint: Endpoint, blocks: Sequence[dict[str, Any]]) -> Said:
                 given = block.get("input")
                 arguments = given if isinstance(given, str) else json_text({} if given is None else given)
                 calls.append(ToolCall(words(block.get("id")) or f"call_{len(calls)}", words(block.get("name")), arguments))
-    kept = list(blocks) if any(block.get("type") in _THOUGHTS for block in blocks) else []
+    kept = list(blocks) if any(words(block.get("type")) in _THOUGHTS for block in blocks) else []
     return Said(
         text="".join(texts) if texts else None, reasoning="\n\n".join(filter(None, thoughts)), tool_calls=calls, opaque=kept
     )  # fmt: skip
@@ -231,7 +231,7 @@ class AnthropicReading(Reading):
     @property
     def begun(self) -> bool:
         """Whether anything of an answer has come."""
-        return super().begun or any(block.get("type") in {"tool_use", "redacted_thinking"} for block in self._blocks.values())
+        return super().begun or any(words(block.get("type")) in {"tool_use", "redacted_thinking"} for block in self._blocks.values())
 
     def take(self, event: Event) -> None:
         """Take one event; kinds that are not known are skipped, as the format asks.

@@ -199,7 +199,7 @@ def _texts_of(endpoint: Endpoint, content: Any, said: Said) -> list[str]:
     for part in objects(content):
         if part.get("type") == "refusal":
             said.refused = True
-        elif part.get("type") in {"output_text", "text"}:
+        elif words(part.get("type")) in {"output_text", "text"}:
             if not isinstance(part.get("text"), str):
                 raise unreadable(endpoint, "the text of a part", part.get("text"))
             texts.append(part["text"])

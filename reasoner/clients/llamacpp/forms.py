@@ -315,7 +315,7 @@ class FormCache:
                 found = json.loads(file.read(MAX_ENTRY_BYTES))
         except (OSError, ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) and found.get("form") in FORMS else None
+        return found if isinstance(found, dict) and str(found.get("form")) in FORMS else None
 
     def remember(self, name: str, choice: dict[str, Any]) -> None:
         """Keep a choice of `auto`. Only under `locked(name)`.

@@ -46,7 +46,7 @@ class AgentSession(Importer):
         """Tell an event of a session, or a trajectory file."""
         if "sessionId" in row and ("message" in row or "uuid" in row):
             return 85
-        if row.get("type") in {"session_meta", "response_item", "event_msg", "turn_context"} and isinstance(row.get("payload"), dict):
+        if str(row.get("type")) in {"session_meta", "response_item", "event_msg", "turn_context"} and isinstance(row.get("payload"), dict):
             return 85
         if "info" in row and ("trajectory_format" in row or isinstance(row.get("trajectory"), list)):
             return 85
@@ -109,7 +109,7 @@ def _events(rows: list[dict[str, Any]]) -> Transcript:
     before = ""
     for row in rows:
         said = row.get("message")
-        if row.get("type") not in {"user", "assistant"} or not isinstance(said, dict) or row.get("isMeta"):
+        if str(row.get("type")) not in {"user", "assistant"} or not isinstance(said, dict) or row.get("isMeta"):
             continue
         made = v.message({"role": row["type"], **said})
         name = v.text(said.get("id")) if made[-1].role == "assistant" else ""
@@ -146,7 +146,7 @@ def _items(rows: list[dict[str, Any]]) -> Transcript:
             facts = v.facts(payload, but=("base_instructions", "instructions"))
         elif row.get("type") == "turn_context":
             model = v.text(payload.get("model")) or model
-        if row.get("type") != "response_item" or payload.get("type") not in PAYLOADS:
+        if row.get("type") != "response_item" or str(payload.get("type")) not in PAYLOADS:
             continue
         made = _item(payload)
         if made is None:

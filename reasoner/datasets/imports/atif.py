@@ -39,7 +39,7 @@ class Atif(Importer):
         if not str(row["schema_version"]).startswith("ATIF-v1"):
             raise Unusable("its version of ATIF is not known (ATIF-v1 can be read)")
         steps, agent, extra = row.get("steps"), row.get("agent"), row.get("extra")
-        if not isinstance(steps, list) or not all(isinstance(step, dict) and step.get("source") in ROLES for step in steps):
+        if not isinstance(steps, list) or not all(isinstance(step, dict) and str(step.get("source")) in ROLES for step in steps):
             raise Unusable("its steps are not a list of steps of system, user and agent")
         if not isinstance(agent, dict):
             raise Unusable("it names no agent")

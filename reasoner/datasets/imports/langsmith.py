@@ -37,7 +37,7 @@ class Langsmith(Importer):
 
     def read(self, row: dict[str, Any]) -> Iterator[Transcript]:
         """Read a run of a model; chains and tools hold no call of their own."""
-        if row.get("run_type") not in {None, "llm", "chat"}:
+        if row.get("run_type") not in (None, "llm", "chat"):
             return
         if row.get("error"):
             raise Unusable("the run failed")

@@ -29,7 +29,7 @@ class Litellm(Importer):
 
     def read(self, row: dict[str, Any]) -> Iterator[Transcript]:
         """Read a call that was answered."""
-        if row.get("status") not in {None, "success"} or row.get("error_str"):
+        if row.get("status") not in (None, "success") or row.get("error_str"):
             raise Unusable("the call failed")
         body = v.parsed(row["response"])
         if isinstance(body, str) and body:

@@ -36,7 +36,7 @@ class OpenaiBatch(Importer):
         if (
             row.get("error")
             or not isinstance(response, dict)
-            or response.get("status_code") not in {None, 200}
+            or response.get("status_code") not in (None, 200)
             or not isinstance(body, dict)
         ):
             raise Unusable("the batch says that the request failed")

@@ -27,7 +27,7 @@ class OpenaiCompletion(Importer):
 
     def finds(self, row: Mapping[str, Any]) -> int:
         """Tell an answer by its object, or by its choices."""
-        if row.get("object") in {"chat.completion", "response"}:
+        if str(row.get("object")) in {"chat.completion", "response"}:
             return 60
         return 45 if isinstance(row.get("choices"), list) and row.get("choices") else 0
 

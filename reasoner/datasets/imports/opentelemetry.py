@@ -51,7 +51,7 @@ class Opentelemetry(Importer):
         for span, attributes in spans:
             if not any(str(name).startswith(("gen_ai.", "llm.")) for name in attributes):
                 continue
-            if attributes.get("gen_ai.operation.name") in {"execute_tool", "embeddings", "create_agent", "invoke_agent", "retrieval"}:
+            if str(attributes.get("gen_ai.operation.name")) in {"execute_tool", "embeddings", "create_agent", "invoke_agent", "retrieval"}:
                 continue
             yield _span(span, attributes)
 

@@ -77,7 +77,7 @@ def _prm800k(row: Mapping[str, Any]) -> Record:
             labels.append(True)
             continue
         taken = completions[chosen if isinstance(chosen, int) and 0 <= chosen < len(completions) else 0] if completions else None
-        if not isinstance(taken, dict) or taken.get("rating") not in {-1, 0, 1}:
+        if not isinstance(taken, dict) or taken.get("rating") not in (-1, 0, 1):
             break  # the labeller stopped here
         texts.append(v.text(taken.get("text")))
         labels.append(taken["rating"] >= 0)
