@@ -1,6 +1,6 @@
 """Arguments for the functions of the family `code`, drawn as their file says.
 
-drawn(("ints 0 3 1 9", "int 0 5"), 7)  ->  "[4, 1], 3"
+drawn(("ints 0 3 1 9", "int 0 5"), 7)  ->  "[3, 7], 0"
 """
 
 from __future__ import annotations
