@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from reasoner.constraint import Constraint
 from reasoner.drawing import Cell, Grid
 from reasoner.sandbox.query_server import MAX_SQL_CHARS, Made, Outcome, run
 from reasoner.solver import Seen, Solver
@@ -99,6 +100,10 @@ class SqlSolver(Solver[SqlTask]):
         tables = databases[0].tables.items()
         rows = [" ".join([f"{name}:", *(f"({', '.join(map(_written, row))})" for row in table[:N_VISIBLE_ROWS])]) for name, table in tables]
         return {"tables": databases[0].script, "rows": rows, "question": asked.text, "columns": list(asked.columns)}
+
+    def answer_constraint(self, instance: SqlTask) -> Constraint:  # noqa: ARG002 - the same for all
+        """Return the pattern of a query on one line."""
+        return Constraint.regex(r"Answer: (?:SELECT|WITH) [^\n]{5,800}", after_thought=True)
 
     def verify(self, instance: SqlTask, text: str) -> Verdict:
         """Compare the result with that of a right query on every database: as a list where the question orders, else as a bag."""
