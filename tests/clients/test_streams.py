@@ -244,6 +244,7 @@ NO_TEXT = [{"type": "message", "content": [{"type": "output_text", "text": None}
         responses_with(output=[]), responses_with(output=[], items=False), responses_with(output="no", items=False), responses_with(output=NO_TEXT),
         responses_with(output=NO_TEXT, pieces=""), responses_with(pieces="odd"), responses_with(output=[], pieces="odd"), responses_with(garbled=True),
         responses_with(items=False, pieces=""),
+        responses_with().replace(b"event: response.completed", b"event: response.completed\ndata: ]}}\n\nevent: response.completed"),
     ],
 )  # fmt: skip
 async def test_what_one_place_of_a_streamed_response_lacks_is_taken_from_another(body: bytes) -> None:

@@ -221,8 +221,8 @@ class ResponsesReading(Reading):
         self._whole: dict[str, Any] | None = None
         self._fault: BadResponse | None = None
         """Why the pieces are not all there."""
-        self._missed = False
-        """Whether an event could not be read: an item may have been in it."""
+        self._n_missed = 0
+        """Events that could not be read: an item may have been in one."""
 
     @property
     def begun(self) -> bool:
@@ -238,7 +238,10 @@ class ResponsesReading(Reading):
         if event.data.strip() == b"[DONE]":
             self.done = self.finish is not None
             return
+        n_missed = self._n_missed
         value = json_event(self, event.data)
+        if self._n_missed > n_missed:
+            return  # by its name alone the end would be taken for one that has nothing in it
         kind = words(value.get("type")) or event.name
         response = mapping(value.get("response"))
         if kind == "error" or response.get("error"):
@@ -262,7 +265,8 @@ class ResponsesReading(Reading):
 
     def garbled(self, fault: BadResponse) -> bool:
         """Note an event that cannot be read: what it held stands in the whole response once more."""
-        self._fault, self._missed = fault, True
+        self._fault = fault
+        self._n_missed += 1
         return True
 
     def closed(self) -> None:
@@ -299,7 +303,7 @@ class ResponsesReading(Reading):
     def _told(self) -> tuple[Said, BadResponse | None]:
         """Return what the whole response says, or else its items; and why the pieces do not say it, if they do not."""
         fault, thought = self._fault, Said()
-        done = [] if self._missed else [item for _, item in sorted(self._items.items())]
+        done = [] if self._n_missed else [item for _, item in sorted(self._items.items())]
         for items in (objects(mapping(self._whole).get("output")), done):
             try:
                 told = read_items(self.endpoint, items)
