@@ -1,6 +1,6 @@
 """One SQL query that a model wrote, over several small databases, in a process of its own; for verifiers, which do not wait in an event loop.
 
-    run("SELECT count(*) FROM goods", [Made("a", "CREATE TABLE goods (name TEXT)", {"goods": [["salt"]]})])
+    run("select count(*) from goods", [Made("a", "CREATE TABLE goods (name TEXT)", {"goods": [["salt"]]})])
     -> [Outcome(columns=("count(*)",), rows=((1,),), error="")]
 
 The same authorizer and limits hold as in `reasoner.sandbox.database`: reading only, bounded in time, memory and rows. A query that is late costs the
