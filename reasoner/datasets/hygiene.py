@@ -134,5 +134,7 @@ def _more(record: Record) -> str:
             return str(record.labels)
         case Group():
             return str(record.rewards)
+        case Document():
+            return ",".join(record.origin.strategies)  # what one does besides its calls is not in every format
         case _:
             return ""

@@ -83,11 +83,11 @@ def one_of(options: Sequence[str]) -> Constraint:
 
 
 def chosen_of(text: str, options: Sequence[str]) -> str | None:
-    r"""Return the option that a reply is, whatever its blanks; the first line that is one counts.
+    r"""Return the option that a reply begins or ends with, a line of its own, whatever its blanks; a list of options chooses none.
 
     >>> chosen_of("I take\n9+1 = 10", ["9 * 2 = 18", "9 + 1 = 10"]), chosen_of("10", ["9 + 1 = 10"])
     ('9 + 1 = 10', None)
     """
     known = {"".join(option.split()).casefold(): option for option in options}
-    lines = ("".join(line.split()).casefold() for line in text[:20_000].splitlines()[:200])
-    return next((known[line] for line in lines if line in known), None)
+    lines = ["".join(line.split()).casefold() for line in text[:20_000].strip().splitlines()[:200]]
+    return next((known[line] for line in (*lines[:1], *lines[-1:]) if line in known), None)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from reasoner.tune.rows import Row
 
 REPORT_S = 10.0
+LARGE_BYTES = 20_000_000
+"""Rows of larger files take more than a moment to read."""
 MAX_HELD_OUT = 64
 """Rows the held-out loss is measured on: the first so many."""
 
@@ -55,17 +57,18 @@ def tune(
     """
     options = options or Options()
     note = on_note or _silent
-    note(f"reading {dataset}")
-    rows, data_sha256 = read_rows(dataset, options.objective)
-    held, held_sha256 = read_rows(options.held_out, options.objective) if options.held_out else ([], "")
+    if not writable(out).parent.is_dir():
+        raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another `out`")
     path = model_path(options.model)
     header = read_base(path)
+    if dataset.is_file() and dataset.stat().st_size > LARGE_BYTES:
+        note(f"reading {dataset}")  # of a small file its fault, if there is one, is all that is said
+    rows, data_sha256 = read_rows(dataset, options.objective)
+    held, held_sha256 = read_rows(options.held_out, options.objective) if options.held_out else ([], "")
     note(f"{len(rows)} rows; loading torch and the base {path.name}, which takes some seconds to minutes")
     require()
     if options.compiled:
         require_compiler()
-    if not writable(out).parent.is_dir():
-        raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another `out`")
     device, dtype = _device(options)
     longest = max(sum(len(text) for _, text in row.prompt) + _reply_chars(row) for row in rows) // 2 + 32
     _check_memory(header, options, longest=min(longest, options.n_ctx), dtype=dtype)

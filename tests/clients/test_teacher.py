@@ -48,7 +48,7 @@ def problem_of(puzzle: str, instance: Any) -> Problem:
 
 WHOLE = ["direct/answer", *(f"cot/{name}" for name in ("answer", "plain", "irac", "explanation_first", "markdown")), "ats/bfs", "ats/dfs"]
 """Templates whose reply is a whole text that ends with the answer line."""
-PARAMS: dict[str, Any] = {"steps": [], "n_steps": 8, "options": [{"steps": []}] * 2, "turns": [], "answer": "Answer: 1"}
+PARAMS: dict[str, Any] = {"steps": [], "n_steps": 8, "options": [{"steps": []}] * 2, "turns": [], "answer": "Answer: 1", "taken": []}
 """What the strategies tell their templates, at the start of a search or a dialogue."""
 DRAWN = {"ats/bfs", "ats/dfs", "tot/propose"}
 """Templates whose reply shows more than the solution; the seed draws what."""
@@ -57,7 +57,8 @@ DRAWN = {"ats/bfs", "ats/dfs", "tot/propose"}
 def ask(
     problem: Problem, template: str, *, seed: int = 0, sampling: Sampling | None = None, params: dict[str, Any] | None = None
 ) -> Completion:
-    about = About(problem, template, params=PARAMS | (params or {}))
+    of_template: dict[str, Any] = {"options": []} if template == "guided/step" else {}
+    about = About(problem, template, params=PARAMS | of_template | (params or {}))
     request = Request((Message("user", "a b c"),), sampling or Sampling(max_tokens=100_000), seed=seed, about=about)
     return asyncio.run(TeacherClient().complete(request))
 

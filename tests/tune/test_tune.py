@@ -71,11 +71,17 @@ def test_a_mix_of_shapes_and_rows_with_wrong_replies_are_refused(tmp_path: Path)
         read_rows(dataset(tmp_path / "k.jsonl", ROW, {**ROW, "label": False}))
 
 
-def test_it_says_at_once_what_it_is_doing(tmp_path: Path) -> None:
+def test_it_says_at_once_what_it_is_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
+    path = tmp_path / "d.jsonl"
+    path.write_text("no row\n", encoding="utf-8")
     with pytest.raises(DataError):
-        tune(tmp_path / "none.jsonl", tmp_path / "a.gguf", on_note=said.append)
-    assert said == [f"reading {tmp_path / 'none.jsonl'}"]
+        tune(path, tmp_path / "a.gguf", on_note=said.append)
+    assert said == [], "of a small file the fault is all that is said"
+    monkeypatch.setattr("reasoner.tune.run.LARGE_BYTES", 5)
+    with pytest.raises(DataError):
+        tune(path, tmp_path / "a.gguf", on_note=said.append)
+    assert said == [f"reading {path}"]
 
 
 def test_an_empty_or_missing_dataset_is_refused(tmp_path: Path) -> None:
