@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from reasoner.errors import Unparseable
-from reasoner.grading.expression import Undefined, apply, evaluate
+from reasoner.grading.expression import Operation, Undefined, apply, evaluate
 from reasoner.types import Move
 from solvers import _answer as answers
 from solvers._rational import Rational, reachable
@@ -27,15 +27,6 @@ _MAX_NUMBER_CHARS = 40
 _NUMBER = re.compile(r"\(?\s*(-?\s*[0-9]+(?:\.[0-9]+)?(?:\s*/\s*[0-9]+)?)\s*\)?")
 _LISTED = re.compile(r"[(\[]?(-?[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?)[)\]]?")
 _OPERATOR = re.compile(r"[-+*/xX]")
-
-
-class Equation(NamedTuple):
-    """`left operator right = result`, true as it stands."""
-
-    left: Fraction
-    operator: str
-    right: Fraction
-    result: Fraction
 
 
 class Untrue(NamedTuple):
@@ -98,7 +89,7 @@ def solve(state: Numbers, goal: int) -> list[Move[Numbers]] | None:
     return path
 
 
-def read_equation(text: str) -> Equation | Untrue:
+def read_equation(text: str) -> Operation | Untrue:
     """Read one equation with a single operation, the whole of it in brackets or not, and check that it holds.
 
     Where a fraction without brackets leaves open which `/` is the operation (`8/3 / 2`), the reading that agrees with the usual
@@ -128,10 +119,10 @@ def read_equation(text: str) -> Equation | Untrue:
         raise Unparseable(f"{answers.shown(text)} does not merge two numbers by one operation")
     if value != result:
         return Untrue(f"{left_side.strip()[:_MAX_NUMBER_CHARS]} is {_short(value)}, not {_short(result)}")
-    return Equation(left, operator, right, result)
+    return Operation(left, operator, right, result)
 
 
-def merge(state: Numbers, equation: Equation) -> Numbers | Untrue:
+def merge(state: Numbers, equation: Operation) -> Numbers | Untrue:
     """Take both operands out of a state and put the result in."""
     rest = list(state)
     for operand in (equation.left, equation.right):

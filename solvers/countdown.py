@@ -10,9 +10,9 @@ Source: Gandhi et al., "Stream of Search", arXiv 2404.03683 (targets 10 to 100; 
 
 from __future__ import annotations
 
-import operator
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from reasoner.constraint import Constraint
 from reasoner.drawing import Chain, Stop
 from reasoner.errors import BadInstance, Unparseable
+from reasoner.grading.expression import Operation, Undefined, evaluate
 from reasoner.solver import Searchable, Seen
 from reasoner.text import clean, shorten
 from reasoner.types import Move, Verdict
@@ -30,13 +31,10 @@ from solvers._record import why
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 LOWEST, HIGHEST = 10, 100
-MAX_TOKENS = 60
-MAX_DIGITS = 9
 _LINE = re.compile(r"([0-9]{1,5}) from ([0-9]{1,5}(?: [0-9]{1,5}){3,5})")
-_TOKEN = re.compile(r"\s*([0-9]{1,9}(?![0-9])|[-+*/()])")
 _SEPARATOR = re.compile(r"->|[,;]")
 _EXAMPLES = ("(11 + 5) * 2 - 13 = 19", "(12 - 8) * 9 + 14 = 50")
 _LEVELS = {1: (4, 10), 2: (4, 50), 3: (5, 50), 4: (6, 50)}
@@ -56,23 +54,13 @@ class Countdown(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One operation that was written down, with its result."""
-
-    left: int
-    sign: str
-    right: int
-    result: int
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """What an answer says: its operations, the number they end at, what breaks the rules (empty: nothing), and what it is said to be worth."""
 
-    steps: tuple[Step, ...]
-    value: int
+    steps: tuple[Operation, ...]
+    value: Fraction
     broken: str = ""
-    said: tuple[int, ...] = ()
+    said: tuple[Fraction, ...] = ()
 
 
 class CountdownSolver(Searchable[Countdown, Numbers]):
@@ -195,16 +183,14 @@ class CountdownSolver(Searchable[Countdown, Numbers]):
             state = _after(state, step) if state is not None else None
             if state is None:
                 return None
-            stops.append(Stop(shorten(" ".join(map(str, state)), 60), by=f"{_short(step.left)} {step.sign} {_short(step.right)}"))
+            stops.append(Stop(shorten(" ".join(map(str, state)), 60), by=f"{_short(step.left)} {step.operator} {_short(step.right)}"))
         last = stops[-1]
         stops[-1] = Stop(last.text, last.by, marked=state == (instance.target,))
         return Chain(f"{instance.target} from {len(instance.numbers)} numbers", tuple(stops))
 
 
-@lru_cache(maxsize=1 << 15)
-def _moves(state: Numbers) -> tuple[Move[Numbers], ...]:
-    """Return the legal merges: for each pair a <= b the order is a + b, b - a, a * b, b / a."""
-    found: dict[str, Move[Numbers]] = {}
+def _merges(state: Numbers) -> Iterator[tuple[int, str, int, int, Numbers]]:
+    """Yield the legal merges (left, sign, right, result, what is left then): for each pair a <= b those of a + b, b - a, a * b, b / a."""
     for i in range(len(state)):
         for j in range(i + 1, len(state)):
             a, b = state[i], state[j]
@@ -213,8 +199,16 @@ def _moves(state: Numbers) -> tuple[Move[Numbers], ...]:
             if a and b % a == 0:
                 made.append((b, "/", a, b // a))
             for left, sign, right, result in made:
-                words = f"{left} {sign} {right} = {result}"
-                found.setdefault(words, Move(words, tuple(sorted((*rest, result)))))
+                yield left, sign, right, result, tuple(sorted((*rest, result)))
+
+
+@lru_cache(maxsize=1 << 15)
+def _moves(state: Numbers) -> tuple[Move[Numbers], ...]:
+    """Return the legal merges, those in the same words once."""
+    found: dict[str, Move[Numbers]] = {}
+    for left, sign, right, result, after in _merges(state):
+        words = f"{left} {sign} {right} = {result}"
+        found.setdefault(words, Move(words, after))
     return tuple(found.values())
 
 
@@ -226,19 +220,7 @@ def _reaches(state: Numbers, target: int) -> bool:
     if len(state) == 2:
         a, b = state
         return target in (a + b, b - a, a * b) or (a > 0 and b % a == 0 and b // a == target)
-    return any(_reaches(after, target) for after in _states_after(state))
-
-
-def _states_after(state: Numbers) -> list[Numbers]:
-    """Return the states one legal merge away, without their words."""
-    found: dict[Numbers, None] = {}
-    for i in range(len(state)):
-        for j in range(i + 1, len(state)):
-            a, b = state[i], state[j]
-            rest = (*state[:i], *state[i + 1 : j], *state[j + 1 :])
-            results = [a + b, b - a, a * b, *([b // a] if a and b % a == 0 else [])]
-            found.update(dict.fromkeys(tuple(sorted((*rest, result))) for result in results))
-    return list(found)
+    return any(_reaches(after, target) for after in dict.fromkeys(after for *_, after in _merges(state)))
 
 
 def _read(instance: Countdown, line: str) -> Reading:
@@ -254,14 +236,14 @@ def _read(instance: Countdown, line: str) -> Reading:
         if not broken and sorted(literals) != sorted(instance.numbers):
             shown = shorten(" ".join(map(_short, literals)), 60)
             broken = f"the expression uses {shown}, not {' '.join(map(str, instance.numbers))}"
-        return Reading(tuple(steps), value, broken, tuple(_evaluated(side)[1] for side in said))
+        return Reading(steps, value, broken, tuple(_evaluated(side)[1] for side in said))
     return _chained(instance, pieces)
 
 
 def _chained(instance: Countdown, pieces: Sequence[str]) -> Reading:
     """Follow equations; lists of numbers between them are passed over."""
     state: Numbers = tuple(sorted(instance.numbers))
-    steps: list[Step] = []
+    steps: tuple[Operation, ...] = ()
     for piece in pieces:
         if merging.read_numbers(piece) is not None:
             continue
@@ -273,92 +255,47 @@ def _chained(instance: Countdown, pieces: Sequence[str]) -> Reading:
             raise Unparseable(f"{answers.shown(piece)} is not one operation of two numbers")
         claimed = _evaluated(right_side)[1]
         if broken or claimed != value:
-            return Reading(tuple(steps), 0, broken or f"{answers.shown(piece)} does not hold: it is {_short(value)}")
+            return Reading(steps, Fraction(0), broken or f"{answers.shown(piece)} does not hold: it is {_short(value)}")
         after = _after(state, made[0])
         if after is None:
-            return Reading(tuple(steps), 0, f"{answers.shown(piece)}: these are not both left of {shorten(' '.join(map(str, state)), 60)}")
-        steps, state = [*steps, made[0]], after
+            return Reading(
+                steps, Fraction(0), f"{answers.shown(piece)}: these are not both left of {shorten(' '.join(map(str, state)), 60)}"
+            )
+        steps, state = (*steps, made[0]), after
     if len(state) != 1:
-        return Reading(tuple(steps), 0, f"{shorten(' '.join(map(str, state)), 60)} are left at the end, not one number")
-    return Reading(tuple(steps), state[0])
+        return Reading(steps, Fraction(0), f"{shorten(' '.join(map(str, state)), 60)} are left at the end, not one number")
+    return Reading(steps, Fraction(state[0]))
 
 
-def _after(state: Numbers, step: Step) -> Numbers | None:
+def _after(state: Numbers, step: Operation) -> Numbers | None:
     """Return what is left after an operation, None where its numbers are not there."""
     rest = list(state)
-    for operand in (step.left, step.right):
+    for operand in (int(step.left), int(step.right)):
         if operand not in rest:
             return None
         rest.remove(operand)
-    return tuple(sorted((*rest, step.result)))
+    return tuple(sorted((*rest, int(step.result))))
 
 
-_SIGNS: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
-
-
-def _evaluated(text: str) -> tuple[list[Step], int, list[int], str]:
-    """Work out an expression of whole numbers, from left to right, * and / first; (operations, value, numbers written, what breaks the rules).
+def _evaluated(text: str) -> tuple[tuple[Operation, ...], Fraction, tuple[Fraction, ...], str]:
+    """Work out an expression; (operations, value, numbers written, what breaks the rules).
 
     Raises:
-        Unparseable: it is no such expression, or has more than 60 tokens.
+        Unparseable: it is no expression.
     """
-    tokens = _tokens(text)
-    values: list[int] = []
-    signs: list[str] = []
-    steps: list[Step] = []
-    literals: list[int] = []
-    broken: list[str] = []
-
-    def merge() -> None:
-        right, left, sign = values.pop(), values.pop(), signs.pop()
-        if sign == "/" and (right == 0 or left % right):
-            broken.append(f"{_short(left)} / {_short(right)} is no whole number")
-            values.append(0)
-            return
-        values.append(_SIGNS[sign](left, right))
-        if values[-1] < 0:
-            broken.append(f"{_short(left)} - {_short(right)} is below zero")
-        steps.append(Step(left, sign, right, values[-1]))
-
-    wants_number = True
-    for mark in tokens:
-        if mark[0].isdigit() if wants_number else mark in "+-*/":
-            if wants_number:
-                values.append(int(mark))
-                literals.append(int(mark))
-            else:
-                while signs and signs[-1] != "(" and (mark in "+-" or signs[-1] in "*/"):
-                    merge()
-                signs.append(mark)
-            wants_number = not wants_number
-        elif mark == "(" and wants_number:
-            signs.append(mark)
-        elif mark == ")" and not wants_number and "(" in signs:
-            while signs[-1] != "(":
-                merge()
-            signs.pop()
-        else:
-            raise Unparseable(f"{answers.shown(text)} is no expression of whole numbers with + - * /")
-    if wants_number or "(" in signs:
-        raise Unparseable(f"{answers.shown(text)} is no expression of whole numbers with + - * /")
-    while signs:
-        merge()
-    return steps, values[0], literals, broken[0] if broken else ""
+    try:
+        made = evaluate(text)
+    except Undefined as error:
+        return (), Fraction(0), (), error.message
+    for left, operator, right, result in made.operations:
+        if result.denominator != 1:
+            return made.operations, made.value, made.literals, f"{_short(left)} / {_short(right)} is no whole number"
+        if min(left, right, result) < 0:
+            below = min(left, right)
+            told = f"{_short(left)} {operator} {_short(right)}" if below >= 0 else _short(below)
+            return made.operations, made.value, made.literals, f"{told} is below zero"
+    return made.operations, made.value, made.literals, f"{_short(made.value)} is below zero" if made.value < 0 else ""
 
 
-def _tokens(text: str) -> list[str]:
-    """Cut an expression into numbers, signs and brackets."""
-    text = text.replace("[", "(").replace("]", ")").replace("x", "*").replace("X", "*").strip()
-    tokens: list[str] = []
-    at = 0
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None or len(tokens) == MAX_TOKENS:
-            raise Unparseable(f"{answers.shown(text)} is no expression of whole numbers with + - * /")
-        tokens.append(found[1])
-        at = found.end()
-    return tokens
-
-
-def _short(value: int) -> str:
-    return str(value) if value.bit_length() < 60 else "a huge number"
+def _short(value: Fraction) -> str:
+    return str(value) if value.numerator.bit_length() + value.denominator.bit_length() < 60 else "a huge number"

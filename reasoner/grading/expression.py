@@ -3,7 +3,8 @@
 Knows numbers, four operators, signs and brackets. Does not know names, calls, powers, puzzles or verdicts; nothing is ever handed
 to the language's own evaluator, and nothing recurses.
 
-    evaluate("(10 - 4) * (13 - 9)")  ->  Value(value=24, literals=(10, 4, 13, 9))
+    evaluate("(10 - 4) * (13 - 9)")
+    -> Value(value=24, literals=(10, 4, 13, 9), operations=((10, "-", 4, 6), (13, "-", 9, 4), (6, "*", 4, 24)))
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 from reasoner.errors import Unparseable
 from reasoner.text import clean, shorten
@@ -39,12 +41,22 @@ class Undefined(Unparseable):
     """The expression reads well and has no value here: it divides by zero, or its numbers grow too large."""
 
 
+class Operation(NamedTuple):
+    """One operation of an expression, and what it gives."""
+
+    left: Fraction
+    operator: str
+    right: Fraction
+    result: Fraction
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What an expression is worth, and the numbers written in it, in order."""
+    """What an expression is worth, the numbers written in it, in order, and its operations in the order they are worked out; signs are none."""
 
     value: Fraction
     literals: tuple[Fraction, ...]
+    operations: tuple[Operation, ...] = ()
 
 
 def plain_symbols(text: str) -> str:
@@ -96,6 +108,7 @@ class _Reader:
     values: list[Fraction] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     literals: list[Fraction] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
     n_nodes: int = 0
     depth: int = 0
     wants_value: bool = True
@@ -127,7 +140,7 @@ class _Reader:
         self._reduce(0)
         if self.pending:
             raise Unparseable(f"the bracket {self.pending[-1]} is not closed")
-        return Value(self.values[0], tuple(self.literals))
+        return Value(self.values[0], tuple(self.literals), tuple(self.operations))
 
     def _open(self, symbol: str) -> None:
         """Take a bracket or a sign, the only symbols that may stand where a number is expected."""
@@ -162,8 +175,9 @@ class _Reader:
                 if operator == "negate":
                     self.values[-1] = -self.values[-1]
             else:
-                right = self.values.pop()
-                self.values[-1] = apply(operator, self.values[-1], right)
+                right, left = self.values.pop(), self.values[-1]
+                self.values[-1] = apply(operator, left, right)
+                self.operations.append(Operation(left, operator, right, self.values[-1]))
 
     def _count(self) -> None:
         self.n_nodes += 1

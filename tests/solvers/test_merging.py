@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from reasoner.errors import Unparseable
-from reasoner.grading.expression import evaluate
+from reasoner.grading.expression import Operation, evaluate
 from solvers import _merging as merging
 
 
@@ -29,7 +29,7 @@ from solvers import _merging as merging
 )
 def test_operands(text: str, left: Fraction, operator: str, right: Fraction) -> None:
     equation = merging.read_equation(text)
-    assert isinstance(equation, merging.Equation)
+    assert isinstance(equation, Operation)
     assert equation[:3] == (left, operator, right)
 
 
@@ -49,7 +49,7 @@ def test_operations_read_back_along_random_walks() -> None:
         while len(state) > 1:
             move = rng.choice(merging.moves(state))
             equation = merging.read_equation(move.operation)
-            assert isinstance(equation, merging.Equation)
+            assert isinstance(equation, Operation)
             assert merging.merge(state, equation) == move.state
             assert merging.read_numbers(merging.show_numbers(move.state)) == move.state
             words.append(move.operation)
@@ -60,7 +60,7 @@ def test_operations_read_back_along_random_walks() -> None:
 
 def test_an_operand_that_stands_once_is_not_used_twice() -> None:
     equation = merging.read_equation("3 * 3 = 9")
-    assert isinstance(equation, merging.Equation)
+    assert isinstance(equation, Operation)
     assert isinstance(merging.merge(merging.numbers([3, 4, 6]), equation), merging.Untrue)
     assert merging.merge(merging.numbers([3, 3, 6]), equation) == merging.numbers([6, 9])
     with pytest.raises(Unparseable, match="3 is not among"):
