@@ -3,6 +3,7 @@
 Branches that are not chosen are marked pruned.
 
     branches = await sample(session, inner, role="self_consistency/branch", n=5, sampling={"temperature": 0.7})
+    answer, thought = await first_answer(session, strategy, role="repair/branch")
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Thought
     from reasoner.types import Answer
+
+
+MAX_SHOWN_CHARS = 20_000
+"""As much of an answer is shown to a model that is to judge it or to go on from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ def inner_of(strategy: Strategy) -> Strategy:
 def open_branch(session: Session, inner: Strategy, *, role: str, label: str = "", parent: Thought | None = None, **view: Any) -> Session:
     """Open a view of the session for one run of an inner strategy, with what that strategy's own parameters ask for."""
     return session.branch(parent=parent, role=role, label=label, numbers=inner.params.numbers, oracle=inner.oracle, **view)
+
+
+async def first_answer(session: Session, strategy: Strategy, *, role: str) -> tuple[Answer, Thought]:
+    """Let the inner strategy answer once, and offer that; return the answer, and the thought it stands in, which what follows builds on."""
+    inner = inner_of(strategy)
+    answer = await inner.run(open_branch(session, inner, role=role))
+    thought = session.trajectory.thought(answer.thought_id) if answer.thought_id else session.root
+    session.offer(answer.text, thought)
+    return answer, thought
 
 
 async def sample(session: Session, inner: Strategy, *, role: str, n: int, sampling: Mapping[str, Any], first: int = 1) -> list[Branch]:

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.errors import BadConfig
-from reasoner.strategies._branches import Branch, reply_of, sample
+from reasoner.strategies._branches import Branch, exhausted_in, reply_of, sample, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reasoner.session import Session
     from reasoner.strategies import Strategy
+    from reasoner.types import Answer
 
 Weight = Literal["count", "logprob"]
 Stop = Literal["never", "certain", "beta"]
@@ -74,6 +75,38 @@ def count(session: Session, branches: Sequence[Branch], weight: Weight) -> dict[
             counts = 1.0 if weight == "count" else math.exp(min(0.0, logprob(session, branch)))
             groups[key] = Group([*before.branches, branch], before.total + counts)
     return groups
+
+
+def elect(
+    session: Session, drawn: Sequence[Branch], voters: Sequence[Branch], weight: Weight, note: Callable[[Mapping[str, Group]], None]
+) -> Answer:
+    """Offer the answer that counts most among the voters, of equals the one first met; where none can be read, the first answer there is.
+
+    Args:
+        session: the strategy's own.
+        drawn: all branches; those that do not agree with the answer are marked pruned.
+        voters: those that vote.
+        weight: what each counts.
+        note: records how the vote went.
+
+    Raises:
+        BudgetExhausted: the budget ended in a branch; what was offered before it stays.
+        BadConfig: votes are weighted by log-probability, and the model's client gives none.
+    """
+    exhausted = exhausted_in(drawn)
+    answered = [branch for branch in drawn if branch.answer is not None]
+    if not answered and exhausted is not None:
+        raise exhausted
+    groups = count(session, voters, weight)
+    winner = max(groups.values(), key=lambda group: group.total, default=Group(answered[:1], 0.0))
+    chosen = winner.branches[0]
+    assert chosen.answer is not None
+    settle(session, drawn, chosen, agreeing=winner.branches)
+    note(groups)
+    answer = session.offer(chosen.answer.text, session.trajectory.thought(chosen.answer.thought_id or chosen.root.id))
+    if exhausted is not None:
+        raise exhausted
+    return answer
 
 
 def logprob(session: Session, branch: Branch, *, option: str = "weight=logprob", otherwise: str = "weight=count") -> float:

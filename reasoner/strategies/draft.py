@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from reasoner.constraint import Constraint
 from reasoner.errors import BadConfig
 from reasoner.strategies import ShotParams, Strategy, shot_messages
+from reasoner.strategies._branches import MAX_SHOWN_CHARS
 from reasoner.strategies._structured import as_text, read_object
 from reasoner.text import answer_line, excerpt
 
@@ -38,7 +39,6 @@ OBJECT: dict[str, Any] = {
     "required": ["answer"],
     "additionalProperties": False,
 }
-MAX_SHOWN_CHARS = 20_000
 
 
 class Draft(Strategy):

@@ -26,12 +26,14 @@ from pydantic import Field
 from reasoner.constraint import Constraint
 from reasoner.sandbox.monty import CANNOT
 from reasoner.strategies import Strategy
-from reasoner.strategies._branches import exhausted_in, sample, settle
-from reasoner.strategies._vote import count
+from reasoner.strategies._branches import sample
+from reasoner.strategies._vote import Group, elect
 from reasoner.strategies.code_act import PYTHON, read_block
-from reasoner.text import excerpt
+from reasoner.text import excerpt, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reasoner.session import Session
     from reasoner.trajectory import Thought
     from reasoner.types import Answer
@@ -76,25 +78,16 @@ class Program(Strategy):
             return await self._one(session)
         one = Program(self.params.model_copy(update={"n": 1}))
         branches = await sample(session, one, role="program/branch", n=self.params.n, sampling={"temperature": self.params.temperature})
-        exhausted = exhausted_in(branches)
-        answered = [branch for branch in branches if branch.answer is not None]
-        if not answered and exhausted is not None:
-            raise exhausted
-        ran = [branch for branch in answered if branch.answer is not None and not _failed(session, branch.answer)]
-        groups = count(session, ran, "count")
-        winners = max((group.branches for group in groups.values()), key=len, default=answered[-1:])  # of equals the one first met
-        chosen = winners[0]
-        assert chosen.answer is not None
-        settle(session, branches, chosen, agreeing=winners)
-        votes = {key[:200]: len(group.branches) for key, group in groups.items()}
-        session.note(
-            f"{len(ran)} of {len(branches)} programs ran", parent=session.root, role="program/vote",
-            state={"votes": votes, "n": len(branches), "failed": len(branches) - len(ran)},
-        )  # fmt: skip
-        answer = session.offer(chosen.answer.text, session.trajectory.thought(chosen.answer.thought_id or chosen.root.id))
-        if exhausted is not None:
-            raise exhausted
-        return answer
+        ran = [branch for branch in branches if branch.answer is not None and not _failed(session, branch.answer)]
+
+        def note(groups: Mapping[str, Group]) -> None:
+            votes = {shorten(key, 200): len(group.branches) for key, group in groups.items()}
+            session.note(
+                f"{len(ran)} of {len(branches)} programs ran", parent=session.root, role="program/vote",
+                state={"votes": votes, "n": len(branches), "failed": len(branches) - len(ran)},
+            )  # fmt: skip
+
+        return elect(session, branches, ran, "count", note)
 
     async def _one(self, session: Session) -> Answer:
         """Write a program, run it, and repair it while it fails."""

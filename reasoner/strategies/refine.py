@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from reasoner.strategies import Strategy
-from reasoner.strategies._branches import inner_of, open_branch
+from reasoner.strategies._branches import MAX_SHOWN_CHARS, first_answer
 from reasoner.text import excerpt, tail
 
 if TYPE_CHECKING:
     from reasoner.session import Session
     from reasoner.types import Answer
 
-MAX_SHOWN_CHARS = 20_000
 _VERDICT = re.compile(r"\bverdict\b[^\w\n]{0,20}(right|wrong)\b", re.IGNORECASE)
 
 
@@ -47,10 +46,7 @@ class Refine(Strategy):
 
     async def run(self, session: Session) -> Answer:
         """Answer, then criticise and revise in turn."""
-        inner = inner_of(self)
-        answer = await inner.run(open_branch(session, inner, role="refine/branch"))
-        thought = session.trajectory.thought(answer.thought_id) if answer.thought_id else session.root
-        session.offer(answer.text, thought)
+        answer, thought = await first_answer(session, self, role="refine/branch")
         for _ in range(self.params.rounds):
             shown = excerpt(answer.text, MAX_SHOWN_CHARS)
             critique = await session.ask("refine/critique", parent=thought, answer=shown)

@@ -19,15 +19,13 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from reasoner.strategies import Strategy
-from reasoner.strategies._branches import inner_of, open_branch
+from reasoner.strategies._branches import MAX_SHOWN_CHARS, first_answer
 from reasoner.strategies._checking import CHECK, checked
 from reasoner.text import excerpt
 
 if TYPE_CHECKING:
     from reasoner.session import Session
     from reasoner.types import Answer
-
-MAX_SHOWN_CHARS = 20_000
 
 
 class Repair(Strategy):
@@ -49,10 +47,7 @@ class Repair(Strategy):
 
     async def run(self, session: Session) -> Answer:
         """Answer, then check and repair in turn."""
-        inner = inner_of(self)
-        answer = await inner.run(open_branch(session, inner, role="repair/branch"))
-        thought = session.trajectory.thought(answer.thought_id) if answer.thought_id else session.root
-        session.offer(answer.text, thought)
+        answer, thought = await first_answer(session, self, role="repair/branch")
         for _ in range(self.params.rounds):
             seen = await checked(session, answer.text, thought)
             if seen.passed and self.params.early_stop:

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 from pydantic import Field, model_validator
 
 from reasoner.strategies import Strategy
-from reasoner.strategies._branches import exhausted_in, inner_of, settle
-from reasoner.strategies._vote import Group, Rule, Stop, Weight, count, draw
+from reasoner.strategies._branches import inner_of
+from reasoner.strategies._vote import Group, Rule, Stop, Weight, draw, elect
 from reasoner.text import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reasoner.session import Session
     from reasoner.types import Answer
 
@@ -61,23 +63,10 @@ class SelfConsistency(Strategy):
         rule = Rule(params.n, params.weight, params.stop, params.confidence)
         sampling = {"temperature": params.temperature} | ({"logprobs": True} if params.weight == "logprob" else {})
         branches = await draw(session, inner_of(self), rule, role="self_consistency/branch", sampling=sampling)
-        answered = [branch for branch in branches if branch.answer is not None]
-        exhausted = exhausted_in(branches)
-        if not answered and exhausted is not None:
-            raise exhausted
-        groups = count(session, answered, params.weight)
-        winner = max(groups.values(), key=lambda group: group.total, default=Group(answered[:1], 0.0))  # of equals the one first met
-        chosen = winner.branches[0]
-        assert chosen.answer is not None
-        settle(session, branches, chosen, agreeing=winner.branches)
-        _note(session, groups, n=len(branches), rule=rule)
-        answer = session.offer(chosen.answer.text, session.trajectory.thought(chosen.answer.thought_id or chosen.root.id))
-        if exhausted is not None:
-            raise exhausted
-        return answer
+        return elect(session, branches, branches, params.weight, lambda groups: _note(session, groups, n=len(branches), rule=rule))
 
 
-def _note(session: Session, groups: dict[str, Group], *, n: int, rule: Rule) -> None:
+def _note(session: Session, groups: Mapping[str, Group], *, n: int, rule: Rule) -> None:
     """Record the count, how many samples had no readable answer, and how many were left out."""
     ranked = sorted(groups.items(), key=lambda item: -item[1].total)
     votes = {shorten(key, 200): len(group.branches) for key, group in ranked}
