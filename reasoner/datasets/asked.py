@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from reasoner.datasets.records import Group, Prompt
 from reasoner.datasets.select import NO_CALL
-from reasoner.store import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,26 +55,23 @@ def groups(source: Source) -> Iterator[Record]:
 
 def _asked(source: Source, *, whole: bool) -> Iterator[list[Judged]]:
     """Yield the trajectories of each prompt whose pass rate is asked for; with `whole` those whose reply is text alone and holds the answer."""
+
+    def takes(judged: Judged) -> bool:
+        if judged.row.key is None:
+            source.tally.leave_out(NO_CALL)
+        elif judged.solver is None:
+            source.tally.leave_out(NO_REWARD)
+        else:
+            return not whole or source.is_plain(judged)
+        return False
+
     low, high = source.options.pass_rates()
-    for rows in reading.answered_by_problem(source.store, source.filters.where(both=True)):
-        by_prompt: dict[int | None, list[Judged]] = {}
-        for row in rows:
-            source.tally.seen += 1
-            judged = source.judge.judge(row, source.tally)
-            if judged is None:
-                continue
-            if row.key is None:
-                source.tally.leave_out(NO_CALL)
-            elif judged.solver is None:
-                source.tally.leave_out(NO_REWARD)
-            elif not whole or source.is_plain(judged):
-                by_prompt.setdefault(row.context_id, []).append(judged)
-        for group in by_prompt.values():
-            if source.options.pass_rate and not low <= _rate(group) <= high:
-                for _ in group:
-                    source.tally.leave_out(OUT_OF_RATE)
-            else:
-                yield group
+    for group in source.by_prompt(takes):
+        if source.options.pass_rate and not low <= _rate(group) <= high:
+            for _ in group:
+                source.tally.leave_out(OUT_OF_RATE)
+        else:
+            yield group
 
 
 def _rate(group: list[Judged]) -> float:

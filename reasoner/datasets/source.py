@@ -22,7 +22,7 @@ from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.types import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reasoner.datasets.options import Options
     from reasoner.datasets.records import Kind
@@ -167,7 +167,7 @@ class Source:
 
     def _reply_steps(self) -> Iterator[Record]:
         """Yield each reply divided into its steps, prompt for prompt."""
-        for group in self._by_prompt():
+        for group in self.by_prompt(self._is_judged_reply):
             ready: list[tuple[Judged, reply_steps.Attempt]] = []
             for judged in group:
                 attempt = self._attempt(judged)
@@ -196,20 +196,26 @@ class Source:
             text = thinking.in_tags(thought, text)
         return reply_steps.Attempt(judged.origin, self.judge.lineage(row), text, bool(row.correct))
 
-    def _by_prompt(self) -> Iterator[list[Judged]]:
-        """Yield whole replies of known outcome, those to one prompt together, in the order of problems and of their trajectories."""
+    def by_prompt(self, takes: Callable[[Judged], bool]) -> Iterator[list[Judged]]:
+        """Yield the trajectories of each prompt that `takes`, which counts those it does not, in the order of problems and of their trajectories.
+
+        A prompt is what the answering call was asked, word for word.
+        """
         for group in reading.answered_by_problem(self.store, self.filters.where(both=True)):
-            asked: dict[int | None, list[Judged]] = {}
+            asked_alike: dict[int | None, list[Judged]] = {}
             for row in group:
                 self.tally.seen += 1
                 judged = self.judge.judge(row, self.tally)
-                if judged is None:
-                    continue
-                if row.correct is None:
-                    self.tally.leave_out(NOT_JUDGED)
-                elif self.is_plain(judged):
-                    asked.setdefault(row.context_id, []).append(judged)
-            yield from asked.values()
+                if judged is not None and takes(judged):
+                    asked_alike.setdefault(row.context_id, []).append(judged)
+            yield from asked_alike.values()
+
+    def _is_judged_reply(self, judged: Judged) -> bool:
+        """Tell whether a trajectory is a whole reply of known outcome; count why not."""
+        if judged.row.correct is None:
+            self.tally.leave_out(NOT_JUDGED)
+            return False
+        return self.is_plain(judged)
 
     def _tree_steps(self) -> Iterator[Record]:
         """Yield every branch of known outcome: of searches, trajectory for trajectory; of agents, problem for problem."""
@@ -269,7 +275,7 @@ class Source:
         """Yield pairs of whole replies to one prompt; or pairs of siblings within trajectories."""
         if not self._of_tree:
             taken: Counter[str] = Counter()
-            for group in self._by_prompt():
+            for group in self.by_prompt(self._is_judged_reply):
                 yield from self._reply_pairs(group, taken)
             return
         for judged in self._rows(both=True):
