@@ -177,7 +177,7 @@ def _forms() -> dict[str, Any]:
 
 def _prefixes() -> dict[str, Any]:
     """Return how much is kept of prefixes that outlive a process."""
-    from reasoner.clients.llamacpp.forms import prefix_cache  # noqa: PLC0415
+    from reasoner.clients.llamacpp.caches import prefix_cache  # noqa: PLC0415
 
     try:
         folder, limit_bytes = prefix_cache()
@@ -188,7 +188,8 @@ def _prefixes() -> dict[str, Any]:
 
 
 def _clear_cache(*, as_json: bool) -> None:
-    from reasoner.clients.llamacpp.forms import FormCache, prefix_cache  # noqa: PLC0415
+    from reasoner.clients.llamacpp.caches import prefix_cache  # noqa: PLC0415
+    from reasoner.clients.llamacpp.forms import FormCache  # noqa: PLC0415
     from reasoner.clients.llamacpp.worker.prefix_files import evict  # noqa: PLC0415
 
     cache = FormCache.default()

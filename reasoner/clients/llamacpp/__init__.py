@@ -27,12 +27,12 @@ from typing import Any
 from reasoner.capabilities import Extra
 from reasoner.clients import ClientOptions
 from reasoner.clients.llamacpp.adapter import check_base, read_card, trained_form
+from reasoner.clients.llamacpp.caches import PREFIX_FORMAT, prefix_cache, processor
 from reasoner.clients.llamacpp.cores import free_cores, physical_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
-from reasoner.clients.llamacpp.forms import PREFIX_FORMAT, prefix_cache, processor
 from reasoner.clients.llamacpp.gguf_facts import check_acts_at_once, check_writes_text, context_length, parts_of
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
-from reasoner.clients.llamacpp.process import WorkerDied, WorkerProcess
+from reasoner.clients.llamacpp.process import NATIVE_FAULTS, WorkerDied, WorkerProcess
 from reasoner.clients.llamacpp.reply import parts_of_reply
 from reasoner.clients.llamacpp.request_bounds import check_request, check_sampling
 from reasoner.clients.llamacpp.tool_text import chosen, in_words, specs
@@ -48,7 +48,6 @@ DEFAULT_CONCURRENCY = 16
 CLOSE_GRACE_S = 2.0
 MAX_TEMPLATE_BYTES = 1 << 18
 MAX_THREADS = 512
-NATIVE_FAULTS = {signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE}
 OTHER_PROCESSOR = (
     "llama.cpp was built with instructions that this machine does not run; build it without them: "
     "CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-deps --no-binary llama-cpp-python llama-cpp-python"

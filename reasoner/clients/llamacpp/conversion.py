@@ -19,7 +19,7 @@ from typing import IO, Any
 from reasoner.clients.llamacpp.cores import free_cores
 from reasoner.clients.llamacpp.forms import Entry, Form, FormCache, Source
 from reasoner.clients.llamacpp.frames import BrokenFrame, encode_frame, read_frame
-from reasoner.clients.llamacpp.process import worker_environment
+from reasoner.clients.llamacpp.process import NATIVE_FAULTS, worker_environment
 from reasoner.errors import BadConfig
 from reasoner.text import clean, shorten
 
@@ -28,7 +28,6 @@ Started = Callable[[subprocess.Popen[bytes]], None]
 """Told of the process, by who may want to end it."""
 
 COMMAND = (sys.executable, "-P", "-m", "reasoner.clients.llamacpp.worker.convert")
-_NATIVE_FAULTS = {-signal.SIGSEGV, -signal.SIGILL, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE}
 
 
 def convert(cache: FormCache, source: Source, form: Form, *, tell: Tell, started: Started) -> Entry:
@@ -53,7 +52,7 @@ def choose(cache: FormCache, source: Source, *, tell: Tell, started: Started) ->
 def _asked(cache: FormCache, source: Source, job: dict[str, Any], tell: Tell, started: Started) -> dict[str, Any]:
     job |= {"source": source.as_dict(), "folder": str(cache.folder), "limit_bytes": cache.limit_bytes, "threads": free_cores()}
     code, reply, said = _run(job | {"plain": False}, tell, started)
-    if code in _NATIVE_FAULTS:
+    if -code in NATIVE_FAULTS:
         # The kernels chosen for this processor may not run on it; the plain ones do.
         code, reply, said = _run(job | {"plain": True}, tell, started)
     if reply is None:

@@ -15,6 +15,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from reasoner.clients.llamacpp.caches import user_cache
 from reasoner.errors import BadConfig
 
 MAX_REMEMBERED = 256
@@ -46,14 +47,14 @@ def file_sha256(path: Path, *, remember: bool = True) -> str:
 
 def cache_file() -> Path:
     """Return where the hashes are remembered."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "reasoner" / "gguf-sha256.json"
+    return user_cache() / "gguf-sha256.json"
 
 
 def _load() -> dict[str, str]:
     try:
         with cache_file().open("rb") as file:
             found = json.loads(file.read(MAX_CACHE_BYTES))
-    except (OSError, ValueError, RuntimeError, RecursionError):
+    except (OSError, ValueError, BadConfig, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
@@ -68,5 +69,5 @@ def _save(known: dict[str, str]) -> None:
         with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=".gguf-", delete=False, encoding="utf-8") as file:
             file.write(text)
         os.replace(file.name, target)  # noqa: PTH105 - the name is text already
-    except (OSError, RuntimeError):
+    except (OSError, BadConfig):
         return  # no home, or not writable: the next start hashes again

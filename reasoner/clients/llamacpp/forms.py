@@ -16,17 +16,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reasoner.clients.llamacpp.caches import cache_folder, limit_bytes, processor
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.errors import BadConfig
 from reasoner.types import digest
@@ -37,9 +36,6 @@ FORMS: tuple[Form, ...] = get_args(Form)
 RECIPE = "1"
 """Raised whenever the same file and form would be converted otherwise."""
 DEFAULT_LIMIT_GIB = 16.0
-DEFAULT_PREFIXES_GIB = 2.0
-PREFIX_FORMAT = "1"
-"""Raised whenever a worker's cache is set up otherwise: what was kept before is not its own then."""
 MAX_ENTRY_BYTES = 1 << 16
 MAX_MEAN_KL = 0.01
 MIN_TOP1 = 0.94
@@ -110,43 +106,6 @@ def form_key(source_sha256: str, form: str, *, version: str) -> str:
     return digest("form", source_sha256, form, RECIPE, version, processor())[:32]
 
 
-def prefix_cache() -> tuple[Path, int]:
-    """Return where prefixes are kept (`REASONER_PREFIXES`, else `reasoner/prefixes` in the cache folder), and how many bytes of them.
-
-    Raises:
-        BadConfig: `REASONER_PREFIXES_GIB` is no positive number.
-    """
-    return _folder("prefixes"), _limit_bytes("PREFIXES", DEFAULT_PREFIXES_GIB)
-
-
-def _folder(what: str) -> Path:
-    named = os.environ.get(f"REASONER_{what.upper()}")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "reasoner" / what
-    return (Path(named) if named else base).expanduser().absolute()
-
-
-def _limit_bytes(what: str, default: float) -> int:
-    told = os.environ.get(f"REASONER_{what}_GIB") or str(default)
-    try:
-        limit = float(told)
-    except ValueError:
-        limit = 0.0
-    if not 0 < limit < 1 << 20:
-        raise BadConfig(f"REASONER_{what}_GIB={told[:40]!r} is no size in GiB", hint=f"{default:g} is the default")
-    return int(limit * 2**30)
-
-
-@cache
-def processor() -> str:
-    """Return what tells one kind of processor from another: its architecture and the instructions it announces."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    flags = next((line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features"))), platform.processor())
-    return digest(platform.machine(), *sorted(flags.split()))[:16]
-
-
 class FormCache:
     """See the module."""
 
@@ -161,7 +120,7 @@ class FormCache:
         Raises:
             BadConfig: the bound is no positive number.
         """
-        return cls(_folder("forms"), limit_bytes=_limit_bytes("FORMS", DEFAULT_LIMIT_GIB))
+        return cls(cache_folder("forms"), limit_bytes=limit_bytes("forms", DEFAULT_LIMIT_GIB))
 
     def find(self, key: str) -> Entry | None:
         """Return what is known of an entry; None where there is none, or it is broken."""

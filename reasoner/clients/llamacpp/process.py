@@ -31,6 +31,8 @@ from reasoner.errors import BadConfig, BadTemplate
 from reasoner.sandbox.child_environment import child_environment
 from reasoner.text import clean
 
+NATIVE_FAULTS = frozenset({signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE})
+"""Signals by which kernels end that were built for another processor; the plain ones may run then."""
 STDERR_TAIL_BYTES = 8192
 STDERR_SHOWN_CHARS = 300
 LOAD_DEADLINE_S = 600.0
