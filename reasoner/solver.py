@@ -65,6 +65,8 @@ class Solver(ABC, Generic[I]):
     default_level: ClassVar[int]
     judged: ClassVar[bool] = True
     """False for what has no right answer (a conversation): it is recorded without a verdict and never drawn."""
+    slow: ClassVar[bool] = False
+    """Whether `verify` runs what a model wrote (a program, a query), and may take seconds: it is called in a thread then, from several at once."""
     block: ClassVar[bool] = False
     """Whether case matters in an answer, which may have several lines (a program)."""
     source: str = ""

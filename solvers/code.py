@@ -99,6 +99,7 @@ class CodeSolver(Solver[CodeTask]):
         4: "write the function",
     }
     default_level = 1
+    slow = True
     block = True
 
     def parse(self, line: str) -> CodeTask:

@@ -75,6 +75,7 @@ class ReviewSolver(Solver[ReviewTask]):
         3: "any function, with what it should do alone",
     }
     default_level = 1
+    slow = True
     block = True
 
     def parse(self, line: str) -> ReviewTask:

@@ -70,6 +70,7 @@ class SqlSolver(Solver[SqlTask]):
         5: "six tables, of which three or four take part",
     }
     default_level = 1
+    slow = True
 
     def parse(self, line: str) -> SqlTask:
         """Read the JSON object."""

@@ -167,7 +167,7 @@ async def _replay_one(at: Workshop, saved: SavedPlan, row: Mapping[str, Any]) ->
         task = Task(identity, spec_of_row(saved.plan.strategies, row), channel)
         actor = actor_of(at, saved.plan, task, _SealedActions(journal, at.store, trajectory_id=row["id"], epoch=-1))
         assembled = assemble(at, saved.plan, task, caller, actor=actor)
-        closing = closing_of(assembled, await carried_out(assembled))
+        closing = await closing_of(assembled, await carried_out(assembled))
         if actor is not None:
             await actor.aclose()
     except ReasonerError as error:

@@ -16,6 +16,7 @@ from reasoner.runs.few_shot import demonstrations, from_store, statement
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import instance_of
 from reasoner.runs.strategy_spec import StrategySpec
+from reasoner.sandbox.threads import in_thread
 from reasoner.session import Rules, Session
 from reasoner.session.lookups import Given, Lookups
 from reasoner.session.walk import Walk
@@ -27,7 +28,7 @@ from reasoner.translation.library import open_corpus
 from reasoner.types import Answer, Demonstration, Problem, Verdict, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from reasoner.calling.actor import Actor
     from reasoner.calling.caller import Caller, Channel
@@ -72,7 +73,7 @@ class Assembled:
 
     session: Session
     strategy: Strategy
-    verify: Callable[[str], Verdict] | None
+    verify: Callable[[str], Awaitable[Verdict]] | None
     """None for what is not judged."""
     schema: Mapping[str, Any] | None = None
     """What the answer is to conform to, where the problem says so and the strategy does not see to it by itself."""
@@ -156,9 +157,15 @@ def _on(at: Workshop, solver: Solver[Any], instance: Any, session: Session, stra
         )  # fmt: skip
         return _on(at, solver, following, asked, strategy, run_id)
 
-    verify = (lambda answer: solver.verify(instance, answer)) if solver.judged else None
+    async def verify(answer: str) -> Verdict:
+        return (
+            await in_thread(lambda: solver.verify(instance, answer), name="reasoner-verify")
+            if solver.slow
+            else solver.verify(instance, answer)
+        )
+
     schema = None if strategy.keeps_schema else solver.output_schema(instance)
-    return Assembled(session, strategy, verify, schema, instance, follow_up)
+    return Assembled(session, strategy, verify if solver.judged else None, schema, instance, follow_up)
 
 
 def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any, run_id: str) -> Lookups:
@@ -210,7 +217,7 @@ async def carried_out(assembled: Assembled) -> Ended:
     return Ended(status, tuple(turns), missing=asked is not None, error=error)
 
 
-def closing_of(assembled: Assembled, ended: Ended) -> Closing:
+async def closing_of(assembled: Assembled, ended: Ended) -> Closing:
     """Say how a trajectory ended, its verdict that of the last turn that was answered."""
     session = assembled.session
     asked, answer = (ended.turns[-1].asked, ended.turns[-1].answer) if ended.turns else (assembled, None)
@@ -218,7 +225,7 @@ def closing_of(assembled: Assembled, ended: Ended) -> Closing:
     if ended.status == "open":
         answer = None
     elif asked.verify is not None and answer is not None:
-        verdict = asked.verify(answer.text)
+        verdict = await asked.verify(answer.text)
     elif asked.verify is not None and ended.status != "failed":
         verdict = Verdict(correct=False, score=0.0, reason="no answer was given", unparsed=True)
     if verdict is not None and session.metrics:

@@ -65,7 +65,7 @@ async def carry_out(
     try:
         assembled = assemble(at, plan, task, caller, actor=actor, tell=tell)
         ended = await carried_out(assembled)
-        closing, n_judged = await with_verdict(at, options, task, journal, ended, closing_of(assembled, ended))
+        closing, n_judged = await with_verdict(at, options, task, journal, ended, await closing_of(assembled, ended))
     finally:
         if actor is not None:
             await actor.aclose()
