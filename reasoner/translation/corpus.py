@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
 
-from reasoner.errors import BadConfig, MissingDependency
+from reasoner.errors import BadConfig
+from reasoner.translation.bm25 import Bm25
 from reasoner.translation.build import Builder
 from reasoner.translation.cover import Cover, Pair, Query, Ranking, Search
 from reasoner.translation.index import Index, sound
@@ -38,7 +40,7 @@ class Corpus:
         self.name = index.name
         self.languages = index.languages
         self.fingerprint = index.fingerprint
-        self._bm25: dict[str, Any] = {}
+        self._bm25: dict[str, Bm25] = {}
         self._joined: dict[tuple[str, str, str, str], Corpus] = {}
 
     def cover(
@@ -69,7 +71,7 @@ class Corpus:
         they hold as many n-grams of the sentence as they can.
 
         Raises:
-            MissingDependency: bm25s is not installed.
+            MissingDependency: numpy is not installed.
         """
         if n < 1:
             return ()
@@ -84,7 +86,7 @@ class Corpus:
         else:
             lines = self._ranked(source, own)
             if method == "ngram":
-                lines = self._reranked(lines[: RERANKED + 1], source_at, own)
+                lines = self._reranked(list(islice(lines, RERANKED + 1)), source_at, own)
         made: dict[tuple[str, str], Pair] = {}
         for line in lines:
             pair = Pair(line, self.index.text(line, source_at), self.index.text(line, target_at))
@@ -133,23 +135,12 @@ class Corpus:
                 drawn.add(line)
                 yield line
 
-    def _ranked(self, source: str, own: Sequence[str]) -> list[int]:
-        """Return the lines that share a word with the sentence, by BM25, then by their number."""
-        try:
-            import bm25s  # noqa: PLC0415 - an optional dependency
-        except ImportError as error:
-            raise MissingDependency("bm25s", extra="translation") from error
+    def _ranked(self, source: str, own: Sequence[str]) -> Iterator[int]:
+        """Yield the lines that share a word with the sentence, by BM25, then by their number."""
         side = self.index.side(source)
         if source not in self._bm25:
-            made = bm25s.BM25()
-            # Lists of our own words: its default tokenizer drops one-letter words and English stop words.
-            made.index([[str(n) for n in side.line_numbers(line)] for line in range(self.index.n_lines)], show_progress=False)
-            self._bm25[source] = made
-        known = sorted({str(number) for number in side.numbers(own) if number})
-        if not known:
-            return []
-        scores = self._bm25[source].get_scores(known).tolist()
-        return sorted((line for line, score in enumerate(scores) if score > 0), key=lambda line: (-scores[line], line))
+            self._bm25[source] = Bm25(side)
+        return self._bm25[source].ranked(side.numbers(own))
 
     def _reranked(self, lines: Sequence[int], column: int, own: Sequence[str]) -> list[int]:
         """Pick one after another the line that holds most of the sentence's n-grams, those already held counting little."""
