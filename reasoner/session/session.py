@@ -109,6 +109,11 @@ class Session(Acting):
         return self._root
 
     @property
+    def max_tokens(self) -> int:
+        """How many tokens a reply may have."""
+        return self._sampling.numbers.max_tokens
+
+    @property
     def replayed_calls(self) -> int:
         """How many calls were taken from the journal, those of all branches included."""
         return len(self._replayed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -128,8 +129,19 @@ def test_draft_in_one_call_begins_the_constraint_behind_the_prose(tmp_path: Path
 @given(st.text(alphabet="Answer: x1\n", max_size=60))
 def test_prose_is_every_text_without_a_line_that_begins_like_an_answer(prose: str) -> None:
     lines = prose.split("\n")
-    fits = bool(re.fullmatch(behind_prose("Answer: 5"), f"{prose}\nAnswer: 5"))
-    assert fits == (not any(line.startswith("Answer:") for line in lines))
+    fits = bool(re.fullmatch(behind_prose("Answer: 5", 60), f"{prose}\nAnswer: 5"))
+    begins = any(line.startswith("Answer:") or (line and "Answer:".startswith(line)) for line in lines)
+    gaps = not lines[0] or any(not one and not other for one, other in itertools.pairwise(lines))
+    assert fits == (not begins and not gaps)
+
+
+@pytest.mark.parametrize(("settings", "most"), [({"max_tokens": 4000}, 1200), ({"max_tokens": 600}, 500), ({"max_tokens": 20}, 50)])
+def test_the_thought_of_one_call_ends_while_there_are_tokens_for_the_answer(tmp_path: Path, settings: dict[str, int], most: int) -> None:
+    _, client = run(tmp_path, "draft:calls=1", [RIGHT], **settings)
+    form = client.requests[0].constraint
+    assert form is not None
+    assert re.fullmatch(form.value, f"{'x' * most}\n{RIGHT}")
+    assert not re.fullmatch(form.value, f"{'x' * (most + 10)}\n{RIGHT}"), "a model that repeats itself must come to its answer"
 
 
 def test_draft_reads_the_answer_out_of_an_object(tmp_path: Path) -> None:
