@@ -18,7 +18,18 @@ from reasoner.layouts.outline import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "corpora" / "shots"
-PUZZLES = ["arithmetic", "countdown", "drop_water", "game24", "mini_crossword", "minimal_grass", "number_path", "room_map", "sum"]
+PUZZLES = [
+    "arithmetic",
+    "countdown",
+    "drop_water",
+    "game24",
+    "mini_crossword",
+    "minimal_grass",
+    "number_path",
+    "room_map",
+    "schedule",
+    "sum",
+]
 KINDS = ["ats-bfs", "ats-dfs", "cot", "direct"]
 
 
