@@ -19,6 +19,7 @@ from reasoner.prompts import Prompts
 from reasoner.runs.acting import actor_of
 from reasoner.runs.assemble import Task, Workshop, assemble, carried_out, closing_of, jitter
 from reasoner.runs.saved_plan import SavedPlan, read_saved_plan
+from reasoner.runs.scorers import needed_models
 from reasoner.runs.strategy_spec import spec_of_row
 from reasoner.runs.tool_plan import SketchedTool
 from reasoner.store import Store
@@ -165,6 +166,7 @@ async def _replay_one(at: Workshop, saved: SavedPlan, row: Mapping[str, Any]) ->
     caller = Caller(channel, journal, Budget(saved.plan.limits, allow_unpriced=True), jitter=jitter(""))
     try:
         task = Task(identity, spec_of_row(saved.plan.strategies, row), channel)
+        caller.others = {name: caller.beside(channel) for name in needed_models([task.spec])}
         actor = actor_of(at, saved.plan, task, _SealedActions(journal, at.store, trajectory_id=row["id"], epoch=-1))
         assembled = assemble(at, saved.plan, task, caller, actor=actor)
         closing = await closing_of(assembled, await carried_out(assembled))
@@ -183,6 +185,6 @@ async def _replay_one(at: Workshop, saved: SavedPlan, row: Mapping[str, Any]) ->
 def _why(prompts: Prompts, saved: SavedPlan) -> str:
     """Name what has changed since a run was recorded; models do not matter to a replay."""
     now = {**saved.plan.manifest([], prompts), "models": saved.manifest["models"]}
-    now |= {name: saved.manifest[name] for name in ("judges", "adapters", "forms") if name in saved.manifest}
+    now |= {name: saved.manifest[name] for name in ("judges", "scorers", "adapters", "forms") if name in saved.manifest}
     now |= {name: saved.manifest[name] for name in ("problems", "n_problems", "solvers") if not saved.whole and name in saved.manifest}
     return "; ".join(differences(saved.manifest, now))

@@ -21,6 +21,7 @@ from reasoner.runs.plan import Fork, Plan
 from reasoner.runs.pool import ModelPool
 from reasoner.runs.prepared import prepared
 from reasoner.runs.saved_plan import SavedPlan, read_saved_plan
+from reasoner.runs.scorers import open_scorers
 from reasoner.runs.shipped_adapters import for_plan
 from reasoner.runs.strategy_spec import own_parameters, spec_of_row, strategy_spec
 from reasoner.store import Store
@@ -74,8 +75,14 @@ async def aresume(
         judges = {
             name: pool.open(name, for_plan(name, made.options.client, saved.plan).options) for name in judge_names(saved.plan.problems)
         }
-        await prepared([*clients, *judges.values()], lambda _: None)  # a form must be known before manifests are compared
-        changed = differences(saved.manifest, saved.plan.manifest(clients, Prompts(made.options.prompts), judges))
+        scorers = open_scorers(
+            saved.plan, models or saved.models, clients, made.options.client,
+            lambda name, client: pool.open(name, for_plan(name, client, saved.plan).options),
+        )  # fmt: skip
+        await prepared(
+            [*clients, *judges.values(), *scorers.values()], lambda _: None
+        )  # a form must be known before manifests are compared
+        changed = differences(saved.manifest, saved.plan.manifest(clients, Prompts(made.options.prompts), judges, scorers))
         if changed and not force:
             raise BadConfig(
                 f"run {saved.run} would not be resumed unchanged: {'; '.join(changed)}",
@@ -83,7 +90,7 @@ async def aresume(
             )
         plan = replace(saved.plan, continues=saved.run) if changed else saved.plan
         options = replace(made.options, run=None if changed else saved.run)
-        return await carry_out(plan, clients, replace(made, options=options, pool=pool))
+        return await carry_out(plan, [*(models or saved.models)], replace(made, options=options, pool=pool))
 
 
 def resume(

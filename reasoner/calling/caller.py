@@ -11,6 +11,7 @@ retries; does not know what is asked, why, or what a strategy makes of it.
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -125,6 +126,8 @@ class Caller:
             hear: is told the pieces of answers as they come: the attempt's number, the part, the piece.
         """
         self.hear = hear
+        self.others: dict[str, Caller] = {}
+        """Callers of other models that the trajectory's strategy asks, by name."""
         self.client = channel.client
         self.limiter = channel.limiter
         self.journal = journal
@@ -140,6 +143,20 @@ class Caller:
         # Waits are drawn from a stream of their own: how often a server failed must not change what a strategy draws.
         self._jitter = jitter
         self._earlier = earlier
+
+    def beside(self, channel: Channel, *, earlier: Earlier | None = None) -> Caller:
+        """Return a caller of another model, for the same trajectory: it shares the journal, what is committed in it, and the budget."""
+        other = copy.copy(self)
+        other.hear, other.others, other.made, other.taken = None, {}, 0, 0
+        other.client, other.limiter = channel.client, channel.limiter
+        other._selective = channel.client if isinstance(channel.client, Selective) else None  # noqa: SLF001 - its own class
+        other._channel, other._earlier = channel, earlier  # noqa: SLF001
+        return other
+
+    @property
+    def all_made(self) -> int:
+        """How many calls were made, those of other models included."""
+        return self.made + sum(other.made for other in self.others.values())
 
     def check(self, wanted: Sampling) -> None:
         """Refuse what the user set and the model cannot be sent; raises `BadConfig` then."""

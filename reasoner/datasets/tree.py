@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought, Trajectory
     from reasoner.types import ThoughtStatus
 
-NO_REASONING = frozenset({"value", "vote", "rate", "guide", "rubric", "pair", "correct", "cover", "unusable"})
+NO_REASONING = frozenset({"value", "reward", "vote", "rate", "guide", "rubric", "pair", "correct", "cover", "unusable"})
 """Parts of strategies that say something about steps, and are none: ratings, votes, judges, remarks."""
 UNFINISHED = "the branch was left unfinished"
 UNREADABLE = "a step of the branch cannot be read as a legal move"

@@ -52,6 +52,8 @@ class Workshop:
     tools: Sequence[Tool] = ()
     judges: Mapping[str, Channel] = field(default_factory=dict)
     """The models that problems leave their verdict to, by name."""
+    scorers: Mapping[tuple[str, str], Channel] = field(default_factory=dict)
+    """The other models that strategies ask, by the run's model and the name they are asked for by."""
 
 
 @dataclass(frozen=True, slots=True)

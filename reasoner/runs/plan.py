@@ -76,8 +76,11 @@ class Plan:
         asked = (p for p in self.problems if p.solver == "chat")
         return any(registry.solver(p.solver).output_schema(instance_of(registry.solver(p.solver), p)) is not None for p in asked)
 
-    def manifest(self, clients: Sequence[Client], prompts: Prompts, judges: Mapping[str, Client] | None = None) -> dict[str, Any]:
-        """Return the run's identity as JSON values; `judges` are the models that problems leave their verdict to."""
+    def manifest(
+        self, clients: Sequence[Client], prompts: Prompts, judges: Mapping[str, Client] | None = None,
+        scorers: Mapping[tuple[str, str], Client] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Return the run's identity as JSON values; `judges` are the models that problems leave their verdict to, `scorers` those of strategies."""
         met: set[str] = set()
         problems = digest_of(_ids(self.problems, met))
         solvers = sorted(met)
@@ -108,6 +111,7 @@ class Plan:
             **({"forms": forms} if forms else {}),
             **({"code": code} if code else {}),
             **({"judges": [[name, client.fingerprint] for name, client in judges.items()]} if judges else {}),
+            **({"scorers": [[*names, client.fingerprint] for names, client in scorers.items()]} if scorers else {}),
             "seed": self.seed,
             "samples": self.samples,
             "sampling": (self.sampling if any(isinstance(c, Selective) for c in clients) else self.sampling.filled()).as_dict(),

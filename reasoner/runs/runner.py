@@ -34,6 +34,7 @@ from reasoner.runs.pool import ModelPool
 from reasoner.runs.prepared import prepared
 from reasoner.runs.results import Ids, Report, Result, StoredResults, stored_result
 from reasoner.runs.saved_plan import saved_plan_json
+from reasoner.runs.scorers import open_scorers
 from reasoner.runs.shipped_adapters import for_plan
 from reasoner.runs.tool_plan import OpenTools, opened
 from reasoner.runs.trajectory_work import carry_out
@@ -103,14 +104,18 @@ async def open_run(
         notes: list[str] = []
         clients = [_opened(model, plan, options, shared, notes) for model in models]
         judges = {name: _opened(name, plan, options, shared, notes) for name in judge_names(plan.problems)}
-        forms = await prepared([*clients, *judges.values()], lambda text: notes.append(text) if tell is None else tell(Note(text)))
-        _check_prices(plan, [*clients, *judges.values()], options)
+        scorers = open_scorers(
+            plan, models, clients, options.client, lambda name, client: _opened(name, plan, replace(options, client=client), shared, notes)
+        )
+        others = [*judges.values(), *scorers.values()]
+        forms = await prepared([*clients, *others], lambda text: notes.append(text) if tell is None else tell(Note(text)))
+        _check_prices(plan, [*clients, *others], options)
         acts = await stack.enter_async_context(opened(plan.tools, needed=needed_tools(plan.strategies), shared=tools))
         plan = replace(plan, tools=acts.plan)
         notes += acts.notes
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
         row = await _begun(store, starting(
-            plan.manifest(clients, prompts, judges), plan=saved_plan_json(store, plan, models, options, forms=forms), limits=options.run_limits,
+            plan.manifest(clients, prompts, judges, scorers), plan=saved_plan_json(store, plan, models, options, forms=forms), limits=options.run_limits,
             command=options.command, version=__version__, parent=_parent(store, plan), run_id=options.run, fresh=options.mode == "fresh",
             lease_s=options.lease_s,
         ))  # fmt: skip
@@ -121,7 +126,8 @@ async def open_run(
             return Channel(client, shared.limiter(client), price, retry, unknown, options.wanted)
 
         judging = {name: channel(client) for name, client in judges.items()}
-        at = Workshop(store, prompts, [channel(client) for client in clients], acts.tools, judging)
+        scoring = {names: channel(client) for names, client in scorers.items()}
+        at = Workshop(store, prompts, [*map(channel, clients)], acts.tools, judging, scoring)
         watch = Watch(thoughts=thoughts, pieces=pieces)
         run = Run(plan, options, at, row, notes=[*notes, *_notes_of(row)], watch=watch)
         try:

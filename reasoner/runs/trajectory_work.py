@@ -10,6 +10,7 @@ from reasoner.runs.acting import actor_of
 from reasoner.runs.assemble import Task, Workshop, assemble, carried_out, closing_of, jitter
 from reasoner.runs.judges import with_verdict
 from reasoner.runs.results import Result
+from reasoner.runs.scorers import needed_models
 from reasoner.store.actions import ActionJournal
 from reasoner.store.earlier import ActionsBefore, Before, cached
 from reasoner.store.journal import Journal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from reasoner.store.connection import Connection
     from reasoner.store.journal import Intent, Kept
     from reasoner.trajectory import Thought
+    from reasoner.types import Client
 
 
 async def carry_out(
@@ -55,9 +57,12 @@ async def carry_out(
         journal,
         Budget(plan.limits, allow_unpriced=options.allow_unpriced),
         jitter=jitter(plan.seed_of(row.problem, task.spec, row.sample)),
-        earlier=_earlier(at.store, plan, task, cache=options.cache),
+        earlier=_earlier(at.store, plan, task, client, cache=options.cache),
         hear=hear,
     )
+    for name in needed_models([task.spec]):
+        channel = at.scorers[client.name, name]
+        caller.others[name] = caller.beside(channel, earlier=_earlier(at.store, plan, task, channel.client, cache=options.cache))
     actor = actor_of(
         at, plan, task, ActionJournal(journal, at.store, trajectory_id=row.id, epoch=epoch), on_unknown=task.channel.on_unknown, decide=decide,
         before=ActionsBefore(at.store, plan.fork.of, plan.fork.at) if plan.fork else None,
@@ -76,10 +81,10 @@ async def carry_out(
         close_trajectory(c, row.id, closing)
 
     await at.store.write(close, durable=client.paid)
-    return Result(row, closing, caller.made + n_judged, db=at.store.path)
+    return Result(row, closing, caller.all_made + n_judged, db=at.store.path)
 
 
-def _earlier(store: Store, plan: Plan, task: Task, *, cache: bool) -> Earlier | None:
+def _earlier(store: Store, plan: Plan, task: Task, client: Client, *, cache: bool) -> Earlier | None:
     """Return where answers may be taken from instead of asking: the trajectory this one is a fork of, then earlier runs."""
     before = Before(store, plan.fork.of, plan.fork.at) if plan.fork else None
     if before is None and not cache:
@@ -90,6 +95,6 @@ def _earlier(store: Store, plan: Plan, task: Task, *, cache: bool) -> Earlier | 
             return kept
         if not cache:
             return None
-        return cached(store, intent.request, fingerprint=task.channel.client.fingerprint, sample=task.row.sample)
+        return cached(store, intent.request, fingerprint=client.fingerprint, sample=task.row.sample)
 
     return earlier

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, UnknownName
-from reasoner.types import CallsTools
+from reasoner.types import CallsTools, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reasoner.calling.caller import Caller
     from reasoner.session.actions import Actions
     from reasoner.session.lookups import Lookups
+    from reasoner.session.session import Session
     from reasoner.tools import Tool
     from reasoner.trajectory import Thought, Trajectory
     from reasoner.types import Message
@@ -36,6 +37,20 @@ class Acting(ABC):
     @abstractmethod
     def _check_room(self) -> None:
         """Refuse to grow without end."""
+
+    @abstractmethod
+    def through(self, caller: Caller, sampling: Sampling) -> Session:
+        """Return a view of the session that asks another model."""
+
+    def of_model(self, name: str) -> Session:
+        """Return a view that asks another model, one that the strategy's `models_needed` names: same graph, journal and budget, no tools.
+
+        Raises:
+            BadConfig: the strategy did not name it.
+        """
+        if (caller := self._caller.others.get(name)) is None:
+            raise BadConfig(f"this session has no model {name!r}", hint="a strategy names the models it asks in `models_needed`")
+        return self.through(caller, Sampling())
 
     def message(self, thought: Thought) -> Message:
         """Return an answer as the turn of a conversation that goes on, with the tool calls it asks for.

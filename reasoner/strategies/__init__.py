@@ -92,6 +92,11 @@ class Strategy(ABC):
         """Tools it works with, with these parameters, beside those the user names."""
         return self.needs_tools
 
+    @property
+    def models_needed(self) -> tuple[str, ...]:
+        """Models it asks besides the run's own (`session.of_model`): names of models, or adapter files over the run's own."""
+        return ()
+
     def corpora(self) -> tuple[str, ...]:
         """Name the parallel corpora it reads; their contents are part of a run's identity."""
         return ()

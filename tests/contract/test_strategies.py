@@ -54,6 +54,7 @@ VARIANTS = [
     "self_consistency(iot:mode=guided,max_rounds=2):n=2",
     "self_consistency(guided):n=2",
     "refine:until_satisfied=false,rounds=1",
+    "beam:diverse=true,width=2,expand=1",
 ]
 HOSTILE_TO = [v for v in VARIANTS if "logprob" not in v]
 """Scripted replies carry no log-probabilities; that this is refused is tested with the strategy."""
@@ -210,6 +211,15 @@ N_CALLS: dict[str, int] = {
     "repair:early_stop=false,rounds=3": 1 + 3,
     "repair(self_consistency:n=3)": 3,
     "guided": 2,  # a call a step; where nothing is legal any more nobody is asked
+    # Two moves and the answer are three steps; what is proposed alike is scored once and followed once.
+    "beam": 3 * 3 + 2 * 3 + 3 + 1,
+    "beam:score=logprob": 3 * 3 + 2 * 3 + 1,
+    "beam:score=check": 3 * 3 + 2 * 3 + 3,  # the answer was written when its path was scored
+    "beam:diverse=true": 3 * (3 + 2 * 3 + 3) + 1,
+    "beam:width=2,expand=4,depth=1": 2 * 4 + 1 + 1,
+    "mcts": 3 * 3 + 3 + 1,
+    "mcts:simulations=2,expand=5": 2 * 5 + 2 + 1,
+    "mcts:score=check": 3 * 3 + 3,
     "refine": 1 + 1,  # the critique finds nothing wrong
     "refine:until_satisfied=false,rounds=3": 1 + 2 * 3,
 }

@@ -1,4 +1,4 @@
-"""Writers of strategies that draft, criticise, repair and program: `draft`, `refine`, `repair`, `program`.
+"""Writers of strategies that draft, criticise, repair, program and go step by step: `draft`, `refine`, `repair`, `program`, `beam`, `mcts`.
 
     ```python
     def solve():
@@ -44,6 +44,33 @@ def _program(task: Task) -> str:
     return f"```python\ndef solve():\n    return {_body(task)!r}\n```"
 
 
+def _lines(task: Task) -> list[str]:
+    """Return the steps of the solution, a line each, and its answer line."""
+    return [*numbered(task).removesuffix(task.answer).splitlines(), task.answer]
+
+
+def _next_step(task: Task) -> str:
+    """Write the step that follows those that the request names; the answer where they are none of the solution's."""
+    lines, taken = _lines(task), task.about.params["steps"]
+    return lines[len(taken)] if taken == lines[: len(taken)] and len(taken) < len(lines) else task.answer
+
+
+def _right_so_far(task: Task) -> bool:
+    taken = task.about.params["steps"]
+    return taken == _lines(task)[: len(taken)] or (
+        task.about.params["done"] and task.solver.verify(task.instance, taken[-1]).correct is True
+    )
+
+
+def _value(task: Task) -> str:
+    return "yes" if _right_so_far(task) else "no"
+
+
+def _reward(task: Task) -> str:
+    return "+" if _right_so_far(task) else "-"
+
+
+_STEPWISE: dict[str, Writer] = {"step": _next_step, "value": _value, "reward": _reward, "answer": _write}
 WRITERS: dict[str, Writer] = {
     "draft/think": _think,
     "draft/write": _write,
@@ -54,4 +81,5 @@ WRITERS: dict[str, Writer] = {
     "refine/revise": numbered,
     "program/write": _program,
     "program/fix": _program,
+    **{f"{name}/{part}": writer for name in ("beam", "mcts") for part, writer in _STEPWISE.items()},
 }
