@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import UnknownName
 from reasoner.files.target import writable, write_text
-from reasoner.serve.viewer import PAGES, compared, comparison, environment, thought_facts, trajectory_values
+from reasoner.serve.templating import PAGES, environment
+from reasoner.serve.thought_facts import thought_facts
+from reasoner.serve.trajectory_page import trajectory_values
+from reasoner.serve.viewer import compared, comparison
 from reasoner.store.queries import trajectory_ids
 from reasoner.store.run_queries import run_row
 

@@ -11,12 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections import OrderedDict
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -24,30 +20,28 @@ from starlette.routing import Mount, Route
 from reasoner.comparison.comparison import compare_trials
 from reasoner.comparison.tables import tables
 from reasoner.comparison.trials import read_trials
-from reasoner.errors import BadConfig, UnknownName
+from reasoner.errors import BadConfig
 from reasoner.serve import drawings
-from reasoner.serve.tree import Box, Shape, card, layout
+from reasoner.serve.course import timeline_values, transcript_values
+from reasoner.serve.templating import PAGES, environment
+from reasoner.serve.thought_facts import thought_facts
+from reasoner.serve.trajectory_page import short_answer, trajectory_values, window
+from reasoner.serve.tree import card
 from reasoner.store import queries, run_queries
-from reasoner.store.actions import SIGNS as ACTION_SIGNS
-from reasoner.store.actions import actions_of
 from reasoner.store.migrations.m050_totals import COLUMNS
-from reasoner.store.queries import load_trajectory, trajectory_row
 from reasoner.store.search import search
-from reasoner.text import clean, shorten
 from reasoner.types import SIGNS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
     from reasoner.comparison.comparison import Comparison
     from reasoner.serve.approvals import Approvals
     from reasoner.serve.settings import Settings
-    from reasoner.serve.tree import Plan
     from reasoner.store import Store
 
-PAGES = Path(__file__).with_name("pages")
 STATIC = {"viewer.css": "text/css", "viewer.js": "text/javascript"}
 PAGE = 50
 """Rows of one page."""
@@ -55,44 +49,10 @@ MAX_COMPARED = 5_000
 """Trajectories a comparison is computed for while a page waits."""
 MAX_KEPT = 32
 """Comparisons that are kept for the next look; the one that was looked at longest ago goes first."""
-CALL_FACTS = (
-    "key", "state", "attempt", "template_hash", "seed", "sampling", "constraint_requested", "constraint_applied", "model", "finish_reason",
-    "prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "cost", "mean_logprob", "retries", "error", "reply",
-    "reasoning", "reasoning_tokens", "usage_estimated", "tools",
-)  # fmt: skip
-MAX_DRAWN = 2_500
-"""Thoughts that are drawn at once; a larger tree is drawn in parts, as they come into view."""
-WINDOW = (6_000, 4_000)
-"""The size of such a part, in the units of the drawing: 24 thoughts deep, 80 below each other."""
-MAX_SHAPES = 8
-MAX_ACTIONS = 500
-"""Actions that the page of a trajectory lists."""
+COURSES: Mapping[str, Callable[..., dict[str, Any]]] = {"timeline": timeline_values, "transcript": transcript_values}
+"""What can be seen of a trajectory in place of its tree."""
 POLL_S = 0.4
 LIVE_S = 3600.0
-
-
-@cache
-def environment() -> Environment:
-    """Return the templates: autoescaped without exception, undefined names are errors."""
-    env = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters["short"] = lambda text, n=80: shorten(clean(str(text or "")), n)
-    env.filters["clean"] = lambda text: clean(str(text or ""))
-    env.filters["many"] = lambda number: f"{number or 0:,}"
-    env.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.1f} %"
-    env.globals["signs"] = SIGNS
-    return env
-
-
-def verdict_word(row: dict[str, Any]) -> str:
-    """Say how a trajectory stands: right, wrong, open, failed, or recorded where nothing was judged; `judged` before what a model says."""
-    if row["status"] in {"open", "failed"}:
-        return str(row["status"])
-    word = "recorded" if row["correct"] is None else "right" if row["correct"] else "wrong"
-    return f"judged {word}" if row.get("judged_by") and row["correct"] is not None else word
-
-
-environment().globals["verdict_word"] = verdict_word
-environment().globals["action_signs"] = ACTION_SIGNS
 
 
 class Viewer:
@@ -180,15 +140,25 @@ class Viewer:
         return await self._approvals.form(request, lambda problem: self._trajectory(request, problem=problem, code=403))
 
     def _trajectory(self, request: Request, *, problem: str = "", code: int = 200) -> Response:
-        shown = trajectory_values(self._store, request.path_params["trajectory"], corner=_corner_of(request))
+        name, view = request.path_params["trajectory"], request.query_params.get("view", "")
+        shown = trajectory_values(self._store, name, corner=_corner_of(request), tree=view not in COURSES)
         if shown is None:
             return self._missing("trajectory")
-        others = queries.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
+        course = COURSES[view](self._store, name, page=_page_of(request)) if view in COURSES else None
+        best = shown["plan"].best[-1:] if shown["plan"] else ()
+        facts = thought_facts(self._store, name, best[0]) if best else None
+        others = [
+            other | {"short": short_answer(other)}
+            for other in queries.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
+        ]
         forms = {}
         if self._approvals is not None:
             waits = [action["id"] for action in shown["actions"] if action["state"] == "waiting"]
             forms = {action_id: self._approvals.form_values(request, action_id) for action_id in waits}
-        return self._page("trajectory.html", code=code, others=others, forms=forms, problem=problem, **shown)
+        return self._page(
+            "trajectory.html", code=code, others=others, forms=forms, problem=problem, view=view if course else "tree", course=course,
+            facts=facts, **shown,
+        )  # fmt: skip
 
     def window(self, request: Request) -> Response:
         """Return the cards and lines of one part of a large tree as JSON, for the part that comes into view."""
@@ -196,10 +166,11 @@ class Viewer:
         if plan is None:
             return JSONResponse({"error": "no such trajectory"}, 404)
         nodes = [
-            {"id": n.id, "parent": n.parent, "status": n.status, "sign": n.sign, "first": n.first, "second": n.second, "x": n.x, "y": n.y}
+            {"id": n.id, "parent": n.parent, "status": n.status, "sign": n.sign, "first": n.first, "second": n.second, "third": n.third,
+             "x": n.x, "y": n.y, "best": n.best}
             for n in plan.nodes
-        ]
-        edges = [{"child": edge.child, "status": edge.status, "path": edge.path} for edge in plan.edges]
+        ]  # fmt: skip
+        edges = [{"child": edge.child, "status": edge.status, "path": edge.path, "best": edge.best} for edge in plan.edges]
         return JSONResponse({"nodes": nodes, "edges": edges})
 
     def thought(self, request: Request) -> Response:
@@ -250,11 +221,12 @@ class Viewer:
 
 def _grown(row: dict[str, Any]) -> dict[str, Any]:
     state = None if row["state"] is None else json.loads(row["state"])
-    first, second = card(
+    first, second, third = card(
         role=row["role"], label=row["label"], operation=row["operation"], state=state, score=row["score"], text=row["text"] or ""
     )
     return {
         "id": row["id"], "parent": row["parent"] or "", "status": row["status"], "sign": SIGNS[row["status"]], "first": first, "second": second,
+        "third": third,
     }  # fmt: skip
 
 
@@ -280,84 +252,6 @@ def compared(made: Comparison | None) -> dict[str, Any]:
         return {"made": None, "tables": [], "charts": []}
     charts = [(solver, drawings.chart([row for row in made.rows if row.solver == solver])) for solver in made.solvers]
     return {"made": made, "tables": tables(made), "charts": [(solver, chart) for solver, chart in charts if chart]}
-
-
-def thought_facts(store: Store, trajectory_id: str, thought_id: str) -> dict[str, Any] | None:
-    """Return what is shown of a thought and of the call it came from (prompt, reply, tokens, constraint, key); None when it is not there."""
-    row = queries.thought_row(store, trajectory_id, thought_id)
-    if row is None:
-        return None
-    call = queries.call_row(store, row["call_id"])
-    facts = {
-        "id": row["id"], "role": row["role"], "label": row["label"], "operation": row["operation"], "status": row["status"],
-        "score": row["score"], "depth": row["depth"], "text": row["content"] or "", "own_reply": row["text"] is None and call is not None,
-        "state": "" if row["state"] is None else json.dumps(json.loads(row["state"]), indent=2, ensure_ascii=False),
-        "call": None,
-    }  # fmt: skip
-    if call is not None:
-        facts["call"] = {name: call[name] for name in CALL_FACTS}
-        # Shown only where they say something: most calls have neither.
-        facts["call"] |= {name: call[name] or None for name in ("reasoning_tokens", "usage_estimated")}
-        facts["call"]["tool_calls"] = json.loads(call["parts"] or "{}").get("tool_calls", [])
-        facts["call"]["messages"] = [
-            {"role": m.role, "content": m.content, "reasoning": "", "tool_calls": []} | m.parts()
-            for m in queries.prompt_of(store, call["context_id"])
-        ]
-    return facts
-
-
-def trajectory_values(store: Store, trajectory_id: str, *, corner: tuple[int, int] | None = None) -> dict[str, Any] | None:
-    """Return what a trajectory's page shows, None when it is not there. Of a large tree it is the part at a corner, at first at its root."""
-    row = trajectory_row(store, trajectory_id)
-    if row is None:
-        return None
-    actions = actions_of(store, trajectory_id, limit=MAX_ACTIONS)
-    if queries.n_thoughts(store, trajectory_id) > MAX_DRAWN:
-        plan = window(store, trajectory_id, corner)
-        return {"row": row, "actions": actions, "plan": plan, "drawing": drawings.drawing(row), "dialogue": [], "fragments": None}
-    try:
-        dag = load_trajectory(store, trajectory_id)
-    except UnknownName:  # opened, but no thought is committed yet
-        return {"row": row, "actions": actions, "plan": None, "drawing": None, "dialogue": [], "fragments": None}
-    return {
-        "row": row,
-        "actions": actions,
-        "plan": layout(dag),
-        "drawing": drawings.drawing(row),
-        "dialogue": drawings.dialogue(dag),
-        "fragments": drawings.fragments(row, dag),
-    }
-
-
-def window(store: Store, trajectory_id: str, corner: tuple[int, int] | None) -> Plan | None:
-    """Return the part of a tree at a corner, at its root without one; None where the trajectory is not there."""
-    shape = _shape(store, trajectory_id)
-    if shape is None:
-        return None
-    x, y = corner if corner is not None else (0, shape.root_y)
-    # Parts lie on a grid, so that the same one is asked for once and none overlaps another.
-    box = Box(x // WINDOW[0] * WINDOW[0], y // WINDOW[1] * WINDOW[1], *WINDOW)
-    return shape.plan(box, queries.thoughts_of(store, shape.inside(box, most=MAX_DRAWN)))
-
-
-_SHAPES: OrderedDict[tuple[str, str], Shape] = OrderedDict()
-"""Shapes of trajectories that are closed, by file and id: they no longer change, and moving over a tree asks for each again and again."""
-
-
-def _shape(store: Store, trajectory_id: str) -> Shape | None:
-    key = (str(store.path.absolute()), trajectory_id)
-    if (known := _SHAPES.get(key)) is not None:
-        return known
-    row = trajectory_row(store, trajectory_id)
-    places = queries.skeleton(store, trajectory_id) if row is not None else []
-    if row is None or not places:
-        return None
-    shape = Shape(places)
-    if row["status"] == "closed":
-        _SHAPES[key] = shape
-        while len(_SHAPES) > MAX_SHAPES:
-            _SHAPES.popitem(last=False)
-    return shape
 
 
 def _threaded(page: Callable[[Request], Response]) -> Any:

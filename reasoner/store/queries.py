@@ -202,6 +202,16 @@ def thought_row(store: Store, trajectory_id: str, thought_id: str) -> dict[str, 
     )
 
 
+def root_text(store: Store, trajectory_id: str) -> str | None:
+    """Return the text a search began with, None where no thought is committed yet."""
+    rows = store.tuples(
+        "SELECT coalesce(t.text, m.content) FROM thoughts t LEFT JOIN messages m ON m.id = t.message_id WHERE t.trajectory_id = ?"
+        " ORDER BY t.rowid LIMIT 1",
+        (trajectory_id,),
+    )
+    return str(rows[0][0]) if rows else None
+
+
 def growth(store: Store, trajectory_id: str) -> tuple[str, list[dict[str, Any]]]:
     """Return a trajectory's status (`gone` where it is not there) and its thoughts in short, as a page that grows needs them."""
     status = store.row("SELECT status FROM trajectories WHERE id = ?", (trajectory_id,))

@@ -9,7 +9,7 @@ import pytest
 from reasoner import registry
 from reasoner.drawing import Cell, Chain, Drawing, Grid, Stop, Vessel, Vessels, Voice
 from reasoner.serve.drawings import MAX_STATES, dialogue, drawing
-from reasoner.serve.viewer import environment
+from reasoner.serve.templating import environment
 from reasoner.trajectory import Trajectory
 
 

@@ -10,9 +10,9 @@ import pytest
 from large_store import fill_chain
 from starlette.requests import Request
 
-from reasoner.serve import viewer
+from reasoner.serve import trajectory_page
 from reasoner.serve.settings import Settings
-from reasoner.serve.tree import Box, Shape, layout
+from reasoner.serve.tree import MAX_CHARS, Box, Shape, best_path, card, layout
 from reasoner.serve.viewer import Viewer
 from reasoner.store import Store, queries
 from reasoner.store.queries import Place, skeleton, thoughts_of
@@ -87,17 +87,19 @@ def test_the_page_of_a_long_chain_holds_what_is_seen(chain: Any, monkeypatch: py
         return true(store, ids, **more)
 
     monkeypatch.setattr(queries, "thoughts_of", counted)
-    monkeypatch.setattr(viewer, "load_trajectory", lambda *_: pytest.fail("the whole tree was read"))
+    monkeypatch.setattr(trajectory_page, "load_trajectory", lambda *_: pytest.fail("the whole tree was read"))
     pages = Viewer(store, Settings("t" * 32))
     text = bytes(pages.trajectory(asked(found)).body).decode()
     assert text.count('class="node ') == read[0] == 25
+    assert len(read) == 2, "the part, and the way to the answer"
+    assert read[1] <= trajectory_page.MAX_PATH
     assert "25 of 3,000 thoughts are drawn here" in text
-    assert 'href="?x=6000&amp;y=0">deeper' in text
+    assert 'href="?x=7300&amp;y=0">deeper' in text
     assert "towards the root" not in text
-    further = bytes(pages.trajectory(asked(found, x=6_000, y=0)).body).decode()
+    further = bytes(pages.trajectory(asked(found, x=7_300, y=0)).body).decode()
     assert "Thought 25:" in further
     assert "towards the root" in further
-    assert b"Thought 60:" in pages.window(asked(found, x=13_000, y=10)).body
+    assert b"Thought 60:" in pages.window(asked(found, x=15_500, y=10)).body
     assert pages.window(asked("none")).status_code == 404
     assert pages.window(asked(found, x=10**8, y=-5_000)).body == b'{"nodes":[],"edges":[]}'
 
@@ -109,3 +111,38 @@ def test_what_is_read_of_thoughts_is_what_is_asked_for(chain: Any) -> None:
     assert [place.parent for place in places[1:]] == [place.id for place in places[:-1]]
     rows = thoughts_of(store, [places[7].id, places[2].id], n_chars=9)
     assert {name: row["text"] for name, row in rows.items()} == {places[7].id: "Thought 7", places[2].id: "Thought 2"}
+
+
+def test_the_way_to_the_answer_is_one_straight_line() -> None:
+    dag = grown(300, 7)
+    last = list(dag.thoughts())[250]
+    plan = layout(dag, last.id)
+    way = [node for node in plan.nodes if node.best]
+    assert [node.id for node in way] == list(plan.best)
+    assert plan.best[0] == dag.root.id
+    assert plan.best[-1] == last.id
+    assert len({node.y for node in way}) == 1
+    assert {edge.child for edge in plan.edges if edge.best} == set(plan.best[1:])
+    places = {(node.x, node.y) for node in plan.nodes}
+    assert len(places) == len(plan.nodes), "no card lies on another"
+
+
+def test_without_an_answer_the_last_final_thought_is_the_end_of_the_way() -> None:
+    parents = {"r": None, "a": "r", "b": "a", "c": "a"}
+    assert best_path(parents, {"r": "open", "a": "kept", "b": "final", "c": "final"}, None) == ("r", "a", "c")
+    assert best_path(parents, {"r": "open", "a": "kept", "b": "final", "c": "final"}, "b") == ("r", "a", "b")
+    assert best_path(parents, dict.fromkeys(parents, "open"), "gone") == ()
+
+
+def test_a_card_holds_two_lines_of_what_is_said() -> None:
+    lines = card(
+        role="tot/step", label="1.2", operation="", state=None, score=0.123456, text="the quick brown fox jumps over the lazy dog " * 3
+    )
+    assert lines[0] == "1.2  tot/step  [0.123]"
+    assert lines[1] == "the quick brown fox jumps"
+    assert lines[2].startswith("over the lazy dog")
+    assert lines[2].endswith("…")
+    assert all(len(line) <= MAX_CHARS for line in lines)
+    wide = card(role="r" * 80, label="", operation="", state=None, score=None, text="字" * 80)
+    assert [len(line) for line in wide] == [MAX_CHARS, MAX_CHARS // 2, MAX_CHARS // 2]
+    assert card(role="r", label="", operation="", state={"a": 1}, score=None, text="") == ("r", '{"a": 1}', "")

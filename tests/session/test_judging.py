@@ -289,7 +289,8 @@ def test_a_file_chooses_no_judge(tmp_path: Path) -> None:
 
 
 def test_a_page_compares_what_models_judged_and_says_so(tmp_path: Path) -> None:
-    from reasoner.serve.viewer import comparison, verdict_word
+    from reasoner.serve.templating import verdict_word
+    from reasoner.serve.viewer import comparison
     from reasoner.store import queries
 
     rows = [{"question": f"Kind, {n}?", "rubric": "Kind.", "theme": "ab"[n % 2]} for n in range(4)]

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from reasoner.errors import StoreError
-from reasoner.serve.viewer import thought_facts
+from reasoner.serve.thought_facts import thought_facts
 from reasoner.store import Store, migrations
 from reasoner.store.claims import TrajectoryRow, claim
 from reasoner.store.earlier import cached
@@ -97,9 +97,9 @@ async def test_a_thought_is_found_and_shown(store: Store) -> None:
     thought = list(dag.thoughts())[1]
     facts = thought_facts(store, dag.key, thought.id)
     assert facts is not None
-    assert facts["call"]["reasoning"] == REPLY.reasoning
-    assert facts["call"]["tool_calls"] == [["c2", "add", "{}"]]
-    assert facts["call"]["messages"][1]["reasoning"] == TURN.reasoning
+    thoughts = [part for part in facts["parts"] if part["title"].startswith("Thought before it")]
+    assert [(part["text"], part["folded"]) for part in thoughts] == [(TURN.reasoning, True), (REPLY.reasoning, True)]
+    assert {"title": "Tool call: add", "text": "{}", "folded": False} in facts["parts"]
 
 
 async def test_exports_get_all_parts(store: Store) -> None:

@@ -1,8 +1,7 @@
 // The tree: pan, zoom, fold, walk by keys, read a thought, grow. Model text is set as text only.
 "use strict";
 (() => {
-  const SVG = "http://www.w3.org/2000/svg", W = 196, H = 40, DX = 244, DY = 50;
-  const SIGNS = { final: "★", kept: "●", pruned: "✕", open: "○" };
+  const SVG = "http://www.w3.org/2000/svg", W = 240, H = 66, DX = 292, DY = 80, BIG = 40, FEW = 6;
   const make = (name, attributes, text) => {
     const made = document.createElementNS(SVG, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -23,6 +22,7 @@
       this.panel = document.getElementById("panel");
       this.nodes = new Map();
       this.folded = new Set();
+      this.trimmed = new Set();
       this.edges = new Map();
       for (const edge of this.svg.querySelectorAll(".edge")) this.edges.set(edge.dataset.child, edge);
       for (const link of this.svg.querySelectorAll(".node")) this.adopt(link);
@@ -33,12 +33,31 @@
       const box = this.svg.viewBox.baseVal;
       this.whole = { x: box.x, y: box.y, w: box.width, h: box.height };
       if (this.svg.dataset.window) this.part();
+      else if (this.nodes.size > BIG) this.tidy();
       this.listen();
       this.start();
+      const chosen = this.panel && this.nodes.get(this.panel.dataset.thought);
+      if (chosen) this.mark(chosen);
     }
+    // A big tree opens with the way to the answer: other branches are folded, and where many go out, a few are drawn.
+    tidy() {
+      const some = [...this.nodes.values()].some((node) => node.best);
+      for (const node of this.nodes.values()) {
+        if (!node.children.length) continue;
+        if (some ? !node.best : node.x >= 3 * DX) this.folded.add(node.id);
+        else if (this.few(node).length < node.children.length) this.trimmed.add(node.id);
+      }
+      this.place();
+    }
+    few(node) {
+      const chosen = new Set(node.children.filter((child) => child.best));
+      for (const wanted of ["final", "kept", "open", "pruned"]) for (const child of node.children) if (chosen.size < FEW && child.link.classList.contains(wanted)) chosen.add(child);
+      return node.children.filter((child) => chosen.has(child));
+    }
+    shown(node) { return this.folded.has(node.id) ? [] : this.trimmed.has(node.id) ? this.few(node) : node.children; }
     adopt(link) {
       const [x, y] = link.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
-      const node = { id: link.dataset.id, parent: link.dataset.parent, link, children: [], x, y };
+      const node = { id: link.dataset.id, parent: link.dataset.parent, link, children: [], x, y, best: link.classList.contains("best") };
       link.setAttribute("tabindex", this.nodes.size ? "-1" : "0");
       this.nodes.set(node.id, node);
       return node;
@@ -68,7 +87,7 @@
     }
     draw({ nodes, edges }) {
       for (const one of edges) {
-        const edge = make("path", { class: "edge " + one.status, "data-child": one.child, d: one.path });
+        const edge = make("path", { class: "edge " + one.status + (one.best ? " best" : ""), "data-child": one.child, d: one.path });
         this.svg.querySelector(".edges").append(edge);
         this.edges.set(one.child, edge);
       }
@@ -92,8 +111,10 @@
       return link;
     }
     fill(link, one) {
-      link.setAttribute("class", "node " + one.status);
-      link.replaceChildren(make("rect", { width: W, height: H, rx: 7 }), make("text", { class: "sign", x: 10, y: 25 }, one.sign), " ", make("text", { class: "first", x: 28, y: 16 }, one.first), " ", make("text", { class: "second", x: 28, y: 32 }, one.second), " ", make("text", { class: "status" }, one.status));
+      link.setAttribute("class", "node " + one.status + (one.best ? " best" : ""));
+      const known = this.nodes.get(one.id);
+      if (known) known.drawn = "";
+      link.replaceChildren(make("rect", { width: W, height: H, rx: 8 }), make("text", { class: "sign", x: 11, y: 20 }, one.sign), " ", make("text", { class: "first", x: 30, y: 20 }, one.first), " ", make("text", { class: "second", x: 12, y: 39 }, one.second), " ", make("text", { class: "second", x: 12, y: 56 }, one.third), " ", make("text", { class: "status" }, one.status));
     }
     get root() { return this.nodes.values().next().value; }
     listen() {
@@ -129,28 +150,36 @@
         if (!node) return;
         const shown = [...this.nodes.values()].filter((one) => !one.hidden && one.x === node.x).sort((a, b) => a.y - b.y);
         const at = shown.indexOf(node);
-        const to = { ArrowLeft: this.nodes.get(node.parent), ArrowRight: this.folded.has(node.id) ? null : node.children[0], ArrowUp: shown[at - 1], ArrowDown: shown[at + 1], Home: this.root }[event.key];
+        const to = { ArrowLeft: this.nodes.get(node.parent), ArrowRight: this.shown(node)[0], ArrowUp: shown[at - 1], ArrowDown: shown[at + 1], Home: this.root }[event.key];
         if (to) { event.preventDefault(); this.walk(to); }
         else if (event.key === "f" || event.key === "F") this.fold(node);
         else if (event.key === " ") { event.preventDefault(); this.choose(node); }
         else if (event.key === "+" || event.key === "-") this.zoom(event.key === "+" ? 0.8 : 1.25, 0.5, 0.5);
       });
       for (const button of document.querySelectorAll(".tools [data-do]")) {
-        button.addEventListener("click", () => ({ in: () => this.zoom(0.8, 0.5, 0.5), out: () => this.zoom(1.25, 0.5, 0.5), fit: () => this.fit(), full: () => this.start(), fold: () => this.fold(this.chosen || this.root) })[button.dataset.do]());
+        button.addEventListener("click", () => ({ in: () => this.zoom(0.8, 0.5, 0.5), out: () => this.zoom(1.25, 0.5, 0.5), fit: () => this.fit(), full: () => this.start(), fold: () => this.fold(this.chosen || this.root), all: () => this.open() })[button.dataset.do]());
       }
     }
     look(view) {
       this.view = view;
+      if (this.map) this.map.frame(view);
       this.svg.setAttribute("viewBox", `${view.x.toFixed(1)} ${view.y.toFixed(1)} ${view.w.toFixed(1)} ${view.h.toFixed(1)}`);
       if (!this.parts) return;
       clearTimeout(this.soon);
       this.soon = setTimeout(() => this.load(), 120);
     }
+    // At the first look every letter has its own size, and the root stands at the left.
     start() {
-      const w = this.stage.clientWidth || 800, h = this.stage.clientHeight || 600, k = Math.max(1, Math.min(this.whole.w / w, 1.5));
-      const middle = this.root.y + H / 2;
-      const y = this.whole.h <= h * k ? this.whole.y - (h * k - this.whole.h) / 2 : middle - (h * k) / 2;
-      this.look({ x: -20, y, w: w * k, h: h * k });
+      const w = this.stage.clientWidth || 800, h = this.stage.clientHeight || 600;
+      const y = this.whole.h <= h ? this.whole.y - (h - this.whole.h) / 2 : Math.max(this.whole.y, Math.min(this.root.y + H / 2 - h / 2, this.whole.y + this.whole.h - h));
+      this.look({ x: -20, y, w, h });
+      this.chart();
+    }
+    // The map of a tree that does not fit: all cards small, the part in view framed.
+    chart() {
+      const fits = this.whole.w <= this.stage.clientWidth && this.whole.h <= this.stage.clientHeight;
+      if (this.map) this.map.svg.remove();
+      this.map = fits || this.stage.classList.contains("small") ? null : new Overview(this);
     }
     fit() {
       const shape = this.stage.clientWidth / this.stage.clientHeight, w = Math.max(this.whole.w, this.whole.h * shape);
@@ -170,92 +199,115 @@
     }
     fold(node) {
       if (!node.children.length || this.parts) return;
-      if (!this.folded.delete(node.id)) this.folded.add(node.id);
+      if (!this.folded.delete(node.id) && !this.trimmed.delete(node.id)) this.folded.add(node.id);
       this.place();
+      this.chart();
+    }
+    open() {
+      if (this.parts) return;
+      this.folded.clear();
+      this.trimmed.clear();
+      this.place();
+      this.chart();
+    }
+    // What is chosen is drawn: the branches it stands in are opened.
+    reveal(node) {
+      if (!node.hidden) return;
+      for (let below = node, up = this.nodes.get(node.parent); up; below = up, up = this.nodes.get(up.parent)) {
+        this.folded.delete(up.id);
+        if (this.trimmed.has(up.id) && !this.few(up).includes(below)) this.trimmed.delete(up.id);
+      }
+      this.place();
+      this.chart();
     }
     place() {
       let row = 0;
       const stack = [[this.root, 0, false]], seen = new Set();
       for (const node of this.nodes.values()) node.hidden = true;
       while (stack.length) {
-        const [node, depth, after] = stack.pop(), open = node.children.length && !this.folded.has(node.id);
+        const [node, depth, after] = stack.pop(), shown = this.shown(node), open = shown.length;
         node.hidden = false;
         node.x = depth * DX;
-        if (after || !open) node.y = open ? (node.children[0].y + node.children[node.children.length - 1].y) / 2 : row++ * DY;
+        if (after || !open) node.y = !open ? row++ * DY : ((node.best && shown.find((one) => one.best)) || { y: (shown[0].y + shown[shown.length - 1].y) / 2 }).y;
         else if (!seen.has(node.id)) {
           seen.add(node.id);
           stack.push([node, depth, true]);
-          for (let i = node.children.length - 1; i >= 0; i--) stack.push([node.children[i], depth + 1, false]);
+          for (let i = shown.length - 1; i >= 0; i--) stack.push([shown[i], depth + 1, false]);
         }
       }
       let right = 0;
       for (const node of this.nodes.values()) {
-        node.link.style.display = node.hidden ? "none" : "";
-        const edge = this.edges.get(node.id);
-        if (edge) edge.style.display = node.hidden ? "none" : "";
-        if (node.hidden) continue;
-        right = Math.max(right, node.x);
-        node.link.setAttribute("transform", `translate(${node.x} ${node.y})`);
-        const parent = this.nodes.get(node.parent);
-        if (edge && parent) {
-          const x1 = parent.x + W, y1 = parent.y + H / 2, y2 = node.y + H / 2, middle = (x1 + node.x) / 2;
-          edge.setAttribute("d", `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${node.x} ${y2}`);
-        }
-        for (const old of node.link.querySelectorAll(".folded,.count")) old.remove();
-        if (this.folded.has(node.id)) node.link.append(make("circle", { class: "folded", cx: W, cy: H / 2, r: 11 }), make("text", { class: "count", x: W, y: H / 2 + 4 }, "+" + this.below(node)));
+        if (!node.hidden) right = Math.max(right, node.x);
+        this.draws(node);
       }
       this.whole = { x: -20, y: -20, w: right + W + 40, h: row * DY + 40 };
     }
-    below(node) {
+    // Only what has changed is written: a tree has thousands of cards.
+    draws(node) {
+      const edge = this.edges.get(node.id), parent = this.nodes.get(node.parent);
+      const display = node.hidden ? "none" : "";
+      if (node.display !== display) {
+        node.display = node.link.style.display = display;
+        if (edge) edge.style.display = display;
+      }
+      if (node.hidden) return;
+      const drawn = this.shown(node), left = node.children.length === drawn.length ? 0 : this.below(node, new Set(drawn));
+      const place = [node.x, node.y, parent && parent.y, left, drawn.length > 0].join(" ");
+      if (node.drawn === place) return;
+      node.drawn = place;
+      node.link.setAttribute("transform", `translate(${node.x} ${node.y})`);
+      if (edge && parent) {
+        const x1 = parent.x + W, y1 = parent.y + H / 2, y2 = node.y + H / 2, middle = (x1 + node.x) / 2;
+        edge.setAttribute("d", `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${node.x} ${y2}`);
+      }
+      for (const old of node.link.querySelectorAll(".folded,.count")) old.remove();
+      if (!left) return;
+      const words = "+" + left, wide = 12 + 8 * words.length, x = W - (drawn.length ? 30 : 0), y = drawn.length ? H : H / 2;
+      node.link.append(make("rect", { class: "folded", x: x - wide / 2, y: y - 11, width: wide, height: 22, rx: 11 }), make("text", { class: "count", x, y: y + 4 }, words));
+    }
+    below(node, but) {
       let n = 0;
-      const stack = [...node.children];
+      const stack = node.children.filter((child) => !but.has(child));
       while (stack.length) { const one = stack.pop(); n++; stack.push(...one.children); }
       return n;
     }
-    async choose(node) {
+    mark(node) {
       if (this.chosen) this.chosen.link.classList.remove("chosen");
       this.chosen = node;
       node.link.classList.add("chosen");
+    }
+    async choose(node) {
+      this.mark(node);
+      this.reveal(node);
       this.walk(node);
       if (!this.panel) { location.href = node.link.getAttribute("href"); return; }
       const answer = await fetch(node.link.getAttribute("href") + "/facts");
       if (this.chosen === node) this.show(await answer.json());
     }
+    // The same as `facts_of` in parts.html.
     show(facts) {
-      const parts = [element("h3", [facts.label, facts.role].filter(Boolean).join("  "))];
-      const list = element("dl", undefined, "facts");
-      const fact = (name, value) => {
-        if (value === null || value === undefined || value === "") return;
-        const pair = element("div");
-        pair.append(element("dt", name), element("dd", String(value)));
-        list.append(pair);
-      };
-      fact("status", `${SIGNS[facts.status] || ""} ${facts.status}`);
-      fact("score", facts.score);
-      fact("operation", facts.operation);
-      const call = facts.call;
-      if (call) for (const name of ["model", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "usage_estimated", "seconds", "cost", "finish_reason", "constraint_requested", "constraint_applied", "sampling", "tools", "seed", "template_hash", "key", "error"]) fact(name.replace(/_/g, " "), call[name]);
-      parts.push(list);
-      const text = (title, body) => { if (body) parts.push(element("h3", title), element("pre", body)); };
-      const fold = (body) => {
-        if (!body) return;
-        const folded = element("details", undefined, "reasoning");
-        folded.append(element("summary", `Thought before it (${body.length} characters)`), element("pre", body));
-        parts.push(folded);
-      };
-      const tools = (calls) => { for (const [, name, args] of calls || []) text("Tool call: " + name, args || "{}"); };
-      text("State", facts.state);
-      if (call) fold(call.reasoning);
-      text(facts.own_reply ? "Completion" : "Text", facts.text);
-      if (call) {
-        tools(call.tool_calls);
-        for (const message of call.messages) {
-          text("Prompt: " + message.role, message.content);
-          fold(message.reasoning);
-          tools(message.tool_calls);
+      const list = (pairs) => {
+        const made = element("dl", undefined, "facts");
+        for (const [name, value] of pairs) {
+          const pair = element("div");
+          pair.append(element("dt", name), element("dd", value));
+          made.append(pair);
         }
-        if (!facts.own_reply) text("Completion it was read from", call.reply);
+        return made;
+      };
+      const folded = (title, body, name) => {
+        const made = element("details", undefined, name);
+        made.append(element("summary", title), body);
+        return made;
+      };
+      const parts = [element("h3", facts.heading), list(facts.figures)];
+      for (const part of facts.parts) {
+        const text = element("pre", part.text);
+        if (part.text.length > 200 || part.text.split("\n").length > 5) text.tabIndex = 0;
+        if (part.folded) parts.push(folded(part.title, text, "part"));
+        else parts.push(element("h4", part.title), text);
       }
+      if (facts.settings.length) parts.push(folded("Settings and use", list(facts.settings), "part settings"));
       this.panel.replaceChildren(...parts);
       this.panel.dataset.thought = facts.id;
       this.panel.scrollTop = 0;
@@ -282,9 +334,39 @@
     }
   }
 
+  class Overview {
+    constructor(tree) {
+      const { x, y, w, h } = tree.whole, shape = 190 / 130, wide = Math.max(w, h * shape);
+      this.svg = make("svg", { class: "map", "aria-hidden": "true", viewBox: `${x} ${y - (wide / shape - h) / 2} ${wide} ${wide / shape}` });
+      const drawn = { rest: [], kept: [], best: [] };
+      for (const node of tree.nodes.values()) if (!node.hidden) drawn[node.best ? "best" : node.link.classList.contains("kept") ? "kept" : "rest"].push(`M${node.x} ${node.y}h${W}v${H}h-${W}z`);
+      for (const [name, cards] of Object.entries(drawn)) this.svg.append(make("path", { class: name, d: cards.join("") }));
+      this.seen = make("rect", {});
+      this.svg.append(this.seen);
+      const go = (event) => {
+        event.stopPropagation();
+        if (event.type === "pointermove" && !event.buttons) return;
+        const box = this.svg.getBoundingClientRect(), all = this.svg.viewBox.baseVal, v = tree.view;
+        tree.look({ ...v, x: all.x + ((event.clientX - box.left) / box.width) * all.width - v.w / 2, y: all.y + ((event.clientY - box.top) / box.height) * all.height - v.h / 2 });
+      };
+      for (const name of ["pointerdown", "pointermove"]) this.svg.addEventListener(name, go);
+      tree.stage.append(this.svg);
+      this.frame(tree.view);
+    }
+    frame(view) { for (const [name, value] of Object.entries({ x: view.x, y: view.y, width: view.w, height: view.h })) this.seen.setAttribute(name, value); }
+  }
+
   for (const stage of document.querySelectorAll(".stage")) {
     if (!stage.querySelector("svg.tree")) continue;
     const tree = new Tree(stage);
+    for (const step of document.querySelectorAll("[data-pick]")) {
+      step.addEventListener("click", (event) => {
+        const node = tree.nodes.get(step.dataset.pick);
+        if (!node || !tree.panel || event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        tree.choose(node);
+      });
+    }
     if (stage.dataset.live) {
       const source = new EventSource(stage.dataset.live);
       source.addEventListener("message", (event) => tree.grow(JSON.parse(event.data)));
