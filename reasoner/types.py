@@ -166,6 +166,9 @@ class Request:
     """The fields of `sampling` that the user set, not the strategy; None where nobody tells them apart. It changes nothing that is asked."""
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
+    room: int = field(
+        default=0, compare=False
+    )  # tokens the answer needs: who counts tokens refuses a prompt that leaves fewer, as too long
     about: About | None = field(default=None, compare=False, repr=False)
     hear: Hear | None = field(default=None, compare=False, repr=False)  # told the answer's pieces as they come, where the client streams
 

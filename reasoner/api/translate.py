@@ -46,6 +46,8 @@ class Translated:
     translations: tuple[str, ...]
     """Empty where the line was empty or nothing was answered."""
     outcomes: tuple[Result | None, ...]
+    from_memory: tuple[bool, ...]
+    """Whether the translation stood in the corpus and was taken without a call."""
     report: Report
     scores: Scores | None
     """None where no item has a reference."""
@@ -129,7 +131,8 @@ async def atranslate(
     scores = score([text for _, text in scored], [item.reference for item, _ in scored]) if scored else None
     measured = [o.verdict.metrics for o in by_problem.values() if o.verdict and {"coverage", "chrf"} <= o.verdict.metrics.keys()]
     correlation = spearman([m["coverage"] for m in measured], [m["chrf"] for m in measured])
-    return Translated(tuple(made), translations, outcomes, report, scores, correlation)
+    taken = tuple(bool(o and o.verdict and o.verdict.metrics.get("taken")) for o in outcomes)
+    return Translated(tuple(made), translations, outcomes, taken, report, scores, correlation)
 
 
 def translate(

@@ -29,6 +29,13 @@ Target = Annotated[str | None, typer.Option("--to", help="Language of the transl
 Window = Annotated[int, typer.Option("--window", min=1, max=16, help="Words a fragment may have.")]
 K = Annotated[int, typer.Option("-k", min=0, max=20, help="Examples of each fragment.")]
 Ranking = Annotated[str, typer.Option("--ranking", help="shuffle, shortest, similar or diverse.")]
+LeaveOut = Annotated[
+    bool | None,
+    typer.Option(
+        "--leave-out/--keep-own", help="Ignore, or use, lines that are the sentence itself (default: ignored where it has a reference)."
+    ),
+]
+MinMatch = Annotated[float, typer.Option("--min-match", min=0, max=100, help="Score from which a whole sentence counts as similar.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -182,19 +189,23 @@ def search(
     k: K = 3,
     window: Window = 7,
     ranking: Ranking = "shuffle",
+    min_match: MinMatch = 70.0,
+    leave_out: LeaveOut = None,
     seed: o.Seed = 0,
     json: o.Json = False,
 ) -> None:
-    """Cut a sentence into the fragments a corpus has, and show each with examples."""
+    """Show the sentences of a corpus that are the sentence or like it; cut it into the fragments the corpus has, and show each with examples."""
     from reasoner.translation.library import open_corpus  # noqa: PLC0415
 
     opened = open_corpus(corpus)
     first, second = source or opened.languages[0], target or opened.languages[1]
-    cover = opened.cover(text, source=first, target=second, k=k, window=window, ranking=checked_ranking(ranking), seed=seed)
+    own: dict[str, Any] = {"source": first, "target": second, "leave_out": bool(leave_out)}
+    matches = opened.matches(text, **own, least=min_match)
+    cover = opened.cover(text, **own, k=k, window=window, ranking=checked_ranking(ranking), seed=seed)
     if json:
-        print_json(fragments.as_dict(cover))
+        print_json({"matches": fragments.as_matches(matches), **fragments.as_dict(cover)})
     else:
-        fragments.show(text, cover)
+        fragments.show(text, cover, matches=matches)
 
 
 def checked_ranking(name: str) -> Any:

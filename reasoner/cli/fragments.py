@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reasoner.translation.cover import Cover
+    from reasoner.translation.memory import Match
 
 _GAP = r"[^\w\n]*+"
 """What may stand between two words of a fragment: blanks, commas, or nothing after an elision. It never gives back what it took, so that
@@ -35,8 +36,16 @@ def as_dict(cover: Cover) -> dict[str, Any]:
     }
 
 
-def show(sentence: str, cover: Cover, *, inner: dict[tuple[int, int], Cover] | None = None) -> None:
-    """Print a sentence with its fragments in brackets, then each with its examples; `inner`: covers of the pivot sides."""
+def as_matches(matches: Sequence[Match]) -> list[dict[str, Any]]:
+    """Return what a translation memory has as JSON values."""
+    return [{"score": m.score, "line": m.pair.line, "times": m.n, "source": m.pair.source, "target": m.pair.target} for m in matches]
+
+
+def show(sentence: str, cover: Cover, *, matches: Sequence[Match] = (), inner: dict[tuple[int, int], Cover] | None = None) -> None:
+    """Print a sentence with its fragments in brackets, what the memory has of it, then each fragment with its examples.
+
+    `inner` are the covers of the pivot sides.
+    """
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -45,6 +54,16 @@ def show(sentence: str, cover: Cover, *, inner: dict[tuple[int, int], Cover] | N
     known = len(cover.words) - len(cover.unknown)
     share = "no words" if cover.coverage is None else f"{percent(cover.coverage)} ({known} of {len(cover.words)} words)"
     out.print(Text(f"coverage {share}, {len(cover.fragments)} fragment(s), {len(cover.pairs)} example(s)", style="dim"))
+    if matches:
+        out.print()
+        out.print(Text("the sentence itself, or like it", style="bold"))
+        table = Table.grid(padding=(0, 1))
+        table.add_column(style="dim", justify="right")
+        table.add_column(overflow="fold")
+        for match in matches:
+            table.add_row("100 %" if match.is_exact else f"{match.score:.1f} %", safe(match.pair.source))
+            table.add_row(f"{match.pair.line + 1}", safe(match.pair.target, style="green"))
+        out.print(table)
     for number, fragment in enumerate(cover.fragments):
         out.print()
         times = "once" if fragment.n_found == 1 else f"{fragment.n_found:,} times"

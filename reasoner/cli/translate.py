@@ -10,7 +10,7 @@ import typer
 from reasoner.cli import fragments
 from reasoner.cli import options as o
 from reasoner.cli.bench import Watch
-from reasoner.cli.corpus import K, Ranking, Window, checked_ranking
+from reasoner.cli.corpus import K, LeaveOut, MinMatch, Ranking, Window, checked_ranking
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.output import guarded, out, print_json, put, say
 from reasoner.errors import BadConfig
@@ -52,6 +52,16 @@ def translate(
     k: K = 3,
     window: Window = 7,
     ranking: Ranking = "shuffle",
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory",
+            help="Whole sentences of the corpus. fuzzy: the sentence's own translation is taken without a call, similar ones lead the "
+            "examples; exact: only the first; shown: all lead the examples, the model is always asked; off.",
+        ),
+    ] = "fuzzy",
+    min_match: MinMatch = 70.0,
+    leave_out: LeaveOut = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show fragments, examples and coverage; ask no model.")] = False,
     out_file: Annotated[Path | None, typer.Option("--out", help="File for the translations, one a line.", show_default=False)] = None,
     model: o.Model = "local",
@@ -64,9 +74,11 @@ def translate(
     second = (pivot_corpus or corpus) if pivot else None
     if explain:
         how = {"k": k, "window": window, "ranking": checked_ranking(ranking), "seed": common.seed}
-        _explain(items, [(corpus, source, pivot or target), *([(second, pivot or target, target)] if second else [])], how, json=json)
+        legs = [(corpus, source, pivot or target), *([(second, pivot or target, target)] if second else [])]
+        _explain(items, legs, how, least=min_match if memory != "off" else None, leave_out=leave_out, json=json)
         return
-    written = _strategy(strategy, {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking)}, pivot, second)
+    retrieval = {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking), "memory": memory, "min_match": min_match}
+    written = _strategy(strategy, retrieval | ({} if leave_out is None else {"leave_out": leave_out}), pivot, second)
     from reasoner.api.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
     if out_file:
@@ -136,17 +148,21 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
         )
         if made.rank_correlation is not None:
             say(f"Spearman correlation of coverage and chrF++ over the sentences: {made.rank_correlation:.3f}")
+    if n_taken := sum(made.from_memory):
+        say(
+            f"{n_taken} of {len(made.items)} stand in the corpus and were taken without a call (--memory shown asks the model all the same)"
+        )
     say(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'")
 
 
 def _as_dict(made: Translated) -> dict[str, Any]:
     scores = made.scores
     rows = []
-    for item, translation, outcome in zip(made.items, made.translations, made.outcomes, strict=True):
+    for item, translation, outcome, taken in zip(made.items, made.translations, made.outcomes, made.from_memory, strict=True):
         verdict = outcome.verdict if outcome else None
         row: dict[str, Any] = {"line": item.line, "sentence": item.sentence, "translation": translation}
         if outcome:
-            row |= {"trajectory": outcome.trajectory_id, "status": outcome.status, "error": outcome.error}
+            row |= {"trajectory": outcome.trajectory_id, "status": outcome.status, "error": outcome.error, "from_memory": taken}
         if item.reference:
             row |= {"reference": item.reference, "correct": bool(verdict and verdict.correct)}
         rows.append(row | {"metrics": dict(verdict.metrics) if verdict else {}})
@@ -160,30 +176,39 @@ def _as_dict(made: Translated) -> dict[str, Any]:
     }
 
 
-def _explain(items: list[Item], legs: list[tuple[str, str, str]], how: dict[str, Any], *, json: bool) -> None:
+def _explain(
+    items: list[Item], legs: list[tuple[str, str, str]], how: dict[str, Any], *, least: float | None, leave_out: bool | None, json: bool
+) -> None:
     """Show what would be put into the prompts. `legs` are one or two of (corpus, from, to): to the pivot, and from it."""
     from reasoner.translation.library import open_corpus  # noqa: PLC0415
 
     (first, source, reach), *onward = legs
     corpus = open_corpus(first)
+    target = legs[-1][2]
+    known = next((each for each in (open_corpus(leg[0]) for leg in legs) if {source, target} <= set(each.languages)), None)
     shown = []
     for item in items:
         if not item.sentence:
             continue
-        cover = corpus.cover(item.sentence, source=source, target=reach, **how)
+        own = bool(item.reference) if leave_out is None else leave_out
+        matches = (
+            known.matches(item.sentence, source=source, target=target, least=least, leave_out=own) if known and least is not None else ()
+        )
+        cover = corpus.cover(item.sentence, source=source, target=reach, leave_out=own, **how)
         inner = {}
-        for second, start, target in onward:
+        for second, start, _ in onward:
             other = open_corpus(second)
             inner = {
-                (number, rank): other.cover(pair.target, source=start, target=target, **how)
+                (number, rank): other.cover(pair.target, source=start, target=target, leave_out=True, **how)
                 for number, fragment in enumerate(cover.fragments)
                 for rank, pair in enumerate(fragment.pairs)
             }
         if json:
             below = {f"{number}.{rank}": fragments.as_dict(each) for (number, rank), each in inner.items()}
-            shown.append({"line": item.line, "sentence": item.sentence, **fragments.as_dict(cover), **({"pivot": below} if onward else {})})
+            found = {"line": item.line, "sentence": item.sentence, "matches": fragments.as_matches(matches)}
+            shown.append({**found, **fragments.as_dict(cover), **({"pivot": below} if onward else {})})
         else:
-            fragments.show(item.sentence, cover, inner=inner)
+            fragments.show(item.sentence, cover, matches=matches, inner=inner)
             out.print()
     if not json and not any(item.sentence for item in items):
         raise BadConfig("there is no sentence to explain", hint="give a text, or a file with one sentence a line")

@@ -20,7 +20,7 @@ from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
 from reasoner.grading.groups import grouped
 from reasoner.session.acting import Acting
 from reasoner.session.actions import Actions
-from reasoner.session.context_fit import less, with_history, with_instructions
+from reasoner.session.context_fit import less, n_chars, next_form, with_history, with_instructions
 from reasoner.session.digit_grouping import NumberFormat, group, ungroup
 from reasoner.session.gather import together
 from reasoner.session.lookups import Lookups
@@ -171,6 +171,8 @@ class Session(Acting):
         discard_cache: bool = False,
         truncatable: Mapping[str, End] | None = None,
         shorter: Sequence[Sequence[Message]] = (),
+        fewer: Sequence[Mapping[str, Any]] = (),
+        room: int = 0,
         whole: bool = False,
         tools: Sequence[ToolSpec] = (),
         tool_choice: str = "",
@@ -182,8 +184,8 @@ class Session(Acting):
         overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `discard_cache` says that no later prompt
         will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
         is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`; where the
-        strategy knows better, with the histories of `shorter` instead, one after the other (the thought's state then has `shortened`); a
-        `whole` question is not. `tools` are offered to the model; `message` gives its turn with the calls it asks for.
+        strategy knows better, with the histories of `shorter` instead, one after the other, or with the variables of the first of `fewer` that
+        fits beside `room` tokens of answer (the thought's state then has `shortened`); a `whole` question is not. `tools` are offered to the model; `message` gives its turn with the calls it asks for.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
@@ -210,6 +212,7 @@ class Session(Acting):
                 constraint=schema if schema is None or isinstance(schema, Constraint) else Constraint.schema(schema),
                 about=About(self.problem, template, state, variables),
                 discard_cache=discard_cache,
+                room=room,
                 tools=tuple(tools),
                 tool_choice=tool_choice if tools else "",
             )
@@ -225,12 +228,14 @@ class Session(Acting):
             self._turns[thought.id] = completion.message()
             return thought
 
-        fallback = None if shorter or whole else less(history, variables, truncatable or {})
-        ways = [(history, variables), *((one, variables) for one in shorter), *([fallback] if fallback is not None else [])]
-        return await self._first_fitting([partial(asking, *way) for way in ways], answered, note=bool(shorter))
+        fallback = None if shorter or fewer or whole else less(history, variables, truncatable or {})
+        others = [*((one, variables) for one in shorter), *((history, {**variables, **one}) for one in fewer)]
+        ways = [(history, variables), *others, *([fallback] if fallback is not None else [])]
+        graded = room if fewer else None
+        return await self._first_fitting([partial(asking, *way) for way in ways], answered, note=bool(others), graded=graded)
 
     async def _first_fitting(
-        self, ways: Sequence[Callable[[], Intent]], answered: Callable[[Completion, str], Thought], *, note: bool
+        self, ways: Sequence[Callable[[], Intent]], answered: Callable[[Completion, str], Thought], *, note: bool, graded: int | None
     ) -> Thought:
         """Take the first form of a question that was answered before; else ask one form after the other until one fits in the context."""
 
@@ -245,12 +250,15 @@ class Session(Acting):
             if (known := self._caller.committed.get(key)) is not None:
                 self._replayed.add(key)
                 return noted(answered(self._caller.replay(known, key), key), level)
-        for level, way in enumerate(ways[:-1]):
+        level = 0
+        while level < len(ways) - 1:
             try:
-                return noted(await self._call(way(), answered), level)
-            except ContextTooLong:
-                continue
-        return noted(await self._call(ways[-1](), answered), len(ways) - 1)
+                return noted(await self._call(ways[level](), answered), level)
+            except ContextTooLong as error:
+                step = partial(next_form, lambda at: n_chars(ways[at]().request.messages), len(ways), level)
+                level = level + 1 if graded is None else step(error, room=graded)
+        last = ways[level]()
+        return noted(await self._call(replace(last, request=replace(last.request, room=0)), answered), level)
 
     async def _call(self, intent: Intent, answered: Callable[[Completion, str], Thought]) -> Thought:
         return await self._caller.call(intent, lambda completion: (answered(completion, intent.request.key), self.unwritten()))

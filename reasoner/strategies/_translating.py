@@ -1,6 +1,8 @@
-"""What the translation strategies share: the sentence, the parameters of retrieval, and what they record of it.
+"""What the translation strategies share: the sentence, the parameters of retrieval, the translation memory, what fits, and what is recorded.
 
-Knows the fields of a translation problem and what a corpus answers; opens no file.
+Examples go into the prompt in an order: similar whole sentences, then the first example of every fragment (the longest fragment's first),
+then the second ones. What does not fit in the model's context goes from the end of that order, the same for every strategy. Knows the fields
+of a translation problem and what a corpus answers; opens no file.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought
     from reasoner.translation.corpus import Corpus
     from reasoner.translation.cover import Cover, Pair
+    from reasoner.types import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class Sentence:
     text: str
     source: str
     target: str
+    is_scored: bool
+    """Whether there is a reference that a translation will be compared with."""
+
+    def room(self, *, steps: bool = False) -> int:
+        """Return the tokens an answer may need: half as many as the sentence has characters, and more where the model works in steps."""
+        return 64 + len(self.text) // 2 + (320 if steps else 0)
 
 
 class RetrievalParams(Strategy.Params):
@@ -39,15 +48,27 @@ class RetrievalParams(Strategy.Params):
     window: int = Field(default=7, ge=1, le=16, description="words a fragment may have")
     k: int = Field(default=3, ge=1, le=20, description="examples of each fragment")
     ranking: Literal["shuffle", "shortest", "similar", "diverse"] = Field(default="shuffle", description="which examples come first")
-    leave_out: bool = Field(default=True, description="ignore corpus lines that are the sentence itself")
+    leave_out: bool | None = Field(
+        default=None, description="ignore corpus lines that are the sentence itself; None: where it has a reference to be scored by"
+    )
+    memory: Literal["off", "exact", "fuzzy", "shown"] = Field(
+        default="exact",
+        description="corpus lines like the whole sentence. exact: the same sentence's translation is taken without a call; fuzzy: similar ones "
+        "also lead the examples; shown: all lead the examples and the model is always asked; off: not looked for",
+    )
+    min_match: float = Field(default=70.0, ge=0, le=100, description="score from which a sentence counts as similar, 0 to 100")
+    max_matches: int = Field(default=3, ge=1, le=50, description="similar sentences shown")
     max_pairs: int = Field(default=60, ge=1, le=1000, description="examples shown in all; every fragment keeps its first as long as it can")
 
-    def cover(self, corpus: Corpus, sentence: str, *, source: str, target: str, seed: int, leave_out: bool | None = None) -> Cover:
+    def leaves_out(self, sentence: Sentence) -> bool:
+        """Tell whether lines that are the sentence itself are ignored."""
+        return sentence.is_scored if self.leave_out is None else self.leave_out
+
+    def cover(self, corpus: Corpus, sentence: str, *, source: str, target: str, seed: int, leave_out: bool) -> Cover:
         """Look a sentence up with these parameters."""
         return corpus.cover(
-            sentence, source=source, target=target, window=self.window, k=self.k, ranking=self.ranking, seed=seed,
-            leave_out=self.leave_out if leave_out is None else leave_out,
-        )  # fmt: skip
+            sentence, source=source, target=target, window=self.window, k=self.k, ranking=self.ranking, seed=seed, leave_out=leave_out
+        )
 
 
 class TranslationStrategy(Strategy):
@@ -68,19 +89,54 @@ def sentence_of(session: Session, name: str) -> Sentence:
             f"{name} translates, and {solver} is no translation", hint="use it with the solver translation, or another strategy"
         )
     fields = json.loads(session.problem.instance)
-    return Sentence(fields["sentence"], fields["source"], fields["target"])
+    return Sentence(fields["sentence"], fields["source"], fields["target"], bool(fields.get("reference")))
+
+
+def recalled(session: Session, params: RetrievalParams, sentence: Sentence, corpora: Sequence[Corpus], name: str) -> Answer | list[Pair]:
+    """Return what the translation memory has: the sentence's own translation as an answer, or pairs to show, the most similar first.
+
+    The first of the corpora that has both languages is the memory. What was found is a thought, and its score a measure of the verdict.
+    """
+    memory = next((corpus for corpus in corpora if {sentence.source, sentence.target} <= set(corpus.languages)), None)
+    leave_out = params.leaves_out(sentence)
+    if memory is None or params.memory == "off" or (params.memory == "exact" and leave_out):
+        return []
+    matches = memory.matches(
+        sentence.text, source=sentence.source, target=sentence.target, n=params.max_matches, leave_out=leave_out,
+        least=100.0 if params.memory == "exact" else params.min_match,
+    )  # fmt: skip
+    if not matches:
+        return []
+    best = matches[0]
+    takes = best.is_exact and params.memory != "shown"
+    found = [{"score": m.score, "source": m.pair.source, "target": m.pair.target, "line": m.pair.line, "n": m.n} for m in matches]
+    text = f"Answer: {best.pair.target}" if takes else f"{best.score:g} % like: {best.pair.source}"
+    note = session.note(text, parent=session.root, role=f"{name}/memory", state={"matches": found, "taken": takes})
+    session.mark(note, status="final" if takes else "kept")
+    session.measure(match=best.score, **({"taken": 1.0} if takes else {}))
+    return session.offer(text, note) if takes else [match.pair for match in matches]
+
+
+def sizes(n: int) -> list[int]:
+    """Return how many of n examples to show, n first and 0 last: one less each time, or a fortieth less where there are many."""
+    made = [n]
+    while made[-1]:
+        made.append(made[-1] - max(1, made[-1] // 40))
+    return made
 
 
 def shown(cover: Cover, max_pairs: int) -> list[dict[str, Any]]:
-    """Return fragments and examples for a template: the first example of every fragment, then the second ones, up to the limit."""
-    room = max_pairs
-    kept: list[list[Pair]] = [[] for _ in cover.fragments]
-    for rank in range(max((len(fragment.pairs) for fragment in cover.fragments), default=0)):
-        for held, fragment in zip(kept, cover.fragments, strict=True):
-            if rank < len(fragment.pairs) and room:
-                held.append(fragment.pairs[rank])
-                room -= 1
-    return [{"text": f.text, "pairs": as_dicts(held)} for f, held in zip(cover.fragments, kept, strict=True)]
+    """Return fragments and examples for a template, in the order of the sentence; fragments without an example are left out.
+
+    Up to the limit the first example of every fragment is kept, the longest fragment's first, then the second ones.
+    """
+    order = sorted(range(len(cover.fragments)), key=lambda at: (-len(cover.fragments[at].words), at))
+    most = max((len(fragment.pairs) for fragment in cover.fragments), default=0)
+    slots = [(at, rank) for rank in range(most) for at in order if rank < len(cover.fragments[at].pairs)]
+    kept: dict[int, list[Pair]] = {}
+    for at, rank in slots[:max_pairs]:
+        kept.setdefault(at, []).append(cover.fragments[at].pairs[rank])
+    return [{"text": cover.fragments[at].text, "pairs": as_dicts(kept[at])} for at in sorted(kept)]
 
 
 def as_dicts(pairs: Sequence[Pair]) -> list[dict[str, str]]:
@@ -91,6 +147,17 @@ def as_dicts(pairs: Sequence[Pair]) -> list[dict[str, str]]:
 def n_shown(fragments: Sequence[dict[str, Any]]) -> int:
     """Count different examples."""
     return len({(pair["source"], pair["target"]) for fragment in fragments for pair in fragment["pairs"]})
+
+
+def n_slots(cover: Cover, max_pairs: int) -> int:
+    """Return how many examples a prompt shows at most, those under two fragments twice."""
+    return min(max_pairs, sum(len(fragment.pairs) for fragment in cover.fragments))
+
+
+def asked_form(session: Session, reply: Thought) -> int:
+    """Return which of its forms a question was asked in: 0 the whole one, 1 the first of the shorter ones."""
+    state = session.trajectory.mark_of(reply).state
+    return int(state["shortened"]) if isinstance(state, dict) and "shortened" in state else 0
 
 
 def record(session: Session, cover: Cover, *, role: str, n_examples: int) -> Thought:

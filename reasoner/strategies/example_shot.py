@@ -22,10 +22,13 @@ from reasoner.strategies._translating import (
     RetrievalParams,
     TranslationStrategy,
     as_dicts,
+    asked_form,
     n_shown,
+    recalled,
     record,
     sentence_of,
     shown,
+    sizes,
 )
 
 if TYPE_CHECKING:
@@ -59,29 +62,38 @@ class ExampleShot(TranslationStrategy):
         return (self.params.corpus, *([self.params.pivot_corpus] if self.params.method == "join" else []))
 
     async def run(self, session: Session) -> Answer:
-        """Choose examples, then ask once; a reply that was cut off is offered as it is."""
+        """Choose examples, then ask once, with as many of them as fit; a reply that was cut off is offered as it is."""
         params, sentence = self.params, sentence_of(session, self.name)
         corpus = session.corpus(params.corpus)
         if params.method == "join":
             other = session.corpus(params.pivot_corpus)
             corpus = corpus.joined(other, source=sentence.source, pivot=params.pivot, target=sentence.target)
+        leave_out = params.leaves_out(sentence)
+        matches = recalled(session, params, sentence, [corpus], self.name) if params.method != "none" else []
+        if not isinstance(matches, list):
+            return matches
         seed = session.rng.getrandbits(32)
         note = session.root
         pairs: Sequence[Pair] = ()
         # Zero-shot needs no corpus of its languages; where there is one, coverage is measured for it as for the others.
         if params.method != "none" or {sentence.source, sentence.target} <= set(corpus.languages):
-            cover = params.cover(corpus, sentence.text, source=sentence.source, target=sentence.target, seed=seed)
+            cover = params.cover(corpus, sentence.text, source=sentence.source, target=sentence.target, seed=seed, leave_out=leave_out)
             budget = params.n or n_shown(shown(cover, params.max_pairs))
-            pairs = cover.pairs[:budget] if params.method == "join" else self._chosen(corpus, sentence, budget, seed)
+            found = cover.pairs[:budget] if params.method == "join" else self._chosen(corpus, sentence, budget, seed)
+            pairs = list({(pair.source, pair.target): pair for pair in (*matches, *found)}.values())[: max(budget, len(matches))]
             note = record(session, cover, role="example_shot/cover", n_examples=len(pairs))
+        shares = sizes(len(pairs))
         reply = await session.ask(
             "example_shot/translate",
             parent=note,
-            truncatable={"pairs": "last"},
+            fewer=[{"pairs": as_dicts(pairs[:n])} for n in shares[1:]],
+            room=sentence.room(),
             source=sentence.source,
             target=sentence.target,
             pairs=as_dicts(pairs),
         )
+        if note is not session.root:
+            session.measure(examples=float(shares[asked_form(session, reply)]))
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)
 
@@ -89,4 +101,7 @@ class ExampleShot(TranslationStrategy):
         method = self.params.method
         if method in {"none", "join"}:
             return ()
-        return corpus.similar(sentence.text, source=sentence.source, target=sentence.target, method=method, n=n, seed=seed)  # type: ignore[arg-type]
+        return corpus.similar(
+            sentence.text, source=sentence.source, target=sentence.target, method=method, n=n, seed=seed,  # type: ignore[arg-type]
+            leave_out=self.params.leaves_out(sentence),
+        )  # fmt: skip

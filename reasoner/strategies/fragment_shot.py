@@ -10,11 +10,23 @@ Source: Frontull & Ströhle, arXiv 2505.22293; Frontull, Ströhle et al., LREC 2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from reasoner.strategies._translating import RetrievalParams, TranslationStrategy, n_shown, record, sentence_of, shown
+from reasoner.strategies._translating import (
+    RetrievalParams,
+    TranslationStrategy,
+    as_dicts,
+    asked_form,
+    n_shown,
+    n_slots,
+    recalled,
+    record,
+    sentence_of,
+    shown,
+    sizes,
+)
 
 if TYPE_CHECKING:
     from reasoner.session import Session
@@ -45,19 +57,31 @@ class FragmentShot(TranslationStrategy):
         return (self.params.corpus,)
 
     async def run(self, session: Session) -> Answer:
-        """Look the sentence up, then ask once; a reply that was cut off is offered as it is."""
+        """Look the sentence up, then ask once, with as many examples as fit; a reply that was cut off is offered as it is."""
         params, sentence = self.params, sentence_of(session, self.name)
         corpus = session.corpus(params.corpus)
-        cover = params.cover(corpus, sentence.text, source=sentence.source, target=sentence.target, seed=session.rng.getrandbits(32))
-        fragments = shown(cover, params.max_pairs)
-        note = record(session, cover, role="fragment_shot/cover", n_examples=n_shown(fragments))
+        leave_out = params.leaves_out(sentence)
+        matches = recalled(session, params, sentence, [corpus], self.name)
+        if not isinstance(matches, list):
+            return matches
+        seed = session.rng.getrandbits(32)
+        cover = params.cover(corpus, sentence.text, source=sentence.source, target=sentence.target, seed=seed, leave_out=leave_out)
+        forms: list[dict[str, Any]] = [
+            {"fragments": shown(cover, n), "matches": as_dicts(matches)} for n in sizes(n_slots(cover, params.max_pairs))
+        ]
+        forms += [{"fragments": [], "matches": as_dicts(matches[:n])} for n in sizes(len(matches))[1:]]
+        counts = [n_shown([*form["fragments"], {"pairs": form["matches"]}]) for form in forms]
+        note = record(session, cover, role="fragment_shot/cover", n_examples=counts[0])
         reply = await session.ask(
             "fragment_shot/translate" if params.reply == "steps" else "fragment_shot/line",
             parent=note,
+            fewer=forms[1:],
+            room=sentence.room(steps=params.reply == "steps"),
             source=sentence.source,
             target=sentence.target,
-            fragments=fragments,
             unknown=list(cover.unknown) if params.unknown == "listed" else [],
+            **forms[0],
         )
+        session.measure(examples=float(counts[asked_form(session, reply)]))
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)

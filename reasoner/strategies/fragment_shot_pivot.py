@@ -17,12 +17,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from reasoner.strategies._translating import RetrievalParams, TranslationStrategy, record, sentence_of, shown
+from reasoner.strategies._translating import (
+    RetrievalParams,
+    TranslationStrategy,
+    as_dicts,
+    asked_form,
+    recalled,
+    record,
+    sentence_of,
+    shown,
+    sizes,
+)
 
 if TYPE_CHECKING:
     from reasoner.session import Session
     from reasoner.strategies._translating import Sentence
     from reasoner.translation.corpus import Corpus
+    from reasoner.translation.cover import Cover
     from reasoner.types import Answer
 
 Rows = list[dict[str, Any]]
@@ -51,48 +62,59 @@ class FragmentShotPivot(TranslationStrategy):
         return self.params.corpus, self.params.pivot_corpus
 
     async def run(self, session: Session) -> Answer:
-        """Look the sentence up, look its examples up, then ask once."""
+        """Look the sentence up, look its examples up, then ask once, with as many examples as fit."""
         params, sentence = self.params, sentence_of(session, self.name)
         first, second = session.corpus(params.corpus), session.corpus(params.pivot_corpus)
+        matches = recalled(session, params, sentence, [first, second], self.name)
+        if not isinstance(matches, list):
+            return matches
         seed = session.rng.getrandbits(32)
-        cover = params.cover(first, sentence.text, source=sentence.source, target=params.pivot, seed=seed)
-        outer = shown(cover, max(1, params.max_pairs // 3))
-        rows, inner_coverage = self._rows(second, outer, sentence, seed)
-        n_examples = sum(row["kind"] in {"pair", "inner pair"} for row in rows)
-        note = record(session, cover, role="fragment_shot_pivot/cover", n_examples=n_examples)
-        if inner_coverage:
-            session.measure(pivot_coverage=round(sum(inner_coverage) / len(inner_coverage), 6))
+        leave_out = params.leaves_out(sentence)
+        cover = params.cover(first, sentence.text, source=sentence.source, target=params.pivot, seed=seed, leave_out=leave_out)
+        inner = self._inner(second, cover, sentence, seed)
+        forms: list[dict[str, Any]] = [{"rows": self._rows(cover, inner, n), "matches": as_dicts(matches)} for n in sizes(params.max_pairs)]
+        forms = [form for at, form in enumerate(forms) if not at or form != forms[at - 1]]
+        counts = [sum(row["kind"] in {"pair", "inner pair"} for row in form["rows"]) + len(form["matches"]) for form in forms]
+        note = record(session, cover, role="fragment_shot_pivot/cover", n_examples=counts[0])
+        coverage = [inner[pair["target"]].coverage for row in shown(cover, max(1, params.max_pairs // 3)) for pair in row["pairs"]]
+        if known := [share for share in coverage if share is not None]:
+            session.measure(pivot_coverage=round(sum(known) / len(known), 6))
         reply = await session.ask(
             "fragment_shot_pivot/translate",
             parent=note,
+            fewer=forms[1:],
+            room=sentence.room(steps=True),
             source=sentence.source,
             pivot=params.pivot,
             target=sentence.target,
-            rows=rows,
             unknown=list(cover.unknown) if params.unknown == "listed" else [],
+            **forms[0],
         )
+        session.measure(examples=float(counts[asked_form(session, reply)]))
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)
 
-    def _rows(self, second: Corpus, outer: Rows, sentence: Sentence, seed: int) -> tuple[Rows, list[float]]:
-        """Return the lines of the prompt in order, and the coverage of every pivot sentence."""
-        params = self.params
+    def _inner(self, second: Corpus, cover: Cover, sentence: Sentence, seed: int) -> dict[str, Cover]:
+        """Return the covers of all pivot sentences that may be shown."""
+        outer = shown(cover, max(1, self.params.max_pairs // 3))
+        texts = dict.fromkeys(pair["target"] for fragment in outer for pair in fragment["pairs"])
+        languages = {"source": self.params.pivot, "target": sentence.target}
+        return {text: self.params.cover(second, text, **languages, seed=seed, leave_out=True) for text in texts}
+
+    def _rows(self, cover: Cover, inner: dict[str, Cover], max_pairs: int) -> Rows:
+        """Return the lines of the prompt in order, with so many examples of both hops at most; a third of them are of the first."""
+        outer = shown(cover, max(1, max_pairs // 3) if max_pairs else 0)
         n_pairs = sum(len(fragment["pairs"]) for fragment in outer)
-        left = params.max_pairs - n_pairs
+        left = max_pairs - n_pairs
         rows: Rows = []
-        coverage: list[float] = []
         for fragment in outer:
             rows.append({"kind": "fragment", "text": fragment["text"]})
             for pair in fragment["pairs"]:
                 rows.append({"kind": "pair", **pair})
-                inner = params.cover(second, pair["target"], source=params.pivot, target=sentence.target, seed=seed, leave_out=True)
-                if inner.coverage is not None:
-                    coverage.append(inner.coverage)
                 share = left // n_pairs  # what is left is shared evenly among the pairs still to come
-                for piece in shown(inner, share) if share else []:
-                    if piece["pairs"]:
-                        rows.append({"kind": "inner", "text": piece["text"]})
-                        rows += [{"kind": "inner pair", **each} for each in piece["pairs"]]
-                        left -= len(piece["pairs"])
+                for piece in shown(inner[pair["target"]], share) if share else []:
+                    rows.append({"kind": "inner", "text": piece["text"]})
+                    rows += [{"kind": "inner pair", **each} for each in piece["pairs"]]
+                    left -= len(piece["pairs"])
                 n_pairs -= 1
-        return rows, coverage
+        return rows

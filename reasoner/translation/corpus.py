@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.errors import BadConfig
+from reasoner.translation import memory
 from reasoner.translation.bm25 import Bm25
 from reasoner.translation.build import Builder
 from reasoner.translation.cover import Cover, Pair, Query, Ranking, Search
@@ -22,6 +23,8 @@ from reasoner.translation.normalise import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from reasoner.translation.memory import Match
 
 Method = Literal["random", "bm25", "ngram"]
 
@@ -64,8 +67,30 @@ class Corpus:
         with sound(self.index):
             return Search(self.index, Query(sentence, source, target, window, k, ranking, seed, leave_out)).cover()
 
-    def similar(self, sentence: str, *, source: str, target: str, method: Method, n: int, seed: int = 0) -> tuple[Pair, ...]:
-        """Return up to n different pairs, the best first, never one whose source is the sentence itself.
+    def matches(
+        self, sentence: str, *, source: str, target: str, n: int = 3, least: float = 70.0, leave_out: bool = False
+    ) -> tuple[Match, ...]:
+        """Return up to n translations of the sentence itself and, after them, up to n pairs like it with a score of `least` or more (0 to 100).
+
+        `leave_out` ignores lines that are the sentence itself; with `least` 100 only these are looked for.
+
+        Raises:
+            BadConfig: the corpus has no such language, or it was not indexed.
+            DataError: the index is damaged.
+            MissingDependency: similar sentences are asked for, and rapidfuzz or numpy is not installed.
+        """
+        with sound(self.index):
+            same = () if leave_out else memory.exact(self.index, sentence, source=source, target=target)
+            if least >= memory.EXACT:
+                return same[:n]
+            similar = self._ranked(source, words(sentence, self.index.normalisation))
+            like = memory.fuzzy(self.index, sentence, similar, source=source, target=target, least=least, leave_out=leave_out)
+        return (*same[:n], *like[:n])
+
+    def similar(
+        self, sentence: str, *, source: str, target: str, method: Method, n: int, seed: int = 0, leave_out: bool = True
+    ) -> tuple[Pair, ...]:
+        """Return up to n different pairs, the best first; `leave_out` ignores lines whose source is the sentence itself.
 
         `random` draws; `bm25` ranks by BM25 over the corpus's own words; `ngram` re-ranks the hundred best of these so that together
         they hold as many n-grams of the sentence as they can.
@@ -76,9 +101,9 @@ class Corpus:
         if n < 1:
             return ()
         with sound(self.index):
-            return self._similar(sentence, source, target, method, n, seed)
+            return self._similar(sentence, source, target, method, n, seed, leave_out=leave_out)
 
-    def _similar(self, sentence: str, source: str, target: str, method: Method, n: int, seed: int) -> tuple[Pair, ...]:
+    def _similar(self, sentence: str, source: str, target: str, method: Method, n: int, seed: int, *, leave_out: bool) -> tuple[Pair, ...]:
         source_at, target_at = self.index.column(source), self.index.column(target)
         own = words(sentence, self.index.normalisation)
         if method == "random":
@@ -90,7 +115,7 @@ class Corpus:
         made: dict[tuple[str, str], Pair] = {}
         for line in lines:
             pair = Pair(line, self.index.text(line, source_at), self.index.text(line, target_at))
-            if words(pair.source, self.index.normalisation) != own:
+            if not leave_out or words(pair.source, self.index.normalisation) != own:
                 made.setdefault((pair.source, pair.target), pair)
             if len(made) == n:
                 break

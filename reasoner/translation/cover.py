@@ -145,20 +145,7 @@ class Search:
 
     def _own_lines(self) -> frozenset[int]:
         """Return the lines whose source has exactly the words of the sentence."""
-        own: set[int] = set()
-        for numbers in self.numbers:
-            depth = min(len(numbers), self.index.window)
-            runs = self.side.runs(numbers[:depth], window=depth)[0] if depth else []
-            if len(runs) == depth and depth:
-                low, high = runs[-1]
-                for at in range(low, high):
-                    place = self.side.places[at]
-                    if place and self.side.tokens[place - 1]:
-                        continue  # not the beginning of a line
-                    end = place + len(numbers)
-                    if end < len(self.side.tokens) and self.side.tokens[end] == 0 and self.side.tokens[place:end].tolist() == numbers:
-                        own.add(self.side.line_of(place))
-        return frozenset(own)
+        return frozenset().union(*(self.side.whole_lines(numbers, window=self.index.window) for numbers in self.numbers))
 
     def _elsewhere(self, run: Run) -> bool:
         """Tell whether a fragment stands in any line but the sentence's own."""

@@ -139,6 +139,22 @@ class Side:
                 high = middle
         return first, last
 
+    def whole_lines(self, numbers: Sequence[int], *, window: int) -> frozenset[int]:
+        """Return the lines whose words are exactly these; `window` is that of the index."""
+        depth = min(len(numbers), window)
+        runs = self.runs(numbers[:depth], window=depth)[0] if depth else []
+        if not depth or len(runs) < depth:
+            return frozenset()
+        wanted, made = list(numbers), set()
+        for at in range(*runs[-1]):
+            place = self.places[at]
+            if place and self.tokens[place - 1]:
+                continue  # not the beginning of a line
+            end = place + len(wanted)
+            if end < len(self.tokens) and self.tokens[end] == 0 and self.tokens[place:end].tolist() == wanted:
+                made.add(self.line_of(place))
+        return frozenset(made)
+
     def line_of(self, place: int) -> int:
         """Return the line a token stands in."""
         return bisect_right(self.starts, place) - 1

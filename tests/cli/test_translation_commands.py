@@ -72,6 +72,22 @@ def test_search_and_explain_show_fragments_examples_and_coverage(built: Path) ->
     assert found["fragments"][0]["examples"] == [{"line": 0, "source": "il cane corre", "target": "l cian cor"}]
 
 
+def test_the_memory_is_shown_taken_and_left_out(built: Path) -> None:
+    way = ("--from", "Italian", "--to", "Ladin")
+    for extra, shown in (((), True), (("--leave-out",), False), (("--keep-own",), True)):
+        done = reasoner("corpus", "search", "t.corpus", "Il gatto", *way, *extra, "--json", cwd=built)
+        found = [match for match in json.loads(done.stdout)["matches"] if match["target"] == "l giat"]
+        assert [match["score"] for match in found] == ([87.5] if shown else []), extra
+        done = reasoner("translate", "Il gatto", "--corpus", "t.corpus", *way, *extra, "--explain", cwd=built)
+        assert ("87.5 %" in done.stdout) == shown, (extra, done.stdout)
+    done = reasoner("translate", "il gatto", "--corpus", "t.corpus", *way, "--model", "teacher", "--db", "memory.db", cwd=built)
+    assert (done.returncode, done.stdout) == (0, "l giat\n"), done.stderr
+    assert "1 of 1 stand in the corpus and were taken without a call" in done.stderr
+    done = reasoner("translate", "x", "--corpus", "t.corpus", *way, "--memory", "all", "--model", "teacher", cwd=built)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "memory" in done.stderr
+
+
 def test_explaining_a_pivot_shows_the_second_hop(tmp_path: Path) -> None:
     args = ("--from", "English", "--to", "Mesrin", "--pivot", "Selvan", "--pivot-corpus", "invented-pivot", "--explain", "-k", "1")
     done = reasoner("translate", "The river sleeps.", *args, cwd=tmp_path)

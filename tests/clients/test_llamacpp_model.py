@@ -313,6 +313,16 @@ def test_a_prompt_too_long_is_refused_with_both_numbers(client: LlamaCppClient) 
         assert "1024" in str(caught.value)
 
 
+def test_a_prompt_that_leaves_less_room_than_was_asked_for_is_refused(client: LlamaCppClient) -> None:
+    words = "word " * 800
+    with pytest.raises(ContextTooLong, match="of them for the answer") as caught:
+        ask(client, replace(request(words, max_tokens=500), room=300))
+    assert caught.value.prompt_tokens is not None
+    assert 1024 - 300 < caught.value.prompt_tokens < 1024
+    (reply,) = ask(client, replace(request(words, max_tokens=2), room=300))
+    assert reply.usage.completion_tokens <= 2, "no more room is kept than the answer may take"
+
+
 def test_max_tokens_is_capped_to_the_room_that_is_left() -> None:
     client = open_local(n_ctx=256)
     endless = Constraint("grammar", "root ::= [a-z ]+")

@@ -223,6 +223,7 @@ class LlamaCppClient:
             "sampling": request.sampling.filled().as_dict(),
             "seed": request.seed,
             "discard_cache": request.discard_cache,
+            "room": request.room,
             "constraint": replace(constraint, told="").as_list() if constraint else None,
         }
         voice = None if request.hear is None else LocalVoice(request, request.hear)

@@ -44,7 +44,7 @@ class Beginning:
         Raises:
             BadConfig: the model is to think and cannot.
             BadTemplate: the chat template cannot be rendered.
-            ContextTooLong: the prompt leaves no room for a single token.
+            ContextTooLong: the prompt leaves no room for a single token, or less than was asked for.
         """
         messages = [Message.of_parts(role, content, parts) for role, content, parts in job["messages"]]
         frame = frame_of(vocabulary.template_source)
@@ -75,7 +75,8 @@ class Beginning:
 
         spelt = "\n".join([str(job.get("tools") or ""), *(str(m.parts()) for m in messages)])
         variables = {**wish.variables, **({"tools": job["tools"]} if job.get("tools") else {})}
-        prompt = vocabulary.tokens_of(messages, variables=variables, spelt=spelt, end=end)
+        room = min(job.get("room", 0), job["sampling"]["max_tokens"])
+        prompt = vocabulary.tokens_of(messages, variables=variables, spelt=spelt, end=end, room=room)
         return cls(prompt.tokens, lead, waits, frame, wish.budget)
 
 

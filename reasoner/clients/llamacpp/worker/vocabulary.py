@@ -90,7 +90,7 @@ class Vocabulary:
         return self._template_source
 
     def tokens_of(
-        self, messages: list[Message], *, variables: Mapping[str, Any] | None = None, spelt: str = "", end: End = _as_it_is
+        self, messages: list[Message], *, variables: Mapping[str, Any] | None = None, spelt: str = "", end: End = _as_it_is, room: int = 1
     ) -> Prompt:
         """Return the prompt.
 
@@ -99,10 +99,11 @@ class Vocabulary:
             variables: what the template is told besides.
             spelt: other text in it that is not the template's own (tools, arguments of calls).
             end: given the rendered text, returns what is to be written after it.
+            room: tokens to leave for the answer, at most a third of the context.
 
         Raises:
             BadTemplate: the template fails, writes nothing, or changes a message that spells a control token.
-            ContextTooLong: the prompt leaves no room for a single token.
+            ContextTooLong: the prompt leaves less room than that, or none for a single token.
         """
         if (n_bytes := sum(len(m.content.encode("utf-8", "replace")) for m in messages)) > (self.n_ctx + 1) * self._longest_token:
             # Tokenising megabytes takes native code very long; no token is longer than the longest.
@@ -121,8 +122,8 @@ class Vocabulary:
             tokens.insert(0, self._bos)
         if not tokens:
             raise BadTemplate("the chat template writes nothing", hint="use another template with chat_template (a Jinja2 file)")
-        if len(tokens) >= self.n_ctx:
-            raise self._too_long(len(tokens), "")
+        if len(tokens) + (kept := max(1, min(room, self.n_ctx // 3))) > self.n_ctx:
+            raise self._too_long(len(tokens), "", room=kept)
         return Prompt(tokens, rendered + suffix)
 
     def _parts_if_needed(self, messages: list[Message], variables: Mapping[str, Any] | None, rendered: str) -> list[Part] | None:
@@ -162,9 +163,10 @@ class Vocabulary:
                 return list(buffer[:n_tokens])
             room = -n_tokens
 
-    def _too_long(self, prompt_tokens: int, qualifier: str) -> ContextTooLong:
+    def _too_long(self, prompt_tokens: int, qualifier: str, *, room: int = 1) -> ContextTooLong:
+        answer = f", {room} of them for the answer" if room > 1 else ""
         return ContextTooLong(
-            f"the prompt has {qualifier}{prompt_tokens} tokens, the context {self.n_ctx}",
+            f"the prompt has {qualifier}{prompt_tokens} tokens, the context {self.n_ctx}{answer}",
             hint="shorten the prompt or raise n_ctx",
             prompt_tokens=prompt_tokens,
             context_tokens=self.n_ctx,
