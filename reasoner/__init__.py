@@ -17,6 +17,7 @@ from reasoner.version import __version__ as __version__
 if TYPE_CHECKING:
     from reasoner.api.bench import Bench, abench, arun, bench, run
     from reasoner.api.compare import acompare, compare, compare_run
+    from reasoner.api.pick import Picked, apick, pick
     from reasoner.api.replay import Replayed, areplay, replay
     from reasoner.api.resume import afork, aresume, fork, resume
     from reasoner.api.settings import RunSettings
@@ -56,6 +57,7 @@ _HOME = {
     "ModelPool": "runs.pool",
     "Move": "types",
     "Note": "runs.events",
+    "Picked": "api.pick",
     "Plan": "runs.plan",
     "Price": "budget",
     "Problem": "types",
@@ -87,6 +89,7 @@ _HOME = {
     "abench": "api.bench",
     "acompare": "api.compare",
     "afork": "api.resume",
+    "apick": "api.pick",
     "areplay": "api.replay",
     "aresume": "api.resume",
     "arun": "api.bench",
@@ -99,6 +102,7 @@ _HOME = {
     "fork": "api.resume",
     "open_client": "clients",
     "open_run": "runs.runner",
+    "pick": "api.pick",
     "register": "registry",
     "replay": "api.replay",
     "resume": "api.resume",
@@ -121,6 +125,7 @@ __all__ = [
     "ModelPool",
     "Move",
     "Note",
+    "Picked",
     "Plan",
     "Price",
     "Problem",
@@ -152,6 +157,7 @@ __all__ = [
     "abench",
     "acompare",
     "afork",
+    "apick",
     "areplay",
     "aresume",
     "arun",
@@ -164,6 +170,7 @@ __all__ = [
     "fork",
     "open_client",
     "open_run",
+    "pick",
     "register",
     "replay",
     "resume",

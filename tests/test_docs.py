@@ -21,6 +21,7 @@ COMMANDS = (
     "deny",
     "bench",
     "compare",
+    "pick",
     "check",
     "score",
     "translate",
