@@ -7,22 +7,26 @@ solver (a test checks it). The question is rendered when it is used, so an overr
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pydantic import ValidationError
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, CorruptRecord, MissingAsset
 from reasoner.files import complaint, read_lines
+from reasoner.layouts.worked_search import write_search
+from reasoner.solver import Searchable
 from reasoner.types import Demonstration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from reasoner.prompts import Prompts
     from reasoner.solver import Solver
 
 MAX_SHOTS = 4
+SEARCHES: dict[str, Literal["bfs", "dfs"]] = {"ats-bfs": "bfs", "ats-dfs": "dfs"}
+"""Kinds of worked examples that are searches, and their order."""
 
 
 def statement(solver: Solver[Any], instance: Any, prompts: Prompts) -> str:
@@ -68,7 +72,7 @@ def demonstrations(solver: Solver[Any], kind: str, n: int, *, exclude: Any, prom
     """
     if n == 0:
         return []
-    if (worked := solver.worked(kind)) is not None:
+    if (worked := _worked(solver, kind)) is not None:
         found = [
             Demonstration(statement(solver, instance, prompts), answer)
             for instance, answer in worked
@@ -96,6 +100,18 @@ def demonstrations(solver: Solver[Any], kind: str, n: int, *, exclude: Any, prom
         if len(found) == n:
             return found
     return _too_few(solver, kind, n, len(found))
+
+
+def _worked(solver: Solver[Any], kind: str) -> Sequence[tuple[Any, str]] | None:
+    """Return a family's own worked examples. Searches (`ats-bfs`, `ats-dfs`) that it has not are written around the steps of its solutions."""
+    worked = solver.worked(kind)
+    if worked is None or worked or kind not in SEARCHES or isinstance(solver, Searchable):
+        return worked
+    return [
+        (each, write_search(steps, solver.right_answer(each) or "", SEARCHES[kind]))
+        for each, _ in solver.worked("cot") or ()
+        if (steps := solver.explain(each))
+    ]
 
 
 def _too_few(solver: Solver[Any], kind: str, n: int, n_found: int) -> NoReturn:

@@ -4,7 +4,7 @@
     1.1: 9 -> 10 -> 20 (10 * 2 = 20)
     Goal: 1.1
 
-Every line is a legal move, and every mark on it is true of the search.
+Every line is a legal move, and every mark on it is true of the search. A family without moves gets the steps that it explains, and wrong ones beside them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from reasoner.clients.teacher._task import MAX_BLIND_DEPTH, NO_ANSWER, AnyMove, Task
 from reasoner.layouts.outline import Label, write_back, write_goal, write_heading, write_line
+from reasoner.layouts.worked_search import write_search
 
 GAVE_UP = "No line reached the goal."
 
@@ -89,7 +90,9 @@ class _Search:
 
 
 def breadth_first(task: Task) -> str:
-    """Write level by level; the solution is always among the few lines a level shows, the others are drawn."""
+    """Write level by level, where there are moves; the solution is always among the few lines a level shows, the others are drawn."""
+    if task.search is None:
+        return write_search(task.solver.explain(task.instance), task.answer, "bfs")
     search = _Search(task)
     width = max(2, min(MAX_WIDTH, MAX_BFS_LINES // search.depth))
     level = [search.root]
@@ -119,7 +122,9 @@ def breadth_first(task: Task) -> str:
 
 
 def depth_first(task: Task) -> str:
-    """Write depth first: at some nodes one or two wrong moves and what follows them, then back to the solution."""
+    """Write depth first, where there are moves: at some nodes one or two wrong moves and what follows them, then back to the solution."""
+    if task.search is None:
+        return write_search(task.solver.explain(task.instance), task.answer, "dfs")
     search = _Search(task)
     return search.text(found=_descend(search, search.root))
 
