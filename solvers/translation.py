@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -21,9 +22,10 @@ from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord
 from reasoner.files import complaint, read_lines
 from reasoner.solver import Solver
-from reasoner.text import answer_line, clean, shorten, tail
+from reasoner.text import clean, shorten
 from reasoner.types import Verdict
 from solvers import _answer as answers
+from solvers._translated import Flag, extract, plain, read
 
 if TYPE_CHECKING:
     import random
@@ -33,10 +35,6 @@ MAX_SENTENCE_CHARS = 4000
 SEPARATOR = " ||| "
 _LANGUAGE = r"[^\W\d_][\w'’ ()-]{0,39}"
 _LINE = re.compile(rf"({_LANGUAGE})>({_LANGUAGE}): (.+)")
-_BLANKS = re.compile(r"[^\S\n]{2,}")
-_MARKER = re.compile(r"^[*_ ]*(?:final |the )?(?:answer|translation)[*_ ]*[:=][*_ ]*", re.IGNORECASE)
-_QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "‘": "’"}
-_FOLDED = str.maketrans("’‘ʼ´`", "'''''")
 
 
 class Translation(BaseModel):
@@ -136,23 +134,27 @@ class TranslationSolver(Solver[Translation]):
 
     def verify(self, instance: Translation, text: str) -> Verdict:
         """Compare with the reference; without one there is no right answer to compare with."""
-        found = extract(text, instance)
+        found, flag = read(text, instance)
+        flags: dict[str, float] = {flag: 1.0} if flag else {}
         if not found:
-            return answers.unread("no translation was found")
+            return replace(answers.unread("the model refused" if flag else "no translation was found"), metrics=flags)
         if not instance.reference:
-            return answers.wrong("there is no reference to judge the translation by")
-        metrics = sentence_scores(found, instance.reference)
+            return replace(answers.wrong("there is no reference to judge the translation by"), metrics=flags)
+        metrics = sentence_scores(found, instance.reference) | flags
         measured = (
-            f"chrF++ {metrics['chrf']:.1f}, BLEU {metrics['bleu']:.1f}" if metrics else "not measured: install reasoner-llm[translation]"
+            f"chrF++ {metrics['chrf']:.1f}, BLEU {metrics['bleu']:.1f}"
+            if "chrf" in metrics
+            else "not measured: install reasoner-llm[translation]"
         )
         is_right = plain(found) == plain(instance.reference)
         if is_right:
             return Verdict(correct=True, score=1.0, reason=f"it is the reference; {measured}", metrics=metrics)
-        return Verdict(correct=False, score=0.0, reason=f"it is not the reference; {measured}", metrics=metrics)
+        what = "it is a copy of the source" if flag else "it is not the reference"
+        return Verdict(correct=False, score=0.0, reason=f"{what}; {measured}", metrics=metrics)
 
-    def translation_in(self, text: str, instance: Translation) -> str:
-        """Return the translation in a model's text, see `extract`."""
-        return extract(text, instance)
+    def translation_in(self, text: str, instance: Translation) -> tuple[str, Flag]:
+        """Return the translation in a model's text, and whether the text refuses or copies the source."""
+        return read(text, instance)
 
     def canonical_answer(self, instance: Translation, text: str) -> str | None:
         """Return the translation as exact match compares it."""
@@ -189,48 +191,6 @@ def _listed(path: Path, source: str, target: str, rows: tuple[tuple[int, str, st
         except ValidationError as error:
             raise CorruptRecord(path, number, shorten(str(error.errors()[0]["msg"]), 120)) from error
     return tuple(made)
-
-
-def extract(text: str, instance: Translation) -> str:
-    """Return the translation in a model's text; empty when there is none.
-
-    It is what follows the last `Answer:` marker, else what stands in the last double square brackets, else the last line. A marker
-    written twice, the language's name before it, and quotes around it are taken off, but not where the reference has them too.
-    """
-    text = _BLANKS.sub(" ", tail(text))
-    found = answer_line(text)
-    if found is None:
-        end = text.rfind("]]")
-        start = text.rfind("[[", 0, end) if end > 0 else -1
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        found = text[start + 2 : end] if start >= 0 else lines[-1] if lines and not _MARKER.fullmatch(lines[-1] + " ") else ""
-    found = " ".join(found.split())[: MAX_SENTENCE_CHARS + 1]
-    while (after := _unwrapped(found, instance)) != found:
-        found = after
-    return found if len(found) <= MAX_SENTENCE_CHARS else ""
-
-
-def _unwrapped(found: str, instance: Translation) -> str:
-    """Take one layer off: a marker, a label, brackets or quotes."""
-    reference = instance.reference
-    marker = _MARKER.match(found)
-    if marker and not _MARKER.match(reference):
-        return found[marker.end() :].strip()
-    label = f"{instance.target}:"
-    if found.casefold().startswith(label.casefold()) and not reference.casefold().startswith(label.casefold()):
-        return found[len(label) :].strip()
-    if found.startswith("[[") and found.endswith("]]") and not reference.startswith("[["):
-        return found[2:-2].strip()
-    closing = _QUOTES.get(found[:1])
-    if closing and len(found) > 1 and found.endswith(closing) and not reference.startswith(found[0]):
-        return found[1:-1].strip()
-    return found
-
-
-def plain(text: str) -> str:
-    """Return a text as exact match compares it."""
-    folded = unicodedata.normalize("NFC", text).casefold().translate(_FOLDED)
-    return " ".join(folded.split()).removesuffix(".").rstrip()
 
 
 @cache

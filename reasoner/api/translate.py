@@ -48,6 +48,8 @@ class Translated:
     outcomes: tuple[Result | None, ...]
     from_memory: tuple[bool, ...]
     """Whether the translation stood in the corpus and was taken without a call."""
+    flags: tuple[str, ...]
+    """`refusal` where the model refused, `copy` where it copied the source, else empty."""
     report: Report
     scores: Scores | None
     """None where no item has a reference."""
@@ -126,13 +128,14 @@ async def atranslate(
     report = await carry_out(Plan(list(asked.values()), specs, told.seed, 1, told.sampling, told.limits), [model], told)
     by_problem = {result.problem.id: result for result in report.results}
     outcomes = tuple(by_problem[problem.id] if problem else None for problem in problems)
-    translations = tuple(_text(outcome) for outcome in outcomes)
+    read = [_read(outcome) for outcome in outcomes]
+    translations = tuple(text for text, _ in read)
     scored = [(item, text) for item, text in zip(made, translations, strict=True) if item.reference]
     scores = score([text for _, text in scored], [item.reference for item, _ in scored]) if scored else None
     measured = [o.verdict.metrics for o in by_problem.values() if o.verdict and {"coverage", "chrf"} <= o.verdict.metrics.keys()]
     correlation = spearman([m["coverage"] for m in measured], [m["chrf"] for m in measured])
     taken = tuple(bool(o and o.verdict and o.verdict.metrics.get("taken")) for o in outcomes)
-    return Translated(tuple(made), translations, outcomes, taken, report, scores, correlation)
+    return Translated(tuple(made), translations, outcomes, taken, tuple(flag for _, flag in read), report, scores, correlation)
 
 
 def translate(
@@ -148,9 +151,10 @@ def translate(
     return blocking(lambda: atranslate(items, source=source, target=target, strategy=strategy, model=model, **settings))
 
 
-def _text(outcome: Result | None) -> str:
+def _read(outcome: Result | None) -> tuple[str, str]:
+    """Return the translation in an answer, and what is wrong with it."""
     if outcome is None or outcome.text is None:
-        return ""
+        return "", ""
     solver = registry.solver("translation")
-    text: str = solver.translation_in(outcome.text, solver.Instance.model_validate_json(outcome.problem.instance))
-    return text
+    found: tuple[str, str] = solver.translation_in(outcome.text, solver.Instance.model_validate_json(outcome.problem.instance))
+    return found

@@ -26,6 +26,8 @@ EPILOG = (
     "After an interruption or a kill, the same command resumes."
 )
 
+SHOWN_LINES = 10
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -132,9 +134,8 @@ def _items(text: str, source: str, target: str) -> list[Item]:
 
 
 def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
-    lines = "".join(f"{translation}\n" for translation in made.translations)
     if out_file:
-        write_text(out_file, lines)
+        write_text(out_file, "".join(f"{translation}\n" for translation in made.translations))
     if json:
         print_json(_as_dict(made))
         return
@@ -148,6 +149,10 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
         )
         if made.rank_correlation is not None:
             say(f"Spearman correlation of coverage and chrF++ over the sentences: {made.rank_correlation:.3f}")
+    for flag, what in (("refusal", "refused by the model"), ("copy", "copied from the source instead of translated")):
+        if lines := [item.line for item, each in zip(made.items, made.flags, strict=True) if each == flag]:
+            more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""
+            say(f"{what}: line {', '.join(map(str, lines[:SHOWN_LINES]))}{more}")
     if n_taken := sum(made.from_memory):
         say(
             f"{n_taken} of {len(made.items)} stand in the corpus and were taken without a call (--memory shown asks the model all the same)"
@@ -157,7 +162,7 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
 
 def _as_dict(made: Translated) -> dict[str, Any]:
     scores = made.scores
-    rows = []
+    rows: list[dict[str, Any]] = []
     for item, translation, outcome, taken in zip(made.items, made.translations, made.outcomes, made.from_memory, strict=True):
         verdict = outcome.verdict if outcome else None
         row: dict[str, Any] = {"line": item.line, "sentence": item.sentence, "translation": translation}
@@ -165,7 +170,7 @@ def _as_dict(made: Translated) -> dict[str, Any]:
             row |= {"trajectory": outcome.trajectory_id, "status": outcome.status, "error": outcome.error, "from_memory": taken}
         if item.reference:
             row |= {"reference": item.reference, "correct": bool(verdict and verdict.correct)}
-        rows.append(row | {"metrics": dict(verdict.metrics) if verdict else {}})
+        rows.append(row | {"flag": made.flags[len(rows)], "metrics": dict(verdict.metrics) if verdict else {}})
     return {
         "run": made.report.run_id,
         "rows": rows,

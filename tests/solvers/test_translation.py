@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reasoner import registry
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
+from reasoner.prompts import Prompts
 from solvers import translation as module
-from solvers.translation import Translation, TranslationSolver, directions, extract
+from solvers._translated import extract, read
+from solvers.translation import Translation, TranslationSolver, directions
 
 SOLVER = TranslationSolver()
 RIVER = Translation(source="English", target="Selvan", sentence="The river sleeps.", reference="Meris tudasas.")
@@ -51,9 +57,57 @@ def test_a_part_or_more_is_not_right_and_earns_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     "sentence", ["Answer: yes", "He said: Answer: no", '"Quoted."', "Selvan: a language", "[[x]]", "{{ text }} {x}", "a ]] b [[ c"]
 )
-def test_markers_inside_the_reference_are_part_of_it(sentence: str) -> None:
-    instance = RIVER.model_copy(update={"reference": sentence})
+def test_what_the_source_has_is_part_of_the_translation(sentence: str) -> None:
+    instance = RIVER.model_copy(update={"sentence": sentence, "reference": sentence})
     assert SOLVER.verify(instance, f"Answer: {sentence}").correct, extract(f"Answer: {sentence}", instance)
+
+
+REPLIES = [json.loads(line) for line in (Path(__file__).parent / "translation_replies.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_replies_as_models_write_them() -> None:
+    """Each row: a sentence, a reply in one of the forms models use, the translation in it, and whether it refuses or copies."""
+    assert len(REPLIES) > 550
+    assert Counter(row["flag"] for row in REPLIES) == {"": 556, "refusal": 20, "copy": 13}
+    wrong = []
+    for row in REPLIES:
+        instance = Translation(source=row["from"], target=row["to"], sentence=row["sentence"])
+        made = read(row["reply"], instance)
+        if made != (row["expected"], row["flag"]):
+            wrong.append((row, made))
+    assert wrong == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["", "Answer: ", "Selvan: ", "```\n", "[[", "<answer>", '{"a": "', "<think>", "« "]), st.text(max_size=80))
+def test_any_text_can_be_read(before: str, text: str) -> None:
+    found, flag = read(before + text, RIVER)
+    assert flag in {"", "refusal", "copy"}
+    assert found == found.strip()
+    assert "\n" not in found
+
+
+def test_the_reference_is_not_looked_at() -> None:
+    for reply in ('Answer: "Meris tudasas."', "Answer: Note: Meris tudasas.", "Meris tudasas. (literally: x)"):
+        quoted = RIVER.model_copy(update={"reference": reply.removeprefix("Answer: ")})
+        assert extract(reply, quoted) == extract(reply, RIVER)
+
+
+def test_a_refusal_is_no_translation_and_a_copy_is_told() -> None:
+    verdict = SOLVER.verify(RIVER, "I'm sorry, I cannot translate that.")
+    assert (verdict.correct, verdict.unparsed, verdict.metrics) == (False, True, {"refusal": 1.0})
+    verdict = SOLVER.verify(RIVER, "Answer: The river sleeps")
+    assert (verdict.correct, verdict.metrics["copy"]) == (False, 1.0)
+    assert "copy of the source" in verdict.reason
+    same = RIVER.model_copy(update={"reference": "The river sleeps."})
+    assert SOLVER.verify(same, "Answer: The river sleeps").correct
+    assert "copy" not in SOLVER.verify(same, "Answer: The river sleeps").metrics
+
+
+def test_the_prompt_shows_nothing_to_copy() -> None:
+    statement = Prompts().get("solvers/translation").render_text(SOLVER.statement_variables(RIVER))
+    assert "Answer:" in statement
+    assert not set("([{<") & set(statement), "a small model copies what stands in brackets"
 
 
 def test_the_measures_are_sacrebleu_s() -> None:
