@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import UnknownName
@@ -106,6 +107,13 @@ def _path(store: Store, best: Sequence[str]) -> list[dict[str, Any]]:
         state = row["state"] if isinstance(row["state"], str) else ""
         found.append(row | {"sign": SIGNS[row["status"]], "said": row["operation"] or state or row["text"] or row["role"]})
     return found
+
+
+def aligned(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Set the steps of two ways to an answer beside each other: `rows` of (number, step, step, are they the same), and the `first` that differs."""
+    pairs = list(zip_longest(one, other))
+    rows = [(at, a, b, a is not None and b is not None and a["said"] == b["said"]) for at, (a, b) in enumerate(pairs, start=1)]
+    return {"rows": rows, "first": next((at for at, _, _, same in rows if not same), None)}
 
 
 def window(store: Store, trajectory_id: str, corner: tuple[int, int] | None) -> Plan | None:

@@ -23,13 +23,14 @@ from reasoner.comparison.trials import read_trials
 from reasoner.errors import BadConfig
 from reasoner.serve import drawings
 from reasoner.serve.course import timeline_values, transcript_values
+from reasoner.serve.run_page import collapsed, group_columns, mistakes, shown_columns
 from reasoner.serve.templating import PAGES, environment
 from reasoner.serve.thought_facts import thought_facts
-from reasoner.serve.trajectory_page import short_answer, trajectory_values, window
+from reasoner.serve.trajectory_page import aligned, short_answer, trajectory_values, window
 from reasoner.serve.tree import card
 from reasoner.store import queries, run_queries
 from reasoner.store.migrations.m050_totals import COLUMNS
-from reasoner.store.search import search
+from reasoner.store.search import MAX_COUNTED, n_hits, search
 from reasoner.types import SIGNS
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class Viewer:
         """Return the routes."""
         pages: list[tuple[str, Callable[[Request], Response]]] = [
             ("/", self.runs),
+            ("/requests", self.requests),
             ("/run/{run}", self.run),
+            ("/run/{run}/progress", self.progress),
             ("/t/{trajectory}", self.trajectory),
             ("/t/{trajectory}/window", self.window),
             ("/t/{trajectory}/thought/{thought}", self.thought),
@@ -93,24 +96,50 @@ class Viewer:
     def runs(self, request: Request) -> Response:
         """Show the runs, with filters."""
         words, status, page = request.query_params.get("q", "")[:200], request.query_params.get("status", ""), _page_of(request)
-        rows = run_queries.runs(self._store, words=words, status=status, limit=PAGE + 1, offset=page * PAGE)
-        return self._page("runs.html", rows=rows[:PAGE], more=len(rows) > PAGE, words=words, status=status, page=page)
+        rows = run_queries.runs(self._store, words=words, status=status, limit=PAGE, offset=page * PAGE)
+        used = run_queries.spent(self._store, [row["id"] for row in rows if row["trajectories"] <= MAX_COMPARED])
+        asked = run_queries.asked_of(self._store, [row["id"] for row in rows])
+        shown = [row | used.get(row["id"], {"seconds": None, "cost": None}) | {"asked": asked.get(row["id"])} for row in rows]
+        n = run_queries.n_runs(self._store, words=words, status=status)
+        return self._page("runs.html", rows=shown, n=n, per_page=PAGE, words=words, status=status, page=page)
+
+    def requests(self, request: Request) -> Response:
+        """Show what was asked with `ask` and of this server: question, answer, seconds."""
+        words, page = request.query_params.get("q", "")[:200], _page_of(request)
+        rows = run_queries.requests(self._store, words=words, limit=PAGE, offset=page * PAGE)
+        n = run_queries.n_requests(self._store, words=words)
+        return self._page("requests.html", rows=rows, n=n, per_page=PAGE, words=words, page=page)
 
     def run(self, request: Request) -> Response:
-        """Show a run: its comparison and its trajectories."""
+        """Show a run: its key figures, its comparison, what went wrong and its trajectories."""
         row = run_queries.run_row(self._store, request.path_params["run"])
         if row is None:
             return self._missing("run")
         chosen = {name: request.query_params.get(name, "")[:400] for name in ("strategy", "model", "solver", "verdict")}
         page = _page_of(request)
-        rows = queries.trajectory_page(self._store, row["id"], chosen=chosen, limit=PAGE + 1, offset=page * PAGE)
+        rows = queries.trajectory_page(self._store, row["id"], chosen=chosen, limit=PAGE, offset=page * PAGE)
         baseline = request.query_params.get("baseline", "")[:400]
         by = [column for column in request.query_params.get("by", "")[:200].split(",") if column.strip()][:4]
-        made = self._compared(row, baseline=baseline, by=by)
         options = {"strategy": row["strategies"], "model": row["models"], "solver": row["solvers"]}
+        used = run_queries.spent(self._store, [row["id"]]).get(row["id"], {"seconds": 0.0, "cost": None})
         return self._page(
-            "run.html", run=row, rows=rows[:PAGE], more=len(rows) > PAGE, page=page, chosen=chosen, options=options, baseline=baseline, **compared(made)
+            "run.html", run=row | used, rows=[each | {"short": short_answer(each)} for each in rows], page=page, per_page=PAGE, chosen=chosen,
+            n=queries.n_trajectories(self._store, row["id"], chosen=chosen), options=options, baseline=baseline, by=",".join(by),
+            columns=shown_columns(rows, options), groups=group_columns(self._store, row["id"]), mistakes=mistakes(self._store, row["id"]),
+            inside=run_queries.inside_thought(self._store, row["id"]) if row["judged"] <= MAX_COMPARED else (),
+            **compared(self._compared(row, baseline=baseline, by=by)),
         )  # fmt: skip
+
+    def progress(self, request: Request) -> Response:
+        """Return how far a run has come as JSON, for its page."""
+        row = run_queries.run_row(self._store, request.path_params["run"])
+        if row is None:
+            return JSONResponse({"error": "no such run"}, 404)
+        tokens = row["prompt_tokens"] + row["completion_tokens"]
+        done = row["trajectories"] - row["open"]
+        return JSONResponse(
+            {"status": row["status"], "done": done, "trajectories": row["trajectories"], "calls": row["calls"], "tokens": tokens}
+        )
 
     def _compared(self, row: dict[str, Any], *, baseline: str, by: Sequence[str]) -> Comparison | None:
         """Compare a run, once for as long as nothing of it changes: some thousand answers take longer than a page may."""
@@ -186,16 +215,17 @@ class Viewer:
         return JSONResponse(facts or {"error": "no such thought"}, 200 if facts else 404)
 
     def pair(self, request: Request) -> Response:
-        """Show two trajectories side by side."""
-        sides = [trajectory_values(self._store, request.query_params.get(name, "")) for name in ("a", "b")]
-        if None in sides:
+        """Show two trajectories side by side: their answers, where they first differ, and their trees."""
+        one, other = (trajectory_values(self._store, request.query_params.get(name, "")) for name in ("a", "b"))
+        if one is None or other is None:
             return self._missing("trajectory")
-        return self._page("pair.html", sides=sides)
+        return self._page("pair.html", sides=[one, other], steps=aligned(one["path"], other["path"]))
 
     def search(self, request: Request) -> Response:
         """Search all messages."""
-        words = request.query_params.get("q", "")[:400]
-        return self._page("search.html", words=words, hits=search(self._store, words))
+        words, page = request.query_params.get("q", "")[:400], _page_of(request)
+        hits = search(self._store, words, limit=PAGE, offset=page * PAGE)
+        return self._page("search.html", words=words, hits=hits, n=n_hits(self._store, words), most=MAX_COUNTED, page=page, per_page=PAGE)
 
     async def events(self, request: Request) -> Response:
         """Send a growing trajectory as server-sent events: what is new, and whose status has changed, until it is closed."""
@@ -250,8 +280,14 @@ def compared(made: Comparison | None) -> dict[str, Any]:
     """Return what the comparison's part of a page needs."""
     if made is None:
         return {"made": None, "tables": [], "charts": []}
-    charts = [(solver, drawings.chart([row for row in made.rows if row.solver == solver])) for solver in made.solvers]
-    return {"made": made, "tables": tables(made), "charts": [(solver, chart) for solver, chart in charts if chart]}
+    # The whole first: of several families, that is the one chart that is not folded.
+    scopes: list[str | None] = [None, *made.solvers] if len(made.solvers) > 1 else list(made.solvers)
+    charts = [(scope or "all problems", drawings.chart([row for row in made.rows if row.solver == scope])) for scope in scopes]
+    return {
+        "made": made,
+        "tables": [collapsed(table) for table in tables(made)],
+        "charts": [(name, chart) for name, chart in charts if chart],
+    }
 
 
 def _threaded(page: Callable[[Request], Response]) -> Any:

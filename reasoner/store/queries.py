@@ -24,11 +24,18 @@ SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason,
        (SELECT c.finish_reason FROM thoughts h JOIN calls c ON c.id = h.call_id WHERE h.id = t.answer_thought) AS ended
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
 """
-_LISTED = """
-SELECT t.id, t.strategy, t.model, t.sample, t.status, t.calls, t.prompt_tokens + t.completion_tokens AS tokens, t.problem_id, t.error,
-       t.answer, p.solver, substr(p.line, 1, 400) AS line, p.level, v.correct, v.reason, v.judged_by
-FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+ASKED = """
+substr(coalesce(CASE WHEN p.line NOT LIKE '{%' THEN p.line WHEN json_valid(p.line)
+  THEN coalesce(json_extract(p.line, '$.question'), json_extract(p.line, '$.messages[#-1].content')) END,
+  (SELECT coalesce(h.text, m.content) FROM thoughts h LEFT JOIN messages m ON m.id = h.message_id WHERE h.trajectory_id = t.id
+   ORDER BY h.rowid LIMIT 1), p.line), 1, 400)
 """
+"""What a trajectory `t` was asked on a problem `p`, in words: the question, the last message, else how its search began."""
+_LISTED = f"""
+SELECT t.id, t.strategy, t.model, t.sample, t.status, t.calls, t.prompt_tokens + t.completion_tokens AS tokens, t.problem_id, t.error,
+       t.answer, t.seconds, t.cost, p.solver, {ASKED} AS asked, p.level, v.correct, v.reason, v.judged_by
+FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+"""  # noqa: S608 - constants
 
 
 def trajectories(store: Store, run_id: str, *, limit: int = -1, offset: int = 0) -> list[dict[str, Any]]:
@@ -44,8 +51,21 @@ def trajectory_page(
 
     `chosen` filters by `strategy`, `model`, `solver` and `verdict` (right, wrong, open, failed).
     """
+    joins, where, params = _chosen(run_id, chosen or {})
+    # The page is chosen first, and only its rows are read whole.
+    numbers = f"SELECT t.rowid FROM trajectories t{joins} WHERE {where} ORDER BY t.rowid LIMIT ? OFFSET ?"  # noqa: S608 - clauses are ours
+    return store.rows(f"{_LISTED} WHERE t.rowid IN ({numbers}) ORDER BY t.rowid", (*params, limit, offset))
+
+
+def n_trajectories(store: Store, run_id: str, *, chosen: Mapping[str, str] | None = None) -> int:
+    """Return how many trajectories of a run `trajectory_page` chooses from."""
+    joins, where, params = _chosen(run_id, chosen or {})
+    return int(store.tuples(f"SELECT count(*) FROM trajectories t{joins} WHERE {where}", tuple(params))[0][0])  # noqa: S608 - clauses are ours
+
+
+def _chosen(run_id: str, wanted: Mapping[str, str]) -> tuple[str, str, list[str]]:
+    """Return the joins, the condition and its values that choose trajectories of a run."""
     clauses, params, joins = ["t.run_id = ?"], [run_id], ""
-    wanted = chosen or {}
     for name, column in (("strategy", "t.strategy"), ("model", "t.model"), ("solver", "p.solver")):
         if wanted.get(name):
             clauses.append(f"{column} = ?")
@@ -57,9 +77,16 @@ def trajectory_page(
         joins += f" JOIN verdicts v ON v.trajectory_id = t.id AND +v.correct = {int(verdict == 'right')}"
     elif verdict in {"open", "failed"}:
         clauses.append(f"t.status = '{verdict}'")
-    # The page is chosen first, and only its rows are read whole.
-    numbers = f"SELECT t.rowid FROM trajectories t{joins} WHERE {' AND '.join(clauses)} ORDER BY t.rowid LIMIT ? OFFSET ?"  # noqa: S608 - clauses are ours
-    return store.rows(f"{_LISTED} WHERE t.rowid IN ({numbers}) ORDER BY t.rowid", (*params, limit, offset))
+    return joins, " AND ".join(clauses), params
+
+
+def not_right(store: Store, run_id: str, *, limit: int = 2_000) -> list[dict[str, Any]]:
+    """Return the first trajectories of a run that failed or were judged wrong: `id`, `strategy`, `answer`, `reason`, `error` and `unparsed`."""
+    return store.rows(
+        "SELECT t.id, t.strategy, substr(t.answer, 1, 400) AS answer, v.reason, t.error, v.unparsed FROM trajectories t"
+        " LEFT JOIN verdicts v ON v.trajectory_id = t.id WHERE t.run_id = ? AND (t.status = 'failed' OR v.correct = 0) ORDER BY t.rowid LIMIT ?",
+        (run_id, limit),
+    )
 
 
 def same_problem(store: Store, problem_id: str, *, but: str, limit: int = 20) -> list[dict[str, Any]]:

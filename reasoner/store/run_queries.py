@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reasoner.store.claims import has_ended, presence
 from reasoner.store.migrations.m050_totals import COLUMNS
+from reasoner.store.queries import ASKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +62,18 @@ def runs(store: Store, *, words: str = "", status: str = "", limit: int = 20, of
 
     `resumable` says that something is left to do and nobody is at it; `solvers`, `strategies` and `models` are lists of names.
     """
+    where, params = _fitting(words, status)
+    found = store.rows(
+        f"{_RUN} WHERE {where} ORDER BY r.created DESC, r.rowid DESC LIMIT ? OFFSET ?",
+        (*params, limit, offset),
+    )
+    made = totals(store, [row["id"] for row in found])
+    there = at_work(store)
+    return [_with_names(store, row) | made[row["id"]] | {"resumable": _is_resumable(row, there)} for row in found]
+
+
+def _fitting(words: str, status: str) -> tuple[str, list[str]]:
+    """Return the condition that runs fit, and its values."""
     clauses, params = ["1"], []
     for word in words.split()[:MAX_WORDS]:
         clauses.append("instr(lower(r.manifest || ' ' || r.command || ' ' || r.id), lower(?)) > 0")
@@ -68,13 +81,7 @@ def runs(store: Store, *, words: str = "", status: str = "", limit: int = 20, of
     if status:
         clauses.append("r.status = ?")
         params.append(status)
-    found = store.rows(
-        f"{_RUN} WHERE {' AND '.join(clauses)} ORDER BY r.created DESC, r.rowid DESC LIMIT ? OFFSET ?",
-        (*params, limit, offset),
-    )
-    made = totals(store, [row["id"] for row in found])
-    there = at_work(store)
-    return [_with_names(store, row) | made[row["id"]] | {"resumable": _is_resumable(row, there)} for row in found]
+    return " AND ".join(clauses), params
 
 
 def run_row(store: Store, run_id: str) -> dict[str, Any] | None:
@@ -119,9 +126,53 @@ def closed_places(store: Store, run_id: str) -> dict[tuple[str, str, str, int], 
     return {(problem, strategy, model, sample): trajectory for problem, strategy, model, sample, trajectory in found}
 
 
-def n_runs(store: Store) -> int:
-    """Return how many runs there are."""
-    return int(store.tuples("SELECT count(*) FROM runs")[0][0])
+def n_runs(store: Store, *, words: str = "", status: str = "") -> int:
+    """Return how many runs fit, as `runs` chooses them."""
+    where, params = _fitting(words, status)
+    return int(store.tuples(f"SELECT count(*) FROM runs r WHERE {where}", tuple(params))[0][0])  # noqa: S608 - clauses are ours
+
+
+def spent(store: Store, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return by run the `seconds` of its calls and their `cost`, None where that of a trajectory is not known. Reads every trajectory of them."""
+    rows = store.rows(
+        "SELECT run_id, total(seconds) AS seconds, CASE WHEN count(*) = count(cost) THEN sum(cost) END AS cost FROM trajectories"
+        " WHERE run_id IN (SELECT value FROM json_each(?)) GROUP BY run_id",
+        (json.dumps(list(run_ids)),),
+    )
+    return {row.pop("run_id"): row for row in rows}
+
+
+_REQUESTS = f"""
+FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN runs r ON r.id = t.run_id
+LEFT JOIN verdicts v ON v.trajectory_id = t.id
+WHERE p.solver = 'chat' AND (? = '' OR instr(lower({ASKED} || ' ' || coalesce(t.answer, '') || ' ' || r.id), lower(?)) > 0)
+"""
+
+
+def requests(store: Store, *, words: str = "", limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
+    """Return what was asked with `ask` and of a server, newest first: `asked`, `answer`, `seconds`, who asked (`command`), `strategy`, `model`."""
+    return store.rows(
+        f"SELECT t.id, t.run_id, t.status, t.strategy, t.model, t.answer, t.error, t.seconds, t.cost, t.created,"
+        f" t.prompt_tokens + t.completion_tokens AS tokens, r.command, {ASKED} AS asked, v.correct, v.judged_by {_REQUESTS}"
+        " ORDER BY t.rowid DESC LIMIT ? OFFSET ?",
+        (words, words, limit, offset),
+    )
+
+
+def n_requests(store: Store, *, words: str = "") -> int:
+    """Return how many there are, as `requests` chooses them."""
+    return int(store.tuples(f"SELECT count(*) {_REQUESTS}", (words, words))[0][0])
+
+
+def asked_of(store: Store, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return question and answer of the runs that have one trajectory and no family of problems, by run: `ask` and requests of a server."""
+    rows = store.rows(
+        f"SELECT t.run_id, t.id AS trajectory, t.answer, {ASKED} AS asked FROM trajectories t JOIN problems p ON p.id = t.problem_id"  # noqa: S608 - a constant
+        " JOIN run_totals n ON n.run_id = t.run_id AND n.trajectories = 1"
+        " WHERE p.solver = 'chat' AND t.run_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(run_ids)),),
+    )
+    return {row.pop("run_id"): row for row in rows}
 
 
 def at_work(store: Store) -> set[str]:

@@ -67,7 +67,7 @@ def serious(browser: Any) -> list[Any]:
 
 
 def pages(store: Store) -> list[str]:
-    found = ["/", "/?q=ats&status=finished", "/search", "/search?q=pour", "/nothing-here"]
+    found = ["/", "/?q=ats&status=finished", "/requests", "/search", "/search?q=pour", "/nothing-here"]
     found += [f"/run/{row['id']}" for row in store.rows("SELECT id FROM runs")]
     one_each = store.rows("SELECT min(t.id) AS id FROM trajectories t JOIN problems p ON p.id = t.problem_id GROUP BY t.strategy, p.solver")
     found += [f"/t/{row['id']}" for row in one_each]

@@ -377,5 +377,20 @@
       });
     }
   }
+  // A run that is going on says how far it has come; when it ends, its page is taken anew.
+  const progress = document.getElementById("progress");
+  if (progress) {
+    const look = async () => {
+      const answer = await fetch(progress.dataset.progress), made = answer.ok ? await answer.json() : null;
+      if (made && made.status !== "running") return location.reload();
+      if (made) {
+        progress.max = made.trajectories || 1;
+        progress.value = made.done;
+        for (const name of ["done", "calls", "tokens"]) for (const one of document.querySelectorAll(`[data-live=${name}]`)) one.textContent = made[name].toLocaleString("en");
+      }
+      setTimeout(look, 2000);
+    };
+    setTimeout(look, 2000);
+  }
   document.documentElement.dataset.ready = "yes";
 })();
