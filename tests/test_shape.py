@@ -117,9 +117,17 @@ def test_strategies_read_no_clock_and_no_global_random() -> None:
                     assert not {"time", "random", "datetime"} & {alias.name for alias in node.names}, f"{file.name}:{node.lineno}"
 
 
+IN_THE_SANDBOX = "reasoner/sandbox/tested_worker.py"
+"""The text of this file is handed to an interpreter under bubblewrap, and runs nowhere else."""
+
+
 def test_nothing_evaluates_text() -> None:
     for file in FILES:
         for node in file.nodes:
+            if file.name == IN_THE_SANDBOX:
+                continue
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert "tested_worker" not in ast.unparse(node), f"{file.name}:{node.lineno}"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, f"{file.name}:{node.lineno}"
 

@@ -23,6 +23,13 @@ def block(source: str) -> str:
     return f"I found it.\n\n```python\n{source}\n```"
 
 
+def right(made: CodeTask) -> str:
+    """Return the right answer, which every function of the set has."""
+    answer = SOLVER.right_answer(made)
+    assert answer is not None
+    return answer
+
+
 def as_python(source: str, name: str) -> Any:
     """Make a function of our own set with the interpreter that runs the tests."""
     space: dict[str, Any] = {}
@@ -51,16 +58,16 @@ def test_hidden_tests_agree_with_python(name: str) -> None:
     function = functions()[name]
     made = CodeTask(function=name, made_from="7")
     tests = SOLVER.hidden(made)
-    right = as_python(function.text, name)
+    original = as_python(function.text, name)
     assert len({test.call for test in tests}) == len(tests) >= 30
-    assert all(outcome(right, test.call, name) == test.wanted for test in tests)
+    assert all(outcome(original, test.call, name) == test.wanted for test in tests)
     for mutation in mutations(function.source):
         differs = any(outcome(as_python(mutation, name), test.call, name) != test.wanted for test in tests)
         assert SOLVER.verify(made, block(mutation)).correct is not differs, mutation
         if not differs:  # equal on forty: then on two hundred more
             calls = [test.call for seed in range(100, 105) for test in SOLVER.hidden(CodeTask(function=name, made_from=str(seed)))]
             other = as_python(mutation, name)
-            assert all(outcome(other, call, name) == outcome(right, call, name) for call in calls), mutation
+            assert all(outcome(other, call, name) == outcome(original, call, name) for call in calls), mutation
 
 
 def test_five_thousand_answers_changed_in_one_place_are_rejected_unless_python_finds_them_equal() -> None:
@@ -81,15 +88,15 @@ def test_what_is_drawn_is_broken_and_shows_it() -> None:
     for level in SOLVER.levels:
         for seed in range(8):
             made = SOLVER.generate(random.Random(f"{seed}/{level}"), level)
-            assert SOLVER.verify(made, SOLVER.right_answer(made)).correct
+            assert SOLVER.verify(made, right(made)).correct
             assert bool(made.broken) == (level < 4)
             assert 1 <= len(SOLVER.shown(made)) <= 3
             if made.broken:
                 assert not SOLVER.verify(made, block(made.broken)).correct
                 assert not SOLVER.visible_check(made, block(made.broken)).passed
-            assert SOLVER.visible_check(made, SOLVER.right_answer(made)).passed
+            assert SOLVER.visible_check(made, right(made)).passed
             form = SOLVER.answer_constraint(made)
-            assert re.fullmatch(form.value, SOLVER.right_answer(made))
+            assert re.fullmatch(form.value, right(made))
 
 
 CLAMP = CodeTask(function="clamp", made_from="5")
@@ -131,7 +138,7 @@ def test_wrong_and_hostile_programs_are_wrong(source: str, reason: str) -> None:
     verdict = SOLVER.verify(CLAMP, block(source))
     assert not verdict.correct
     assert reason in verdict.reason
-    assert SOLVER.verify(CLAMP, SOLVER.right_answer(CLAMP)).correct, "the next program meets nothing of this one"
+    assert SOLVER.verify(CLAMP, right(CLAMP)).correct, "the next program meets nothing of this one"
 
 
 def test_nothing_is_kept_between_two_programs() -> None:
@@ -144,7 +151,7 @@ def test_nothing_is_kept_between_two_programs() -> None:
 def test_ten_thousand_hostile_answers() -> None:
     rng = random.Random(9)
     made = [SOLVER.generate(rng, rng.randint(1, 4)) for _ in range(20)]
-    golds = [SOLVER.right_answer(each) for each in made]
+    golds = [right(each) for each in made]
     for number, text in enumerate(hostile_texts(rng, golds, 10_000)):
         each = made[number % len(made)]
         verdict = SOLVER.verify(each, text)
@@ -171,7 +178,7 @@ def test_the_function_of_an_answer_is_found(text: str, found: str | None) -> Non
 
 def test_repair_shows_the_test_that_fails_and_replays_without_running_anything(tmp_path: Path) -> None:
     made = SOLVER.generate(random.Random(4), 1)
-    client = ScriptedClient([block(made.broken), SOLVER.right_answer(made)])
+    client = ScriptedClient([block(made.broken), right(made)])
     client.fingerprint = "same"
     result = reasoner.solve("code", SOLVER.format(made), strategy="repair(direct)", model=client, db=tmp_path / "t.db")
     assert result.correct
