@@ -49,6 +49,10 @@ def open_scorers(
         adapter = is_adapter(name)
         bare = options.model_copy(update={"adapter": None}) if isinstance(options.adapter, Path) else options
         for model, client in zip(models, clients, strict=True):
+            if adapter and (client.name, name) in found:
+                raise BadConfig(
+                    f"two models are called {client.name}, and {name} is to be loaded over each", hint="run one after the other"
+                )
             if not adapter:
                 found[client.name, name] = open_model(name, bare)
             elif isinstance(model, str):

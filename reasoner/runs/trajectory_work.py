@@ -51,7 +51,9 @@ async def carry_out(
         ReasonerError: a fault the next problem would meet too.
     """
     row, client = task.row, task.channel.client
-    journal = Journal(at.store, run_id=row.run_id, trajectory_id=row.id, epoch=epoch, durable=client.paid)
+    others = {name: at.scorers[client.name, name] for name in needed_models([task.spec])}
+    paid = client.paid or any(channel.client.paid for channel in others.values())
+    journal = Journal(at.store, run_id=row.run_id, trajectory_id=row.id, epoch=epoch, durable=paid)
     caller = Caller(
         task.channel,
         journal,
@@ -60,8 +62,7 @@ async def carry_out(
         earlier=_earlier(at.store, plan, task, client, cache=options.cache),
         hear=hear,
     )
-    for name in needed_models([task.spec]):
-        channel = at.scorers[client.name, name]
+    for name, channel in others.items():
         caller.others[name] = caller.beside(channel, earlier=_earlier(at.store, plan, task, channel.client, cache=options.cache))
     actor = actor_of(
         at, plan, task, ActionJournal(journal, at.store, trajectory_id=row.id, epoch=epoch), on_unknown=task.channel.on_unknown, decide=decide,
@@ -80,7 +81,7 @@ async def carry_out(
         journal.put_thoughts(c, assembled.session.unwritten())
         close_trajectory(c, row.id, closing)
 
-    await at.store.write(close, durable=client.paid)
+    await at.store.write(close, durable=paid)
     return Result(row, closing, caller.all_made + n_judged, db=at.store.path)
 
 

@@ -18,6 +18,7 @@ from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig, ReasonerError
 from reasoner.runs.plan import Plan
 from reasoner.runs.pool import ModelPool
+from reasoner.runs.problems import problem_from_line
 from reasoner.runs.results import Result
 from reasoner.runs.scorers import open_scorers
 from reasoner.runs.strategy_spec import parse_strategies
@@ -206,6 +207,33 @@ async def test_another_scorer_is_another_run(tmp_path: Path) -> None:
     assert first.run_id != second.run_id
 
 
+async def test_a_run_with_a_scorer_is_resumed_and_forked(tmp_path: Path) -> None:
+    strategy, problem = "beam:width=1,expand=2,score=prm:prm-small", problem_from_line("number_path", "2 9 20")
+    scorer, policy = prm(), ScriptedClient(two_ways())
+    policy.fingerprint = "same"
+    async with ModelPool() as pool:
+        pool.give("prm-small", scorer)
+        told: dict[str, Any] = {"db": tmp_path / "t.db", "pool": pool}
+        first = await reasoner.arun([problem], strategy, policy, run_limits=Limits(calls=5), **told)
+        assert first.cut_short == 1
+        n_before = len(policy.requests) + len(scorer.requests)
+        rest = await reasoner.aresume(models=[policy], run_limits=Limits(calls=100), **told)
+        assert rest.results[0].correct
+        assert len(policy.requests) + len(scorer.requests) == rest.results[0].spent.calls == 2 + 2 + 2 + 1 + 2 + 1 + 1
+        assert n_before == 5
+        dag = rest.results[0].trajectory
+        assert dag is not None
+        at = next(thought for thought in dag.thoughts() if thought.text == "10 * 2 = 20.")
+        forked = await reasoner.afork(rest.run_id, at=at.id, model=policy, **told)
+        assert forked.correct
+        assert forked.spent.taken_calls == 4, "two steps and what they are worth were asked before"
+        other = prm()
+        other.fingerprint = "another"
+        pool.give("prm-small", other)
+        with pytest.raises(BadConfig, match="scorers"):
+            await reasoner.aresume(rest.run_id, models=[policy], **told)
+
+
 @pytest.mark.parametrize("limit", [1, 4, 6])
 async def test_a_budget_holds_over_both_models_also_when_a_run_goes_on(tmp_path: Path, limit: int) -> None:
     scorer = prm()
@@ -236,6 +264,8 @@ def test_an_adapter_is_told_from_a_model_and_loaded_over_the_runs_own(tmp_path: 
     ]  # fmt: skip
     with pytest.raises(BadConfig, match="give its name instead"):
         open_scorers(Plan([], parse_strategies("beam:score=prm:adapter.gguf")), [policy], [policy], own, opened)
+    with pytest.raises(BadConfig, match="two models are called policy"):
+        open_scorers(Plan([], parse_strategies("beam:score=prm:adapter.gguf")), ["a", "b"], [policy, policy], own, opened)
 
 
 def test_a_scorer_that_is_not_there_is_named(tmp_path: Path) -> None:
