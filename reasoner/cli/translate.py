@@ -14,9 +14,10 @@ from reasoner.cli.corpus import K, LeaveOut, MinMatch, Ranking, Window, checked_
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.output import guarded, out, print_json, put, say
 from reasoner.errors import BadConfig
-from reasoner.files.target import writable, write_text
+from reasoner.files.target import writable, write_bytes, write_text
 
 if TYPE_CHECKING:
+    from reasoner.api.documents import TranslatedDocument
     from reasoner.api.translate import Item, Translated
 
 EPILOG = (
@@ -27,6 +28,8 @@ EPILOG = (
 )
 
 SHOWN_LINES = 10
+FILES = {".txt", ".tsv", ".csv", ".md", ".po", ".pot", ".xlf", ".xliff", ".srt", ".tmx", ".docx", ".jsonl", ".json"}
+"""Endings of a name that is meant as a file's."""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +41,10 @@ def register(app: typer.Typer) -> None:
 @o.expanded
 def translate(
     text: Annotated[
-        str, typer.Argument(metavar="TEXT|FILE", help="A sentence, a file with one sentence a line, or a TSV.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE", help="A sentence, a file with one sentence a line, a TSV, or a PO, XLIFF or SRT file.", show_default=False
+        ),
     ],
     source: Annotated[str, typer.Option("--from", help="Language of the text.", show_default=False)],
     target: Annotated[str, typer.Option("--to", help="Language of the translation.", show_default=False)],
@@ -65,14 +71,21 @@ def translate(
     min_match: MinMatch = 70.0,
     leave_out: LeaveOut = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show fragments, examples and coverage; ask no model.")] = False,
-    out_file: Annotated[Path | None, typer.Option("--out", help="File for the translations, one a line.", show_default=False)] = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", help="File for the translations, one a line; for PO, XLIFF and SRT, the file with them.", show_default=False),
+    ] = None,
     model: o.Model = "local",
     *,
     common: o.Common,
     json: o.Json = False,
 ) -> None:
     """Translate a sentence or a file, every call recorded; score it where the file has references."""
-    items = _items(text, source, target)
+    path = Path(text)
+    is_document = _is_document(path)
+    if is_document and not out_file and not explain:
+        raise BadConfig(f"{path} is written anew with its translations", hint="name the file to write with --out")
+    items = _units(path) if is_document else _items(text, source, target)
     second = (pivot_corpus or corpus) if pivot else None
     if explain:
         how = {"k": k, "window": window, "ranking": checked_ranking(ranking), "seed": common.seed}
@@ -86,13 +99,23 @@ def translate(
     if out_file:
         writable(out_file)  # what cannot be written is said before the work, not after it
     watch = Watch()
+    document: TranslatedDocument | None = None
     try:
         with watch:
-            made = run(items, source=source, target=target, strategy=written, model=model, **common.settings(progress=watch))
+            settings = common.settings(progress=watch)
+            if is_document:
+                from reasoner.api.documents import translate_document  # noqa: PLC0415
+
+                document = translate_document(path, source=source, target=target, strategy=written, model=model, **settings)
+                made = document.made
+            else:
+                made = run(items, source=source, target=target, strategy=written, model=model, **settings)
     except KeyboardInterrupt as interrupt:
         say(f"interrupted: {watch.done} of {watch.total} sentences are done and kept in run {watch.run_id}; the same command resumes there")
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
-    _finish(made, out_file, json=json)
+    if document and out_file:
+        _write_document(document, out_file)
+    _finish(made, None if document else out_file, json=json, quiet=document is not None)
     watch.finish("sentences")
 
 
@@ -130,16 +153,46 @@ def _items(text: str, source: str, target: str) -> list[Item]:
         is_file = False
     except ValueError:
         is_file = False
+    if not is_file and Path(text).suffix.lower() in FILES and len(text) < 300:
+        raise BadConfig(f"there is no file {text}", hint="a sentence that ends like a file's name is translated from a file that holds it")
     return read_items(Path(text), source=source, target=target) if is_file else [Item(1, " ".join(text.split()))]
 
 
-def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
+def _is_document(path: Path) -> bool:
+    from reasoner.translation.documents import is_document  # noqa: PLC0415
+
+    try:
+        return is_document(path) and path.is_file()
+    except (OSError, ValueError):  # a sentence, too long for a name or with a character that no name has
+        return False
+
+
+def _units(path: Path) -> list[Item]:
+    from reasoner.api.translate import Item  # noqa: PLC0415
+    from reasoner.translation.documents import open_document  # noqa: PLC0415
+
+    return [Item(number, unit.text) for number, unit in enumerate(open_document(path).units, start=1)]
+
+
+def _write_document(document: TranslatedDocument, out_file: Path) -> None:
+    write_bytes(out_file, document.data)
+    say(
+        f"{out_file}: {document.n_filled} translated, {len(document.doubtful)} of them marked for review, {len(document.left)} left as they were"
+    )
+    for what, rows in (("for review", document.doubtful), ("left", document.left)):
+        for row in rows[:SHOWN_LINES]:
+            say(f"{what}: {row}")
+        if len(rows) > SHOWN_LINES:
+            say(f"... and {len(rows) - SHOWN_LINES} more {what}")
+
+
+def _finish(made: Translated, out_file: Path | None, *, json: bool, quiet: bool = False) -> None:
     if out_file:
         write_text(out_file, "".join(f"{translation}\n" for translation in made.translations))
     if json:
         print_json(_as_dict(made))
         return
-    if not out_file:
+    if not out_file and not quiet:
         for translation in made.translations:
             put(translation)
     if made.scores:
@@ -149,7 +202,7 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool) -> None:
         )
         if made.rank_correlation is not None:
             say(f"Spearman correlation of coverage and chrF++ over the sentences: {made.rank_correlation:.3f}")
-    for flag, what in (("refusal", "refused by the model"), ("copy", "copied from the source instead of translated")):
+    for flag, what in () if quiet else (("refusal", "refused by the model"), ("copy", "copied from the source instead of translated")):
         if lines := [item.line for item, each in zip(made.items, made.flags, strict=True) if each == flag]:
             more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""
             say(f"{what}: line {', '.join(map(str, lines[:SHOWN_LINES]))}{more}")

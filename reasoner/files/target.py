@@ -101,10 +101,19 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DataError: the name is that of a folder, or the file cannot be written.
     """
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        DataError: the name is that of a folder, or the file cannot be written.
+    """
     target = Target(path)
     try:
         try:
-            target.file.write(text.encode("utf-8", errors="replace"))
+            target.file.write(data)
         except OSError as error:
             raise cannot(path, error) from error
         target.commit()

@@ -1,0 +1,81 @@
+"""Translate what stands untranslated in a translator's file (PO, XLIFF, SRT), and give the file back with nothing else changed.
+
+    made = translate_document(Path("ui.po"), source="English", target="Selvan", model="teacher", db="trajectories.db")
+    Path("ui.selvan.po").write_bytes(made.data)
+
+Each unit is a sentence of `reasoner.api.translate`. A unit that cannot be asked or was not answered is told and left as it is; one whose
+codes lack, or that copies its source, is put in and marked for a person. Knows files and runs; does not know models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
+
+from reasoner.api.translate import Item, Translated, problem_of, translate
+from reasoner.errors import BadConfig, BadInstance
+from reasoner.translation.documents import Filled, open_document
+from reasoner.translation.documents._spans import put_back
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reasoner.api.settings import RunSettings
+    from reasoner.types import Client
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedDocument:
+    """The file with its translations, and what became of its units."""
+
+    data: bytes
+    made: Translated
+    places: tuple[str, ...]
+    """Where the items of `made` stand in the file."""
+    n_filled: int
+    left: tuple[str, ...]
+    """Units that stay untranslated: where, and why."""
+    doubtful: tuple[str, ...]
+    """Units that are marked for a person: where, and why."""
+
+
+def translate_document(
+    path: Path, *, source: str, target: str, strategy: str = "fragment_shot", model: str | Client = "local", **settings: Unpack[RunSettings]
+) -> TranslatedDocument:
+    """Translate the untranslated units of a file.
+
+    Raises:
+        DataError: the file cannot be read or is damaged.
+        BadConfig: its ending is not known, or nothing in it is untranslated.
+        BadInstance: no unit can be asked.
+        ReasonerError: see `reasoner.errors`; the run is left resumable.
+    """
+    document = open_document(path)
+    if not document.units:
+        raise BadConfig(f"nothing in {path} is untranslated", hint="empty the translations that are to be made anew")
+    items: list[Item] = []
+    left: list[str] = []
+    for number, unit in enumerate(document.units):
+        item = Item(number + 1, unit.text)
+        try:
+            problem_of(item, source=source, target=target)
+        except BadInstance as error:
+            left.append(f"{unit.place}: {error.message}")
+            if len(left) == len(document.units):
+                raise
+        else:
+            items.append(item)
+    made = translate(items, source=source, target=target, strategy=strategy, model=model, **settings)
+    filled: dict[int, Filled] = {}
+    doubtful: list[str] = []
+    for item, text, flag, taken in zip(items, made.translations, made.flags, made.from_memory, strict=True):
+        unit = document.units[item.line - 1]
+        if not text:
+            left.append(f"{unit.place}: {'the model refused' if flag else 'it was not answered'}")
+            continue
+        _, complete = put_back(text, unit.spans)
+        if faults := [*(["a copy of the source"] if flag else []), *([] if complete else ["a tag or placeholder lacked"])]:
+            doubtful.append(f"{unit.place}: {', '.join(faults)}")
+        filled[item.line - 1] = Filled(text, is_sure=not faults, from_memory=taken)
+    places = tuple(document.units[item.line - 1].place for item in items)
+    return TranslatedDocument(document.written(filled), made, places, len(filled), tuple(left), tuple(doubtful))

@@ -1,0 +1,109 @@
+"""What is no text in a text: found, put away as `{1}`, `{2}`, ..., and put back.
+
+    held = put_away("Open %s (<b>now</b>)")     ->  'Open {1} ({2}now{3})', ('%s', '<b>', '</b>')
+    put_back("Apri {1} {2}ora{3}", held.spans)  ->  'Apri %s <b>ora</b>', complete
+
+Knows text; knows no file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from reasoner.errors import CorruptRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_SPAN = re.compile(
+    r"%(?:\d+\$)?(?:\([\w.]+\))?[-+#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t|L)?[sdiufFeEgGxXoc@]"  # %s, %(name)s, %1$d, %.2f; not '% of'
+    r"|\{\{[^{}\n]{0,80}\}\}|\$?\{[^{}\n]{0,80}\}|</?[A-Za-z][^<>\n]{0,300}>|&(?:#\d{1,7}|#x[\da-fA-F]{1,6}|[A-Za-z]{2,12});"
+    r"|https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"
+)
+MARKER = re.compile(r"\{(\d{1,4})\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One text to translate, on one line, and where it stands. `{n}` in it is `spans[n - 1]` of the file."""
+
+    place: str
+    text: str
+    spans: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A translation, with `{n}` in it as in its unit; `is_sure` is false where a person should look at it."""
+
+    text: str
+    is_sure: bool = True
+    from_memory: bool = False
+
+
+class Document(Protocol):
+    """One opened file."""
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """What is untranslated in it, in order."""
+        ...
+
+    def __init__(self, data: bytes, path: Path) -> None: ...
+
+    def written(self, filled: Mapping[int, Filled]) -> bytes:
+        """Return the file with translations by number of their unit; all else as it was, byte for byte."""
+        ...
+
+
+def decoded(data: bytes, path: Path) -> str:
+    """Return a file's text.
+
+    Raises:
+        CorruptRecord: it is not UTF-8.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CorruptRecord(path, data.count(b"\n", 0, error.start) + 1, "it is not UTF-8") from error
+
+
+def has_words(unit: Unit) -> bool:
+    """Tell whether there is anything to translate in a unit: a number or a placeholder alone is nothing."""
+    return any(c.isalpha() for c in MARKER.sub("", unit.text))
+
+
+def put_away(text: str, place: str) -> Unit:
+    """Return a plain text as a unit, its placeholders, tags and addresses put away."""
+    spans: list[str] = []
+
+    def away(match: re.Match[str]) -> str:
+        spans.append(match[0])
+        return f"{{{len(spans)}}}"
+
+    return Unit(place, _SPAN.sub(away, text), tuple(spans))
+
+
+def put_back(text: str, spans: Sequence[str], *, spelt: Callable[[str], str] = str) -> tuple[str, bool]:
+    """Return a translation with its spans in their places, and whether each was there once.
+
+    A span that is there twice keeps its first place; those that lack are put at the end. `spelt` writes the text between them as the file does.
+    """
+    made: list[str] = []
+    seen: set[int] = set()
+    at, complete = 0, True
+    for marker in MARKER.finditer(text):
+        number = int(marker[1])
+        made.append(spelt(text[at : marker.start()]))
+        at = marker.end()
+        if 1 <= number <= len(spans) and number not in seen:
+            seen.add(number)
+            made.append(spans[number - 1])
+        else:
+            complete = False
+    made.append(spelt(text[at:]))
+    lacking = [span for number, span in enumerate(spans, start=1) if number not in seen]
+    return "".join([*made, *lacking]), complete and not lacking
