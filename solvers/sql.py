@@ -7,6 +7,8 @@ boundary values and one with empty tables; rows in any order, unless the questio
 read.
 
 What can be seen of an answer (`visible_check`) is whether it runs on the first database, and how many columns it gives.
+
+Questions about databases of the user's own are asked with `sql:FILE.db?questions=QUESTIONS` (`_sql_own`), and judged on these files.
 """
 
 from __future__ import annotations
@@ -14,18 +16,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reasoner.constraint import Constraint
 from reasoner.drawing import Cell, Grid
+from reasoner.errors import BadConfig
+from reasoner.grading.graders import unjudged
+from reasoner.sandbox.database import checked_size
 from reasoner.sandbox.query_server import MAX_SQL_CHARS, Made, Outcome, run
 from reasoner.solver import Seen, Solver
 from reasoner.text import after_answer, answer_line, clean, shorten, tail
 from reasoner.types import Verdict
 from solvers import _answer as answers
+from solvers import _sql_own as own
 from solvers import _sql_schema as schemas
+from solvers._own_file import OwnFile, OwnRows
 from solvers._record import Record, read
 from solvers._sql_questions import KINDS, N_TABLES, Question, question
 
@@ -42,14 +50,26 @@ _QUOTED = re.compile(r"('(?:[^']|'')*'|\"[^\"]*\")")
 
 
 class SqlTask(Record):
-    """A question about a database, both named by what they are made from."""
+    """A question about a database, both named by what they are made from; or one of the user's, with its right query and the files it is about."""
 
-    theme: Literal["shop", "library", "garage"]
-    made_from: str = Field(pattern=r"^[0-9a-f]{1,16}$")
-    kind: str = Field(max_length=40)
+    theme: Literal["shop", "library", "garage"] = "shop"
+    made_from: str = Field(default="", pattern=r"^[0-9a-f]{0,16}$")
+    kind: str = Field(default="", max_length=40)
+    question: str = Field(default="", max_length=20_000)
+    query: str = Field(default="", max_length=MAX_SQL_CHARS)
+    databases: tuple[str, ...] = Field(default=(), max_length=20)
+    prints: tuple[str, ...] = ()
+    """The sha256 of each file."""
+    ordered: bool = False
 
     @model_validator(mode="after")
     def _is_known(self) -> SqlTask:
+        if self.question or self.query or self.databases:
+            if not (self.question and self.query and self.databases) or len(self.databases) != len(self.prints):
+                raise ValueError("a question of your own has a query, databases, and the sha256 of each in prints")
+            return self
+        if not self.made_from:
+            raise ValueError("made_from is missing: the database is made by it")
         if self.kind not in KINDS:
             raise ValueError(f"there is no question of the kind {self.kind[:40]!r}; there are {', '.join(KINDS)}")
         return self
@@ -59,7 +79,7 @@ class SqlSolver(Solver[SqlTask]):
     """Questions to be answered by one query."""
 
     name = "sql"
-    summary = "write an SQL query that answers a question, judged by its result on seven databases"
+    summary = "write an SQL query that answers a question, judged by its result (sql:DATABASE?questions=FILE for your own)"
     syntax = '{"theme": "shop", "made_from": "5f3a90c1", "kind": "count_city"}'
     Instance = SqlTask
     levels: ClassVar[Mapping[int, str]] = {
@@ -72,6 +92,38 @@ class SqlSolver(Solver[SqlTask]):
     default_level = 1
     slow = True
 
+    def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
+        self.source = source
+        self._file = file
+        self._read: OwnRows[SqlTask] | None = None
+
+    @classmethod
+    def open(cls, source: str) -> Self:
+        """Ask the user's questions about a database file, or about those of a folder; they are read when the first is asked for.
+
+        Raises:
+            BadConfig: no database or no file of questions is named, or an option is unknown.
+        """
+        file = OwnFile.read(cls.name, source, ("questions", "also"))
+        if "questions" not in file.options:
+            raise BadConfig(f"sql:{source[:80]} names no questions", hint="write sql:DATABASE?questions=FILE.jsonl")
+        return cls(source, file)
+
+    def listed(self, level: int) -> Sequence[SqlTask] | None:  # noqa: ARG002 - a file has one level
+        """Return the questions of the user's file; None where they are drawn."""
+        return None if self._file is None else self._rows(self._file).rows
+
+    def remarks(self) -> Sequence[str]:
+        """Say which rows of the file are left out."""
+        return [] if self._file is None or not (remark := self._rows(self._file).remark()) else [remark]
+
+    def _rows(self, file: OwnFile) -> OwnRows[SqlTask]:
+        if self._read is None:
+            if not file.path.is_dir():
+                checked_size(file.path)
+            self._read = file.rows(lambda values: SqlTask.model_validate(own.fields_of(file, values)), path=Path(file.options["questions"]))
+        return self._read
+
     def parse(self, line: str) -> SqlTask:
         """Read the JSON object."""
         return read(self, SqlTask, line)
@@ -82,10 +134,12 @@ class SqlSolver(Solver[SqlTask]):
 
     def canonical(self, instance: SqlTask) -> Hashable:
         """Return what the problem is made from."""
-        return (instance.theme, instance.made_from, instance.kind)
+        return (instance.theme, instance.made_from, instance.kind, instance.question, instance.prints)
 
     def generate(self, rng: random.Random, level: int) -> SqlTask:
         """Draw a schema and a question whose result is not the same everywhere."""
+        if self._file is not None:
+            return rng.choice(self._rows(self._file).rows)
         kinds = [kind for kind, (at, _) in KINDS.items() if at == level]
         while True:
             made = SqlTask(theme=rng.choice(("shop", "library", "garage")), made_from=f"{rng.getrandbits(32):08x}", kind=rng.choice(kinds))
@@ -97,10 +151,16 @@ class SqlSolver(Solver[SqlTask]):
 
     def statement_variables(self, instance: SqlTask) -> Mapping[str, Any]:
         """Return the `tables`, a few `rows` of each, the `question`, and the `columns` of the result."""
-        asked, databases = _task(instance.theme, instance.made_from, instance.kind)
-        tables = databases[0].tables.items()
-        rows = [" ".join([f"{name}:", *(f"({', '.join(map(_written, row))})" for row in table[:N_VISIBLE_ROWS])]) for name, table in tables]
-        return {"tables": databases[0].script, "rows": rows, "question": asked.text, "columns": list(asked.columns)}
+        asked, databases = _asked(instance)
+        script, tables = databases[0].script, list(databases[0].tables.items())
+        if instance.question:
+            script, shown = own.described(instance.databases[0], instance.prints[0], N_VISIBLE_ROWS)
+            tables = [(name, [*rows]) for name, rows in shown]
+        rows = [
+            " ".join([f"{name}:", *(f"({', '.join(shorten(_written(value), 60) for value in row)})" for row in table[:N_VISIBLE_ROWS])])
+            for name, table in tables
+        ]
+        return {"tables": script, "rows": rows, "question": asked.text, "columns": list(asked.columns)}
 
     def answer_constraint(self, instance: SqlTask) -> Constraint:  # noqa: ARG002 - the same for all
         """Return the pattern of a query on one line."""
@@ -111,25 +171,31 @@ class SqlSolver(Solver[SqlTask]):
         query = find_query(text)
         if query is None:
             return answers.unread("no query was found: no line 'Answer: SELECT ...' and no block of SQL")
-        asked, databases = _task(instance.theme, instance.made_from, instance.kind)
-        wanted = _right_results(instance.theme, instance.made_from, instance.kind)
+        if (gone := own.changed(instance.databases, instance.prints)) or (
+            gone := own.held(instance.query, instance.databases, instance.prints).fault if instance.question else ""
+        ):
+            return unjudged(gone)
+        asked, databases = _asked(instance)
+        wanted = _wanted(instance)
         for number, (gives, right) in enumerate(zip(run(query, databases), wanted, strict=True), start=1):
+            if not gives.opened:
+                return unjudged(gives.error)
             if gives.error:
                 return answers.wrong(f"database {number}: {shorten(clean(gives.error), 120)}")
             if (fault := _difference(gives, right, ordered=asked.ordered)) is not None:
                 return answers.wrong(f"database {number}: {fault}")
-        return answers.right(f"the result is right on {len(databases)} databases")
+        return answers.right(f"the result is right on {len(databases)} database{'s' if len(databases) > 1 else ''}")
 
     def visible_check(self, instance: SqlTask, text: str) -> Seen:
         """Run the query on the first database: whether it runs, and how many columns it gives."""
         query = find_query(text)
         if query is None:
             return Seen(passed=False, told="no query was found: no line 'Answer: SELECT ...' and no block of SQL")
-        asked, databases = _task(instance.theme, instance.made_from, instance.kind)
+        asked, databases = _asked(instance)
         gives = run(query, databases[:1])[0]
         if gives.error:
             return Seen(passed=False, told=shorten(clean(gives.error), 300))
-        if len(gives.columns) != len(asked.columns):
+        if asked.columns and len(gives.columns) != len(asked.columns):
             return Seen(
                 passed=False,
                 told=f"the result has {len(gives.columns)} columns, and {len(asked.columns)} are asked for: {', '.join(asked.columns)}",
@@ -146,18 +212,18 @@ class SqlSolver(Solver[SqlTask]):
 
     def right_answer(self, instance: SqlTask) -> str:
         """Return the query of the question's kind."""
-        return f"Answer: {_task(instance.theme, instance.made_from, instance.kind)[0].query}"
+        return f"Answer: {_asked(instance)[0].query}"
 
     def drawing(self, instance: SqlTask, text: str) -> Grid | None:
         """Draw what the query gives on the first database; a row that a right query gives too counts as right."""
         query = find_query(text)
         if query is None:
             return None
-        asked, databases = _task(instance.theme, instance.made_from, instance.kind)
+        asked, databases = _asked(instance)
         gives = run(query, databases[:1])[0]
         if gives.error:
             return None
-        wanted = set(map(_row, _right_results(instance.theme, instance.made_from, instance.kind)[0].rows))
+        wanted = set(map(_row, _wanted(instance)[0].rows))
         rows = [
             tuple(Cell(shorten(clean(_written(value)), 40), right=_row(row) in wanted) for value in row[:10])
             for row in gives.rows[:DRAWN_ROWS]
@@ -183,6 +249,20 @@ def find_query(text: str) -> str | None:
         found = re.split(r"\n[ \t]*\n|\n[ \t]*```", found, maxsplit=1)[0]
     found = found.strip().strip("`*.").strip().removesuffix(";").strip()
     return found if _QUERY.match(found) and len(found) <= MAX_SQL_CHARS else None
+
+
+def _asked(instance: SqlTask) -> tuple[Question, Sequence[Made]]:
+    """Return the question of an instance and its databases; what columns a question of the user's asks for is not told."""
+    if not instance.question:
+        return _task(instance.theme, instance.made_from, instance.kind)
+    return Question(instance.question, instance.query, (), instance.ordered), own.databases_of(instance.databases, instance.prints)
+
+
+def _wanted(instance: SqlTask) -> tuple[Outcome, ...]:
+    """Return what a right query gives on each database."""
+    if not instance.question:
+        return _right_results(instance.theme, instance.made_from, instance.kind)
+    return own.held(instance.query, instance.databases, instance.prints).outcomes
 
 
 @lru_cache(maxsize=256)

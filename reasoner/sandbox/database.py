@@ -64,7 +64,7 @@ class DatabaseCopy:
         """
         self._path = path.resolve()
         self._limits = limits or QueryLimits()
-        self._size = _checked(self._path)
+        self._size = checked_size(self._path)
         self._process: asyncio.subprocess.Process | None = None
         self._one = asyncio.Lock()
 
@@ -146,7 +146,12 @@ class DatabaseCopy:
         await process.wait()
 
 
-def _checked(path: Path) -> int:
+def checked_size(path: Path) -> int:
+    """Return the size of a database file in bytes.
+
+    Raises:
+        BadConfig: there is no such file, it is no SQLite database, or it is larger than 256 MiB.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +38,12 @@ _WORKER = Path(__file__).with_name("query_worker.py")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A database that is made of a script and rows; `key` names both."""
+    """A database that is made of a script and rows, or copied from the file at `path`; `key` names all of it."""
 
     key: str
-    script: str
-    tables: Mapping[str, Sequence[Sequence[Any]]]
+    script: str = ""
+    tables: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Outcome:
     rows: tuple[tuple[Any, ...], ...] = ()
     more: bool = False
     error: str = ""
+    opened: bool = True
+    """Whether the database could be opened: where it could not, nothing is known of the query."""
 
 
 def run(sql: str, databases: Sequence[Made]) -> list[Outcome]:
@@ -85,7 +88,10 @@ class _Server:
     def _ask(self, sql: str, databases: Sequence[Made]) -> list[dict[str, Any]] | None:
         process = self._opened()
         known = self._sent
-        sent = [{"key": d.key} if d.key in known else {"key": d.key, "script": d.script, "tables": dict(d.tables)} for d in databases]
+        sent = [
+            {"key": d.key} if d.key in known else {"key": d.key, "script": d.script, "tables": dict(d.tables), "path": d.path}
+            for d in databases
+        ]
         line = json.dumps({"sql": sql, "rows": MAX_ROWS, "seconds": SECONDS, "databases": sent}).encode() + b"\n"
         try:
             if process.stdin is None:
@@ -147,7 +153,7 @@ class _Server:
 
 def _outcome(told: Mapping[str, Any]) -> Outcome:
     if "error" in told or "rows" not in told:
-        return Outcome(error=str(told.get("error", "no answer")))
+        return Outcome(error=str(told.get("error", "no answer")), opened=not told.get("unopened"))
     return Outcome(tuple(told["columns"]), tuple(tuple(row) for row in told["rows"]), bool(told["more"]))
 
 

@@ -1,9 +1,9 @@
 """The process that runs one query over several small databases, started by `reasoner.sandbox.query_server`; it imports nothing of this package.
 
-The databases come with the first request that names them, are made in memory and then closed to everything but reading, exactly as those of
+The databases come with the first request that names them, are made in memory, or copied there from a file, and then closed to everything but reading, exactly as those of
 `database_worker`, whose authorizer and limits hold here too.
 
-    {"sql": "select 1", "rows": 10, "seconds": 1, "databases": [{"key": "a", "script": "CREATE TABLE ...", "tables": {...}}]}
+    {"sql": "select 1", "rows": 10, "seconds": 1, "databases": [{"key": "a", "script": "CREATE TABLE ...", "tables": {...}, "path": ""}]}
     -> [{"columns": ["1"], "rows": [[1]], "more": false}]
 """
 
@@ -20,6 +20,8 @@ from typing import Any
 MEMORY_BYTES = 1 << 30
 MAX_OPEN = 64
 """Databases that are kept; the one that was not asked for longest goes first."""
+MAX_FILES = 2
+"""Of these, how many are copies of files, which may be large."""
 
 
 def load_rules() -> Any:
@@ -32,11 +34,26 @@ def load_rules() -> Any:
     return module
 
 
+def opening(rules: Any, database: dict[str, Any], opened: OrderedDict[str, sqlite3.Connection], files: list[str]) -> sqlite3.Connection:
+    """Make a database, or copy its file; of those that were copied, only the last few stay open. `files` are their keys."""
+    if not database.get("path"):
+        made: sqlite3.Connection = rules.open_made(database["script"], database["tables"])
+        return made
+    while len(files) >= MAX_FILES:
+        gone = opened.pop(files.pop(0), None)
+        if gone is not None:
+            gone.close()
+    copied: sqlite3.Connection = rules.open_copy(database["path"])
+    files.append(database["key"])
+    return copied
+
+
 def main() -> None:
     """Answer until the other side closes."""
     rules = load_rules()
     rules.limit(MEMORY_BYTES)
     opened: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+    files: list[str] = []
     for line in sys.stdin:
         asked = json.loads(line)
         told: list[dict[str, Any]] = []
@@ -48,7 +65,11 @@ def main() -> None:
                 if "script" not in database:
                     told.append({"missing": key})
                     continue
-                opened[key] = rules.open_made(database["script"], database["tables"])
+                try:
+                    opened[key] = opening(rules, database, opened, files)
+                except (sqlite3.Error, MemoryError, OSError) as error:
+                    told.append({"error": f"the database cannot be opened: {error}", "unopened": True})
+                    continue
             opened.move_to_end(key)
             told.append(rules.answer(opened[key], asked))
             while len(opened) > MAX_OPEN:
