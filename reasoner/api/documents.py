@@ -68,13 +68,15 @@ def translate_document(
     made = translate(items, source=source, target=target, strategy=strategy, model=model, **settings)
     filled: dict[int, Filled] = {}
     doubtful: list[str] = []
-    for item, text, flag, taken in zip(items, made.translations, made.flags, made.from_memory, strict=True):
+    for item, text, flag, taken, outcome in zip(items, made.translations, made.flags, made.from_memory, made.outcomes, strict=True):
         unit = document.units[item.line - 1]
         if not text:
             left.append(f"{unit.place}: {'the model refused' if flag else 'it was not answered'}")
             continue
         _, complete = put_back(text, unit.spans)
-        if faults := [*(["a copy of the source"] if flag else []), *([] if complete else ["a tag or placeholder lacked"])]:
+        n_missed = outcome.verdict.metrics.get("terms_missed", 0) if outcome and outcome.verdict else 0
+        told = ((bool(flag), "a copy of the source"), (not complete, "a tag or placeholder lacked"), (n_missed > 0, "a term was missed"))
+        if faults := [what for is_so, what in told if is_so]:
             doubtful.append(f"{unit.place}: {', '.join(faults)}")
         filled[item.line - 1] = Filled(text, is_sure=not faults, from_memory=taken)
     places = tuple(document.units[item.line - 1].place for item in items)

@@ -56,7 +56,7 @@ def _columns(languages: list[str], sources: list[str]) -> tuple[Any, dict[str, s
         files = {language: Path(file) for language, _, file in pairs}
         return files, dict.fromkeys(files, "")
     if len(sources) != 1:
-        raise BadConfig("name one .tsv, .csv, .jsonl or .tmx file, or LANGUAGE=FILE for every language", hint="see --help")
+        raise BadConfig("name one .tsv, .csv, .jsonl, .tmx or .tbx file, or LANGUAGE=FILE for every language", hint="see --help")
     path = Path(sources[0])
     chosen = {language: column or language for language, _, column in (text.partition("=") for text in languages)}
     if not chosen and path.suffix.lower() == ".tsv" and path.is_file():
@@ -71,7 +71,7 @@ def _columns(languages: list[str], sources: list[str]) -> tuple[Any, dict[str, s
 def build(
     path: Annotated[Path, typer.Argument(metavar="OUT", help="Index file to write.", show_default=False)],
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="A table, JSONL or TMX; or LANGUAGE=FILE pairs.", show_default=False)
+        list[str], typer.Argument(metavar="SOURCE...", help="A table, JSONL, TMX or TBX; or LANGUAGE=FILE pairs.", show_default=False)
     ],
     language: Annotated[list[str], typer.Option("--language", "-l", help="NAME or NAME=COLUMN; once for each.")] = [],
     normalisation: Annotated[str, typer.Option("--normalisation", help="full, or paper (as published).")] = "full",

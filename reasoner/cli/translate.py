@@ -19,6 +19,7 @@ from reasoner.files.target import writable, write_bytes, write_text
 if TYPE_CHECKING:
     from reasoner.api.documents import TranslatedDocument
     from reasoner.api.translate import Item, Translated
+    from reasoner.runs.results import Result
 
 EPILOG = (
     "Examples:\n\n  reasoner translate 'The old woman sees the river.' --from English --to Selvan --model teacher\n\n"
@@ -49,6 +50,10 @@ def translate(
     source: Annotated[str, typer.Option("--from", help="Language of the text.", show_default=False)],
     target: Annotated[str, typer.Option("--to", help="Language of the translation.", show_default=False)],
     corpus: Annotated[str, typer.Option("--corpus", help="Index file that 'reasoner corpus build' made.")] = "invented",
+    glossary: Annotated[
+        str,
+        typer.Option("--glossary", help="Index file whose lines are terms; they are shown to the model and checked.", show_default=False),
+    ] = "",
     pivot: Annotated[str | None, typer.Option("--pivot", help="Pivot language, see fragment_shot_pivot.", show_default=False)] = None,
     pivot_corpus: Annotated[
         str | None, typer.Option("--pivot-corpus", help="Index file with pivot and target (default: that of --corpus).", show_default=False)
@@ -93,6 +98,7 @@ def translate(
         _explain(items, legs, how, least=min_match if memory != "off" else None, leave_out=leave_out, json=json)
         return
     retrieval = {"corpus": corpus, "k": k, "window": window, "ranking": checked_ranking(ranking), "memory": memory, "min_match": min_match}
+    retrieval |= {"glossary": glossary} if glossary else {}
     written = _strategy(strategy, retrieval | ({} if leave_out is None else {"leave_out": leave_out}), pivot, second)
     from reasoner.api.translate import translate as run  # noqa: PLC0415 - loading the engine only when it is needed keeps --help quick
 
@@ -128,11 +134,15 @@ def _strategy(strategy: str | None, retrieval: dict[str, Any], pivot: str | None
     written = strategy or ("fragment_shot_pivot" if pivot else "fragment_shot")
     name, _, own = written.partition(":")
     if name not in {"fragment_shot", "fragment_shot_pivot", "example_shot"}:
-        if pivot or retrieval["corpus"] != "invented":
-            raise BadConfig(f"the strategy {name[:40]!r} looks nothing up", hint="leave out --corpus and --pivot, or use fragment_shot")
+        if pivot or retrieval["corpus"] != "invented" or "glossary" in retrieval:
+            raise BadConfig(
+                f"the strategy {name[:40]!r} looks nothing up", hint="leave out --corpus, --glossary and --pivot, or use fragment_shot"
+            )
         return written
     options = dict(retrieval)
-    if awkward := next((value for value in (options["corpus"], pivot, second) if value and set(value) & set(",()")), None):
+    if awkward := next(
+        (value for value in (options["corpus"], options.get("glossary"), pivot, second) if value and set(value) & set(",()")), None
+    ):
         raise BadConfig(f"{awkward[:80]!r} holds a comma or a bracket, which cannot be written in a strategy", hint="rename it")
     if pivot and name == "fragment_shot":
         raise BadConfig("fragment_shot has no pivot", hint="use --strategy fragment_shot_pivot, or leave --strategy out")
@@ -206,11 +216,18 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool, quiet: bool 
         if lines := [item.line for item, each in zip(made.items, made.flags, strict=True) if each == flag]:
             more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""
             say(f"{what}: line {', '.join(map(str, lines[:SHOWN_LINES]))}{more}")
+    if lines := [item.line for item, each in zip(made.items, made.outcomes, strict=True) if each and _n_missed(each)]:
+        more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""
+        say(f"a term of the glossary was missed: line {', '.join(map(str, lines[:SHOWN_LINES]))}{more}")
     if n_taken := sum(made.from_memory):
         say(
             f"{n_taken} of {len(made.items)} stand in the corpus and were taken without a call (--memory shown asks the model all the same)"
         )
     say(f"run {made.report.run_id}: look with 'reasoner show {made.report.run_id}'")
+
+
+def _n_missed(outcome: Result) -> float:
+    return outcome.verdict.metrics.get("terms_missed", 0.0) if outcome.verdict else 0.0
 
 
 def _as_dict(made: Translated) -> dict[str, Any]:

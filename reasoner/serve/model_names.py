@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from reasoner import registry
 from reasoner.errors import BadConfig, UnknownName
 from reasoner.runs.strategy_spec import StrategySpec, parse_strategies
+from reasoner.translation.library import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_NAME_CHARS = 400
-FILES = ("corpus",)
+FILES = ("corpus", "pivot_corpus", "glossary")
 """Parameters that name a file on this machine."""
 
 
@@ -79,7 +80,7 @@ class ModelNames:
 
 def _check_files(params: Any) -> None:
     for key, value in params.items():
-        if key in FILES and value:
+        if key in FILES and value and value not in SHIPPED:
             raise BadConfig(f"{key}={str(value)[:40]!r} names a file", hint="a request may not")
         if isinstance(value, dict):
             _check_files(value)

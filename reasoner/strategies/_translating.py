@@ -15,6 +15,7 @@ from pydantic import Field
 
 from reasoner.errors import BadConfig
 from reasoner.strategies import Strategy
+from reasoner.translation.glossary import missed, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Thought
     from reasoner.translation.corpus import Corpus
     from reasoner.translation.cover import Cover, Pair
+    from reasoner.translation.glossary import Term
+    from reasoner.translation.normalise import Normalisation
     from reasoner.types import Answer
 
 
@@ -45,6 +48,7 @@ class RetrievalParams(Strategy.Params):
     """Parameters of strategies that look fragments up."""
 
     corpus: str = Field(default="", description="corpus index that 'reasoner corpus build' made; empty: the invented languages'")
+    glossary: str = Field(default="", description="corpus index whose lines are terms with their translations; empty: none")
     window: int = Field(default=7, ge=1, le=16, description="words a fragment may have")
     k: int = Field(default=3, ge=1, le=20, description="examples of each fragment")
     ranking: Literal["shuffle", "shortest", "similar", "diverse"] = Field(default="shuffle", description="which examples come first")
@@ -59,6 +63,10 @@ class RetrievalParams(Strategy.Params):
     min_match: float = Field(default=70.0, ge=0, le=100, description="score from which a sentence counts as similar, 0 to 100")
     max_matches: int = Field(default=3, ge=1, le=50, description="similar sentences shown")
     max_pairs: int = Field(default=60, ge=1, le=1000, description="examples shown in all; every fragment keeps its first as long as it can")
+
+    def corpora(self, *others: str) -> tuple[str, ...]:
+        """Name what is read: the corpus, others, and the glossary where there is one."""
+        return (self.corpus, *others, *([self.glossary] if self.glossary else []))
 
     def leaves_out(self, sentence: Sentence) -> bool:
         """Tell whether lines that are the sentence itself are ignored."""
@@ -90,6 +98,41 @@ def sentence_of(session: Session, name: str) -> Sentence:
         )
     fields = json.loads(session.problem.instance)
     return Sentence(fields["sentence"], fields["source"], fields["target"], bool(fields.get("reference")))
+
+
+@dataclass(frozen=True, slots=True)
+class Glossed:
+    """The glossary's terms of a sentence, and the thought that notes them."""
+
+    terms: tuple[Term, ...] = ()
+    normalisation: Normalisation = "full"
+    note: Thought | None = None
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The terms for a template."""
+        return [{"source": term.source, "targets": list(term.targets), "stays": term.stays} for term in self.terms]
+
+    def check(self, session: Session, text: str) -> None:
+        """Note which terms the translation in a reply has in none of their forms, and how many."""
+        if self.note is not None:
+            lacking = missed(self.terms, session.canonical_answer(text) or "", self.normalisation)
+            session.mark(self.note, state={"terms": self.rows, "missed": [term.source for term in lacking]})
+            session.measure(terms=float(len(self.terms)), terms_missed=float(len(lacking)))
+
+
+def glossed(session: Session, params: RetrievalParams, sentence: Sentence, name: str) -> Glossed:
+    """Look a sentence's terms up; what was found is a thought."""
+    if not params.glossary:
+        return Glossed()
+    glossary = session.corpus(params.glossary)
+    found = terms(glossary, sentence.text, source=sentence.source, target=sentence.target)
+    if not found:
+        return Glossed()
+    text = "; ".join(f"{term.source}: {' or '.join(term.targets)}" for term in found)
+    note = session.note(text, parent=session.root, role=f"{name}/glossary")
+    session.mark(note, status="kept")
+    return Glossed(found, glossary.index.normalisation, note)
 
 
 def recalled(session: Session, params: RetrievalParams, sentence: Sentence, corpora: Sequence[Corpus], name: str) -> Answer | list[Pair]:

@@ -23,6 +23,7 @@ from reasoner.strategies._translating import (
     TranslationStrategy,
     as_dicts,
     asked_form,
+    glossed,
     n_shown,
     recalled,
     record,
@@ -59,7 +60,7 @@ class ExampleShot(TranslationStrategy):
 
     def corpora(self) -> tuple[str, ...]:
         """Name the corpora that are read."""
-        return (self.params.corpus, *([self.params.pivot_corpus] if self.params.method == "join" else []))
+        return self.params.corpora(*([self.params.pivot_corpus] if self.params.method == "join" else []))
 
     async def run(self, session: Session) -> Answer:
         """Choose examples, then ask once, with as many of them as fit; a reply that was cut off is offered as it is."""
@@ -69,8 +70,10 @@ class ExampleShot(TranslationStrategy):
             other = session.corpus(params.pivot_corpus)
             corpus = corpus.joined(other, source=sentence.source, pivot=params.pivot, target=sentence.target)
         leave_out = params.leaves_out(sentence)
+        terms = glossed(session, params, sentence, self.name)
         matches = recalled(session, params, sentence, [corpus], self.name) if params.method != "none" else []
         if not isinstance(matches, list):
+            terms.check(session, matches.text)
             return matches
         seed = session.rng.getrandbits(32)
         note = session.root
@@ -88,12 +91,14 @@ class ExampleShot(TranslationStrategy):
             parent=note,
             fewer=[{"pairs": as_dicts(pairs[:n])} for n in shares[1:]],
             room=sentence.room(),
+            terms=terms.rows,
             source=sentence.source,
             target=sentence.target,
             pairs=as_dicts(pairs),
         )
         if note is not session.root:
             session.measure(examples=float(shares[asked_form(session, reply)]))
+        terms.check(session, reply.text)
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)
 

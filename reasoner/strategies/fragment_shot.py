@@ -19,6 +19,7 @@ from reasoner.strategies._translating import (
     TranslationStrategy,
     as_dicts,
     asked_form,
+    glossed,
     n_shown,
     n_slots,
     recalled,
@@ -54,15 +55,17 @@ class FragmentShot(TranslationStrategy):
 
     def corpora(self) -> tuple[str, ...]:
         """Name the corpus."""
-        return (self.params.corpus,)
+        return self.params.corpora()
 
     async def run(self, session: Session) -> Answer:
         """Look the sentence up, then ask once, with as many examples as fit; a reply that was cut off is offered as it is."""
         params, sentence = self.params, sentence_of(session, self.name)
         corpus = session.corpus(params.corpus)
         leave_out = params.leaves_out(sentence)
+        terms = glossed(session, params, sentence, self.name)
         matches = recalled(session, params, sentence, [corpus], self.name)
         if not isinstance(matches, list):
+            terms.check(session, matches.text)
             return matches
         seed = session.rng.getrandbits(32)
         cover = params.cover(corpus, sentence.text, source=sentence.source, target=sentence.target, seed=seed, leave_out=leave_out)
@@ -77,11 +80,13 @@ class FragmentShot(TranslationStrategy):
             parent=note,
             fewer=forms[1:],
             room=sentence.room(steps=params.reply == "steps"),
+            terms=terms.rows,
             source=sentence.source,
             target=sentence.target,
             unknown=list(cover.unknown) if params.unknown == "listed" else [],
             **forms[0],
         )
         session.measure(examples=float(counts[asked_form(session, reply)]))
+        terms.check(session, reply.text)
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)

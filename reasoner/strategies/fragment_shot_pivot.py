@@ -22,6 +22,7 @@ from reasoner.strategies._translating import (
     TranslationStrategy,
     as_dicts,
     asked_form,
+    glossed,
     recalled,
     record,
     sentence_of,
@@ -59,14 +60,16 @@ class FragmentShotPivot(TranslationStrategy):
 
     def corpora(self) -> tuple[str, ...]:
         """Name both corpora."""
-        return self.params.corpus, self.params.pivot_corpus
+        return self.params.corpora(self.params.pivot_corpus)
 
     async def run(self, session: Session) -> Answer:
         """Look the sentence up, look its examples up, then ask once, with as many examples as fit."""
         params, sentence = self.params, sentence_of(session, self.name)
         first, second = session.corpus(params.corpus), session.corpus(params.pivot_corpus)
+        terms = glossed(session, params, sentence, self.name)
         matches = recalled(session, params, sentence, [first, second], self.name)
         if not isinstance(matches, list):
+            terms.check(session, matches.text)
             return matches
         seed = session.rng.getrandbits(32)
         leave_out = params.leaves_out(sentence)
@@ -84,6 +87,7 @@ class FragmentShotPivot(TranslationStrategy):
             parent=note,
             fewer=forms[1:],
             room=sentence.room(steps=True),
+            terms=terms.rows,
             source=sentence.source,
             pivot=params.pivot,
             target=sentence.target,
@@ -91,6 +95,7 @@ class FragmentShotPivot(TranslationStrategy):
             **forms[0],
         )
         session.measure(examples=float(counts[asked_form(session, reply)]))
+        terms.check(session, reply.text)
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)
 

@@ -1,4 +1,4 @@
-"""Read aligned sentences: TSV, CSV, JSON Lines, pairs of line-aligned files (Moses), TMX. What is wrong is reported, never silently dropped.
+"""Read aligned sentences: TSV, CSV, JSON Lines, pairs of line-aligned files (Moses), TMX, TBX. What is wrong is reported, never silently dropped.
 
     report = Report()
     for row in checked(read_moses({"Italian": Path("seed.ita"), "Ligurian": Path("seed.lij")}), report):
@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import islice, product, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from xml.parsers import expat
@@ -32,6 +32,8 @@ Kind = Literal["columns", "empty side", "encoding", "unequal length", "not JSON"
 SKIPPED: frozenset[Kind] = frozenset(["columns", "empty side", "encoding", "unequal length", "not JSON", "too long"])
 """Rows with these faults are left out; those with the others are kept (control characters become blanks)."""
 MAX_CELL_CHARS = 1 << 16
+MAX_FORMS = 64
+"""Combinations of one concept's terms that are read."""
 MAX_FAULTS = 10_000
 """Faults kept with their place; all are counted."""
 
@@ -272,7 +274,10 @@ def read_tmx(path: Path, codes: Mapping[str, str]) -> Iterator[Row]:
     Raises:
         DataError: the file cannot be opened, or is no well-formed XML.
     """
-    made = _Tmx(path, list(codes), list(codes.values()))
+    yield from _parsed(_Tmx(path, list(codes), list(codes.values())), path)
+
+
+def _parsed(made: _Tmx | _Tbx, path: Path) -> Iterator[Row]:
     try:
         with path.open("rb") as file:
             while chunk := file.read(1 << 16):
@@ -287,8 +292,60 @@ def read_tmx(path: Path, codes: Mapping[str, str]) -> Iterator[Row]:
     yield from made.rows
 
 
+class _Tbx:
+    """Collects the terms of a TBX file: `termEntry` with `langSet` (TBX 2) or `conceptEntry` with `langSec` (TBX 3)."""
+
+    def __init__(self, path: Path, languages: Sequence[str], codes: Sequence[str]) -> None:
+        self.path, self.languages = path, languages
+        self.codes = [code.lower() for code in codes]
+        self.rows: list[Row] = []
+        self.parser = expat.ParserCreate()
+        self.parser.StartElementHandler, self.parser.EndElementHandler = self._start, self._end
+        self.parser.CharacterDataHandler, self.parser.EntityDeclHandler = self._text, self._refuse
+        self._line = 0
+        self._terms: list[list[str]] = []
+        self._language: int | None = None
+        self._term: list[str] | None = None
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag in {"termEntry", "conceptEntry"}:
+            self._line, self._terms, self._language = self.parser.CurrentLineNumber, [[] for _ in self.codes], None
+        elif tag in {"langSet", "langSec"}:
+            code = (attributes.get("xml:lang") or "").lower()
+            self._language = next((n for n, c in enumerate(self.codes) if code == c or re.split("[-_]", code)[0] == c), None)
+        elif tag == "term" and self._language is not None and self._terms:
+            self._term = []
+
+    def _text(self, text: str) -> None:
+        if self._term is not None:
+            self._term.append(text)
+
+    def _end(self, tag: str) -> None:
+        if tag == "term" and self._term is not None and self._language is not None:
+            self._terms[self._language].append(" ".join("".join(self._term).split()))
+            self._term = None
+        elif tag in {"termEntry", "conceptEntry"}:
+            lacking = [language for language, terms in zip(self.languages, self._terms, strict=True) if not terms]
+            if lacking:
+                self.rows.append(Row(str(self.path), self._line, fault="empty side", what=f"no {lacking[0]}"))
+            else:
+                self.rows += [Row(str(self.path), self._line, cells) for cells in islice(product(*self._terms), MAX_FORMS)]
+
+    def _refuse(self, *_: object) -> None:
+        raise CorruptRecord(self.path, self.parser.CurrentLineNumber, "it declares entities, which a TBX file has no need of")
+
+
+def read_tbx(path: Path, codes: Mapping[str, str]) -> Iterator[Row]:
+    """Read a TBX file; `codes`: language -> `xml:lang`. A concept with several terms of a language gives a row for each combination.
+
+    Raises:
+        DataError: the file cannot be opened, or is no well-formed XML.
+    """
+    yield from _parsed(_Tbx(path, list(codes), list(codes.values())), path)
+
+
 def read(source: Path | Mapping[str, Path], columns: Mapping[str, str]) -> Iterator[Row]:
-    """Read a file by its ending (`.tsv`, `.csv`, `.jsonl`, `.tmx`), or a mapping of languages to line-aligned files.
+    """Read a file by its ending (`.tsv`, `.csv`, `.jsonl`, `.tmx`, `.tbx`), or a mapping of languages to line-aligned files.
 
     Raises:
         BadConfig: the ending is none of these.
@@ -303,4 +360,8 @@ def read(source: Path | Mapping[str, Path], columns: Mapping[str, str]) -> Itera
         return read_jsonl(source, columns)
     if ending == ".tmx":
         return read_tmx(source, columns)
-    raise BadConfig(f"cannot tell what kind of file {source} is", hint="it ends in .tsv, .csv, .jsonl or .tmx; or use LANGUAGE=FILE pairs")
+    if ending == ".tbx":
+        return read_tbx(source, columns)
+    raise BadConfig(
+        f"cannot tell what kind of file {source} is", hint="it ends in .tsv, .csv, .jsonl, .tmx or .tbx; or use LANGUAGE=FILE pairs"
+    )

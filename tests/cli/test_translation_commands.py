@@ -88,6 +88,19 @@ def test_the_memory_is_shown_taken_and_left_out(built: Path) -> None:
     assert "memory" in done.stderr
 
 
+def test_missed_terms_are_told(tmp_path: Path) -> None:
+    (tmp_path / "g.tsv").write_text("English\tSelvan\nriver\tfluss\nsleeps\ttudasas\n")
+    assert reasoner("corpus", "build", "g.corpus", "g.tsv", cwd=tmp_path).returncode == 0
+    way = ("--from", "English", "--to", "Selvan", "--glossary", "g.corpus", "--model", "teacher")
+    done = reasoner("translate", "The river sleeps.", *way, "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["rows"][0]["metrics"]["terms_missed"] == 1, done.stderr
+    done = reasoner("translate", "The river sleeps.", *way, cwd=tmp_path)
+    assert "a term of the glossary was missed: line 1" in done.stderr
+    done = reasoner("translate", "x", *way, "-s", "direct", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "--glossary" in done.stderr
+
+
 def test_explaining_a_pivot_shows_the_second_hop(tmp_path: Path) -> None:
     args = ("--from", "English", "--to", "Mesrin", "--pivot", "Selvan", "--pivot-corpus", "invented-pivot", "--explain", "-k", "1")
     done = reasoner("translate", "The river sleeps.", *args, cwd=tmp_path)
