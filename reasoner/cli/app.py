@@ -24,6 +24,7 @@ from reasoner.cli import (
     score,
     serve,
     solve,
+    tour,
     translate,
     tune,
     view,
@@ -36,7 +37,7 @@ app = typer.Typer(
     name="reasoner",
     help="Run reasoning strategies over language models; keep every thought, verify every answer.",
     epilog=EPILOG,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,14 +49,32 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _plain(asked: bool) -> None:
+    if asked:
+        from reasoner.cli.output import be_plain  # noqa: PLC0415
+
+        be_plain()
+
+
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    plain: Annotated[  # noqa: ARG001 - its callback does it, before the command
+        bool, typer.Option("--plain", callback=_plain, is_eager=True, help="No colours and no progress bar; so does NO_COLOR for colours.")
+    ] = False,
 ) -> None:
     """Run reasoning strategies over language models; keep every thought, verify every answer."""
+    if context.invoked_subcommand is None:
+        from reasoner.cli.welcome import welcome  # noqa: PLC0415
+
+        welcome()
 
 
 for module in (
+    tour,
     solve,
     ask,
     mapping,

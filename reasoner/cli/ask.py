@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli.output import guarded, out, print_json, safe, say
 from reasoner.cli.solve import as_dict, exit_code, tell_notes
@@ -30,7 +31,12 @@ def register(app: typer.Typer) -> None:
 @o.expanded
 def ask(
     prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.", show_default=False)],
-    strategy: Annotated[str, typer.Option("--strategy", "-s", help="NAME or NAME:key=value,key=value; plain adds no word.")] = "plain",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            "--strategy", "-s", help="NAME or NAME:key=value,key=value; plain adds no word.", autocompletion=completing.strategies
+        ),
+    ] = "plain",
     model: o.Model = "local",
     system: Annotated[str, typer.Option("--system", help="A system message.")] = "",
     schema: Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli import question_options as q
 from reasoner.cli.ending import EXIT_INTERRUPTED
@@ -43,14 +44,22 @@ def bench(
     solvers: Annotated[
         list[str],
         typer.Argument(
-            help="Problem families, see 'reasoner list'; NAME or NAME:SOURCE (question:FILE.jsonl, gym:NAME).", show_default=False
+            help="Problem families, see 'reasoner list'; NAME or NAME:SOURCE (question:FILE.jsonl, gym:NAME).",
+            show_default=False,
+            autocompletion=completing.families,
         ),
     ],
-    strategy: Annotated[list[str], typer.Option("--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.")] = [
-        "cot,ats"
-    ],
+    strategy: Annotated[
+        list[str],
+        typer.Option(
+            "--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.", autocompletion=completing.strategies
+        ),
+    ] = ["cot,ats"],
     model: Annotated[
-        list[str], typer.Option("--model", "-m", help="local, a .gguf, openai:NAME or teacher; may be given more than once.")
+        list[str],
+        typer.Option(
+            "--model", "-m", help="local, a .gguf, openai:NAME or teacher; may be given more than once.", autocompletion=completing.models
+        ),
     ] = ["local"],
     n: Annotated[str, typer.Option("-n", help="Problems of each family; all: every row of a file.")] = "20",
     level: Annotated[int | None, typer.Option("--level", help="Difficulty level (default: the family's own).", show_default=False)] = None,
@@ -177,35 +186,51 @@ class Watch:
 def table(rows: Iterable[Row]) -> Any:
     """Return the result table.
 
-    A model that is the same in every row goes into the title, a column of zeros is left out, and on a narrow terminal calls are left
-    out and tokens are summed (`--json` always has everything).
+    A family or a model that is the same in every row goes into the title, a column of zeros is left out, and on a narrow terminal tokens
+    are summed and columns are left out rather than cut (`--json` always has everything).
     """
-    from rich.table import Table  # noqa: PLC0415
+    from reasoner.cli.columns import Fit, fitted  # noqa: PLC0415 - keeps --help quick
 
     rows = list(rows)
-    models = sorted({row.model for row in rows})
-    shown = {"model": len(models) > 1, "failed": any(row.failed for row in rows), "judged by": any(row.judge for row in rows)}
+    same = {name: len({getattr(row, name) for row in rows}) == 1 for name in ("solver", "model")}
+    shown = {"model": not same["model"], "solver": not same["solver"] or len(rows) == 1, "failed": any(row.failed for row in rows)}
+    shown |= {"judged by": any(row.judge for row in rows)}
     shown |= {"at limit": any(row.at_limit for row in rows), "not judged": any(row.unjudged for row in rows)}
     shown |= dict.fromkeys(("EM", "F1"), any("f1" in row.metrics for row in rows))
     for name in ("calls", "prompt", "reply"):
         shown[name] = out.width >= NARROW
     shown["tokens"] = not shown["prompt"]
-    made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="dim")
-    made.title = safe(f"model {models[0]}") if len(models) == 1 else None
     turns = sorted({name for row in rows for name in row.metrics if name.startswith("turn_")})
     lines = [{name: cell for name, cell in _cells(row, turns).items() if shown.get(name, True)} for row in rows]
-    for name in lines[0] if lines else ():
-        words = name in {"solver", "strategy", "model"}
-        made.add_column(name, justify="left" if words else "right", no_wrap=name != "strategy", overflow="fold")
-    for line in lines:
-        made.add_row(*line.values())
+    names = list(lines[0]) if lines else []
+    columns = [Fit(name, text=name in WORDS, drop=DROPS.get(name, 0), right=name not in WORDS) for name in names]
+    made = fitted(columns, [[safe(cell) if isinstance(cell, str) else cell for cell in line.values()] for line in lines], width=out.width)
+    made.title_justify, made.title_style = "left", "dim"
+    told = [f"{name} {getattr(rows[0], name)}" for name in ("solver", "model") if rows and not shown[name]]
+    made.title = safe(", ".join(told)) if told else None
     return made
+
+
+WORDS = frozenset({"solver", "strategy", "model", "judged by"})
+DROPS = {
+    "lvl": 9,
+    "calls": 8,
+    "reply": 7,
+    "prompt": 7,
+    "tokens": 6,
+    "unparsed": 5,
+    "seconds": 4,
+    "EM": 3,
+    "F1": 3,
+    "at limit": 2,
+    "95 % CI": 1,
+}
+"""What a narrow terminal leaves out, the greatest first; `--json` always has everything."""
 
 
 def group_tables(groups: Iterable[Group]) -> list[Any]:
     """Return a table for each column: a line for each value and contender, and the macro averages."""
-    from rich.table import Table  # noqa: PLC0415
-
+    from reasoner.cli.columns import Fit, fitted  # noqa: PLC0415 - keeps --help quick
     from reasoner.comparison import wilson  # noqa: PLC0415 - keeps --help quick
     from reasoner.comparison.groups import macro  # noqa: PLC0415 - keeps --help quick
 
@@ -213,21 +238,22 @@ def group_tables(groups: Iterable[Group]) -> list[Any]:
     made = []
     for column in dict.fromkeys(group.column for group in groups):
         chosen = [group for group in groups if group.column == column]
-        table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
-        table.title = safe(f"Accuracy by {column}")
-        for name in (column, "solver", "strategy", "model"):
-            table.add_column(safe(name), overflow="fold")
-        for name in ("correct", "accuracy", "95 % CI"):
-            table.add_column(name, justify="right")
+        several = [name for name in ("solver", "strategy", "model") if len({getattr(group.row, name) for group in chosen}) > 1]
+        fits = [Fit(column, text=True), *(Fit(name, text=True) for name in several)]
+        fits += [Fit("correct", right=True), Fit("accuracy", right=True), Fit("95 % CI", right=True, drop=1)]
+        lines = []
         for group in chosen:
             row = group.row
             low, high = wilson(row.correct, row.n_judged)
-            who = safe(row.solver + (f" (judged by {row.judge})" if row.judge else "")), safe(row.strategy), safe(row.model, n_chars=24)
+            judged = f" (judged by {row.judge})" if row.judge else ""
+            who = {"solver": row.solver + judged, "strategy": row.strategy, "model": row.model}
             shares = f"{row.correct}/{row.n_judged}", percent(row.accuracy), f"{100 * low:.1f}–{100 * high:.1f}"
-            table.add_row(safe(group.value, n_chars=40), *who, *shares)
+            lines.append([safe(group.value), *(safe(who[name]) for name in several), *map(safe, shares)])
         for (_, solver, strategy, model, judge), share in macro(chosen).items():
-            judged = f" (judged by {judge})" if judge else ""
-            table.add_row("macro average", safe(solver + judged), safe(strategy), safe(model, n_chars=24), "", percent(share), "")
+            who = {"solver": solver + (f" (judged by {judge})" if judge else ""), "strategy": strategy, "model": model}
+            lines.append([safe("macro average"), *(safe(who[name]) for name in several), safe(""), safe(percent(share)), safe("")])
+        table = fitted(fits, lines, width=out.width)
+        table.title, table.title_justify, table.title_style = safe(f"Accuracy by {column}"), "left", "bold"
         made.append(table)
     return made
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli.output import guarded, one_line, out, print_json, safe, say
 from reasoner.errors import UnknownName, UsageError
@@ -30,7 +31,9 @@ TREE_DEPTH = 12
 TREE_WIDTH = 50
 TREE_LINES = 2000
 
-Which = Annotated[str, typer.Argument(help="Id of a run or trajectory, or the beginning of one; 'last' is the newest run.")]
+Which = Annotated[
+    str, typer.Argument(help="Id of a run or trajectory, or the beginning of one; 'last' is the newest run.", autocompletion=completing.ids)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,35 +54,17 @@ def runs(
     db: o.Db = None, limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20, json: o.Json = False
 ) -> None:
     """List the newest runs; ↻ marks those that can be resumed."""
-    from rich.table import Table  # noqa: PLC0415
-
+    from reasoner.cli.lists import runs_table  # noqa: PLC0415
+    from reasoner.store.run_queries import asked_of  # noqa: PLC0415
     from reasoner.store.run_queries import runs as newest  # noqa: PLC0415
 
     with _open(db) as store:
         rows = [{name: value for name, value in row.items() if name != "manifest"} for row in newest(store, limit=limit)]
+        asked = asked_of(store, [row["id"] for row in rows])
     if json:
         print_json(rows)
         return
-    narrow = out.width < 120
-    length = 14 if narrow else 40
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("run", "status", "started (UTC)", "solvers", "strategies", *(() if narrow else ("models",))):
-        table.add_column(name, no_wrap=True)
-    for name in ("correct", "tokens"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        names = ("solvers", "strategies") if narrow else ("solvers", "strategies", "models")
-        started = row["created"][5:16] if narrow else row["created"][:19]
-        table.add_row(
-            row["id"], _status(row), started.replace("T", " "), *(safe(", ".join(row[name]), n_chars=length) for name in names),
-            f"{row['correct']}/{row['judged']}" if row["judged"] else "–", str(row["prompt_tokens"] + row["completion_tokens"]),
-        )  # fmt: skip
-    out.print(table)
-
-
-def _status(row: dict[str, Any]) -> str:
-    """Write a run's status: `running` only where somebody is at it, and an arrow where `reasoner resume` would go on."""
-    return ("interrupted" if row["status"] == "running" and row["resumable"] else str(row["status"])) + (" ↻" if row["resumable"] else "")
+    out.print(runs_table(rows, asked, width=out.width))
 
 
 @guarded
@@ -99,7 +84,8 @@ def show(
         offset = (page - 1) * limit
         if kind == "run":
             n = run_queries.totals(store, [found])[found]["trajectories"]
-            rows = queries.trajectories(store, found, limit=limit, offset=offset)
+            whole = queries.trajectories if json else queries.trajectory_page
+            rows = whole(store, found, limit=limit, offset=offset)
             _show_run(found, rows, json=json, n=n)
         else:
             n = queries.n_calls(store, found)
@@ -133,25 +119,12 @@ def trajectory_facts(store: Store, trajectory_id: str, *, limit: int = -1, offse
 
 
 def _show_run(run_id: str, rows: list[dict[str, Any]], *, json: bool, n: int) -> None:
-    from rich.table import Table  # noqa: PLC0415
+    from reasoner.cli.lists import trajectories_table  # noqa: PLC0415
 
     if json:
         print_json({"run": run_id, "n_trajectories": n, "trajectories": rows})
         return
-    wide = out.width >= 120
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("trajectory", "solver"):
-        table.add_column(name, no_wrap=True, min_width=16 if name == "trajectory" else None)
-    for name in ("instance", "strategy", *(("model", "status") if wide else ()), "verdict"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        verdict = row["status"] if row["correct"] is None else f"{'correct' if row['correct'] else 'not correct'}: {row['reason']}"
-        middle = (safe(row["model"], n_chars=24), row["status"]) if wide else ()
-        table.add_row(
-            row["id"], row["solver"], safe(row["line"], n_chars=24), safe(row["strategy"]), *middle,
-            safe(verdict, n_chars=70 if wide else 28, style="green" if row["correct"] else ""),
-        )  # fmt: skip
-    out.print(table)
+    out.print(trajectories_table(rows, width=out.width))
 
 
 def verdict_of(row: dict[str, Any]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli import question_options as q
 from reasoner.cli.bench import NARROW, Watch
+from reasoner.cli.columns import MIN_TEXT
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.flags import in_flags
 from reasoner.cli.output import guarded, out, print_json, safe, say
@@ -17,6 +20,8 @@ from reasoner.errors import BadConfig
 from reasoner.files.target import writable
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from reasoner.comparison.comparison import Comparison
     from reasoner.comparison.tables import ComparisonTable
 
@@ -39,7 +44,10 @@ def register(app: typer.Typer) -> None:
 @o.expanded
 @q.expanded
 def compare(
-    solvers: Annotated[list[str] | None, typer.Argument(help="Problem families, see 'reasoner list'.", show_default=False)] = None,
+    solvers: Annotated[
+        list[str] | None,
+        typer.Argument(help="Problem families, see 'reasoner list'.", show_default=False, autocompletion=completing.families),
+    ] = None,
     strategy: Annotated[list[str], typer.Option("--strategy", "-s", help="Strategies, separated by commas; NAME or NAME:key=value.")] = [
         "cot,ats"
     ],
@@ -128,11 +136,15 @@ def _show(made: Comparison) -> None:
     """Print the tables; a narrow terminal gets fewer columns (`--json` and `--markdown` always have everything)."""
     from reasoner.comparison.tables import tables  # noqa: PLC0415
 
-    if len(made.models) == 1:
-        out.print(safe(f"model {made.models[0]}", style="dim"))
+    told = [f"{what} {names[0]}" for what, names in (("solver", made.solvers), ("model", made.models)) if len(names) == 1]
+    if told:
+        out.print(safe(", ".join(told), style="dim"))
     for table in tables(made):
+        shown = table if len(made.solvers) > 1 else _without(table, {"solver"})
+        if out.width < NARROW:
+            shown = _fitting(shown.narrow(), max(out.width, NARROWEST))
         # Below this width rich would drop whole columns; the terminal's own wrapping loses nothing.
-        out.print(drawn(table if out.width >= NARROW else table.narrow()), width=max(out.width, NARROWEST), crop=False)
+        out.print(drawn(shown), width=max(out.width, NARROWEST), crop=False)
         out.print()
     for each in made.inside_thought:
         out.print(safe(in_flags(each.sentence())), soft_wrap=True)
@@ -144,6 +156,30 @@ def _show(made: Comparison) -> None:
             "model has not finished the same problem"
         )
     out.print(safe(f"run {made.run}: look with 'reasoner show {made.run}'", style="dim"))
+
+
+DROPS = ("at token limit", "unparsed", "EM", "F1", "tokens/correct", "cost $")
+"""What a narrow terminal leaves out where numbers would be cut, the first first."""
+
+
+def _without(table: ComparisonTable, names: AbstractSet[str]) -> ComparisonTable:
+    """Return a table without columns of these names."""
+    kept = [at for at, column in enumerate(table.columns) if column.name not in names]
+    return replace(
+        table, columns=tuple(table.columns[at] for at in kept), lines=tuple(tuple(line[at] for at in kept) for line in table.lines)
+    )
+
+
+def _fitting(table: ComparisonTable, width: int) -> ComparisonTable:
+    """Return a table whose numbers have room in so many columns."""
+    for name in (None, *DROPS):
+        if name is not None:
+            table = _without(table, {name})
+        needs = [max(map(len, (column.name, *(line[at] for line in table.lines)))) for at, column in enumerate(table.columns)]
+        least = (min(need, MIN_TEXT) if column.words else need for need, column in zip(needs, table.columns, strict=True))
+        if sum(least) + len(needs) <= width:
+            break
+    return table
 
 
 def drawn(table: ComparisonTable) -> Any:

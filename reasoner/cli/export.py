@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import completing
 from reasoner.cli import options as o
-from reasoner.cli.output import err, guarded, out, print_json, safe, say
+from reasoner.cli.output import guarded, out, over, print_json, safe, say
 from reasoner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def _option(name: str, text: str) -> Any:
 
 @guarded
 def export(
-    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="Dataset format, see 'reasoner list'.", show_default=False)],
+    format_name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT", help="Dataset format, see 'reasoner list'.", show_default=False, autocompletion=completing.formats
+        ),
+    ],
     path: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .jsonl, or .parquet.", show_default=False)],
     db: o.Db = None,
     run: Annotated[str, _option("--run", "Only this run.")] = "",
@@ -109,6 +115,7 @@ def export(
             min_score=min_score, min_tokens=min_tokens, max_tokens=max_tokens, since=since, until=until,
         )  # fmt: skip
         tally = write(store, format_name, path, filters, options, progress=_exporting if sys.stderr.isatty() else None)
+        over("")
     if not tally.taken and not dry_run:
         asides = {f"not selected, {reason}": count for reason, count in tally.not_selected.items()}
         why = "".join(f"; {count}: {reason}" for reason, count in sorted({**tally.left_out, **asides}.items()))
@@ -124,7 +131,7 @@ def export(
 
 def _exporting(seen: int, taken: int) -> None:
     """Write how far an export has come over itself."""
-    err.print(f"{seen:,} trajectories read, {taken:,} rows taken", end="\r")
+    over(f"{seen:,} trajectories read, {taken:,} rows taken")
 
 
 def _facts(tally: Tally, format_name: str, path: Path, *, dry_run: bool) -> dict[str, Any]:
@@ -195,6 +202,7 @@ def import_(
             store, place, kind=format_name, columns=columns, root=root, solver=solver, strict=strict, command=o.command_line(),
             progress=_counting("rows read") if sys.stderr.isatty() else None,
         )  # fmt: skip
+        over("")
     if json:
         facts = {name: getattr(found, name) for name in ("rows", "taken", "verified", "skipped", "places", "kinds", "bad_usage")}
         print_json({"path": str(path), **facts})
@@ -223,7 +231,7 @@ def _counting(what: str) -> Callable[[int], None]:
     """Return what writes a count over itself on a terminal."""
 
     def tell(n: int) -> None:
-        err.print(f"{n:,} {what}", end="\r")
+        over(f"{n:,} {what}")
 
     return tell
 

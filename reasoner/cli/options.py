@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hin
 
 import typer
 
+from reasoner.cli import completing
 from reasoner.errors import BadConfig
 from reasoner.redaction import REDACTED, is_variable_name, redact
 from reasoner.text import clean, shorten
@@ -39,7 +40,12 @@ class UnknownChoice(StrEnum):
 
 Db = Annotated[Path | None, typer.Option("--db", help="Database file (default: $REASONER_DB, else trajectories.db).", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="local, a path to a .gguf, openai:NAME, anthropic:NAME, or teacher.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="local, a path to a .gguf, openai:NAME, anthropic:NAME, or teacher.", autocompletion=completing.models
+    ),
+]
 PromptDir = Annotated[
     Path | None, typer.Option("--prompts", help="Directory with templates that replace shipped ones.", show_default=False)
 ]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
+from rich.control import Control
+from rich.segment import ControlType, Segment
 from rich.text import Text
 
 from reasoner.cli.ending import EXIT_INTERRUPTED, EXIT_OUTPUT, end_at_once, silence
@@ -65,6 +66,15 @@ def is_terminal(stream: Any) -> bool:
 # A pipe or a file has no width; tables written there are not squeezed into 80 columns.
 out = _Console(highlight=False, width=None if is_terminal(sys.stdout) else 160)
 err = _Console(stderr=True, highlight=False)
+
+
+def be_plain() -> None:
+    """Write no colour, no style and no progress bar from here on: for screen readers, logs and terminals that know none."""
+    for console in (out, err):
+        console.no_color = True
+        console._color_system = None  # noqa: SLF001 - rich has no way to switch styles off after a console is made
+        console._force_terminal = False  # noqa: SLF001
+
 
 _OURS = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 """The sequences the consoles above write to a terminal: colours, and the moves of the progress bar."""
@@ -211,6 +221,13 @@ def say(line: str) -> None:
     """Print one line on standard error, unwrapped, with options as flags, and nothing in it that could steer a terminal."""
     sys.stderr.write(shown(in_flags(line)).replace("\n", " ") + "\n")
     sys.stderr.flush()
+
+
+def over(line: str) -> None:
+    """Write a line on standard error over the one written so before, where that is a terminal; an empty one takes it away."""
+    if err.is_terminal:
+        err.control(Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)))
+        err.print(safe(line), end="")
 
 
 def safe(text: str, *, style: str = "", n_chars: int | None = None) -> Text:

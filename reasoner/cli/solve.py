@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli.flags import in_flags
 from reasoner.cli.output import guarded, out, print_json, safe, say
@@ -25,7 +26,12 @@ def register(app: typer.Typer) -> None:
 @guarded
 @o.expanded
 def solve(
-    solver: Annotated[str, typer.Argument(help="Problem family, see 'reasoner list'; NAME or NAME:SOURCE.", show_default=False)],
+    solver: Annotated[
+        str,
+        typer.Argument(
+            help="Problem family, see 'reasoner list'; NAME or NAME:SOURCE.", show_default=False, autocompletion=completing.families
+        ),
+    ],
     instance: Annotated[str, typer.Argument(help="One problem in the family's one-line syntax.", show_default=False)],
     strategy: Annotated[
         str | None,

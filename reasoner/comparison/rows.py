@@ -121,7 +121,7 @@ class Sums:
         """Add one."""
         verdict, spent = result.verdict, result.spent
         self.counts.update(
-            n=1, correct=bool(result.correct), failed=result.status == "failed", at_limit=result.at_limit, calls=spent.calls,
+            n=1, correct=int(bool(result.correct)), failed=int(result.status == "failed"), at_limit=result.at_limit, calls=spent.calls,
             prompt_tokens=spent.prompt_tokens, completion_tokens=spent.completion_tokens,
         )  # fmt: skip
         self.seconds += spent.seconds
