@@ -30,7 +30,7 @@ def welcome() -> None:
     """Say what to do next."""
     out.print(safe("reasoner runs reasoning strategies over language models, keeps every thought and verifies every answer.", style="bold"))
     db = Path(os.environ.get("REASONER_DB") or "trajectories.db")
-    n = _n_runs(db)
+    n = n_recorded(db)
     out.print()
     if n:
         out.print(safe(f"{db} holds {n:,} run{'s' if n > 1 else ''}. Look at them, or make more:"))
@@ -51,7 +51,7 @@ def welcome() -> None:
     out.print(safe("reasoner --help lists all commands, reasoner COMMAND --help explains one.", style="dim"))
 
 
-def _n_runs(db: Path) -> int:
+def n_recorded(db: Path) -> int:
     """Return how many runs a database holds; none where there is none, or none of ours."""
     if not db.is_file():
         return 0

@@ -28,8 +28,8 @@ def test_alone_it_says_what_to_do_next(tmp_path: Path, forks: Forks) -> None:
 def test_a_file_that_is_no_database_is_no_run(tmp_path: Path) -> None:
     other = tmp_path / "x.db"
     other.write_text("not a database")
-    assert welcome._n_runs(other) == 0
-    assert welcome._n_runs(tmp_path / "none.db") == 0
+    assert welcome.n_recorded(other) == 0
+    assert welcome.n_recorded(tmp_path / "none.db") == 0
 
 
 def test_without_local_models_it_says_how_to_get_them(
