@@ -178,6 +178,10 @@ class Solver(ABC, Generic[I]):
         """Return the way to the right answer, a step each, of a family without a search space that knows it; empty where it does not."""
         return ()
 
+    def dead_ends(self, instance: I) -> Sequence[str]:  # noqa: ARG002 - for those that override it
+        """Return for the steps of `explain`, in their order, a step beside each that leads nowhere, empty for none: what a worked search shows."""
+        return ()
+
     def visible_check(self, instance: I, text: str) -> Seen:
         """Check of an answer what the statement lets anybody check: its form, its legality, tests that are shown. Never raises on any text.
 

@@ -33,6 +33,7 @@ from solvers._code_mutations import mutations, plain
 from solvers._code_rows import HUMAN_EVAL, examples, fields_of, human_eval_file
 from solvers._own_file import OwnFile, OwnRows
 from solvers._record import Record, read, why
+from solvers._worked import N_WORKED, stream, worked
 
 if TYPE_CHECKING:
     import random
@@ -263,6 +264,19 @@ class CodeSolver(Solver[CodeTask]):
             return f"```python\n{instance.solution.strip()}\n```" if instance.solution else None
         return f"```python\n{functions()[instance.function].text}\n```"
 
+    def explain(self, instance: CodeTask) -> Sequence[str]:
+        """Return which lines of a broken function should read otherwise; nothing for one that is to be written, or of the user's."""
+        return [f"line {n}, `{stands}`, should be `{wanted}`" for n, stands, wanted in _lines(instance) if stands != wanted]
+
+    def dead_ends(self, instance: CodeTask) -> Sequence[str]:
+        """Return for each of these another line, which is as it should be."""
+        fine = [f"line {n}, `{stands}`, is as it should be" for n, stands, wanted in _lines(instance)[1:] if stands == wanted]
+        return fine[: len(self.explain(instance))]
+
+    def worked(self, kind: str) -> Sequence[tuple[CodeTask, str]]:
+        """Return worked examples of functions to mend, drawn apart from all problems; of a file none."""
+        return [] if self._file is not None else worked(self, kind, _drawn_to_mend())
+
     def _own_fault(self, instance: CodeTask, text: str, tests: Sequence[str]) -> tuple[bool, str] | None:
         """Run tests of the user's; (whether no function was found, what is wrong), None where all pass.
 
@@ -288,6 +302,20 @@ class CodeSolver(Solver[CodeTask]):
             if gave != test.wanted:
                 return False, f"{test.call} {gave[0]} {shorten(gave[1], 80)}, and {test.wanted[1]} is wanted"
         return None
+
+
+def _lines(instance: CodeTask) -> list[tuple[int, str, str]]:
+    """Return each line of a broken function of the set: its number, how it stands, and how it should; empty for any other task."""
+    if not instance.broken:
+        return []
+    pairs = zip(instance.broken.splitlines(), functions()[instance.function].text.splitlines(), strict=False)
+    return [(n, stands.strip(), wanted.strip()) for n, (stands, wanted) in enumerate(pairs, start=1)]
+
+
+@lru_cache(maxsize=1)
+def _drawn_to_mend() -> list[CodeTask]:
+    rng, solver = stream("code"), CodeSolver()
+    return [solver.generate(rng, 1 + n % 2) for n in range(N_WORKED)]
 
 
 def find_function(text: str, name: str) -> str | None:

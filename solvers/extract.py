@@ -28,19 +28,19 @@ from reasoner.errors import BadConfig, Unparseable
 from reasoner.files import read_text
 from reasoner.solver import Seen, Solver
 from reasoner.text import after_answer, answer_line, clean, shorten, tail
-from reasoner.types import Verdict, digest
+from reasoner.types import Verdict
 from solvers import _answer as answers
 from solvers import _record_schema as schemas
 from solvers._doctors_notes import note
 from solvers._letters import invoice, mail
 from solvers._own_file import OwnFile, OwnRows, first_of
 from solvers._record import Record, read
+from solvers._worked import N_WORKED, stream, worked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_DOCUMENT_CHARS = 100_000
-N_WORKED = 8
 MAX_FAULTS = 3
 _KINDS = (note, invoice, mail)
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(?:json)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
@@ -227,15 +227,10 @@ class ExtractSolver(Solver[ExtractTask]):
 
     def worked(self, kind: str) -> Sequence[tuple[ExtractTask, str]]:
         """Return worked examples of levels 1 to 4, drawn apart from all problems; of a file none, nor for layouts of searches."""
-        if kind not in {"direct", "cot", "cot-plain", "cot-explanation_first"} or self._file is not None:
+        if self._file is not None:
             return []
-        rng = random.Random(int(digest("extract", "worked"), 16))
-        drawn = [ExtractTask.model_validate(_KINDS[n % len(_KINDS)](rng, 1 + n % 4)) for n in range(N_WORKED)]
-        numbered = kind == "cot"
-        return [
-            (each, "\n".join([*(f"{n}: {step}" if numbered else f"{step}." for n, step in enumerate(each.steps, start=1) if kind != "direct"), self.right_answer(each)]))
-            for each in drawn
-        ]  # fmt: skip
+        rng = stream("extract")
+        return worked(self, kind, [ExtractTask.model_validate(_KINDS[n % len(_KINDS)](rng, 1 + n % 4)) for n in range(N_WORKED)])
 
     def drawing(self, instance: ExtractTask, text: str) -> Grid | None:
         """Draw the fields with what the answer says of each; wrong ones are struck through."""

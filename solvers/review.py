@@ -9,6 +9,7 @@ one that is named, and the function has to pass the forty hidden tests then: whe
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -19,11 +20,12 @@ from reasoner.text import answer_line, clean, shorten
 from reasoner.types import Verdict
 from solvers import _answer as answers
 from solvers._record import Record, read
+from solvers._worked import N_WORKED, stream, worked
 from solvers.code import CodeSolver, CodeTask, functions, mutations
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
 SHORT_LINES = 8
 N_SHOWN = 3
@@ -146,6 +148,30 @@ class ReviewSolver(Solver[ReviewTask]):
         if number == 0:
             return "Answer: none"
         return f"Answer: line {number}: {functions()[instance.function].text.splitlines()[number - 1].strip()}"
+
+    def explain(self, instance: ReviewTask) -> Sequence[str]:
+        """Return which line is at fault, and how it should read."""
+        number = instance.line_number
+        if not number:
+            return ["every line does what the function should do"]
+        stands, wanted = (source.splitlines()[number - 1].strip() for source in (instance.source, functions()[instance.function].text))
+        return [f"line {number}, `{stands}`, is not as it should be", f"it should read `{wanted}`"]
+
+    def dead_ends(self, instance: ReviewTask) -> Sequence[str]:
+        """Return another line, which is as it should be, beside the one that is at fault."""
+        number, lines = instance.line_number, instance.source.splitlines()
+        other = next((n for n in range(2, len(lines) + 1) if n != number), 0)
+        return [f"line {other}, `{lines[other - 1].strip()}`, is as it should be"] if number and other else []
+
+    def worked(self, kind: str) -> Sequence[tuple[ReviewTask, str]]:
+        """Return worked examples of levels 1 and 2, drawn apart from all problems."""
+        return worked(self, kind, _drawn_to_review())
+
+
+@lru_cache(maxsize=1)
+def _drawn_to_review() -> list[ReviewTask]:
+    rng, solver = stream("review"), ReviewSolver()
+    return [solver.generate(rng, 1 + n % 2) for n in range(N_WORKED)]
 
 
 def find_review(text: str) -> tuple[int, str] | None:

@@ -36,6 +36,7 @@ from solvers import _sql_schema as schemas
 from solvers._own_file import OwnFile, OwnRows
 from solvers._record import Record, read
 from solvers._sql_questions import KINDS, N_TABLES, Question, question
+from solvers._worked import N_WORKED, stream, worked
 
 if TYPE_CHECKING:
     import random
@@ -46,6 +47,14 @@ DRAWN_ROWS = 12
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(?:sql|sqlite)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 _QUERY = re.compile(r"\s*(?:select|with)\b", re.IGNORECASE)
 _SPACED = re.compile(r" ?([(),=<>*+]) ?")
+_TABLE = re.compile(r"\b(?:FROM|JOIN) ([a-z_]+)")
+_CLAUSES = (
+    ("keep rows where {}", re.compile(r" WHERE (.+?)(?= GROUP BY| ORDER BY| LIMIT|$)")),
+    ("group by {}", re.compile(r" GROUP BY (.+?)(?= HAVING| ORDER BY| LIMIT|$)")),
+    ("keep groups with {}", re.compile(r" HAVING (.+?)(?= ORDER BY| LIMIT|$)")),
+    ("order by {}", re.compile(r" ORDER BY (.+?)(?= LIMIT|$)")),
+)
+"""Parts of the queries of `_sql_questions`, which are written in one way."""
 _QUOTED = re.compile(r"('(?:[^']|'')*'|\"[^\"]*\")")
 
 
@@ -214,6 +223,23 @@ class SqlSolver(Solver[SqlTask]):
         """Return the query of the question's kind."""
         return f"Answer: {_asked(instance)[0].query}"
 
+    def explain(self, instance: SqlTask) -> Sequence[str]:
+        """Return what the query takes its rows from, which it keeps, how it groups them, and what it gives."""
+        asked = _task(instance.theme, instance.made_from, instance.kind)[0]
+        parts = [("take {}", ", ".join(_tables_of(asked.query)))]
+        parts += [(said, what) for said, clause in _CLAUSES if (found := clause.search(asked.query)) and (what := _whole(found[1]))]
+        return [said.format(what) for said, what in [*parts, ("give {}", ", ".join(asked.columns))]]
+
+    def dead_ends(self, instance: SqlTask) -> Sequence[str]:
+        """Return a table that the question is not about."""
+        asked, databases = _task(instance.theme, instance.made_from, instance.kind)
+        used = _tables_of(asked.query)
+        return [f"take {name}" for name in databases[0].tables if name not in used][:1]
+
+    def worked(self, kind: str) -> Sequence[tuple[SqlTask, str]]:
+        """Return worked examples of levels 1 to 4, drawn apart from all problems."""
+        return worked(self, kind, _drawn_to_show())
+
     def drawing(self, instance: SqlTask, text: str) -> Grid | None:
         """Draw what the query gives on the first database; a row that a right query gives too counts as right."""
         query = find_query(text)
@@ -231,6 +257,26 @@ class SqlSolver(Solver[SqlTask]):
         head = tuple(Cell(shorten(clean(column), 40)) for column in gives.columns[:10])
         left_out = [("rows", f"{len(gives.rows)}, {DRAWN_ROWS} are shown")] if len(gives.rows) > DRAWN_ROWS else []
         return Grid(shorten(asked.text, 200), (head, *rows), tuple(left_out))
+
+
+def _tables_of(query: str) -> list[str]:
+    return list(dict.fromkeys(_TABLE.findall(query)))
+
+
+def _whole(clause: str) -> str:
+    """Return a clause up to the bracket that closes what it stands in; empty where one of its own is left open."""
+    depth = 0
+    for at, sign in enumerate(clause):
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return clause[:at]
+    return "" if depth else clause
+
+
+@lru_cache(maxsize=1)
+def _drawn_to_show() -> list[SqlTask]:
+    rng, solver = stream("sql"), SqlSolver()
+    return [solver.generate(rng, 1 + n % 4) for n in range(N_WORKED)]
 
 
 def find_query(text: str) -> str | None:

@@ -24,16 +24,16 @@ from reasoner.constraint import Constraint
 from reasoner.errors import BadConfig, Unparseable
 from reasoner.grading import grader
 from reasoner.solver import Solver
-from reasoner.types import Verdict, digest
+from reasoner.types import Verdict
 from solvers import _answer as answers
 from solvers._record import Record, read
 from solvers._word_templates import CLOCK, MONEY, Template, read_templates
+from solvers._worked import N_WORKED, stream, worked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ASIDES_FROM, MORE_FROM = 3, 6
-N_WORKED = 8
 _TIME = re.compile(r"([0-9]{1,2})[:.h]([0-9]{2})(?: ?(?:h|hrs|hours|o'clock))?(?: ?([ap])\.? ?m\.?)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,4})?")
 
@@ -149,16 +149,9 @@ class WordsSolver(Solver[WordProblem]):
 
     def worked(self, kind: str) -> Sequence[tuple[WordProblem, str]]:
         """Return worked examples of one to four steps, drawn apart from all problems; none for layouts of searches."""
-        if kind not in {"direct", "cot", "cot-plain", "cot-explanation_first"}:
-            return []
-        rng = random.Random(int(digest("words", "worked"), 16))
+        rng = stream("words")
         with_steps = [level for level in (1, 2, 3, 4) if self.templates(level)]
-        made = [self.generate(rng, with_steps[n % len(with_steps)]) for n in range(N_WORKED)] if with_steps else []
-        numbered = kind == "cot"
-        return [
-            (each, "\n".join([*(f"{n}: {step}" if numbered else f"{step}." for n, step in enumerate(each.steps, start=1) if kind != "direct"), self.right_answer(each)]))
-            for each in made
-        ]  # fmt: skip
+        return worked(self, kind, [self.generate(rng, with_steps[n % len(with_steps)]) for n in range(N_WORKED)] if with_steps else [])
 
 
 def _gold(instance: WordProblem) -> str:

@@ -88,7 +88,12 @@ def _show(made: Picked) -> None:
     out.print()
     for test in made.test.tests[:1]:
         out.print(safe(sentence(test)), soft_wrap=True)
-    out.print(safe(f"use --strategy '{made.chosen}'"), soft_wrap=True)
+    if made.contenders[0].row.correct:
+        out.print(safe(f"use --strategy '{made.chosen}'"), soft_wrap=True)
+    else:
+        say(
+            f"no strategy got an answer right in the race, so that {made.chosen} is merely the cheapest; take an easier level or another model"
+        )
     out.print(safe(f"run {made.test.run}: look with 'reasoner show {made.test.run}'", style="dim"))
 
 

@@ -32,18 +32,19 @@ MAX_STATE_CHARS = 200
 MAX_PLACES = 4
 
 _EQUATION = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,6})?) ([-+*/]) (-?[0-9]{1,12}(?:\.[0-9]{1,6})?) = (\S{1,24})")
+_WORKED_OUT = re.compile(r"[-+*/%().,:0-9 ]{1,180} = (\S.{0,60})")
 _INSTEAD = {"+": "*-", "-": "+/", "*": "+-", "/": "*-"}
 """The operations that stand beside one, the first that gives another whole or short decimal number above zero."""
 
 
-def write_search(steps: Sequence[str], answer: str, order: Literal["bfs", "dfs"]) -> str:
-    """Write a search that ends in the answer line, in the layout of `reasoner.layouts.outline`."""
+def write_search(steps: Sequence[str], answer: str, order: Literal["bfs", "dfs"], *, dead_ends: Sequence[str] = ()) -> str:
+    """Write a search that ends in the answer line, in the layout of `reasoner.layouts.outline`; `dead_ends` stand beside the first steps."""
     lines: list[str] = []
     label: Label = ()
     chain: tuple[str, ...] = (START,)
     for number, step in enumerate(steps):
         wrong_first = not number % 2
-        other = another(step)
+        other = (dead_ends[number] if number < len(dead_ends) else "") or another(step)
         if order == "bfs":
             lines.append(write_heading(number + 1))
         aside = 0
@@ -98,5 +99,5 @@ def _line(label: Label, chain: tuple[str, ...], step: str, *, dead: bool = False
 def _parts(step: str) -> tuple[str, str]:
     """Return the state that a step leads to, and its operation: an equation's result and the equation; words are their own state."""
     shown = shorten(step.replace("->", "to"), MAX_STATE_CHARS)
-    _, equals, result = shown.rpartition(" = ")
-    return (result, shown) if equals and result else (shown, "")
+    found = _WORKED_OUT.fullmatch(shown)
+    return (found[1], shown) if found is not None else (shown, "")

@@ -76,7 +76,7 @@ def demonstrations(solver: Solver[Any], kind: str, n: int, *, exclude: Any, prom
         found = [
             Demonstration(statement(solver, instance, prompts), answer)
             for instance, answer in worked
-            if solver.canonical(instance) != solver.canonical(exclude)
+            if solver.family(instance) != solver.family(exclude)  # the mended form of a function must not be shown with another fault of it
         ][:n]
         return found if len(found) == n else _too_few(solver, kind, n, len(found))
     path = asset_dir("corpora") / "shots" / f"{solver.name}.jsonl"
@@ -108,7 +108,7 @@ def _worked(solver: Solver[Any], kind: str) -> Sequence[tuple[Any, str]] | None:
     if worked is None or worked or kind not in SEARCHES or isinstance(solver, Searchable):
         return worked
     return [
-        (each, write_search(steps, solver.right_answer(each) or "", SEARCHES[kind]))
+        (each, write_search(steps, solver.right_answer(each) or "", SEARCHES[kind], dead_ends=solver.dead_ends(each)))
         for each, _ in solver.worked("cot") or ()
         if (steps := solver.explain(each))
     ]

@@ -26,6 +26,18 @@ def test_the_choice_its_table_and_its_test(tmp_path: Path, monkeypatch: pytest.M
     assert made["test"]["tests"][0]["problems"] == 3
 
 
+def test_where_nothing_is_right_nothing_is_recommended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "replies.jsonl"
+    script.write_text('{"text": "Answer: 1"}\n' * 20)
+    shown = CliRunner().invoke(
+        app, ["pick", "number_path", "--model", f"scripted:{script}", "-s", "direct,cot", "-n", "2", "--test", "1", "-T", "500"]
+    )
+    assert shown.exit_code == 0, shown.output
+    assert "no strategy got an answer right" in " ".join(shown.output.split())
+    assert "use --strategy" not in shown.output
+
+
 def test_too_few_tokens_are_refused_with_what_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(app, [*TOLD, "-T", "20"])

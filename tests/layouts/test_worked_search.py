@@ -40,7 +40,7 @@ def test_both_orders() -> None:
     assert write_search(STEPS, "Answer: 5.50", "dfs") == DFS
     assert write_search([], "Answer: 1", "bfs") == "Answer: 1"
     assert write_search(["It is a noun.", "a -> b = c"], "Answer: x", "dfs").splitlines()[:2] == [
-        "1: start -> It is a noun.", "1.1: start -> It is a noun. -> c (a to b = c)"
+        "1: start -> It is a noun.", "1.1: start -> It is a noun. -> a to b = c"
     ]  # fmt: skip
 
 

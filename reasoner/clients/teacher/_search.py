@@ -92,7 +92,7 @@ class _Search:
 def breadth_first(task: Task) -> str:
     """Write level by level, where there are moves; the solution is always among the few lines a level shows, the others are drawn."""
     if task.search is None:
-        return write_search(task.solver.explain(task.instance), task.answer, "bfs")
+        return write_search(task.solver.explain(task.instance), task.answer, "bfs", dead_ends=task.solver.dead_ends(task.instance))
     search = _Search(task)
     width = max(2, min(MAX_WIDTH, MAX_BFS_LINES // search.depth))
     level = [search.root]
@@ -124,7 +124,7 @@ def breadth_first(task: Task) -> str:
 def depth_first(task: Task) -> str:
     """Write depth first, where there are moves: at some nodes one or two wrong moves and what follows them, then back to the solution."""
     if task.search is None:
-        return write_search(task.solver.explain(task.instance), task.answer, "dfs")
+        return write_search(task.solver.explain(task.instance), task.answer, "dfs", dead_ends=task.solver.dead_ends(task.instance))
     search = _Search(task)
     return search.text(found=_descend(search, search.root))
 
