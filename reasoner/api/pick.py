@@ -162,7 +162,8 @@ def contenders_for(solver: str, model: str | Client, problem: Problem, *, shown:
     made = ["direct", "cot", *(["draft", "draft:calls=1"] if held else ["draft:form=json"])]
     if importlib.util.find_spec("pydantic_monty") is not None and not family.block:
         made.append("program" if held else "program:head=words")
-    made.append("ats:shots=1" if _has_worked(solver, "ats-bfs", problem, shown) else "ats")
+    if model != "teacher" or isinstance(family, Searchable) or family.explain(instance_of(family, problem)):
+        made.append("ats:shots=1" if _has_worked(solver, "ats-bfs", problem, shown) else "ats")
     made += ["repair", "refine", "self_consistency:n=3,stop=certain", "self_consistency:n=7,stop=certain", "best_of_n:n=4,select=check"]
     if held:
         made.append("self_consistency(draft):n=3,stop=certain")

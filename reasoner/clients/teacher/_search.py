@@ -4,7 +4,8 @@
     1.1: 9 -> 10 -> 20 (10 * 2 = 20)
     Goal: 1.1
 
-Every line is a legal move, and every mark on it is true of the search. A family without moves gets the steps that it explains, and wrong ones beside them.
+Every line is a legal move, and every mark on it is true of the search. A family without moves gets the steps that it explains, and wrong
+ones beside them; one that explains none has no search.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class _Search:
 
 def breadth_first(task: Task) -> str:
     """Write level by level, where there are moves; the solution is always among the few lines a level shows, the others are drawn."""
-    if task.search is None:
-        return write_search(task.solver.explain(task.instance), task.answer, "bfs", dead_ends=task.solver.dead_ends(task.instance))
+    if task.search is None and (steps := task.solver.explain(task.instance)):
+        return write_search(steps, task.answer, "bfs", dead_ends=task.solver.dead_ends(task.instance))
     search = _Search(task)
     width = max(2, min(MAX_WIDTH, MAX_BFS_LINES // search.depth))
     level = [search.root]
@@ -123,8 +124,8 @@ def breadth_first(task: Task) -> str:
 
 def depth_first(task: Task) -> str:
     """Write depth first, where there are moves: at some nodes one or two wrong moves and what follows them, then back to the solution."""
-    if task.search is None:
-        return write_search(task.solver.explain(task.instance), task.answer, "dfs", dead_ends=task.solver.dead_ends(task.instance))
+    if task.search is None and (steps := task.solver.explain(task.instance)):
+        return write_search(steps, task.answer, "dfs", dead_ends=task.solver.dead_ends(task.instance))
     search = _Search(task)
     return search.text(found=_descend(search, search.root))
 
