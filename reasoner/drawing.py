@@ -61,7 +61,17 @@ class Grid:
     notes: tuple[tuple[str, str], ...] = ()
 
 
-Drawing = Vessels | Chain | Grid
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Named columns and rows of cells: the result of a query, tests, who does what when. A cell that is not right is shown as wrong."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+Drawing = Vessels | Chain | Grid | Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,71 +12,35 @@ from the program (`reasoner.sandbox.tested`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from reasoner.assets import asset_dir
 from reasoner.constraint import Constraint
-from reasoner.errors import CorruptRecord
-from reasoner.files.bounded_toml import parse_toml
-from reasoner.sandbox.monty_once import run_once
+from reasoner.drawing import Cell, Table
 from reasoner.sandbox.tested import run_tests
 from reasoner.solver import Seen, Solver
 from reasoner.text import clean, shorten, tail
-from reasoner.types import Verdict, digest
+from reasoner.types import Verdict
 from solvers import _answer as answers
-from solvers._code_inputs import drawn
-from solvers._code_mutations import mutations, plain
+from solvers._code_mutations import mutations
 from solvers._code_rows import HUMAN_EVAL, examples, fields_of, human_eval_file
+from solvers._code_set import N_TESTS, Function, Outcome, Trial, functions, outcomes_of, tests_of
 from solvers._own_file import OwnFile, OwnRows
-from solvers._record import Record, read, why
+from solvers._record import Record, read
 from solvers._worked import N_WORKED, stream, worked
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Hashable, Mapping, Sequence
 
-N_TESTS = 40
 N_SHOWN = 3
 SHORT_LINES = 8
 MAX_LINES = 200
+DRAWN_TESTS = 12
 ONE, TWO, WRITE = 1, 2, 4
 _FENCE = re.compile(r"```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
-
-Outcome = tuple[str, str]
-"""`gives` and what a call gave as Python writes it, or `raises` and the name of the exception."""
-
-
-class Function(BaseModel):
-    """One function of the set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[a-z][a-z_]{1,40}$")
-    does: str = Field(min_length=10, max_length=500)
-    arguments: tuple[str, ...] = Field(min_length=1, max_length=5)
-    source: str = Field(max_length=4000)
-
-    @property
-    def text(self) -> str:
-        """The function as mutated ones are written."""
-        return plain(self.source)
-
-    @property
-    def head(self) -> str:
-        """Its first line."""
-        return self.text.partition("\n")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One call, and what a right function makes of it."""
-
-    call: str
-    wanted: Outcome
 
 
 class CodeTask(Record):
@@ -181,8 +145,8 @@ class CodeSolver(Solver[CodeTask]):
             broken = rng.choice(mutations(function.source))
             if level > TWO:
                 broken = rng.choice(mutations(broken) or (broken,))
-            tests = _tests(function.name, made_from)
-            outcomes = _outcomes(function.name, broken, tests)
+            tests = tests_of(function.name, made_from)
+            outcomes = outcomes_of(function.name, broken, tests)
             if isinstance(outcomes, list) and sum(gave != test.wanted for gave, test in zip(outcomes, tests, strict=True)) > 1:
                 return CodeTask(function=function.name, made_from=made_from, broken=broken)
 
@@ -214,12 +178,12 @@ class CodeSolver(Solver[CodeTask]):
 
     def hidden(self, instance: CodeTask) -> list[Trial]:
         """Return the tests that decide."""
-        return list(_tests(instance.function, instance.made_from))
+        return list(tests_of(instance.function, instance.made_from))
 
     def shown(self, instance: CodeTask) -> list[Trial]:
         """Return the tests that are shown: two that the broken function fails and one that it passes, as far as there are any."""
-        tests = _tests(instance.function, instance.made_from)
-        outcomes = _outcomes(instance.function, instance.broken, tests) if instance.broken else "nothing stands yet"
+        tests = tests_of(instance.function, instance.made_from)
+        outcomes = outcomes_of(instance.function, instance.broken, tests) if instance.broken else "nothing stands yet"
         if isinstance(outcomes, str):
             return tests[:N_SHOWN]
         failed = [test for test, gave in zip(tests, outcomes, strict=True) if gave != test.wanted]
@@ -277,6 +241,38 @@ class CodeSolver(Solver[CodeTask]):
         """Return worked examples of functions to mend, drawn apart from all problems; of a file none."""
         return [] if self._file is not None else worked(self, kind, _drawn_to_mend())
 
+    def drawing(self, instance: CodeTask, text: str) -> Table | None:
+        """Draw the tests with what the function makes of them, those that fail first."""
+        found = find_function(text, instance.function)
+        if found is None:
+            return None
+        if not instance.prompt:
+            return self.drawn(instance, found)
+        before = instance.prompt if find_function(instance.prompt, instance.function) is not None else ""
+        results = run_tests(found, name=instance.function, tests=instance.tests, before=before).results
+        pairs = [(test, results[n]) for n, test in enumerate(instance.tests) if n < len(results)]
+        rows = [
+            (Cell(shorten(clean(test), 80)), Cell("passes" if result.ok else shorten(clean(result.said), 120), right=result.ok))
+            for test, result in pairs
+        ]
+        rows.sort(key=lambda row: row[1].right)
+        return Table(f"The tests of {instance.function}", ("test", "result"), tuple(rows[:DRAWN_TESTS]), _left_out(len(rows)))
+
+    def drawn(self, instance: CodeTask, source: str) -> Table | None:
+        """Draw what a function of the set, as it stands, makes of the hidden tests; None where it cannot be run."""
+        tests = self.hidden(instance)
+        outcomes = outcomes_of(instance.function, source, tests)
+        if isinstance(outcomes, str):
+            return None
+        rows = [
+            (Cell(shorten(clean(test.call), 60)), Cell(_shown(gave), right=gave == test.wanted), Cell(_shown(test.wanted)))
+            for test, gave in zip(tests, outcomes, strict=True)
+        ]
+        n_right = sum(row[1].right for row in rows)
+        rows.sort(key=lambda row: row[1].right)
+        title = f"The tests of {instance.function}: {n_right} of {len(rows)} pass"
+        return Table(title, ("call", "gives", "wanted"), tuple(rows[:DRAWN_TESTS]), _left_out(len(rows)))
+
     def _own_fault(self, instance: CodeTask, text: str, tests: Sequence[str]) -> tuple[bool, str] | None:
         """Run tests of the user's; (whether no function was found, what is wrong), None where all pass.
 
@@ -295,7 +291,7 @@ class CodeSolver(Solver[CodeTask]):
         found = find_function(text, instance.function)
         if found is None:
             return True, f"no function {instance.function} was found"
-        outcomes = _outcomes(instance.function, found, tests)
+        outcomes = outcomes_of(instance.function, found, tests)
         if isinstance(outcomes, str):
             return False, outcomes
         for gave, test in zip(outcomes, tests, strict=True):
@@ -318,6 +314,14 @@ def _drawn_to_mend() -> list[CodeTask]:
     return [solver.generate(rng, 1 + n % 2) for n in range(N_WORKED)]
 
 
+def _shown(outcome: Outcome) -> str:
+    return shorten(clean(outcome[1] if outcome[0] == "gives" else f"raises {outcome[1]}"), 40)
+
+
+def _left_out(n: int) -> tuple[tuple[str, str], ...]:
+    return (("tests", f"{n}, {DRAWN_TESTS} are shown"),) if n > DRAWN_TESTS else ()
+
+
 def find_function(text: str, name: str) -> str | None:
     r"""Return the code of an answer: the last block that defines the function, else all from its definition on; None where it is not defined.
 
@@ -331,52 +335,6 @@ def find_function(text: str, name: str) -> str | None:
         return str(blocks[-1])
     found = defined.search(text) if "```" not in text else None
     return text[found.start() :] if found is not None else None
-
-
-@lru_cache(maxsize=1)
-def functions() -> dict[str, Function]:
-    """Return the functions of the set, by name.
-
-    Raises:
-        CorruptRecord: the file is damaged.
-    """
-    path = asset_dir("corpora") / "code" / "functions.toml"
-    try:
-        rows = parse_toml(path.read_text(encoding="utf-8"))["function"]
-        return {function.name: function for function in (Function.model_validate(row) for row in rows)}
-    except (ValidationError, ValueError, KeyError, TypeError) as error:
-        raise CorruptRecord(path, 0, why(error) if isinstance(error, ValueError) else str(error)) from error
-
-
-@lru_cache(maxsize=512)
-def _tests(name: str, made_from: str) -> list[Trial]:
-    """Draw the calls of a problem, and let the original say what they give."""
-    function = functions()[name]
-    calls: dict[str, None] = {}
-    for number in range(10 * N_TESTS):
-        calls[drawn(function.arguments, int(digest("code", name, made_from, str(number)), 16))] = None
-        if len(calls) == N_TESTS:
-            break
-    tests = [Trial(f"{name}({call})", ("", "")) for call in calls]
-    outcomes = _outcomes(name, function.text, tests)
-    if isinstance(outcomes, str):
-        raise CorruptRecord(asset_dir("corpora") / "code" / "functions.toml", 0, f"{name}: {outcomes}")
-    return [Trial(test.call, wanted) for test, wanted in zip(tests, outcomes, strict=True)]
-
-
-def _outcomes(name: str, source: str, tests: Sequence[Trial]) -> list[Outcome] | str:
-    """Return what a function makes of every test, or why it could not be run."""
-    calls = ", ".join(f"lambda: {test.call}" for test in tests)
-    ran = run_once(
-        f"{source}\n\ndef outcome_(call_):\n    try:\n        return ['gives', repr(call_())]\n    except Exception as error_:\n"
-        f"        return ['raises', type(error_).__name__]\n\n[outcome_(call_) for call_ in [{calls}]]"
-    )
-    if ran.error:
-        last = [line for line in ran.error.splitlines() if line.strip()][-1:]
-        return f"{name} cannot be run: {shorten(clean(' '.join(last)), 150)}"
-    if not isinstance(ran.value, list) or len(ran.value) != len(tests):
-        return f"{name} gave no results"
-    return [(str(each[0]), str(each[1])) if isinstance(each, list) and len(each) == 2 else ("gives", "nothing") for each in ran.value]
 
 
 __all__ = ["CodeSolver", "CodeTask", "Function", "Trial", "find_function", "functions", "mutations"]

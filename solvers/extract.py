@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from reasoner.constraint import Constraint
-from reasoner.drawing import Cell, Grid
+from reasoner.drawing import Cell, Table
 from reasoner.errors import BadConfig, Unparseable
 from reasoner.files import read_text
 from reasoner.solver import Seen, Solver
@@ -232,7 +232,7 @@ class ExtractSolver(Solver[ExtractTask]):
         rng = stream("extract")
         return worked(self, kind, [ExtractTask.model_validate(_KINDS[n % len(_KINDS)](rng, 1 + n % 4)) for n in range(N_WORKED)])
 
-    def drawing(self, instance: ExtractTask, text: str) -> Grid | None:
+    def drawing(self, instance: ExtractTask, text: str) -> Table | None:
         """Draw the fields with what the answer says of each; wrong ones are struck through."""
         try:
             given = schemas.leaves(instance.schema_, find_record(text))
@@ -243,7 +243,7 @@ class ExtractSolver(Solver[ExtractTask]):
             (Cell(shorten(clean(place), 40)), Cell(_shown(given.get(place)), right=given.get(place) == gold.get(place)))
             for place in dict.fromkeys([*instance.schema_["properties"], *gold, *given])
         ][:40]
-        return Grid(f"The record of a {instance.kind}", ((Cell("field"), Cell("answer")), *rows))
+        return Table(f"The record ({instance.kind})", ("field", "answer"), tuple(rows))
 
 
 def find_record(text: str) -> dict[str, Any]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Hashable, Mapping, Sequence
 
+    from reasoner.drawing import Table
+
 SHORT_LINES = 8
 N_SHOWN = 3
 WITHOUT_CALLS = 3
@@ -131,9 +133,7 @@ class ReviewSolver(Solver[ReviewTask]):
             return answers.wrong(f"there is no fault, and line {number} is named")
         if number > len(lines):
             return answers.wrong(f"there is no line {number}; the function has {len(lines)}")
-        indent = lines[number - 1][: len(lines[number - 1]) - len(lines[number - 1].lstrip())]
-        mended = "\n".join([*lines[: number - 1], indent + line, *lines[number:]])
-        if _passes(instance, mended):
+        if _passes(instance, _mended(instance, number, line)):
             return answers.right(f"the function passes all tests with line {number} as mended")
         return answers.wrong(f"with line {number} as {shorten(clean(line), 80)!r} the function does not pass the tests")
 
@@ -141,6 +141,13 @@ class ReviewSolver(Solver[ReviewTask]):
         """Return the line's number and its text without blanks, or `none`."""
         found = find_review(text)
         return None if found is None else "none" if not found[0] else f"{found[0]}: {''.join(found[1].split())}"
+
+    def drawing(self, instance: ReviewTask, text: str) -> Table | None:
+        """Draw the hidden tests with what the function makes of them once the answer is followed."""
+        found = find_review(text)
+        if found is None or found[0] > len(instance.source.splitlines()):
+            return None
+        return CODE.drawn(_task(instance), _mended(instance, *found) if found[0] else instance.source)
 
     def right_answer(self, instance: ReviewTask) -> str:
         """Return the original line."""
@@ -172,6 +179,13 @@ class ReviewSolver(Solver[ReviewTask]):
 def _drawn_to_review() -> list[ReviewTask]:
     rng, solver = stream("review"), ReviewSolver()
     return [solver.generate(rng, 1 + n % 2) for n in range(N_WORKED)]
+
+
+def _mended(instance: ReviewTask, number: int, line: str) -> str:
+    """Return the source with a line in the place of the one that is named, as far in as that one."""
+    lines = instance.source.splitlines()
+    indent = lines[number - 1][: len(lines[number - 1]) - len(lines[number - 1].lstrip())]
+    return "\n".join([*lines[: number - 1], indent + line, *lines[number:]])
 
 
 def find_review(text: str) -> tuple[int, str] | None:

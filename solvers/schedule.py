@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reasoner.constraint import Constraint
-from reasoner.drawing import Cell, Grid
+from reasoner.drawing import Cell, Table
 from reasoner.errors import Unparseable
 from reasoner.solver import Searchable, Seen
 from reasoner.text import plain_answer, shorten
@@ -197,7 +197,7 @@ class ScheduleSolver(Searchable[Schedule, State]):
             path.append(next(move for move in self.moves(instance, state) if move.operation == words))
         return path
 
-    def drawing(self, instance: Schedule, text: str) -> Grid | None:
+    def drawing(self, instance: Schedule, text: str) -> Table | None:
         """Draw who or what is taken when; what is taken twice, or should be free, is wrong."""
         try:
             values, broken = _values(instance, text)
@@ -207,7 +207,8 @@ class ScheduleSolver(Searchable[Schedule, State]):
             return None
         title = {"meetings": "The meetings of the day", "shifts": "The shifts", "jobs": "The machines"}[instance.kind]
         told = _fault(instance, values) or _told(instance, _cost(instance, values))
-        return Grid(f"{title}: {told}", _shift_rows(instance, values) if instance.kind == "shifts" else _time_rows(instance, values))
+        head, rows = _shift_rows(instance, values) if instance.kind == "shifts" else _time_rows(instance, values)
+        return Table(f"{title}: {told}", head, rows)
 
 
 def _best(task: Schedule) -> State | None:
@@ -280,8 +281,11 @@ def _values(task: Schedule, text: str) -> tuple[State, str]:
     return tuple(given.get(k, NOT_YET) for k in range(len(task.items))), broken
 
 
-def _shift_rows(task: Schedule, given: State) -> tuple[tuple[Cell, ...], ...]:
-    head = (Cell(""), *(Cell(item.name) for item in task.items))
+Rows = tuple[tuple[Cell, ...], ...]
+
+
+def _shift_rows(task: Schedule, given: State) -> tuple[tuple[str, ...], Rows]:
+    head = ("", *(item.name for item in task.items))
     rows = [
         (
             Cell(worker.name),
@@ -295,15 +299,15 @@ def _shift_rows(task: Schedule, given: State) -> tuple[tuple[Cell, ...], ...]:
         )
         for k, worker in enumerate(task.workers)
     ]
-    return (head, *rows)
+    return head, tuple(rows)
 
 
-def _time_rows(task: Schedule, starts: State) -> tuple[tuple[Cell, ...], ...]:
+def _time_rows(task: Schedule, starts: State) -> tuple[tuple[str, ...], Rows]:
     step = GRID if task.kind == "meetings" else 1
     end = min(max(timetable.ends(task, starts), task.opens), task.opens + step * (MAX_COLUMNS - 1))
     times = range(task.opens, end, step)
     resources = sorted({need for item in task.items for need in item.needs})
-    rows = [(Cell(""), *(Cell(task.written(time)) for time in times))]
+    rows: list[tuple[Cell, ...]] = []
     for who in resources:
         cells = [Cell(who)]
         for time in times:
@@ -315,7 +319,7 @@ def _time_rows(task: Schedule, starts: State) -> tuple[tuple[Cell, ...], ...]:
             busy = any(person == who and (minutes(begin) or 0) <= time < (minutes(until) or 0) for person, begin, until in task.busy)
             cells.append(Cell(" ".join([*taken, *(["busy"] if busy else [])]), right=len(taken) + busy < 2))
         rows.append(tuple(cells))
-    return tuple(rows)
+    return ("", *(task.written(time) for time in times)), tuple(rows)
 
 
 __all__ = ["Item", "Schedule", "ScheduleSolver", "Worker"]

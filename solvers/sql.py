@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from reasoner.constraint import Constraint
-from reasoner.drawing import Cell, Grid
+from reasoner.drawing import Cell, Table
 from reasoner.errors import BadConfig
 from reasoner.grading.graders import unjudged
 from reasoner.sandbox.database import checked_size
@@ -225,14 +225,14 @@ class SqlSolver(Solver[SqlTask]):
 
     def explain(self, instance: SqlTask) -> Sequence[str]:
         """Return what the query takes its rows from, which it keeps, how it groups them, and what it gives."""
-        asked = _task(instance.theme, instance.made_from, instance.kind)[0]
+        asked = _asked(instance)[0]
         parts = [("take {}", ", ".join(_tables_of(asked.query)))]
         parts += [(said, what) for said, clause in _CLAUSES if (found := clause.search(asked.query)) and (what := _whole(found[1]))]
-        return [said.format(what) for said, what in [*parts, ("give {}", ", ".join(asked.columns))]]
+        return [said.format(what) for said, what in [*parts, ("give {}", ", ".join(asked.columns))] if what]
 
     def dead_ends(self, instance: SqlTask) -> Sequence[str]:
         """Return a table that the question is not about."""
-        asked, databases = _task(instance.theme, instance.made_from, instance.kind)
+        asked, databases = _asked(instance)
         used = _tables_of(asked.query)
         return [f"take {name}" for name in databases[0].tables if name not in used][:1]
 
@@ -240,7 +240,7 @@ class SqlSolver(Solver[SqlTask]):
         """Return worked examples of levels 1 to 4, drawn apart from all problems."""
         return worked(self, kind, _drawn_to_show())
 
-    def drawing(self, instance: SqlTask, text: str) -> Grid | None:
+    def drawing(self, instance: SqlTask, text: str) -> Table | None:
         """Draw what the query gives on the first database; a row that a right query gives too counts as right."""
         query = find_query(text)
         if query is None:
@@ -254,9 +254,9 @@ class SqlSolver(Solver[SqlTask]):
             tuple(Cell(shorten(clean(_written(value)), 40), right=_row(row) in wanted) for value in row[:10])
             for row in gives.rows[:DRAWN_ROWS]
         ]
-        head = tuple(Cell(shorten(clean(column), 40)) for column in gives.columns[:10])
+        head = tuple(shorten(clean(column), 40) for column in gives.columns[:10])
         left_out = [("rows", f"{len(gives.rows)}, {DRAWN_ROWS} are shown")] if len(gives.rows) > DRAWN_ROWS else []
-        return Grid(shorten(asked.text, 200), (head, *rows), tuple(left_out))
+        return Table(shorten(asked.text, 200), head, tuple(rows), tuple(left_out))
 
 
 def _tables_of(query: str) -> list[str]:

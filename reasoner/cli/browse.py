@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.api.drawn import drawing_of
 from reasoner.cli import completing
 from reasoner.cli import options as o
+from reasoner.cli.drawn import lines_of
 from reasoner.cli.output import guarded, one_line, out, print_json, safe, say
 from reasoner.errors import UnknownName, UsageError
 from reasoner.text import shorten
@@ -186,7 +188,7 @@ def tree(
     width: Annotated[int, typer.Option("--width", min=1, help="Greatest number of children drawn below a thought.")] = TREE_WIDTH,
     json: o.Json = False,
 ) -> None:
-    """Draw a trajectory's thoughts as a tree: ★ final, ● kept, ✕ pruned (dimmed), ○ open."""
+    """Draw a trajectory's thoughts as a tree: ★ final, ● kept, ✕ pruned (dimmed), ○ open; then its answer, where its family draws one (✕ is wrong)."""
     from reasoner.store import queries  # noqa: PLC0415
     from reasoner.store.actions import actions_of, waiting  # noqa: PLC0415
 
@@ -206,6 +208,10 @@ def tree(
     verdict = verdict_of(row)
     out.print(safe(f"{row['solver']} {row['line']}  {row['strategy']} on {row['model']}: {verdict}", style="bold"))
     out.print(drawn)
+    if (picture := drawing_of(row)) is not None:
+        out.print()
+        for line in lines_of(picture):
+            out.print(line)
     for action in waits:
         said = f"… {action['tool']} {action['arguments']} waits for a person: 'reasoner approve {action['id']}' or 'reasoner deny {action['id']}'"
         out.print(safe(said, style="yellow"))

@@ -13,10 +13,9 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from reasoner import registry
-from reasoner.drawing import Chain, Grid, Vessels
+from reasoner.api.drawn import drawing_of
+from reasoner.drawing import Chain, Grid, Table, Vessels
 from reasoner.errors import UsageError
 from reasoner.text import answer_line, clean, shorten
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from reasoner.comparison.standings import Standing
     from reasoner.drawing import Drawing, Voice
-    from reasoner.solver import Solver
     from reasoner.strategies import Strategy
     from reasoner.trajectory import Trajectory
 
@@ -34,14 +32,8 @@ MAX_STATES = 40
 
 def drawing(row: dict[str, Any]) -> dict[str, Any] | None:
     """Return what a page needs to draw the answer to a puzzle; None where its family draws nothing, is not installed, or the answer cannot be read."""
-    try:
-        solver: Solver[Any] = registry.solver(row["solver"])
-        instance = solver.Instance.model_validate_json(row["instance"])
-    except (UsageError, ValidationError):
-        return None
-    text = row["answer"] or ""
-    laid_out = _laid_out(solver.drawing(instance, text))
-    return None if laid_out is None else laid_out | {"words": answer_line(text) or ""}
+    laid_out = _laid_out(drawing_of(row))
+    return None if laid_out is None else laid_out | {"words": answer_line(row["answer"] or "") or ""}
 
 
 def _laid_out(drawn: Drawing | None) -> dict[str, Any] | None:
@@ -54,6 +46,8 @@ def _laid_out(drawn: Drawing | None) -> dict[str, Any] | None:
             return _chain(drawn)
         case Grid():
             return _grid(drawn)
+        case Table():
+            return _table(drawn)
 
 
 def _vessels(drawn: Vessels) -> dict[str, Any]:
@@ -85,6 +79,18 @@ def _grid(drawn: Grid) -> dict[str, Any]:
     rows = [row[:MAX_STATES] for row in drawn.rows[:MAX_STATES]]
     struck = " (wrong ones are struck through)" if any(not cell.right for row in rows for cell in row) else ""
     return {"kind": "grid", "title": drawn.title + struck, "rows": rows, "notes": drawn.notes[: 2 * MAX_STATES]}
+
+
+def _table(drawn: Table) -> dict[str, Any]:
+    rows = [row[:MAX_STATES] for row in drawn.rows[:MAX_STATES]]
+    struck = " (what is wrong is struck through)" if any(not cell.right for row in rows for cell in row) else ""
+    return {
+        "kind": "table",
+        "title": drawn.title + struck,
+        "head": drawn.head[:MAX_STATES],
+        "rows": rows,
+        "notes": drawn.notes[: 2 * MAX_STATES],
+    }
 
 
 def dialogue(dag: Trajectory) -> list[dict[str, str]]:

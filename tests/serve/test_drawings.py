@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reasoner import registry
-from reasoner.drawing import Cell, Chain, Drawing, Grid, Stop, Vessel, Vessels, Voice
+from reasoner.drawing import Cell, Chain, Drawing, Grid, Stop, Table, Vessel, Vessels, Voice
 from reasoner.serve.drawings import MAX_STATES, dialogue, drawing
 from reasoner.serve.templating import environment
 from reasoner.trajectory import Trajectory
@@ -106,3 +106,18 @@ def test_what_a_solver_of_ones_own_draws_is_bounded_and_escaped(monkeypatch: pyt
     assert (len(wide["rows"]), len(wide["rows"][0]), len(wide["notes"])) == (MAX_STATES, MAX_STATES, 2 * MAX_STATES)
     for found in (many, odd, wide, drawn_by(monkeypatch, Vessels("", ())), drawn_by(monkeypatch, Chain("", ()))):
         assert "<script" not in page(found)
+
+
+def test_a_table_has_its_head_and_strikes_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Table(
+        "Rows <b>", ("name", "<i>"), ((Cell("salt"), Cell("1")), (Cell("<script>"), Cell("2", right=False))), (("rows", "9, 2 are shown"),)
+    )
+    found = drawn_by(monkeypatch, made)
+    shown = page(found)
+    assert shown.count("<th scope") == 2
+    assert shown.count('<td class="wrong"><s>2</s>') == 1
+    assert "&lt;script&gt;" in shown
+    assert "rows: 9, 2 are shown" in shown
+    assert "struck through" in shown
+    wide = drawn_by(monkeypatch, Table("Wide", ("h",) * 100, ((Cell("x"),) * 100,) * 100))
+    assert (len(wide["head"]), len(wide["rows"]), len(wide["rows"][0])) == (MAX_STATES,) * 3

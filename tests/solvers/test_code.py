@@ -12,6 +12,7 @@ from hostile_texts import hostile_texts
 
 import reasoner
 from reasoner.clients.scripted import ScriptedClient
+from reasoner.drawing import Table
 from reasoner.errors import BadInstance
 from reasoner.sandbox.monty_once import run_once
 from solvers.code import CodeSolver, CodeTask, find_function, functions, mutations
@@ -190,3 +191,19 @@ def test_repair_shows_the_test_that_fails_and_replays_without_running_anything(t
 def test_an_unknown_function_is_refused() -> None:
     with pytest.raises(BadInstance, match="no function 'nothing'"):
         SOLVER.parse('{"function": "nothing", "made_from": "1"}')
+
+
+def test_the_tests_are_drawn_those_that_fail_first() -> None:
+    drawing = SOLVER.drawing(CLAMP, block("def clamp(number, low, high):\n    return number"))
+    assert isinstance(drawing, Table)
+    assert re.fullmatch(r"The tests of clamp: \d+ of 40 pass", drawing.title)
+    assert drawing.head == ("call", "gives", "wanted")
+    assert not drawing.rows[0][1].right
+    assert drawing.rows[0][1].text != drawing.rows[0][2].text
+    assert [row[1].right for row in drawing.rows] == sorted(row[1].right for row in drawing.rows)
+    assert drawing.notes == (("tests", "40, 12 are shown"),)
+    all_pass = SOLVER.drawing(CLAMP, right(CLAMP))
+    assert all_pass is not None
+    assert all_pass.title == "The tests of clamp: 40 of 40 pass"
+    assert SOLVER.drawing(CLAMP, block("def clamp(:")) is None
+    assert SOLVER.drawing(CLAMP, "no idea") is None

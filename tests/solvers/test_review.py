@@ -10,6 +10,7 @@ import pytest
 from hostile_texts import hostile_texts
 
 import reasoner
+from reasoner.drawing import Table
 from reasoner.errors import BadInstance
 from solvers.code import CodeSolver, CodeTask, functions, mutations
 from solvers.review import ReviewSolver, ReviewTask, find_review
@@ -135,3 +136,14 @@ def test_a_source_that_is_no_mutation_is_refused() -> None:
 @pytest.mark.parametrize("strategy", ["cot", "draft", "program", "repair", "self_consistency:stop=certain"])
 def test_it_is_solved_end_to_end(tmp_path: Path, strategy: str) -> None:
     assert reasoner.solve("review", SOLVER.format(FAULTY), strategy=strategy, model="teacher", db=tmp_path / "t.db").correct
+
+
+def test_the_tests_are_drawn_as_they_go_once_the_answer_is_followed() -> None:
+    made = next(task for seed in range(50) if (task := SOLVER.generate(random.Random(seed), 1)).line_number)
+    right = SOLVER.drawing(made, SOLVER.right_answer(made))
+    assert isinstance(right, Table)
+    assert all(row[1].right for row in right.rows)
+    missed = SOLVER.drawing(made, "Answer: none")
+    assert isinstance(missed, Table)
+    assert not missed.rows[0][1].right
+    assert SOLVER.drawing(made, "Answer: line 99: x = 1") is None

@@ -15,7 +15,7 @@ from hostile_texts import hostile_texts
 import reasoner
 from reasoner import registry
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.drawing import Grid
+from reasoner.drawing import Table
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord
 from solvers.schedule import Item, Schedule, ScheduleSolver, Worker
 
@@ -343,19 +343,19 @@ def test_a_file_of_ones_own_is_scheduled(tmp_path: Path) -> None:
 
 def test_who_is_taken_when_is_drawn() -> None:
     drawing = SOLVER.drawing(DAY, "Answer: budget 9:00, review 9:30, hiring 11:00")
-    assert isinstance(drawing, Grid)
+    assert isinstance(drawing, Table)
     assert "Bela is busy" in drawing.title
-    head, ada, bela = drawing.rows
-    assert [cell.text for cell in head] == ["", "9:00", "9:30", "10:00", "10:30", "11:00", "11:30"]
+    ada, bela = drawing.rows
+    assert drawing.head == ("", "9:00", "9:30", "10:00", "10:30", "11:00", "11:30")
     assert [(cell.text, cell.right) for cell in ada[:4]] == [("Ada", True), ("budget", True), ("budget review", False), ("", True)]
     assert [(cell.text, cell.right) for cell in bela[1:3]] == [("budget busy", False), ("budget busy", False)]
     week = SOLVER.drawing(WEEK, "Answer: Mon Bela, Tue-early Ada, Wed Bela")
-    assert isinstance(week, Grid)
-    assert [(cell.text, cell.right) for cell in week.rows[2]] == [("Bela", True), ("works", False), ("", True), ("works", True)]
+    assert isinstance(week, Table)
+    assert [(cell.text, cell.right) for cell in week.rows[1]] == [("Bela", True), ("works", False), ("", True), ("works", True)]
     assert SOLVER.drawing(DAY, "Answer: budget 9:00") is None
     far = SOLVER.drawing(SHOP, "Answer: A1 900000, A2 3, B1 0, B2 3")
-    assert isinstance(far, Grid)
-    assert len(far.rows[0]) <= 40
+    assert isinstance(far, Table)
+    assert len(far.head) <= 40
 
 
 def test_repair_is_told_the_rule_and_not_the_gap(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hostile_texts import hostile_texts
 
 import reasoner
 from reasoner.clients.scripted import ScriptedClient
-from reasoner.drawing import Grid
+from reasoner.drawing import Table
 from reasoner.errors import BadInstance
 from reasoner.sandbox.query_server import Made, run
 from solvers.sql import KINDS, N_TABLES, SqlSolver, SqlTask, find_query, question, schemas
@@ -350,8 +350,8 @@ def test_the_visible_check_sees_errors_and_columns_and_not_whether_it_is_right(t
 def test_the_result_is_drawn() -> None:
     made = task("names_of_kind", 7)
     drawn = SOLVER.drawing(made, SOLVER.right_answer(made))
-    assert isinstance(drawn, Grid)
-    assert [cell.text for cell in drawn.rows[0]] == ["name"]
+    assert isinstance(drawn, Table)
+    assert drawn.head == ("name",)
     assert all(cell.right for row in drawn.rows for cell in row)
     schema, _ = parts(made)
     other = SOLVER.drawing(made, f"Answer: SELECT name FROM {schema.things}")

@@ -11,7 +11,7 @@ import pytest
 
 import reasoner
 from reasoner import registry
-from reasoner.drawing import Grid
+from reasoner.drawing import Table
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord
 from reasoner.prompts import Prompts
 from solvers.sql import SqlSolver, SqlTask
@@ -156,10 +156,13 @@ def test_the_file_is_never_written_to(shop: Path) -> None:
 
 def test_a_run_over_ones_own_questions(shop: Path, tmp_path: Path) -> None:
     title = f"sql:{shop}?questions={shop.parent / 'q.jsonl'}"
+    assert reasoner.solve(
+        title, SqlSolver().format(next(iter(opened(shop).listed(1) or ()))), strategy="cot", model="teacher", db=tmp_path / "c.db"
+    ).correct
     made = reasoner.bench(title, strategy="repair(direct)", model="teacher", n=3, db=tmp_path / "t.db")
     assert [result.correct for result in made.report.results] == [True] * 3
     assert reasoner.replay(db=tmp_path / "t.db").exact
     row: SqlTask = list(opened(shop).listed(1) or ())[2]
     drawing = opened(shop).drawing(row, "Answer: SELECT name FROM goods WHERE price > 3 UNION SELECT 'pan'")
-    assert isinstance(drawing, Grid)
-    assert [(line[0].text, line[0].right) for line in drawing.rows] == [("name", True), ("figs", True), ("nuts", True), ("pan", False)]
+    assert isinstance(drawing, Table)
+    assert [(line[0].text, line[0].right) for line in drawing.rows] == [("figs", True), ("nuts", True), ("pan", False)]
