@@ -17,6 +17,7 @@ from reasoner.comparison.equal_tokens import at_equal_tokens
 from reasoner.comparison.groups import MAX_GROUPS, value_in
 from reasoner.comparison.paired_tests import PairedTest, paired_tests
 from reasoner.comparison.standings import Scope, Standing, by_contender, standings
+from reasoner.comparison.translation_quality import Quality, qualities
 from reasoner.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Comparison:
     open: int
     inside_thought: tuple[InsideThought, ...] = ()
     """Replies that the token limit ended before they had begun to answer, by strategy and model."""
+    qualities: tuple[Quality, ...] = ()
+    """How well strategies translate, where sentences have references."""
 
     @property
     def failed(self) -> int:
@@ -89,6 +92,7 @@ class Comparison:
             "claims": [claim.as_dict() for claim in self.claims],
             "groups": [group.as_dict() for group in self.groups],
             "inside_thought": [each._asdict() for each in self.inside_thought],
+            **({"translation": [each.as_dict() for each in self.qualities]} if self.qualities else {}),
         }
 
 
@@ -133,7 +137,7 @@ def compare_trials(trials: Trials, *, baseline: str | None = None, by: Sequence[
     return Comparison(
         run=trials.run, command=trials.command, baseline=chosen, samples=trials.samples, rows=tuple(rows), levels=tuple(levels),
         tests=tuple(tests), claims=tuple(claimed), groups=tuple(_groups(made, by)), left_out=trials.left_out, open=trials.open,
-        inside_thought=trials.inside_thought,
+        inside_thought=trials.inside_thought, qualities=tuple(qualities(made, baseline=chosen)),
     )  # fmt: skip
 
 

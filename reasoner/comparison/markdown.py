@@ -60,6 +60,12 @@ def _notes(comparison: Comparison) -> list[str]:
             "sample of each problem, corrected by Holm."
         ),
     ]
+    if comparison.qualities:
+        signatures = "; ".join(f"{name} `{signature}`" for name, signature in comparison.qualities[0].signatures.items())
+        notes.append(
+            "Translation: scores of the whole set; ± is half the 95 % interval of sacrebleu's paired bootstrap, p the bootstrap's against the "
+            f"baseline, AR that of approximate randomisation; ρ is Spearman's, of coverage and sentence chrF++. {signatures}."
+        )
     if any(row.upper_bound for row in comparison.rows):
         notes.append(f"A strategy marked *{UPPER_BOUND}* let the verifier choose its answer; it is not ranked and not tested.")
     if comparison.left_out or comparison.open:

@@ -51,6 +51,8 @@ def tables(comparison: Comparison) -> list[ComparisonTable]:
     made = [_accuracy(comparison, rows), _used(comparison, rows)]
     if len({row.level for row in comparison.levels}) > 1:
         made.append(_levels(comparison))
+    if comparison.qualities:
+        made.append(_translation(comparison))
     return [*made, *_groups(comparison)]
 
 
@@ -179,6 +181,29 @@ def _levels(comparison: Comparison) -> ComparisonTable:
             cells.append((Column(f"level {level}"), f"{percent(at.accuracy)} ({at.correct}/{at.n_answers})" if at else NONE))
         lines.append(cells)
     return _table_of("Accuracy by level", lines)
+
+
+def _translation(comparison: Comparison) -> ComparisonTable:
+    """Return the table of translation quality: scores over the set with intervals and p values, and what the model was shown and did."""
+    lines = []
+    for each in comparison.qualities:
+        cells = [(Column("strategy", words=True), each.strategy), (Column("sentences"), str(each.n))]
+        if len({quality.solver for quality in comparison.qualities}) > 1:
+            cells.insert(0, (Column("solver", words=True), each.solver))
+        if len(comparison.models) > 1:
+            cells.insert(-1, (Column("model", words=True), short_models(comparison.models)[each.model]))
+        for name, score in (("chrF++", each.chrf), ("BLEU", each.bleu)):
+            cells.append((Column(name), f"{score.score:.1f}" + ("" if score.ci is None else f" ± {score.ci:.1f}")))
+            cells += [(Column(f"p ({name})"), probability(score.p)), (Column(f"p ({name}, AR)", wide=True), probability(score.p_ar))]
+        cells += [
+            (Column("copies"), percent(each.copies)),
+            (Column("no answer"), percent(each.missing)),
+            (Column("coverage"), percent(each.coverage)),
+            (Column("examples"), NONE if each.examples is None else f"{each.examples:.1f}"),
+            (Column("ρ", wide=True), NONE if each.correlation is None else f"{each.correlation:.2f}"),
+        ]
+        lines.append(cells)
+    return _table_of("Translation", lines)
 
 
 def _groups(comparison: Comparison) -> list[ComparisonTable]:

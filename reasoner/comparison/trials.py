@@ -64,6 +64,8 @@ class Trial:
     judge: str = ""
     """The judge whose verdict it is; empty for an exact one."""
     unjudged: bool = False
+    texts: tuple[str, str] | None = None
+    """A translation (empty where there is none) and its reference; None for another family, or without a reference."""
     answer_key: str | None = None
     """The one spelling of its answer among those to its problem, what a vote goes by; None where no solver tells."""
 
@@ -172,7 +174,20 @@ def _trial(
         at_limit=row["ended"] == "length",
         judge=judge,
         unjudged=row["score"] is not None and row["correct"] is None,
+        texts=_texts(problem, row["answer"]),
     )
+
+
+def _texts(problem: Problem, answer: str | None) -> tuple[str, str] | None:
+    """Return the translation in an answer and the reference of its problem."""
+    if problem.solver.partition(":")[0] != "translation":
+        return None
+    try:
+        solver = registry.solver(problem.solver)
+        instance = solver.Instance.model_validate_json(problem.instance)
+    except (ReasonerError, ValidationError):  # a file that is gone, or an instance of another version
+        return None
+    return (solver.translation_in(answer or "", instance)[0], instance.reference) if instance.reference else None
 
 
 def _answer_keys(rows: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
