@@ -168,7 +168,10 @@ class Store:
 
 
 def _bring_up_to_date(writer: Connection, path: Path) -> None:
-    from sqlite_utils import Database  # noqa: PLC0415 - it loads pandas where that is installed, which reading need not wait for
+    if _is_current(lambda sql: writer.execute(sql).fetchall(), path):
+        return
+    # It loads pandas where that is installed: a second, which only a file that has to be changed need wait for.
+    from sqlite_utils import Database  # noqa: PLC0415
 
     db = Database(writer)
     newer = migrations.unknown(db)
@@ -187,9 +190,13 @@ def _applied(store: Store) -> bool:
     Raises:
         StoreError: it has one that this version does not know.
     """
-    if not store.tuples("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"):
+    return _is_current(store.tuples, store.path)
+
+
+def _is_current(tuples: Callable[[str], Sequence[tuple[Any, ...]]], path: Path) -> bool:
+    if not tuples("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"):
         return False
-    found = {name for (name,) in store.tuples("SELECT name FROM _sqlite_migrations WHERE migration_set = 'reasoner'")}
+    found = {name for (name,) in tuples("SELECT name FROM _sqlite_migrations WHERE migration_set = 'reasoner'")}
     if newer := sorted(found - migrations.STEPS.keys()):
-        raise _newer(store.path, newer[0])
+        raise _newer(path, newer[0])
     return migrations.STEPS.keys() <= found

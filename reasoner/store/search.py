@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reasoner.store.queries import ASKED
+
 if TYPE_CHECKING:
     from reasoner.store.database import Store
 
@@ -58,7 +60,7 @@ def _query(words: str) -> str:
 
 def _places(store: Store, message_id: int) -> list[dict[str, Any]]:
     return store.rows(
-        "SELECT t.id, t.strategy, t.model, p.solver, substr(p.line, 1, 200) AS line, f.as_what FROM (SELECT trajectory_id, 'reply' AS as_what"
+        f"SELECT t.id, t.strategy, t.model, p.solver, {ASKED} AS line, f.as_what FROM (SELECT trajectory_id, 'reply' AS as_what"  # noqa: S608 - a constant
         " FROM calls WHERE reply_id = ?1 UNION SELECT c.trajectory_id, 'thought' FROM messages m JOIN calls c ON c.reply_id = m.id"
         " WHERE m.reasoning_id = ?1 UNION SELECT c.trajectory_id, 'prompt' FROM contexts x JOIN calls c ON c.context_id = x.id"
         " WHERE x.message_id = ?1 LIMIT 4) f JOIN trajectories t ON t.id = f.trajectory_id JOIN problems p ON p.id = t.problem_id LIMIT 3",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -215,3 +216,13 @@ def test_one_sqlite_for_the_whole_process() -> None:
     import sqlite_utils.utils
 
     assert chosen is vars(sqlite_utils.utils)["sqlite3"]
+
+
+def test_a_file_that_is_up_to_date_opens_without_sqlite_utils(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(tmp_path / "t.db").close()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sqlite_utils"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with Store.open(tmp_path / "t.db") as store:
+        store.write_now(lambda c: c.execute("INSERT INTO problems VALUES ('p', 'sum', '{}', '1 2', 1)"))
+    with pytest.raises(ImportError), Store.open(tmp_path / "new.db"):
+        pass
