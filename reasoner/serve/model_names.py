@@ -5,7 +5,8 @@
     self_consistency(ats):n=3/local      strategies inside strategies, as on the command line
     local                                no strategy: the conversation goes to the model as it is
 
-Models are those the server was started with, looked up by name; no name is ever taken for a path, and parameters that name files are refused.
+Models are those the server was started with, looked up by name; no name is ever taken for a path, and parameters that name files or other models
+are refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
 from reasoner.errors import BadConfig, UnknownName
+from reasoner.runs.scorers import needed_models
 from reasoner.runs.strategy_spec import StrategySpec, parse_strategies
 from reasoner.translation.library import SHIPPED
 
@@ -75,7 +77,17 @@ class ModelNames:
         if len(specs) != 1:
             raise BadConfig(f"{strategy!r} names {len(specs)} strategies", hint="name one: STRATEGY/MODEL")
         _check_files(json.loads(specs[0].params))
+        self._check_models(specs)
         return Target(name, specs[0], model)
+
+    def _check_models(self, specs: Sequence[StrategySpec]) -> None:
+        """Refuse a strategy that asks a model the server was not started with: its name could be any file, or any account, of this machine."""
+        for wanted in needed_models(specs):
+            if wanted not in self.models or self.opened_as(wanted) != wanted:
+                raise BadConfig(
+                    f"{wanted[:40]!r} is to score, and is no model that this server was started with by that name",
+                    hint=f"they are: {', '.join(self.models)}",
+                )
 
 
 def _check_files(params: Any) -> None:

@@ -13,8 +13,9 @@ import openai
 import pytest
 from loopback import TOKEN, Loopback
 
-from reasoner.errors import EngineLost
+from reasoner.errors import BadConfig, EngineLost
 from reasoner.serve.faults import Refused
+from reasoner.serve.model_names import ModelNames
 from reasoner.serve.order import Done, Order, Started
 from reasoner.store import Store
 from reasoner.store.queries import prompt_of
@@ -211,12 +212,23 @@ def test_errors_are_in_the_dialects_own_shape(server: Any) -> None:
         "/scripted/",
         "cot,ats/scripted",
         "cot((/scripted",
+        "beam:score=prm:/etc/passwd.gguf/scripted",
+        "beam:score=prm:openai:gpt/scripted",
+        "self_consistency(mcts:score=prm:teacher):n=2/scripted",
     ],
 )
 def test_names_are_looked_up_and_never_paths(server: Any, model: str) -> None:
     done = httpx.post(f"{server.url}/v1/chat/completions", json={"model": model, "messages": ASK}, headers=HEADERS, trust_env=False)
     assert done.status_code in {400, 404}, done.text
     assert "root:" not in done.text
+
+
+def test_what_scores_is_a_model_of_the_server() -> None:
+    names = ModelNames(["scripted", "small.gguf"], opened={"small.gguf": "/models/small.gguf"})
+    assert names.resolve("beam:score=prm:scripted/small.gguf").model == "small.gguf"
+    for other in ("small.gguf", "/models/small.gguf", "teacher", "openai:gpt"):
+        with pytest.raises(BadConfig, match="no model that this server was started with"):
+            names.resolve(f"best_of_n(beam:score=prm:{other})/scripted")
 
 
 def test_a_solvers_problem_is_verified(server: Any, store: Store) -> None:
