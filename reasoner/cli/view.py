@@ -15,7 +15,7 @@ from reasoner.cli.serve import Allow, Host, Port
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog="Example:\n\n  reasoner view --db trajectories.db --port 8766")(view)
-    app.command(epilog="Examples:\n\n  reasoner report last -o report.html\n\n  reasoner report 3f9c -o report.html --limit 20")(report)
+    app.command(epilog="Examples:\n\n  reasoner report last -o report.html\n\n  reasoner report 3f9c --bundle pages --limit 1000")(report)
 
 
 @guarded
@@ -40,16 +40,19 @@ def view(db: o.Db = None, host: Host = "127.0.0.1", port: Port = 8766, allow_hos
 def report(
     which: Annotated[str, typer.Argument(help="Id of a run, or the beginning of one; 'last' is the newest.")] = "last",
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("report.html"),
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="New folder to write pages to instead, one for each trajectory.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, max=10_000, help="Trajectories to put in, in the order of the run.")] = 100,
     db: o.Db = None,
     json: o.Json = False,
 ) -> None:
-    """Write a run as one self-contained page: comparison, charts, searches, thoughts. No script, no network, safe to send."""
+    """Write a run as one self-contained page, or as a folder of pages: comparison, charts, searches, thoughts. No script, no network, safe to send."""
     from reasoner.errors import BadConfig  # noqa: PLC0415
     from reasoner.serve.server import require  # noqa: PLC0415
 
     require()
-    from reasoner.serve.report import write_report  # noqa: PLC0415
+    from reasoner.serve.report import write_bundle, write_report  # noqa: PLC0415
     from reasoner.store import Store  # noqa: PLC0415
     from reasoner.store.queries import resolve  # noqa: PLC0415
 
@@ -57,8 +60,14 @@ def report(
         kind, run_id = resolve(store, which)
         if kind != "run":
             raise BadConfig(f"{which!r} is a trajectory, not a run", hint="see 'reasoner runs'")
-        n = write_report(store, run_id, output, limit=limit)
+        if bundle is not None:
+            output = bundle / "index.html"
+            n = write_bundle(store, run_id, bundle, limit=limit)
+            size = sum(path.stat().st_size for path in bundle.rglob("*.html"))
+        else:
+            n = write_report(store, run_id, output, limit=limit)
+            size = output.stat().st_size
     if json:
-        print_json({"run": run_id, "trajectories": n, "file": str(output), "bytes": output.stat().st_size})
+        print_json({"run": run_id, "trajectories": n, "file": str(output), "bytes": size})
     else:
-        say(f"{output}: run {run_id}, {n} trajectories, {output.stat().st_size} bytes")
+        say(f"{output}: run {run_id}, {n} trajectories, {size} bytes")

@@ -1,8 +1,9 @@
-"""One self-contained file of a run: the comparison, and its trajectories with their trees and thoughts. Offline, without script, safe to send.
+"""A run as one self-contained file, or as a folder of pages for any web server: the comparison, and its trajectories with their trees and thoughts.
 
     write_report(store, "3f0c...", Path("report.html"))
+    write_bundle(store, "3f0c...", Path("pages"))          # pages/index.html, pages/t/00001.html, ...
 
-The file's own Content-Security-Policy allows its one style, by hash, and nothing else.
+Offline, without script, safe to send: each file's own Content-Security-Policy allows its one style, by hash, and nothing else.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from reasoner.errors import UnknownName
+from reasoner.errors import BadConfig, UnknownName
 from reasoner.files.target import writable, write_text
 from reasoner.serve.templating import PAGES, environment
 from reasoner.serve.thought_facts import thought_facts
-from reasoner.serve.trajectory_page import trajectory_values
+from reasoner.serve.trajectory_page import short_answer, trajectory_values
 from reasoner.serve.viewer import compared, comparison
-from reasoner.store.queries import trajectory_ids
+from reasoner.store.queries import trajectory_ids, trajectory_page
 from reasoner.store.run_queries import run_row
 
 if TYPE_CHECKING:
@@ -43,18 +44,51 @@ def write_report(store: Store, run_id: str, path: Path, *, limit: int = MAX_TRAJ
     return n
 
 
+def write_bundle(store: Store, run_id: str, folder: Path, *, limit: int = MAX_TRAJECTORIES) -> int:
+    """Write a page for each trajectory and an index of them, and return how many trajectories are there.
+
+    Raises:
+        UnknownName: there is no such run.
+        BadConfig: the folder is there and holds something: pages of another run would stay among these.
+        DataError: a file cannot be written.
+    """
+    run = _run(store, run_id)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadConfig(f"{folder} is there and is no empty folder", hint="name a new one")
+    (folder / "t").mkdir(parents=True, exist_ok=True)
+    template, look = environment().get_template("bundle.html"), _look()
+    rows = trajectory_page(store, run_id, limit=limit)
+    for number, row in enumerate(rows, start=1):
+        found = trajectory_values(store, row["id"])
+        if found is not None:
+            page = template.render(run=run, one=_with_thoughts(store, found), number=number, n=len(rows), **look)
+            write_text(folder / "t" / f"{number:05d}.html", page)
+    listed = [row | {"short": short_answer(row)} for row in rows]
+    index = template.render(run=run, one=None, rows=listed, **look, **compared(comparison(store, run_id, run["judged"])))
+    write_text(folder / "index.html", index)
+    return len(rows)
+
+
 def render(store: Store, run_id: str, *, limit: int) -> tuple[str, int]:
     """Return the report's text and how many trajectories are in it."""
+    run = _run(store, run_id)
+    ids = trajectory_ids(store, run_id, limit=limit)
+    shown = [_with_thoughts(store, found) for one in ids if (found := trajectory_values(store, one)) is not None]
+    made = comparison(store, run_id, run["judged"])
+    return environment().get_template("report.html").render(run=run, shown=shown, **_look(), **compared(made)), len(shown)
+
+
+def _run(store: Store, run_id: str) -> dict[str, Any]:
     run = run_row(store, run_id)
     if run is None:
         raise UnknownName("run", run_id, [])
-    ids = trajectory_ids(store, run_id, limit=limit)
+    return run
+
+
+def _look() -> dict[str, str]:
+    """Return the style of a page, and its hash for the page's policy."""
     style = (PAGES / "viewer.css").read_text(encoding="utf-8")
-    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    shown = [_with_thoughts(store, found) for one in ids if (found := trajectory_values(store, one)) is not None]
-    made = comparison(store, run_id, run["judged"])
-    text = environment().get_template("report.html").render(run=run, shown=shown, style=style, allowed=allowed, **compared(made))
-    return text, len(shown)
+    return {"style": style, "allowed": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}
 
 
 def _with_thoughts(store: Store, values: dict[str, Any]) -> dict[str, Any]:
