@@ -50,6 +50,8 @@ class Translated:
     """Whether the translation stood in the corpus and was taken without a call."""
     flags: tuple[str, ...]
     """`refusal` where the model refused, `copy` where it copied the source, else empty."""
+    left: tuple[Item, ...]
+    """Items that cannot be asked: longer than a sentence may be, say, or with signs that none has."""
     report: Report
     scores: Scores | None
     """None where no item has a reference."""
@@ -101,6 +103,19 @@ def problem_of(item: Item, *, source: str, target: str) -> Problem:
     return problem_from_instance(solver, instance, None)
 
 
+def _problems(items: Sequence[Item], source: str, target: str) -> tuple[list[Problem | None], list[Item]]:
+    """Return the problem of each item, None for an empty one and for one that cannot be used, and those that cannot."""
+    made: list[Problem | None] = []
+    left: list[Item] = []
+    for item in items:
+        try:
+            made.append(problem_of(item, source=source, target=target) if item.sentence else None)
+        except BadInstance:
+            made.append(None)
+            left.append(item)
+    return made, left
+
+
 async def atranslate(
     items: Sequence[Item | str],
     *,
@@ -110,15 +125,17 @@ async def atranslate(
     model: str | Client = "local",
     **settings: Unpack[RunSettings],
 ) -> Translated:
-    """Translate items in order; the same sentence is asked once.
+    """Translate items in order; the same sentence is asked once. One that cannot be used is left, and told in `left`.
 
     Raises:
-        BadInstance: a sentence or a language cannot be used.
+        BadInstance: no sentence, or a language, can be used.
         ReasonerError: see `reasoner.errors`; the run is left resumable.
     """
     made = [Item(number, item.strip()) if isinstance(item, str) else item for number, item in enumerate(items, start=1)]
-    problems = [problem_of(item, source=source, target=target) if item.sentence else None for item in made]
+    problems, left = _problems(made, source, target)
     asked = {problem.id: problem for problem in problems if problem}
+    if not asked and left:
+        problem_of(left[0], source=source, target=target)  # which says what is wrong
     if not asked:
         raise BadConfig("there are no sentences to translate", hint="give a text, or a file with one sentence a line")
     specs = parse_strategies(strategy)
@@ -135,7 +152,7 @@ async def atranslate(
     measured = [o.verdict.metrics for o in by_problem.values() if o.verdict and {"coverage", "chrf"} <= o.verdict.metrics.keys()]
     correlation = spearman([m["coverage"] for m in measured], [m["chrf"] for m in measured])
     taken = tuple(bool(o and o.verdict and o.verdict.metrics.get("taken")) for o in outcomes)
-    return Translated(tuple(made), translations, outcomes, taken, tuple(flag for _, flag in read), report, scores, correlation)
+    return Translated(tuple(made), translations, outcomes, taken, tuple(flag for _, flag in read), tuple(left), report, scores, correlation)
 
 
 def translate(

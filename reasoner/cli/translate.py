@@ -212,6 +212,9 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool, quiet: bool 
         )
         if made.rank_correlation is not None:
             say(f"Spearman correlation of coverage and chrF++ over the sentences: {made.rank_correlation:.3f}")
+    if made.left:
+        more = f" and {len(made.left) - SHOWN_LINES} more" if len(made.left) > SHOWN_LINES else ""
+        say(f"left, as it is no sentence that can be asked: line {', '.join(str(item.line) for item in made.left[:SHOWN_LINES])}{more}")
     for flag, what in () if quiet else (("refusal", "refused by the model"), ("copy", "copied from the source instead of translated")):
         if lines := [item.line for item, each in zip(made.items, made.flags, strict=True) if each == flag]:
             more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""

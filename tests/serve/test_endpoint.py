@@ -204,6 +204,8 @@ def test_errors_are_in_the_dialects_own_shape(server: Any) -> None:
     "model",
     [
         "fragment_shot:corpus=/etc/passwd/scripted",
+        "fragment_shot:glossary=/etc/passwd/scripted",
+        "fragment_shot_pivot:pivot_corpus=/etc/passwd/scripted",
         "cot:nothing=1/scripted",
         "/etc/passwd",
         "../scripted",
@@ -221,6 +223,7 @@ def test_names_are_looked_up_and_never_paths(server: Any, model: str) -> None:
     done = httpx.post(f"{server.url}/v1/chat/completions", json={"model": model, "messages": ASK}, headers=HEADERS, trust_env=False)
     assert done.status_code in {400, 404}, done.text
     assert "root:" not in done.text
+    assert ("=/etc" in model) == ("names a file" in done.text), "a file is refused before anything is opened"
 
 
 def test_what_scores_is_a_model_of_the_server() -> None:

@@ -205,6 +205,18 @@ def test_translating_many_keeps_order_asks_once_and_scores(tmp_path: Path) -> No
     assert again.translations == made.translations
 
 
+def test_one_odd_line_is_left_and_the_rest_goes_on(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "source": "English",
+        "target": "Selvan",
+        "model": ScriptedClient(lambda _: "Answer: x"),
+        "db": tmp_path / "t.db",
+    }
+    made = translate(["The river sleeps.", "a ||| b", "x" * 5000, "The dog sleeps."], **settings)
+    assert made.translations == ("x", "", "", "x")
+    assert [item.line for item in made.left] == [2, 3]
+
+
 def test_reading_what_is_to_be_translated(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\n two \n", encoding="utf-8")
     assert read_items(tmp_path / "a.txt", source="A", target="B") == [Item(1, "one"), Item(2, ""), Item(3, "two")]

@@ -46,8 +46,8 @@ def test_the_sentence_itself_is_a_hundred_and_nothing_else_is(normalisation: Nor
     for sentence in ("L'acqua è fredda.", "L'acqua  è fredda.", *others):
         assert found(corpus, sentence, least=100) == [(100.0, "1")], "composition, blanks and the form of apostrophes do not count"
     assert [score for score, _ in found(corpus, "L'acqua è fredda?", least=50)] == [94.1, 94.1, 88.2]
-    long = corpus_of(("a" + " b" * 900 + ".", "1"))
-    assert found(long, "a" + " b" * 900) == [(99.9, "1")], "one sign in two thousand is not the same"
+    long = corpus_of(("a" + " b" * 1900 + ".", "1"))
+    assert found(long, "a" + " b" * 1900) == [(99.9, "1")], "one sign in four thousand is not the same"
 
 
 def test_the_most_frequent_translation_comes_first_then_the_one_that_stands_first() -> None:
