@@ -2,8 +2,8 @@
 
     "Mrs Nora Egger was diagnosed with malignant melanoma of the trunk on 2019-03-04."  ->  diagnosis, first_diagnosed
 
-Every note speaks of one tumour that is treated now. From level 3 on other dates stand in it, and fields may be missing; from level 4 on tumours that were
-ruled out, or that relatives had; on level 5 one that was cured before, and the code has to be chosen from a list.
+Every note speaks of one tumour that is treated now. A document has difficulty 1 to 5 (the family's level 1 asks one field of the first). From 3 on other dates stand in it, and fields may be missing; from 4 on tumours that were
+ruled out, or that relatives had; at 5 one that was cured before, and the code has to be chosen from a list.
 """
 
 from __future__ import annotations

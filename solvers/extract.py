@@ -38,7 +38,7 @@ from solvers._record import Record, read
 from solvers._worked import N_WORKED, stream, worked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 MAX_DOCUMENT_CHARS = 100_000
 MAX_FAULTS = 3
@@ -91,11 +91,12 @@ class ExtractSolver(Solver[ExtractTask]):
     syntax = '{"document": "...", "schema": {"type": "object", "properties": {"total": {"type": "number"}}}, "gold": {"total": 84.5}}'
     Instance = ExtractTask
     levels: ClassVar[Mapping[int, str]] = {
-        1: "two fields that stand in a short text as they are wanted",
-        2: "three fields; dates and times are written as people write them",
-        3: "more dates and numbers than are meant; fields may be missing",
-        4: "four or five fields; what is denied, ruled out, or said of others",
-        5: "and lists, codes to be chosen, and what was so before",
+        1: "one field that stands in a short text as it is wanted",
+        2: "two fields that stand in a short text as they are wanted",
+        3: "three fields; dates and times are written as people write them",
+        4: "more dates and numbers than are meant; fields may be missing",
+        5: "four or five fields; what is denied, ruled out, or said of others",
+        6: "and lists, codes to be chosen, and what was so before",
     }
     default_level = 1
     block = True
@@ -145,7 +146,7 @@ class ExtractSolver(Solver[ExtractTask]):
         """Draw a document with its fields; of a file, one of its rows."""
         if self._file is not None:
             return rng.choice(self._rows(self._file).rows)
-        return ExtractTask.model_validate(rng.choice(_KINDS)(rng, level))
+        return _drawn(rng, rng.choice(_KINDS), level)
 
     def statement_variables(self, instance: ExtractTask) -> Mapping[str, Any]:
         """Return the `document`, its `kind`, the `fields` (name, type, description), whether there are `dates`, the `schema` where they nest, and the `example` of a form."""
@@ -226,11 +227,11 @@ class ExtractSolver(Solver[ExtractTask]):
         return instance.steps
 
     def worked(self, kind: str) -> Sequence[tuple[ExtractTask, str]]:
-        """Return worked examples of levels 1 to 4, drawn apart from all problems; of a file none, nor for layouts of searches."""
+        """Return worked examples of levels 1 to 5, drawn apart from all problems; of a file none, nor for layouts of searches."""
         if self._file is not None:
             return []
         rng = stream("extract")
-        return worked(self, kind, [ExtractTask.model_validate(_KINDS[n % len(_KINDS)](rng, 1 + n % 4)) for n in range(N_WORKED)])
+        return worked(self, kind, [_drawn(rng, _KINDS[n % len(_KINDS)], 1 + n % 5) for n in range(N_WORKED)])
 
     def drawing(self, instance: ExtractTask, text: str) -> Table | None:
         """Draw the fields with what the answer says of each; wrong ones are struck through."""
@@ -286,6 +287,17 @@ def _end_of_object(text: str) -> int:
             if depth == 0:
                 return at + 1
     return len(text)
+
+
+def _drawn(rng: random.Random, kind: Callable[[random.Random, int], dict[str, Any]], level: int) -> ExtractTask:
+    """Draw a document; on level 1, only one of the fields of level 2 is asked for."""
+    made = kind(rng, max(1, level - 1))
+    if level == 1:
+        kept = rng.randrange(len(made["gold"]))
+        name = list(made["gold"])[kept]
+        made["schema"] |= {"properties": {name: made["schema"]["properties"][name]}, "required": [name]}
+        made |= {"gold": {name: made["gold"][name]}, "steps": [made["steps"][kept]]}
+    return ExtractTask.model_validate(made)
 
 
 @lru_cache(maxsize=512)
