@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -183,7 +184,7 @@ class ExtractSolver(Solver[ExtractTask]):
         try:
             given = schemas.leaves(instance.schema_, find_record(text))
         except Unparseable as error:
-            return answers.unread(error.message)
+            return replace(answers.unread(error.message), metrics={"f1": 0.0})
         gold = _gold(instance)
         n_right = sum(given.get(place) == leaf for place, leaf in gold.items())
         wrong = [
@@ -193,7 +194,7 @@ class ExtractSolver(Solver[ExtractTask]):
         ]
         wrong += [f"{place} is {_shown(leaf)}, and nothing is said of it" for place, leaf in given.items() if place not in gold]
         if not wrong:
-            return answers.right(f"all {len(instance.schema_['properties'])} fields are right", f1=1.0)
+            return answers.right("every field is right", f1=1.0)
         f1 = 2 * n_right / (len(gold) + len(given))
         reason = shorten(clean(f"{n_right} of {len(gold)} values, F1 {f1:.2f}: {'; '.join(wrong[:MAX_FAULTS])}"), 200)
         return Verdict(correct=False, score=f1, reason=reason, metrics={"f1": f1})

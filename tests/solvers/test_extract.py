@@ -175,6 +175,7 @@ def test_what_is_no_record_is_not_read(text: str) -> None:
     verdict = SOLVER.verify(TASK, text)
     assert verdict.unparsed, verdict
     assert verdict.score == 0.0
+    assert verdict.metrics == {"f1": 0.0}, "a mean of F1 counts it"
 
 
 def changed(rng: random.Random, record: dict[str, Any]) -> dict[str, Any]:
