@@ -9,6 +9,8 @@ interrupted goes on when it is given again. Knows sentences and runs; does not k
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 
     from reasoner.runs.results import Report, Result
     from reasoner.types import Client, Problem
+
+NO_SENTENCES = frozenset(
+    {".tmx", ".tbx", ".docx", ".xlsx", ".odt", ".pdf", ".json", ".jsonl", ".xml", ".html", ".htm", ".po", ".pot", ".xlf", ".xliff", ".srt"}
+)
+"""Endings of files whose lines are no sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +67,54 @@ class Translated:
 
 
 def read_items(path: Path, *, source: str, target: str) -> list[Item]:
-    """Read sentences: a text file, one a line; or a TSV whose head names `source` and, for references, `target`.
+    """Read sentences: a text file, one a line; or a TSV or CSV whose head names `source` and, for references, `target`.
 
     Raises:
-        DataError: the file cannot be read.
-        BadConfig: a TSV has no such column.
-        CorruptRecord: a line of a TSV has another number of columns than its head.
+        DataError: the file cannot be read, or is no text.
+        BadConfig: a table has no such column, or the file's ending is that of a format that is not read as sentences.
+        CorruptRecord: a line of a table has another number of columns than its head.
     """
+    ending = path.suffix.lower()
+    if ending in NO_SENTENCES:
+        raise BadConfig(
+            f"{path} is not read as sentences",
+            hint="a text file, one a line; .tsv or .csv; or a .po, .xliff or .srt file with a name for the result",
+        )
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
+    lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
-    if path.suffix.lower() != ".tsv":
+    if ending not in {".tsv", ".csv"}:
         return [Item(number, line.strip()) for number, line in enumerate(lines, start=1)]
-    head = lines[0].rstrip("\r").split("\t") if lines else []
+    rows = _csv_rows(text, path) if ending == ".csv" else [(n, line.rstrip("\r").split("\t")) for n, line in enumerate(lines, start=1)]
+    head = [name.strip() for name in rows[0][1]] if rows else []
     if source not in head:
         raise BadConfig(f"{path} has no column {source!r}", hint=f"its columns are: {', '.join(head)[:200]}")
     made: list[Item] = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = [cell.strip() for cell in line.rstrip("\r").split("\t")]
+    for number, row in rows[1:]:
+        cells = [" ".join(cell.split()) if "\n" in cell else cell.strip() for cell in row]
         if len(cells) != len(head):
             raise CorruptRecord(path, number, f"{len(cells)} columns, the head names {len(head)}")
         made.append(Item(number, cells[head.index(source)], cells[head.index(target)] if target in head else ""))
+    return made
+
+
+def _csv_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
+    """Return the rows of a CSV with the numbers of their first lines; commas or, where the head has only these, semicolons."""
+    head = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=";" if ";" in head and "," not in head else ",")
+    made: list[tuple[int, list[str]]] = []
+    number = 1
+    try:
+        for cells in reader:
+            if cells:
+                made.append((number, cells))
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise CorruptRecord(path, reader.line_num, f"not CSV: {error}") from error
     return made
 
 

@@ -222,6 +222,14 @@ def test_reading_what_is_to_be_translated(tmp_path: Path) -> None:
     assert read_items(tmp_path / "a.txt", source="A", target="B") == [Item(1, "one"), Item(2, ""), Item(3, "two")]
     (tmp_path / "a.tsv").write_text("B\tA\nx\ty\n", encoding="utf-8")
     assert read_items(tmp_path / "a.tsv", source="A", target="B") == [Item(2, "y", "x")]
+    (tmp_path / "a.csv").write_text('B;A\r\n"x;\nz";"y ""q"""\r\nb;a\r\n', encoding="utf-8-sig")
+    assert read_items(tmp_path / "a.csv", source="A", target="B") == [Item(2, 'y "q"', "x; z"), Item(4, "a", "b")]
+    (tmp_path / "b.csv").write_text('A,B\n"x\n')
+    with pytest.raises(DataError, match="not CSV"):
+        read_items(tmp_path / "b.csv", source="A", target="B")
+    (tmp_path / "a.tmx").write_text("<tmx/>")
+    with pytest.raises(BadConfig, match="not read as sentences"):
+        read_items(tmp_path / "a.tmx", source="A", target="B")
     with pytest.raises(BadConfig, match="no column"):
         read_items(tmp_path / "a.tsv", source="C", target="B")
     with pytest.raises(BadConfig, match="no sentence"):
