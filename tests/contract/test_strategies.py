@@ -54,7 +54,6 @@ VARIANTS = [
     "self_consistency(iot:mode=guided,max_rounds=2):n=2",
     "self_consistency(guided):n=2",
     "refine:until_satisfied=false,rounds=1",
-    "beam:diverse=true,width=2,expand=1",
 ]
 HOSTILE_TO = [v for v in VARIANTS if "logprob" not in v]
 """Scripted replies carry no log-probabilities; that this is refused is tested with the strategy."""
