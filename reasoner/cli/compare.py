@@ -147,9 +147,9 @@ def _show(made: Comparison) -> None:
         out.print(drawn(shown), width=max(out.width, NARROWEST), crop=False)
         out.print()
     for each in made.inside_thought:
-        out.print(safe(in_flags(each.sentence())), soft_wrap=True)
+        out.print(safe(in_flags(each.sentence())), soft_wrap=not out.is_terminal)
     for claim in made.claims:
-        out.print(safe(claim.sentence()), soft_wrap=True)
+        out.print(safe(claim.sentence()), soft_wrap=not out.is_terminal)
     if made.open or made.left_out:
         say(
             f"{made.open} planned trajectories are not finished; {made.left_out} finished ones are left out, because another strategy or "

@@ -105,8 +105,19 @@ def _path(store: Store, best: Sequence[str]) -> list[dict[str, Any]]:
     for name in ids:
         row = rows[name]
         state = row["state"] if isinstance(row["state"], str) else ""
-        found.append(row | {"sign": SIGNS[row["status"]], "said": row["operation"] or state or row["text"] or row["role"]})
+        said = row["operation"] or state or in_words(row["text"] or "") or row["role"]
+        found.append(row | {"sign": SIGNS[row["status"]], "said": said})
     return found
+
+
+def in_words(text: str) -> str:
+    """Return what a reply in the form of JSON says: the texts of its fields; any other text, and one that was cut, as it is."""
+    try:
+        fields = json.loads(text) if text.lstrip().startswith("{") else None
+    except ValueError:
+        return text
+    said = [value for value in fields.values() if isinstance(value, str) and value.strip()] if isinstance(fields, dict) else []
+    return " · ".join(said) or text
 
 
 def aligned(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> dict[str, Any]:

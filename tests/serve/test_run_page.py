@@ -18,7 +18,7 @@ from reasoner.runs.problems import problem_from_line
 from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.serve.run_page import collapsed, group_columns, mistakes
 from reasoner.serve.settings import Settings
-from reasoner.serve.trajectory_page import aligned
+from reasoner.serve.trajectory_page import aligned, in_words
 from reasoner.serve.viewer import Viewer
 from reasoner.store import Store, queries, run_queries
 from reasoner.store.search import n_hits, search
@@ -175,3 +175,9 @@ def test_a_running_run_says_how_far_it_has_come(tmp_path: Path) -> None:
         made = json.loads(look(store, "progress", run=run))
         assert (made["status"], made["done"], made["trajectories"], made["calls"]) == ("running", 0, 1, 1)
         assert json.loads(look(store, "progress", run="none")) == {"error": "no such run"}
+
+
+def test_a_step_in_the_form_of_json_is_shown_in_words() -> None:
+    assert in_words('{"thought": "Double it.", "done": false, "answer": "10"}') == "Double it. · 10"
+    for text in ("plain", '{"a": 1}', '{"cut": "of', "{}", "", "[1, 2]"):
+        assert in_words(text) == text
