@@ -270,11 +270,10 @@ def _unwrapped(found: str, instance: Translation) -> str:
     source = instance.sentence
     if not _is_labelled(source):
         label = _LABEL.match(found[:MAX_LABEL_CHARS])
-        own = re.match(
-            rf"(?:{re.escape(instance.target)}|{re.escape(instance.target.partition('(')[0].strip())})\s*:\s*", found, re.IGNORECASE
-        )
-        if (end := (label or own)) is not None and found[end.end() :].strip():
-            return found[end.end() :].strip()
+        names = {name for language in (instance.target, instance.source) for name in (language, language.partition("(")[0].strip())}
+        own = re.match(rf"(?:{'|'.join(map(re.escape, sorted(names, reverse=True)))})\s*:\s*", found, re.IGNORECASE)
+        if (end := label or own) is not None:
+            return found[end.end() :].strip()  # nothing, where the model wrote the label alone
     for opening, closing in _WRAPS.items():
         if _wraps(found, opening, closing) and not source.startswith(opening[0]):
             return found[len(opening) : -len(closing)].strip()
