@@ -1,4 +1,4 @@
-"""Schedules drawn at random: meetings of a day, shifts of a week, steps of jobs on machines; four sizes of each."""
+"""Schedules drawn at random: meetings of a day, shifts of a week, steps of jobs on machines; five sizes of each."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PEOPLE = ("Ada", "Bela", "Carla", "David", "Elin", "Franz")
 MACHINES = ("saw", "drill", "lathe", "press")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 OPENS, CLOSES = 9 * 60, 17 * 60
-_MEETINGS = {1: (2, 2), 2: (3, 3), 3: (4, 3), 4: (6, 4)}
+_MEETINGS = {1: (1, 2), 2: (2, 2), 3: (3, 3), 4: (4, 3), 5: (6, 4)}
 """How many meetings, of how many people."""
-_SHIFTS = {1: (3, 3), 2: (5, 3), 3: (7, 4), 4: (10, 4)}
+_SHIFTS = {1: (2, 2), 2: (3, 3), 3: (5, 3), 4: (7, 4), 5: (10, 4)}
 """How many shifts, for how many workers."""
-_JOBS = {1: (2, 2), 2: (2, 3), 3: (3, 2), 4: (3, 3)}
+_JOBS = {1: (1, 3), 2: (2, 2), 3: (2, 3), 4: (3, 2), 5: (3, 3)}
 """How many jobs, of how many steps."""
 
 
@@ -30,14 +30,14 @@ def meetings(rng: random.Random, size: int) -> dict[str, Any]:
         {
             "name": name,
             "length": GRID * rng.randint(1, 4),
-            "needs": sorted(rng.sample(people, min(n_people, rng.randint(1, 3) if size > 1 else 2))),
+            "needs": sorted(rng.sample(people, min(n_people, rng.randint(1, 3) if size > 2 else 2))),
         }
         for name in rng.sample(MEETINGS, n)
     ]
     busy = []
     for who in people:
-        if rng.random() < (0.5 if size == 1 else 0.7):
-            begin = OPENS + GRID * rng.randint(0, 7)
+        if rng.random() < (0.5 if size <= 2 else 0.7):
+            begin = OPENS + GRID * rng.randint(0, 7 if size > 1 else 1)
             busy.append((who, clock(begin), clock(begin + GRID * rng.randint(1, 4))))
     return {"kind": "meetings", "items": items, "hours": (clock(OPENS), clock(CLOSES)), "busy": busy}
 

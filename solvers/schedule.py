@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-EVERY_SIZE = 1
+EASY = 2
 MAX_COLUMNS = 40
 _SIGNS = re.compile(r"[,;]|->")
 _PIECE = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,29})\s{0,3}(?:at\s|[:=]|\s)\s{0,3}([A-Za-z0-9][A-Za-z0-9:._ -]{0,30})", re.IGNORECASE)
@@ -50,12 +50,13 @@ class ScheduleSolver(Searchable[Schedule, State]):
     syntax = '{"kind": "jobs", "items": [{"name": "A1", "length": 3, "needs": ["saw"]}, {"name": "A2", "length": 2, "needs": ["drill"], "after": "A1"}]}'
     Instance = Schedule
     levels: ClassVar[Mapping[int, str]] = {
-        1: "2 meetings, 3 shifts, or 2 jobs of 2 steps",
-        2: "3 meetings, 5 shifts, or 2 jobs of 3 steps",
-        3: "4 meetings, 7 shifts, or 3 jobs of 2 steps",
-        4: "6 meetings, 10 shifts, or 3 jobs of 3 steps",
+        1: "one meeting, 2 shifts, or one job of 3 steps",
+        2: "2 meetings, 3 shifts, or 2 jobs of 2 steps",
+        3: "3 meetings, 5 shifts, or 2 jobs of 3 steps",
+        4: "4 meetings, 7 shifts, or 3 jobs of 2 steps",
+        5: "6 meetings, 10 shifts, or 3 jobs of 3 steps",
     }
-    default_level = 1
+    default_level = 2
 
     def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
         self.source = source
@@ -93,13 +94,13 @@ class ScheduleSolver(Searchable[Schedule, State]):
         return self._read
 
     def generate(self, rng: random.Random, level: int) -> Schedule:
-        """Draw one of the three kinds; from level 2 on, one that is not solved by always taking the first thing that is possible."""
+        """Draw one of the three kinds; from level 3 on, one that is not solved by always taking the first thing that is possible."""
         if self._file is not None:
             return rng.choice(self._rows(self._file).rows)
         kind = rng.choice(_KINDS)
         while True:
             made = Schedule.model_validate(kind(rng, level))
-            if _best(made) is not None and (level == EVERY_SIZE or not self.is_goal(made, self._first(made))):
+            if _best(made) is not None and (level <= EASY or not self.is_goal(made, self._first(made))):
                 return made
 
     def _first(self, task: Schedule) -> State:
