@@ -38,6 +38,7 @@ COMMANDS = (
     "tree",
     "export",
     "import",
+    "improve",
     "trace",
     "tune",
     "doctor",

@@ -17,6 +17,7 @@ from reasoner.cli import (
     doctor,
     export,
     flags,
+    improve,
     listing,
     mapping,
     pick,
@@ -92,6 +93,7 @@ for module in (
     view,
     export,
     tune,
+    improve,
     doctor,
     listing,
 ):

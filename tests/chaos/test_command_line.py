@@ -48,8 +48,8 @@ WORDS = (
 )  # fmt: skip
 """What a word of a command line is replaced by."""
 
-REFUSED = {"tune", "approve", "deny"}
-"""Commands whose sound line is refused all the same: there is no such device, and no action to decide on."""
+REFUSED = {"tune", "improve", "approve", "deny"}
+"""Commands whose sound line is refused all the same: there is no such device and no such level, and no action to decide on."""
 
 VARIABLES = (
     "REASONER_DB", "REASONER_PROMPTS", "REASONER_THREADS", "REASONER_LEASE_S", "REASONER_TOKEN", "REASONER_CRASH_AT", "OPENAI_API_KEY",
@@ -112,6 +112,9 @@ def lines(url: str, trajectory: str = "t", thought: str = "t") -> dict[str, list
         "import": "import rows.jsonl --db t.db --json",
         "trace": "trace sft.jsonl:1 --db t.db",
         "tune": "tune sft.jsonl --out adapter.gguf --model x.gguf --epochs 1 --tokens 10 --device nope",
+        "improve": "improve number_path --out loop --model x.gguf --strategy direct -n 1 --samples 1 --held-out 1 --rounds 1 --levels number_path=99 --max-tokens 4",
+        "pick": f"pick number_path --tokens-per-answer 3000 -n 4 --test 2 --strategy direct,cot {openai} --db t.db --json",
+        "tour": "tour --model teacher --folder trip --yes",
         "list": "list --json",
         "ask": f"ask 'What is 2+2?' --strategy direct --schema ticket.json {openai} --db t.db --json",
         "map": f"map q.jsonl --prompt step.jinja --out mapped.jsonl {openai} --db t.db --limit 1 --json",
@@ -254,7 +257,7 @@ def named(case: Case, place: Path) -> tuple[str, ...]:
     paths |= {str(Path(path).with_suffix("")) for path in paths if Path(path).suffix}  # made.jsonl is split into made.train.jsonl
     return tuple(
         {path for path in paths if path not in {str(place), str(place.parent), "/"}}
-        | {str(place / name) for name in ("trajectories.db", "report.html", "README.md")}
+        | {str(place / name) for name in ("trajectories.db", "report.html", "README.md", "reasoner-tour")}
     )
 
 
