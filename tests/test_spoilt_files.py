@@ -19,7 +19,8 @@ from reasoner.errors import ReasonerError
 from reasoner.prompts import Prompts
 from reasoner.runs.problems import draw
 from reasoner.store import Store
-from reasoner.translation import rows
+from reasoner.translation import readers
+from reasoner.translation.rows import Wanted
 from reasoner.tune.rows import read_rows
 
 
@@ -39,7 +40,7 @@ def parallel(kind: str) -> Callable[[Path], Any]:
     def read(path: Path) -> Any:
         place = path.with_suffix(kind)
         place.write_bytes(path.read_bytes())
-        return list(rows.read(place, {"A": "a", "B": "b"}))
+        return list(readers.read(place, Wanted({"A": "a", "B": "b"})))
 
     return read
 
@@ -48,7 +49,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "import": imported, "prices": read_prices, "template": template, "questions": lambda path: draw(f"question:{path}", n=1, seed=0),
     "database": lambda path: Store.read(path).close(), "database to write": lambda path: Store.open(path).close(), "tuning rows": read_rows,
     "gguf": read_header, "trace": lambda path: origins(path, 1), "contamination": lambda path: list(_texts(path)),
-    "tsv": parallel(".tsv"), "csv": parallel(".csv"), "tmx": parallel(".tmx"), "jsonl": parallel(".jsonl"),
+    **{ending: parallel(ending) for ending in readers.READERS},
 }  # fmt: skip
 
 

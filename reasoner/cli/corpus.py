@@ -15,10 +15,12 @@ from reasoner.files.target import writable, write_text
 
 if TYPE_CHECKING:
     from reasoner.translation.ingest import Ingested
+    from reasoner.translation.rows import Report
 
 BUILD = (
     "Examples:\n\n  reasoner corpus build ladin.corpus train.tsv --language Italian=italian --language Ladin=ladin\n\n"
-    "  reasoner corpus build ligurian.corpus Ligurian=seed.lij Italian=seed.ita English=seed.eng --hold-out 500"
+    "  reasoner corpus build ligurian.corpus Ligurian=seed.lij Italian=seed.ita English=seed.eng --hold-out 500\n\n"
+    "  reasoner corpus build ladin.corpus memory.tmx ui.po more.csv.gz -l Italian=it -l Ladin=lld -l Ladin=ladin --add"
 )
 STATS = "Example:\n\n  reasoner corpus stats ligurian.corpus --test ligurian.heldout.tsv --from Italian --to Ligurian"
 SEARCH = "Example:\n\n  reasoner corpus search invented 'The old woman sees the river.' --from English --to Selvan"
@@ -47,40 +49,78 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def _columns(languages: list[str], sources: list[str]) -> tuple[Any, dict[str, str]]:
-    """Return what to read, and language -> column."""
-    pairs = [source.partition("=") for source in sources]
-    if all(equals for _, equals, _ in pairs):
-        if len({language for language, _, _ in pairs}) != len(pairs) or len(pairs) < 2:
-            raise BadConfig("LANGUAGE=FILE is given once for each of two or more languages", hint="see --help")
-        files = {language: Path(file) for language, _, file in pairs}
-        return files, dict.fromkeys(files, "")
-    if len(sources) != 1:
-        raise BadConfig("name one .tsv, .csv, .jsonl, .tmx or .tbx file, or LANGUAGE=FILE for every language", hint="see --help")
-    path = Path(sources[0])
-    chosen = {language: column or language for language, _, column in (text.partition("=") for text in languages)}
-    if not chosen and path.suffix.lower() == ".tsv" and path.is_file():
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            chosen = {name.strip(): name.strip() for name in file.readline().rstrip("\r\n").split("\t")}
+def _sources(sources: list[str]) -> list[Any]:
+    """Return the files to read; LANGUAGE=FILE pairs are one source together, and a language that is there again begins another."""
+    made: list[Any] = []
+    for text in sources:
+        language, equals, file = text.partition("=")
+        if not equals or Path(text).is_file():
+            made.append(Path(text))
+        elif made and isinstance(made[-1], dict) and language not in made[-1]:
+            made[-1][language] = Path(file)
+        else:
+            made.append({language: Path(file)})
+    if any(isinstance(source, dict) and len(source) < 2 for source in made):
+        raise BadConfig("LANGUAGE=FILE is given once for each of two or more languages", hint="see --help")
+    return made
+
+
+def _columns(languages: list[str], sources: list[Any], path: Path, *, add: bool) -> dict[str, list[str]]:
+    """Return language -> its names in the files, in the order to look for them: those that were given, then its own."""
+    chosen: dict[str, list[str]] = {}
+    for text in languages:
+        language, _, column = text.partition("=")
+        chosen.setdefault(language, []).extend([column] if column else [])
+    if not chosen and add:
+        from reasoner.translation.index import Index  # noqa: PLC0415
+
+        chosen = {language: [] for language in Index.open(path).languages}
+    aligned = [set(source) for source in sources if isinstance(source, dict)]
+    if not chosen and aligned:
+        chosen = {language: [] for language in next(source for source in sources if isinstance(source, dict))}
+    first = sources[0] if sources else None
+    if not chosen and isinstance(first, Path) and first.suffix.lower() == ".tsv" and first.is_file():
+        with first.open(encoding="utf-8-sig", errors="replace") as file:
+            chosen = {name.strip(): [] for name in file.readline().rstrip("\r\n").split("\t")}
     if len(chosen) < 2:
         raise BadConfig("two or more languages are needed", hint="name them with --language NAME or --language NAME=COLUMN")
-    return path, chosen
+    if odd := next((each for each in aligned if each != set(chosen)), None):
+        raise BadConfig(
+            f"LANGUAGE=FILE pairs are for {', '.join(sorted(odd))}, and the corpus has {', '.join(chosen)}", hint="give one file for each"
+        )
+    return {language: [*names, language] for language, names in chosen.items()}
 
 
 @guarded
 def build(
     path: Annotated[Path, typer.Argument(metavar="OUT", help="Index file to write.", show_default=False)],
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="A table, JSONL, TMX or TBX; or LANGUAGE=FILE pairs.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Files (TSV, CSV, TXT with |||, XLSX, JSONL, TMX, TBX, XLIFF, PO; also .gz), and LANGUAGE=FILE pairs aligned by line.",
+            show_default=False,
+        ),
     ],
-    language: Annotated[list[str], typer.Option("--language", "-l", help="NAME or NAME=COLUMN; once for each.")] = [],
-    normalisation: Annotated[str, typer.Option("--normalisation", help="full, or paper (as published).")] = "full",
+    language: Annotated[
+        list[str], typer.Option("--language", "-l", help="NAME or NAME=COLUMN (a number where there is no head); again for another name.")
+    ] = [],
+    normalisation: Annotated[
+        str | None, typer.Option("--normalisation", help="full (default), or paper (as published).", show_default=False)
+    ] = None,
     window: Window = 7,
     search: Annotated[list[str], typer.Option("--search", help="Languages to index (default: all); once for each.")] = [],
     hold_out: Annotated[int, typer.Option("--hold-out", min=0, help="Rows to keep out for testing.")] = 0,
     seed: o.Seed = 0,
+    add: Annotated[bool, typer.Option("--add", help="Keep the lines that OUT has, and its normalisation and window.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be used.")] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", help="File for everything that was wrong with the input.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--report",
+            help="File for everything that was wrong with the input (default: OUT.report.txt, if anything was).",
+            show_default=False,
+        ),
     ] = None,
     json: o.Json = False,
 ) -> None:
@@ -89,37 +129,45 @@ def build(
 
     from reasoner.translation.ingest import ingest  # noqa: PLC0415 - only commands that run need it
     from reasoner.translation.normalise import check  # noqa: PLC0415
+    from reasoner.translation.rows import Report  # noqa: PLC0415
 
-    source, columns = _columns(language, sources)
+    read = _sources(sources)
+    columns = _columns(language, read, path, add=add)
+    if add and (normalisation or search):
+        raise BadConfig("an index keeps its normalisation and searched languages", hint="leave --normalisation and --search out with --add")
     if report:
         writable(report)  # what cannot be written is said before the work, not after it
+    found, beside = Report(), path.with_suffix(".report.txt")
     shown = Progress(
         TextColumn("reading, {task.completed:,.0f} rows"), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
     )
-    with shown:
-        task = shown.add_task("read")
-        made = ingest(
-            source, path, columns=columns, normalisation=check(normalisation), window=window, searched=search or None,
-            hold_out=hold_out, seed=seed, on_row=lambda n: shown.update(task, completed=n),
-        )  # fmt: skip
-    if report:
-        _write_report(report, made)
+    try:
+        with shown:
+            task = shown.add_task("read")
+            made = ingest(
+                read, path, columns=columns, normalisation=check(normalisation or "full"), window=window, searched=search or None,
+                hold_out=hold_out, seed=seed, add=add, strict=strict, report=found, on_row=lambda n: shown.update(task, completed=n),
+            )  # fmt: skip
+    finally:
+        if report or found.counts or beside.exists():
+            _write_report(report or beside, found)
     if json:
         print_json(_built(made))
         return
-    for fault in made.report.faults[:SHOWN_FAULTS]:
+    for fault in found.faults[:SHOWN_FAULTS]:
         say(str(fault))
-    n_faults = sum(made.report.counts.values())
+    n_faults = sum(found.counts.values())
     if n_faults > SHOWN_FAULTS:
-        say(f"... and {n_faults - SHOWN_FAULTS} more; --report FILE keeps them")
-    counted = ", ".join(f"{n} {kind}" for kind, n in sorted(made.report.counts.items())) or "nothing"
+        say(f"... and {n_faults - SHOWN_FAULTS} more in {report or beside}")
+    counted = ", ".join(f"{n} {kind}" for kind, n in sorted(found.counts.items())) or "nothing"
     out.print(safe(f"{path}: {made.n_lines:,} lines, {made.size_bytes / 1e6:.1f} MB; wrong with the input: {counted}"))
     if made.held_out:
         out.print(safe(f"{made.held_out}: {made.n_held_out:,} held-out lines"))
 
 
-def _write_report(path: Path, made: Ingested) -> None:
-    write_text(path, "".join(f"{fault}\n" for fault in made.report.faults))
+def _write_report(path: Path, found: Report) -> None:
+    more = sum(found.counts.values()) - len(found.faults)
+    write_text(path, "".join(f"{fault}\n" for fault in found.faults) + (f"... and {more} more\n" if more else ""))
 
 
 def _built(made: Ingested) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from reasoner.assets import asset_dir
 from reasoner.translation.build import Builder
 from reasoner.translation.corpus import Corpus
 from reasoner.translation.index import Index
-from reasoner.translation.rows import Report, checked, read_table
+from reasoner.translation.readers import read_table
+from reasoner.translation.rows import Report, Wanted, checked
 
 SHIPPED = {
     "invented": ("train.tsv", ("English", "Selvan", "Torvic")),
@@ -47,7 +48,8 @@ def open_corpus(name: str) -> Corpus:
 def _shipped(name: str) -> Corpus:
     file, languages = SHIPPED[name]
     builder = Builder(languages)
-    for row in checked(read_table(asset_dir("corpora") / "invented" / file, {language: language for language in languages}), Report()):
+    wanted = Wanted({language: language for language in languages})
+    for row in checked(read_table(asset_dir("corpora") / "invented" / file, wanted), Report()):
         builder.add(row.cells)
     return Corpus(Index.of_bytes(builder.in_memory(), name))
 

@@ -15,7 +15,8 @@ from reasoner.translation.corpus import Corpus
 from reasoner.translation.glossary import Term, missed, terms
 from reasoner.translation.index import Index
 from reasoner.translation.normalise import Normalisation
-from reasoner.translation.rows import Report, checked, read_tbx
+from reasoner.translation.readers import read_tbx
+from reasoner.translation.rows import Report, Wanted, checked
 
 LINES = [("river", "meris"), ("river", "merim"), ("river bank", "rua"), ("Keaton", "Keaton"), ("à la carte", "a carte"), ("bank", "bancia")]
 
@@ -109,12 +110,15 @@ def test_tbx_of_both_versions(tmp_path: Path) -> None:
     (tmp_path / "b.tbx").write_text(TBX_3)
     report = Report()
     codes = {"English": "en", "Italian": "it"}
-    assert [row.cells for row in checked(read_tbx(tmp_path / "a.tbx", codes), report)] == [("river", "fiume"), ("river", "corso d'acqua")]
+    assert [row.cells for row in checked(read_tbx(tmp_path / "a.tbx", Wanted(codes)), report)] == [
+        ("river", "fiume"),
+        ("river", "corso d'acqua"),
+    ]
     assert [str(fault).partition("line")[2] for fault in report.faults] == [" 5: empty side: no Italian"]
-    assert [row.cells for row in checked(read_tbx(tmp_path / "b.tbx", codes), Report())] == [("river", "fiume")]
+    assert [row.cells for row in checked(read_tbx(tmp_path / "b.tbx", Wanted(codes)), Report())] == [("river", "fiume")]
     (tmp_path / "c.tbx").write_text('<!DOCTYPE x [<!ENTITY a "b">]><tbx/>')
     with pytest.raises(CorruptRecord, match="entities"):
-        list(read_tbx(tmp_path / "c.tbx", codes))
+        list(read_tbx(tmp_path / "c.tbx", Wanted(codes)))
     (tmp_path / "d.tbx").write_text("<tbx>")
     with pytest.raises(CorruptRecord, match="XML"):
-        list(read_tbx(tmp_path / "d.tbx", codes))
+        list(read_tbx(tmp_path / "d.tbx", Wanted(codes)))

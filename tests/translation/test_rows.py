@@ -9,7 +9,8 @@ import pytest
 from reasoner.errors import BadConfig, CorruptRecord, DataError
 from reasoner.translation.ingest import ingest
 from reasoner.translation.library import open_corpus
-from reasoner.translation.rows import MAX_CELL_CHARS, Report, checked, read, read_moses, read_table, read_tmx
+from reasoner.translation.readers import read, read_moses, read_table, read_tmx
+from reasoner.translation.rows import MAX_CELL_CHARS, Report, Wanted, checked
 
 BOTH = {"A": "A", "B": "B"}
 
@@ -46,22 +47,22 @@ def test_the_shorter_file_may_be_the_first(tmp_path: Path) -> None:
 
 def test_tables_with_named_columns(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text('\ufeffid\tb\ta\n1\t"x\ty\n2\ttoo\tmany\tcells\n3\t \tz\n', encoding="utf-8")
-    cells, faults = taken(read_table(tmp_path / "t.tsv", {"A": "a", "B": "b"}))
+    cells, faults = taken(read_table(tmp_path / "t.tsv", Wanted({"A": "a", "B": "b"})))
     assert cells == [("y", '"x')], "a quotation mark is a character in TSV"
     assert faults == ["t.tsv:3:columns", "t.tsv:4:empty side"]
     (tmp_path / "t.csv").write_text('a,b\n"x, y","two\nlines"\nz,w\n')
-    cells, faults = taken(read(tmp_path / "t.csv", {"A": "a", "B": "b"}))
+    cells, faults = taken(read(tmp_path / "t.csv", Wanted({"A": "a", "B": "b"})))
     assert cells == [("x, y", "two lines"), ("z", "w")]
     assert faults == ["t.csv:2:control character"]
     with pytest.raises(BadConfig, match="columns are: a, b"):
-        taken(read(tmp_path / "t.csv", {"A": "a", "B": "gone"}))
+        taken(read(tmp_path / "t.csv", Wanted({"A": "a", "B": "gone"})))
 
 
 def test_json_lines(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(
         '{"a": "x", "b": "y"}\nnot json\n{"a": "x"}\n[1]\n{"a": 1, "b": "y"}\n' + '{"a": "' + "w" * (MAX_CELL_CHARS + 1) + '", "b": "y"}\n'
     )
-    cells, faults = taken(read(tmp_path / "t.jsonl", {"A": "a", "B": "b"}))
+    cells, faults = taken(read(tmp_path / "t.jsonl", Wanted({"A": "a", "B": "b"})))
     assert cells == [("x", "y")]
     assert faults == ["t.jsonl:2:not JSON", "t.jsonl:3:columns", "t.jsonl:4:not JSON", "t.jsonl:5:columns", "t.jsonl:6:too long"]
 
@@ -75,8 +76,8 @@ TMX = """<?xml version="1.0"?>
 
 def test_tmx(tmp_path: Path) -> None:
     (tmp_path / "t.tmx").write_text(TMX)
-    cells, faults = taken(read_tmx(tmp_path / "t.tmx", {"A": "it", "B": "en"}))
-    assert cells == [("uno & xdue", "one")]
+    cells, faults = taken(read_tmx(tmp_path / "t.tmx", Wanted({"A": "it", "B": "en"})))
+    assert cells == [("uno & due", "one")]
     assert faults == ["t.tmx:4:empty side"]
 
 
@@ -84,20 +85,20 @@ def test_tmx_with_entities_or_broken_xml_is_refused(tmp_path: Path) -> None:
     bomb = '<?xml version="1.0"?><!DOCTYPE t [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><tmx><tu><tuv xml:lang="it"><seg>&b;</seg></tuv></tu></tmx>'
     (tmp_path / "bomb.tmx").write_text(bomb)
     with pytest.raises(CorruptRecord, match="entities"):
-        taken(read_tmx(tmp_path / "bomb.tmx", {"A": "it", "B": "en"}))
+        taken(read_tmx(tmp_path / "bomb.tmx", Wanted({"A": "it", "B": "en"})))
     (tmp_path / "cut.tmx").write_text(TMX[:200])
     with pytest.raises(CorruptRecord, match="line"):
-        taken(read_tmx(tmp_path / "cut.tmx", {"A": "it", "B": "en"}))
+        taken(read_tmx(tmp_path / "cut.tmx", Wanted({"A": "it", "B": "en"})))
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.tsv"):
-        taken(read(tmp_path / "gone.tsv", BOTH))
+        taken(read(tmp_path / "gone.tsv", Wanted(BOTH)))
     with pytest.raises(BadConfig, match=r"\.tmx"):
-        taken(read(tmp_path / "x.docx", BOTH))
+        taken(read(tmp_path / "x.docx", Wanted(BOTH)))
     (tmp_path / "empty.tsv").write_text("")
     with pytest.raises(DataError, match="empty"):
-        taken(read(tmp_path / "empty.tsv", BOTH))
+        taken(read(tmp_path / "empty.tsv", Wanted(BOTH)))
 
 
 def test_held_out_rows_are_drawn_by_the_seed_and_kept_out(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from reasoner.errors import CorruptRecord
 from reasoner.translation.documents._spans import Filled, Unit, decoded, has_words, put_away, put_back
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _STRING = re.compile(r'\s*(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d{1,2}\])?)\s*)?"((?:[^"\\]|\\.)*)"\s*')
@@ -46,6 +46,41 @@ class _Place:
     trail: str
 
 
+def entries_of(lines: Sequence[str], path: Path) -> list[_Entry]:
+    """Return the entries of a PO file, its head among them.
+
+    Raises:
+        CorruptRecord: a line is none of a PO file.
+    """
+    made: list[_Entry] = []
+    entry, keyword = _Entry(0), ""
+    for number, line in enumerate(lines):
+        text = line.strip().removeprefix("\ufeff")
+        if not text or text.startswith("#"):
+            if entry.texts:
+                made.append(entry)
+                entry = _Entry(number)
+            if text.startswith("#,"):
+                entry.flags = number
+                entry.is_fuzzy = "fuzzy" in re.split(r"[,\s]+", text)
+            keyword = ""
+            continue
+        found = _STRING.fullmatch(text)
+        if found is None or not (found[1] or keyword):
+            raise CorruptRecord(path, number + 1, "it is no line of a PO file")
+        if found[1] in {"msgid", "msgctxt"} and "msgstr" in "".join(entry.texts):
+            made.append(entry)
+            entry = _Entry(number)
+        keyword = found[1] or keyword
+        if found[1] in entry.texts:
+            raise CorruptRecord(path, number + 1, f"a second {keyword} in one entry")
+        if not entry.texts:
+            entry.first = number
+        entry.texts[keyword] = entry.texts.get(keyword, "") + _unescaped(found[2])
+        entry.lines.setdefault(keyword, []).append(number)
+    return [*made, entry] if entry.texts else made
+
+
 class Gettext:
     """One PO file."""
 
@@ -59,37 +94,8 @@ class Gettext:
         self._end = "\r\n" if self._lines and self._lines[0].endswith("\r\n") else "\n"
         self._places: list[_Place] = []
         self.units: list[Unit] = []
-        for entry in self._entries(path):
+        for entry in entries_of(self._lines, path):
             self._add(entry)
-
-    def _entries(self, path: Path) -> list[_Entry]:
-        made: list[_Entry] = []
-        entry, keyword = _Entry(0), ""
-        for number, line in enumerate(self._lines):
-            text = line.strip().removeprefix("\ufeff")
-            if not text or text.startswith("#"):
-                if entry.texts:
-                    made.append(entry)
-                    entry = _Entry(number)
-                if text.startswith("#,"):
-                    entry.flags = number
-                    entry.is_fuzzy = "fuzzy" in re.split(r"[,\s]+", text)
-                keyword = ""
-                continue
-            found = _STRING.fullmatch(text)
-            if found is None or not (found[1] or keyword):
-                raise CorruptRecord(path, number + 1, "it is no line of a PO file")
-            if found[1] in {"msgid", "msgctxt"} and "msgstr" in "".join(entry.texts):
-                made.append(entry)
-                entry = _Entry(number)
-            keyword = found[1] or keyword
-            if found[1] in entry.texts:
-                raise CorruptRecord(path, number + 1, f"a second {keyword} in one entry")
-            if not entry.texts:
-                entry.first = number
-            entry.texts[keyword] = entry.texts.get(keyword, "") + _unescaped(found[2])
-            entry.lines.setdefault(keyword, []).append(number)
-        return [*made, entry] if entry.texts else made
 
     def _add(self, entry: _Entry) -> None:
         """Note what is untranslated in an entry."""
