@@ -1,4 +1,4 @@
-"""Translate what stands untranslated in a translator's file (PO, XLIFF, SRT), and give the file back with nothing else changed.
+"""Translate what stands untranslated in a translator's file (PO, XLIFF, TMX, SRT, a column of a table), and give the file back with nothing else changed.
 
     made = translate_document(Path("ui.po"), source="English", target="Selvan", model="teacher", db="trajectories.db")
     Path("ui.selvan.po").write_bytes(made.data)
@@ -40,9 +40,17 @@ class TranslatedDocument:
 
 
 def translate_document(
-    path: Path, *, source: str, target: str, strategy: str = "fragment_shot", model: str | Client = "local", **settings: Unpack[RunSettings]
+    path: Path,
+    *,
+    source: str,
+    target: str,
+    column: str = "",
+    codes: str = "",
+    strategy: str = "fragment_shot",
+    model: str | Client = "local",
+    **settings: Unpack[RunSettings],
 ) -> TranslatedDocument:
-    """Translate the untranslated units of a file.
+    """Translate the untranslated units of a file; see `open_document` for `column` and `codes`.
 
     Raises:
         DataError: the file cannot be read or is damaged.
@@ -50,18 +58,18 @@ def translate_document(
         BadInstance: no unit can be asked.
         ReasonerError: see `reasoner.errors`; the run is left resumable.
     """
-    document = open_document(path)
+    document = open_document(path, source=source, target=target, column=column, codes=codes)
     if not document.units:
         raise BadConfig(f"nothing in {path} is untranslated", hint="empty the translations that are to be made anew")
     items: list[Item] = []
-    left: list[str] = []
+    left: list[str] = list(document.left)
     for number, unit in enumerate(document.units):
         item = Item(number + 1, unit.text)
         try:
             problem_of(item, source=source, target=target)
         except BadInstance as error:
             left.append(f"{unit.place}: {error.message}")
-            if len(left) == len(document.units):
+            if len(left) == len(document.left) + len(document.units):
                 raise
         else:
             items.append(item)

@@ -44,7 +44,9 @@ def translate(
     text: Annotated[
         str,
         typer.Argument(
-            metavar="TEXT|FILE", help="A sentence, a file with one sentence a line, a TSV, or a PO, XLIFF or SRT file.", show_default=False
+            metavar="TEXT|FILE",
+            help="A sentence, a file with one sentence a line, a TSV, or a PO, XLIFF, TMX or SRT file.",
+            show_default=False,
         ),
     ],
     source: Annotated[str, typer.Option("--from", help="Language of the text.", show_default=False)],
@@ -75,10 +77,24 @@ def translate(
     ] = "fuzzy",
     min_match: MinMatch = 70.0,
     leave_out: LeaveOut = None,
+    column: Annotated[
+        str,
+        typer.Option("--column", help="Column of a CSV or TSV to fill from that of --from, or FROM=TO; with --out.", show_default=False),
+    ] = "",
+    codes: Annotated[
+        str,
+        typer.Option(
+            "--codes", help="Language codes in a TMX file, en:lld (default: its srclang and its only other one).", show_default=False
+        ),
+    ] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Show fragments, examples and coverage; ask no model.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", help="File for the translations, one a line; for PO, XLIFF and SRT, the file with them.", show_default=False),
+        typer.Option(
+            "--out",
+            help="File for the translations, one a line; for PO, XLIFF, TMX, SRT and --column, the file with them.",
+            show_default=False,
+        ),
     ] = None,
     model: o.Model = "local",
     *,
@@ -87,10 +103,13 @@ def translate(
 ) -> None:
     """Translate a sentence or a file, every call recorded; score it where the file has references."""
     path = Path(text)
-    is_document = _is_document(path)
+    is_document = _is_document(path, column)
+    if (column or codes) and not is_document:
+        raise BadConfig(f"{text[:80]!r} is no table or TMX file that is there", hint="leave --column and --codes out")
     if is_document and not out_file and not explain:
         raise BadConfig(f"{path} is written anew with its translations", hint="name the file to write with --out")
-    items = _units(path) if is_document else _items(text, source, target)
+    in_file: dict[str, Any] = {"source": source, "target": target, "column": column, "codes": codes}
+    items = _units(path, in_file) if is_document else _items(text, source, target)
     second = (pivot_corpus or corpus) if pivot else None
     if explain:
         how = {"k": k, "window": window, "ranking": checked_ranking(ranking), "seed": common.seed}
@@ -112,7 +131,7 @@ def translate(
             if is_document:
                 from reasoner.api.documents import translate_document  # noqa: PLC0415
 
-                document = translate_document(path, source=source, target=target, strategy=written, model=model, **settings)
+                document = translate_document(path, **in_file, strategy=written, model=model, **settings)
                 made = document.made
             else:
                 made = run(items, source=source, target=target, strategy=written, model=model, **settings)
@@ -168,20 +187,20 @@ def _items(text: str, source: str, target: str) -> list[Item]:
     return read_items(Path(text), source=source, target=target) if is_file else [Item(1, " ".join(text.split()))]
 
 
-def _is_document(path: Path) -> bool:
+def _is_document(path: Path, column: str) -> bool:
     from reasoner.translation.documents import is_document  # noqa: PLC0415
 
     try:
-        return is_document(path) and path.is_file()
+        return is_document(path, column=column) and path.is_file()
     except (OSError, ValueError):  # a sentence, too long for a name or with a character that no name has
         return False
 
 
-def _units(path: Path) -> list[Item]:
+def _units(path: Path, in_file: dict[str, Any]) -> list[Item]:
     from reasoner.api.translate import Item  # noqa: PLC0415
     from reasoner.translation.documents import open_document  # noqa: PLC0415
 
-    return [Item(number, unit.text) for number, unit in enumerate(open_document(path).units, start=1)]
+    return [Item(number, unit.text) for number, unit in enumerate(open_document(path, **in_file).units, start=1)]
 
 
 def _write_document(document: TranslatedDocument, out_file: Path) -> None:

@@ -11,6 +11,7 @@ says that the unit needs a person (fuzzy, needs review). Knows files; does not k
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,32 +19,62 @@ from reasoner.errors import BadConfig, DataError
 from reasoner.translation.documents._gettext import Gettext
 from reasoner.translation.documents._spans import Filled, Unit
 from reasoner.translation.documents._subrip import Subrip
+from reasoner.translation.documents._table import Table
+from reasoner.translation.documents._tmx import Tmx
 from reasoner.translation.documents._xliff import Xliff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reasoner.translation.documents._spans import Document
 
 __all__ = ["ENDINGS", "Filled", "Unit", "is_document", "open_document"]
 
-ENDINGS: dict[str, type[Document]] = {".po": Gettext, ".pot": Gettext, ".xlf": Xliff, ".xliff": Xliff, ".srt": Subrip}
+ENDINGS: dict[str, Callable[[bytes, Path], Document]] = {
+    ".po": Gettext,
+    ".pot": Gettext,
+    ".xlf": Xliff,
+    ".xliff": Xliff,
+    ".srt": Subrip,
+}
+TABLES = frozenset({".csv", ".tsv"})
 MAX_BYTES = 1 << 28
 
 
-def is_document(path: Path) -> bool:
-    """Tell whether a file's ending is one of those that are read here."""
-    return path.suffix.lower() in ENDINGS
+def is_document(path: Path, *, column: str = "") -> bool:
+    """Tell whether a file's ending is one of those that are read here; a table is, where a column is to be filled."""
+    ending = path.suffix.lower()
+    return ending in ENDINGS or ending == ".tmx" or bool(column and ending in TABLES)
 
 
-def open_document(path: Path) -> Document:
+def open_document(path: Path, *, source: str = "", target: str = "", column: str = "", codes: str = "") -> Document:
     """Read a file by its ending.
+
+    Args:
+        path: the file.
+        source: the language of the texts; in a table the column that holds them.
+        target: the language of the translations.
+        column: the column of a table to fill, `ladin`, or both columns, `english=ladin`.
+        codes: the language codes of a TMX file, `en:lld`.
 
     Raises:
         DataError: it cannot be read, is not UTF-8, or is damaged.
-        BadConfig: its ending is not known.
+        BadConfig: its ending is not known, it has no such column, or its languages cannot be told.
     """
     kind = ENDINGS.get(path.suffix.lower())
+    if column:
+        if path.suffix.lower() not in TABLES:
+            raise BadConfig(f"{path} is no table, and has no column {column[:40]!r}", hint="leave `column` out")
+        first, equals, second = column.partition("=")
+        kind = partial(Table, source=first if equals else source, column=second if equals else column)
+    elif path.suffix.lower() == ".tmx":
+        first, equals, second = codes.partition(":")
+        if codes and not (first and second):
+            raise BadConfig(f"{codes[:40]!r} is no pair of codes", hint="give both with `codes`, en:lld")
+        kind = partial(Tmx, source=first if equals else source, target=second if equals else target)
     if kind is None:
-        raise BadConfig(f"cannot translate {path}: its ending is not known", hint=f"known: {', '.join(ENDINGS)}")
+        known = ", ".join([*ENDINGS, ".tmx", "and with `column` .csv, .tsv"])
+        raise BadConfig(f"cannot translate {path}: its ending is not known", hint=f"known: {known}")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB", hint="split it")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reasoner.errors import CorruptRecord
-from reasoner.translation.documents._spans import Filled, Unit, decoded, has_words, put_away, put_back
+from reasoner.translation.documents._spans import Filled, Unit, decoded, has_words, put_away_lines, put_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _STRING = re.compile(r'\s*(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d{1,2}\])?)\s*)?"((?:[^"\\]|\\.)*)"\s*')
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
-_TAGGED_BREAK = "<br-of-po>"
 
 
 @dataclass
@@ -84,6 +83,8 @@ def entries_of(lines: Sequence[str], path: Path) -> list[_Entry]:
 class Gettext:
     """One PO file."""
 
+    left = ()
+
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
 
@@ -110,11 +111,10 @@ class Gettext:
             if not body:
                 continue
             at = source.index(body)
-            unit = put_away(re.sub(r"[^\S\n]*\n[^\S\n]*", _TAGGED_BREAK, body), f"line {entry.lines['msgid'][0] + 1}")
-            spans = tuple("\n" if span == _TAGGED_BREAK else span for span in unit.spans)
+            unit = put_away_lines(body, f"line {entry.lines['msgid'][0] + 1}")
             if not has_words(unit):
                 continue
-            self.units.append(Unit(unit.place, " ".join(unit.text.split()), spans))
+            self.units.append(unit)
             self._places.append(_Place(entry, keyword, source, source[:at], source[at + len(body) :]))
 
     def written(self, filled: Mapping[int, Filled]) -> bytes:

@@ -23,6 +23,7 @@ _SPAN = re.compile(
     r"|\{\{[^{}\n]{0,80}\}\}|\$?\{[^{}\n]{0,80}\}|</?[A-Za-z][^<>\n]{0,300}>|&(?:#\d{1,7}|#x[\da-fA-F]{1,6}|[A-Za-z]{2,12});"
     r"|https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"
 )
+_TAGGED_BREAK = "<line-break>"
 MARKER = re.compile(r"\{(\d{1,4})\}")
 
 
@@ -52,7 +53,10 @@ class Document(Protocol):
         """What is untranslated in it, in order."""
         ...
 
-    def __init__(self, data: bytes, path: Path) -> None: ...
+    @property
+    def left(self) -> Sequence[str]:
+        """What of the file cannot be read and stays as it is: where, and why."""
+        ...
 
     def written(self, filled: Mapping[int, Filled]) -> bytes:
         """Return the file with translations by number of their unit; all else as it was, byte for byte."""
@@ -85,6 +89,12 @@ def put_away(text: str, place: str) -> Unit:
         return f"{{{len(spans)}}}"
 
     return Unit(place, _SPAN.sub(away, text), tuple(spans))
+
+
+def put_away_lines(text: str, place: str) -> Unit:
+    """Return a text of several lines as a unit on one: its line breaks are spans."""
+    unit = put_away(re.sub(r"[^\S\n]*\r?\n[^\S\n]*", _TAGGED_BREAK, text), place)
+    return Unit(place, " ".join(unit.text.split()), tuple("\n" if span == _TAGGED_BREAK else span for span in unit.spans))
 
 
 def put_back(text: str, spans: Sequence[str], *, spelt: Callable[[str], str] = str) -> tuple[str, bool]:

@@ -26,6 +26,8 @@ _TIMES = re.compile(r"\s*\d{1,3}:\d\d:\d\d[,.]\d{1,3}\s*-->\s*\d{1,3}:\d\d:\d\d[
 class Subrip:
     """One file of subtitles."""
 
+    left = ()
+
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
 

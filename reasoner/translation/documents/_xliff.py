@@ -88,10 +88,10 @@ class _Reader:
         if self._part is not None:
             return
         if name in ({"segment"} if self.version.startswith("2") else {"trans-unit"}):
-            self._segment = _Segment(self._parser.CurrentLineNumber, _Part(at, attributes, (self._after(at), 0)), name, translates)
+            self._segment = _Segment(self._parser.CurrentLineNumber, _Part(at, attributes, (tag_end(self.data, at), 0)), name, translates)
         elif self._segment is not None and name in _PARTS - self._segment.parts.keys() and self._open[-2][0] == self._segment.name:
             # Its own, not that of an alternative translation.
-            self._part = (name, len(self._open), _Part(at, attributes, (self._after(at), 0)))
+            self._part = (name, len(self._open), _Part(at, attributes, (tag_end(self.data, at), 0)))
 
     def _end(self, name: str) -> None:
         depth = len(self._open)
@@ -101,7 +101,7 @@ class _Reader:
             part_name, _, part = self._part
             empty = self.data[part.inner[0] - 2 : part.inner[0]] == b"/>"
             part.inner = (part.inner[0], part.inner[0] if empty else at)
-            part.end = part.inner[0] if empty else self._after(at)
+            part.end = part.inner[0] if empty else tag_end(self.data, at)
             if self._segment is not None:
                 self._segment.parts[part_name] = part
             self._part = None
@@ -109,23 +109,41 @@ class _Reader:
             self.found.append(self._segment)
             self._segment = None
 
-    def _after(self, at: int) -> int:
-        """Return where the tag that begins at a place ends; quoted values may hold its sign."""
-        quote = 0
-        while at < len(self.data):
-            byte = self.data[at]
-            if quote:
-                quote = 0 if byte == quote else quote
-            elif byte in b"\"'":
-                quote = byte
-            elif byte == ord(">"):
-                return at + 1
-            at += 1
-        return at
+
+def tag_end(data: bytes, at: int) -> int:
+    """Return where the tag that begins at a place ends; quoted values may hold its sign."""
+    quote = 0
+    while at < len(data):
+        byte = data[at]
+        if quote:
+            quote = 0 if byte == quote else quote
+        elif byte in b"\"'":
+            quote = byte
+        elif byte == ord(">"):
+            return at + 1
+        at += 1
+    return at
+
+
+def checked_text(data: bytes, path: Path) -> None:
+    """Check that an XML file is UTF-8 and says nothing else.
+
+    Raises:
+        CorruptRecord: it is not, or does.
+    """
+    text = decoded(data, path)
+    if (told := re.match(r"\ufeff?<\?xml[^>]*encoding\s*=\s*[\"']([^\"']+)", text)) and told[1].lower() not in {
+        "utf-8",
+        "us-ascii",
+        "ascii",
+    }:
+        raise CorruptRecord(path, 1, f"it is written in {told[1][:20]}, and only UTF-8 is read")
 
 
 class Xliff:
     """One XLIFF file."""
+
+    left = ()
 
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
@@ -133,13 +151,7 @@ class Xliff:
         Raises:
             CorruptRecord: it is no XLIFF, not well-formed, declares entities, or is not UTF-8.
         """
-        text = decoded(data, path)
-        if (told := re.match(r"\ufeff?<\?xml[^>]*encoding\s*=\s*[\"']([^\"']+)", text)) and told[1].lower() not in {
-            "utf-8",
-            "us-ascii",
-            "ascii",
-        }:
-            raise CorruptRecord(path, 1, f"it is written in {told[1][:20]}, and only UTF-8 is read")
+        checked_text(data, path)
         self._data = data
         reader = _Reader(data, path)
         self._is_2 = reader.version.startswith("2")
@@ -149,7 +161,7 @@ class Xliff:
             source, target = segment.parts.get("source"), segment.parts.get("target")
             if source is None or not segment.translates or self._is_done(segment, target):
                 continue
-            unit = _unit_of(self._raw(source), f"line {segment.line}", native=not self._is_2)
+            unit = unit_of(self._raw(source), f"line {segment.line}", native=frozenset() if self._is_2 else _NATIVE)
             if has_words(unit):
                 self.units.append(unit)
                 self._segments.append(segment)
@@ -169,7 +181,7 @@ class Xliff:
         for number, translation in filled.items():
             unit, segment = self.units[number], self._segments[number]
             text, complete = put_back(translation.text, unit.spans, spelt=escape)
-            if not _is_sound(text):
+            if not is_sound(text):
                 plain = escape(" ".join(MARKER.sub(" ", translation.text).split()))
                 text, complete = plain + "".join(unit.spans), False
             changes += self._changes(segment, text, translation, is_sure=complete and translation.is_sure)
@@ -216,15 +228,15 @@ def _with(tag: bytes, name: str, value: str) -> bytes:
     return tag[:-1] + f' {name}="{value}">'.encode()
 
 
-def _unit_of(raw: str, place: str, *, native: bool) -> Unit:
-    """Return a source as a unit: markup becomes spans, with `native` code elements of 1.2 as one span each."""
+def unit_of(raw: str, place: str, *, native: frozenset[str]) -> Unit:
+    """Return a source as a unit: markup becomes spans, each element of a `native` name with what is in it as one."""
     pieces: list[str] = []
     spans: list[str] = []
     depth, code = 0, ""
     for cdata, other, tag, text in (found.groups() for found in _PIECE.finditer(raw)):
         written = other or tag or (f"<![CDATA[{cdata}]]>" if text is None else text)
         name = re.match(r"</?(?:[\w.-]+:)?([\w.-]+)", tag)[1] if tag else ""  # type: ignore[index]
-        if depth or (native and name in _NATIVE and not tag.endswith("/>")):
+        if depth or (name in native and not tag.endswith("/>")):
             code += written
             depth += 0 if not tag or tag.endswith("/>") else -1 if tag.startswith("</") else 1
             if not depth:
@@ -249,7 +261,7 @@ def _character(found: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else found[0]
 
 
-def _is_sound(text: str) -> bool:
+def is_sound(text: str) -> bool:
     """Tell whether a translation's markup is nested as XML asks."""
     try:
         expat.ParserCreate().Parse(f"<t>{text}</t>".encode(), True)  # noqa: FBT003 - the parser's own signature
