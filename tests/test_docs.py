@@ -35,6 +35,7 @@ COMMANDS = (
     "report",
     "runs",
     "show",
+    "annotate",
     "tree",
     "export",
     "import",

@@ -8,6 +8,7 @@ import typer
 
 from reasoner.cli import (
     actions,
+    annotate,
     ask,
     bench,
     browse,
@@ -89,6 +90,7 @@ for module in (
     rerun,
     actions,
     browse,
+    annotate,
     serve,
     view,
     export,

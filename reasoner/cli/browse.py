@@ -146,6 +146,10 @@ def show_trajectory(row: dict[str, Any], *, full: bool, first: int = 1) -> None:
         )
     )
     out.print(safe(f"status {row['status']}, {verdict_of(row)}: {row['reason'] or row['error'] or ''}"))
+    if row["annotation_label"] is not None:
+        out.print(safe(f"annotation {row['annotation_label'] or '(no label)'}", style="yellow"))
+        if row["annotation_note"]:
+            out.print(safe(row["annotation_note"]))
     for number, call in enumerate(row["call_rows"], start=first):
         out.print()
         out.print(
@@ -193,9 +197,7 @@ def tree(
     from reasoner.store.actions import actions_of, waiting  # noqa: PLC0415
 
     with _open(db) as store:
-        kind, found = queries.resolve(store, which)
-        if kind == "run":
-            found = _only_trajectory(store, found)
+        found = trajectory_of(store, which)
         row = queries.trajectory_row(store, found) or {}
         if json:
             dag = queries.load_trajectory(store, found)
@@ -215,6 +217,18 @@ def tree(
     for action in waits:
         said = f"… {action['tool']} {action['arguments']} waits for a person: 'reasoner approve {action['id']}' or 'reasoner deny {action['id']}'"
         out.print(safe(said, style="yellow"))
+
+
+def trajectory_of(store: Store, which: str) -> str:
+    """Return the id of a trajectory: that an id begins so, or the only one of a run that does.
+
+    Raises:
+        UsageError: the run has none, or several.
+    """
+    from reasoner.store import queries  # noqa: PLC0415
+
+    kind, found = queries.resolve(store, which)
+    return _only_trajectory(store, found) if kind == "run" else found
 
 
 def _only_trajectory(store: Store, run_id: str) -> str:

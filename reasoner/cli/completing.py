@@ -1,4 +1,4 @@
-"""Names that the shell completes: problem families, strategies, models, formats, ids of runs and trajectories.
+"""Names that the shell completes: problem families, strategies, models, formats, ids of runs and trajectories, labels.
 
 strategies("cot,a")  ->  ["cot,ats"]
 """
@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from reasoner.errors import ReasonerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reasoner.registry import Kind
+    from reasoner.store import Store
 
 MODELS = ("local", "teacher", "openai:", "anthropic:", "responses:")
 MAX_IDS = 50
@@ -46,18 +49,31 @@ def models(incomplete: str) -> list[str]:
 
 def ids(incomplete: str) -> list[str]:
     """Return `last` and the ids of the newest runs that begin so."""
-    from reasoner.store import Store  # noqa: PLC0415 - only where an id is completed
-    from reasoner.store.run_queries import runs  # noqa: PLC0415
+    from reasoner.store.run_queries import runs  # noqa: PLC0415 - only where an id is completed
+
+    found = _from_store(lambda store: [row["id"] for row in runs(store, limit=MAX_IDS)])
+    return [name for name in ("last", *found) if name.startswith(incomplete)]
+
+
+def labels(incomplete: str) -> list[str]:
+    """Return the labels of annotations that begin so."""
+    from reasoner.store.annotations import labels as used  # noqa: PLC0415 - only where a label is completed
+
+    return [name for name in _from_store(used) if name.startswith(incomplete)]
+
+
+def _from_store(read: Callable[[Store], list[str]]) -> list[str]:
+    """Return what is read from the database of the environment; nothing where there is none, or none that can be read."""
+    from reasoner.store import Store  # noqa: PLC0415 - only where a name is completed
 
     db = Path(os.environ.get("REASONER_DB") or "trajectories.db")
-    found: list[str] = []
-    if db.is_file():
-        try:
-            with Store.read(db) as store:
-                found = [row["id"] for row in runs(store, limit=MAX_IDS)]
-        except ReasonerError:
-            found = []
-    return [name for name in ("last", *found) if name.startswith(incomplete)]
+    if not db.is_file():
+        return []
+    try:
+        with Store.read(db) as store:
+            return read(store)
+    except ReasonerError:
+        return []
 
 
 def _names(kind: Kind, incomplete: str) -> list[str]:

@@ -59,6 +59,9 @@ def export(
     max_tokens: Annotated[int | None, _option("--max-tokens", "Most completion tokens of a trajectory.")] = None,
     since: Annotated[str, _option("--since", "Made on or after this date (UTC).")] = "",
     until: Annotated[str, _option("--until", "Made before this date (UTC).")] = "",
+    label: Annotated[
+        str, typer.Option("--label", help="Only those that a person gave this label.", show_default=False, autocompletion=completing.labels)
+    ] = "",
     records: Annotated[str, _option("--records", "Kind of record, where the format has several: conversation, pair, label, steps.")] = "",
     thinking: Annotated[
         str,
@@ -112,7 +115,7 @@ def export(
     with Store.read(db) as store:
         filters = Filters(
             run=queries.resolve(store, run)[1] if run else "", solver=solver, strategy=strategy, model=model, verdict=verdict,  # type: ignore[arg-type]  # checked there
-            min_score=min_score, min_tokens=min_tokens, max_tokens=max_tokens, since=since, until=until,
+            min_score=min_score, min_tokens=min_tokens, max_tokens=max_tokens, since=since, until=until, label=label,
         )  # fmt: skip
         tally = write(store, format_name, path, filters, options, progress=_exporting if sys.stderr.isatty() else None)
         over("")

@@ -50,10 +50,11 @@ def _status(row: Mapping[str, Any]) -> str:
 def trajectories_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Any:
     """Return the trajectories of a run: question, answer, whether it was right (a dash where nothing was judged), and why."""
     many = {name for name in ("strategy", "model", "solver") if len({row[name] for row in rows}) > 1}
+    labelled = any(row["annotation_label"] is not None for row in rows)
     columns = [
         Fit("trajectory"), *([Fit("solver", text=True, drop=2)] if "solver" in many else []), Fit("question", text=True),
         *([Fit("strategy", text=True, drop=3)] if "strategy" in many else []), *([Fit("model", text=True, drop=4)] if "model" in many else []),
-        Fit("right"), Fit("answer", text=True), Fit("reason", text=True, drop=5), Fit("tokens", right=True, drop=1),
+        Fit("right"), Fit("answer", text=True), *([Fit("label", text=True)] if labelled else []), Fit("reason", text=True, drop=5), Fit("tokens", right=True, drop=1),
     ]  # fmt: skip
     lines = []
     for row in rows:
@@ -64,10 +65,15 @@ def trajectories_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Any:
                 safe(row["id"]), *([_cell(row["solver"])] if "solver" in many else []), _cell(row["asked"]),
                 *([_cell(row["strategy"])] if "strategy" in many else []), *([_cell(row["model"])] if "model" in many else []),
                 safe(word, style="green" if row["correct"] else ""), _cell(answer_line(row["answer"] or "") or row["answer"] or ""),
-                _cell(row["reason"] or row["error"] or ""), safe(str(row["tokens"])),
+                *([_cell(_label(row))] if labelled else []), _cell(row["reason"] or row["error"] or ""), safe(str(row["tokens"])),
             ]
         )  # fmt: skip
     return fitted(columns, lines, width=width)
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    """Return the label that a person gave; a sign where there is but a note."""
+    return str(row["annotation_label"] or ("✎" if row["annotation_note"] else ""))
 
 
 def _cell(text: str) -> Text:

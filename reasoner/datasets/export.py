@@ -24,6 +24,7 @@ from reasoner.datasets.split import Split
 from reasoner.datasets.write import encode, open_rows
 from reasoner.errors import BadConfig
 from reasoner.files.target import writable, write_text
+from reasoner.store import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,6 +81,7 @@ class _Job:
         self.split = Split.parse(options.split, seed=options.seed)
         own = format_.lineage
         self.lineage = own if own == "inside" else options.lineage or own
+        self.annotated = reading.any_annotated(store, self.filters.where(both=True, verdicts=False))
         self.quota: dict[tuple[str, str], int] | None = None
         if options.thinking in {"thinking", "both"} and not format_.thinking_field:
             raise BadConfig(f"{format_.name} has no field for thinking", hint="use `thinking=tags`")
@@ -150,7 +152,7 @@ class _Job:
             if record.columns:
                 row.update(record.columns)
             if self.lineage == "column":
-                row["lineage"] = complete(self.kind, record.lineage)
+                row["lineage"] = complete(self.kind, record.lineage, annotated=self.annotated)
         tally.taken += 1
         hygiene.measure(record)
         return rows
@@ -224,7 +226,7 @@ class _Files:
         path = self._place[part]
         self._file(path).add(row)
         if self._job.lineage == "sidecar":
-            self._file(sidecar(path)).add_line(encode(complete(self._job.kind, record.lineage)))
+            self._file(sidecar(path)).add_line(encode(complete(self._job.kind, record.lineage, annotated=self._job.annotated)))
 
     def commit(self) -> dict[str, dict[str, Any]]:
         """Name all files, the companion last; whether that can be written is found out first."""

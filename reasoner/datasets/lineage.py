@@ -34,14 +34,19 @@ SHAPES: dict[Kind, dict[str, Any]] = {
     "prompt": {**_SAID},
     "group": {**_BASE, "reasoning": False},
 }
+_OF_MANY: frozenset[Kind] = frozenset({"prompt", "group"})
+"""Rows that stand for many trajectories: what a person says of one of them is not said of the row."""
 _OF_TREE: dict[Kind, dict[str, Any]] = {
     "label": {"thought": ""},
     "pair": {"chosen_thought": "", "rejected_thought": ""},
 }
 
 
-def complete(kind: Kind, lineage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a lineage with all keys of its kind, in their order, none of them null. That of a document is returned as it is."""
+def complete(kind: Kind, lineage: Mapping[str, Any], *, annotated: bool = False) -> dict[str, Any]:
+    """Return a lineage with all keys of its kind, in their order, none of them null. That of a document is returned as it is.
+
+    `annotated`: a trajectory of the export has an annotation, so that all rows have the key.
+    """
     shape = SHAPES.get(kind)
     if shape is None:
         return dict(lineage)
@@ -56,7 +61,16 @@ def complete(kind: Kind, lineage: Mapping[str, Any]) -> dict[str, Any]:
         made |= _filled(_OF_TREE.get(kind, {}), lineage)
         if kind == "steps":
             made["thoughts"] = [str(name) for name in lineage.get("thoughts") or [""]]
+    if annotated and kind not in _OF_MANY:
+        made["annotation"] = _annotation(lineage)
+        if kind == "pair":
+            made["rejected"]["annotation"] = _annotation(lineage.get("rejected"))
     return made
+
+
+def _annotation(lineage: Any) -> dict[str, str]:
+    found = lineage.get("annotation") if isinstance(lineage, dict) else None
+    return {name: value if isinstance(found, dict) and isinstance(value := found.get(name), str) else "" for name in ("label", "note")}
 
 
 def is_of_tree(lineage: Mapping[str, Any]) -> bool:

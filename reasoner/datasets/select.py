@@ -17,6 +17,7 @@ from reasoner import registry
 from reasoner.datasets.records import Origin
 from reasoner.errors import BadConfig, UsageError
 from reasoner.store import reading
+from reasoner.store.annotations import annotation, any_annotation, checked_label
 from reasoner.store.reading import Answered, chosen
 from reasoner.text import answer_line
 
@@ -103,6 +104,8 @@ class Filters:
     since: str = ""
     until: str = ""
     """ISO dates or times in UTC; `until` is not included."""
+    label: str = ""
+    """The label of a trajectory's annotation."""
 
     def __post_init__(self) -> None:
         if self.verdict not in {"default", "correct", "incorrect", "any"}:
@@ -116,6 +119,7 @@ class Filters:
             correct=wanted if verdicts and self.verdict != "any" else None,
             min_score=self.min_score if verdicts else None, min_tokens=self.min_tokens, max_tokens=self.max_tokens,
             since=self.since and _checked_date(self.since), until=self.until and _checked_date(self.until),
+            label=self.label and checked_label(self.label),
         )  # fmt: skip
 
     def verdicts(self, *, both: bool) -> tuple[int | None, ...]:
@@ -166,6 +170,7 @@ class Judge:
     def __init__(self, store: Store, *, trust: bool = False, families: bool = True, submissions: bool = True) -> None:
         self._submissions = submissions
         self._any_actions = reading.any_actions(store)
+        self._any_annotations = any_annotation(store)
         self._store = store
         self._trust = trust
         self._families = families
@@ -265,7 +270,13 @@ class Judge:
             "model": row.model,
             **({"judged_by": row.judged_by} if row.judged_by else {}),
         }
-        return (self._noted(row) or made) if row.run_id in self.imported else made
+        return self.annotated((self._noted(row) or made) if row.run_id in self.imported else made, row.id)
+
+    def annotated(self, lineage: dict[str, Any], trajectory_id: str) -> dict[str, Any]:
+        """Return a lineage with the annotation its trajectory has now, and no other."""
+        found = annotation(self._store, trajectory_id) if self._any_annotations else None
+        rest = {name: value for name, value in lineage.items() if name != "annotation"} if "annotation" in lineage else lineage
+        return {**rest, "annotation": {"label": found["label"], "note": found["note"]}} if found else rest
 
     def of_conversation(self, row: Answered) -> dict[str, Any]:
         """Return the lineage of a conversation: with the answer where a tool gave it, since the row's texts do not say it."""

@@ -31,9 +31,10 @@ def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Jud
     if kind in {"conversation", "document"}:
         return
     where = filters.where(both=True, verdicts=False)  # they have no verdict of their own
-    for state, instance in reading.imported_records(store, where, kind):
+    for name, state, instance in reading.imported_records(store, where, kind):
         tally.seen += 1
         record = from_json(json.loads(state)["record"])
+        record.lineage = judge.annotated(record.lineage, name)
         if kind != "prompt" and is_of_tree(record.lineage) != (labels_from == FROM_TREE):
             tally.leave_out(OF_REPLIES if labels_from == FROM_TREE else OF_TREE)
             continue

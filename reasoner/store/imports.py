@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reasoner.store.actions import ARGUMENTS, RESULT
+from reasoner.store.annotations import put_annotation
 from reasoner.store.interning import extend_context, intern_context, intern_message, intern_settings, intern_text, packed, tools_text
 from reasoner.store.times import now
 from reasoner.text import storable
@@ -52,6 +53,8 @@ class ReadTrajectory:
     note: Any = None
     """Kept as the state of the root thought."""
     columns: Mapping[str, Any] = field(default_factory=dict)
+    annotation: tuple[str, str] | None = None
+    """What a person said of it: label and note."""
 
 
 def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bool:
@@ -92,6 +95,8 @@ def put(c: Connection, read: ReadTrajectory, *, source: str, command: str) -> bo
                 now(),
             ),
         )
+    if read.annotation is not None:
+        put_annotation(c, read.id, *read.annotation)
     contexts = _Contexts(c)
     calls = {call.key: _put_call(c, read.id, call, contexts) for call in read.calls}
     if read.thoughts:

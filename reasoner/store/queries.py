@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 _TRAJECTORY = """
 SELECT t.*, p.solver, p.instance, p.line, p.level, v.correct, v.score, v.reason, v.unparsed, v.metrics, v.grader,
-       v.reader, v.judged_by,
+       v.reader, v.judged_by, n.label AS annotation_label, n.note AS annotation_note,
        (SELECT c.finish_reason FROM thoughts h JOIN calls c ON c.id = h.call_id WHERE h.id = t.answer_thought) AS ended
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+LEFT JOIN annotations n ON n.trajectory_id = t.id
 """
 ASKED = """
 substr(coalesce(CASE WHEN p.line NOT LIKE '{%' THEN p.line WHEN json_valid(p.line)
@@ -33,8 +34,10 @@ substr(coalesce(CASE WHEN p.line NOT LIKE '{%' THEN p.line WHEN json_valid(p.lin
 """What a trajectory `t` was asked on a problem `p`, in words: the question, the last message, else how its search began."""
 _LISTED = f"""
 SELECT t.id, t.strategy, t.model, t.sample, t.status, t.calls, t.prompt_tokens + t.completion_tokens AS tokens, t.problem_id, t.error,
-       t.answer, t.seconds, t.cost, p.solver, {ASKED} AS asked, p.level, v.correct, v.reason, v.judged_by
+       t.answer, t.seconds, t.cost, p.solver, {ASKED} AS asked, p.level, v.correct, v.reason, v.judged_by,
+       n.label AS annotation_label, n.note AS annotation_note
 FROM trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id
+LEFT JOIN annotations n ON n.trajectory_id = t.id
 """  # noqa: S608 - constants
 
 

@@ -62,11 +62,13 @@ def chosen(
     max_tokens: int | None = None,
     since: str = "",
     until: str = "",
+    label: str = "",
 ) -> Where:
     """Return the conditions for trajectories of these; what is empty or None is no condition.
 
     `solver` and `strategy` match a whole name (`question:mine.jsonl`, `ats:order=dfs`) or what stands before its colon. `correct` are the
     verdicts taken. Tokens are those of all completions. `until` is not included.
+    `label` is that of the trajectory's annotation.
     """
     where = Where()
     for column, value in (("t.run_id", run), ("t.model", model)):
@@ -84,6 +86,8 @@ def chosen(
     ):  # fmt: skip
         if bound is not None:
             where.add(condition, bound)
+    if label:
+        where.add("EXISTS (SELECT 1 FROM annotations WHERE trajectory_id = t.id AND label = ?)", label)
     return where
 
 
@@ -210,16 +214,16 @@ def imported(store: Store) -> set[str]:
     return {run for (run,) in store.tuples("SELECT id FROM runs WHERE json_extract(manifest, '$.imported') IS NOT NULL")}
 
 
-def imported_records(store: Store, where: Where, kind: str) -> Iterator[tuple[str, str]]:
-    """Yield (state of the root, instance) of trajectories that hold a record of a kind as a file had it, in the order they were imported."""
+def imported_records(store: Store, where: Where, kind: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (id, state of the root, instance) of trajectories that hold a record of a kind as a file had it, in the order they were imported."""
     select = (
-        "SELECT t.rowid, h.state, p.instance FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN thoughts h ON h.trajectory_id = t.id"
+        "SELECT t.rowid, t.id, h.state, p.instance FROM trajectories t JOIN problems p ON p.id = t.problem_id JOIN thoughts h ON h.trajectory_id = t.id"
         " AND h.depth = 0 AND json_extract(h.state, '$.kind') = ?"
         " JOIN runs r ON r.id = t.run_id AND json_extract(r.manifest, '$.imported') IS NOT NULL"
     )
     for page in _pages(store, select, Where(where.clauses, [kind, *where.params])):
-        for _, state, instance in page:
-            yield state, instance
+        for _, name, state, instance in page:
+            yield name, state, instance
 
 
 def root_state(store: Store, trajectory_id: str) -> dict[str, Any]:
@@ -250,6 +254,26 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
         (trajectory_id,),
     )
     return trajectory, calls, thoughts
+
+
+def any_annotated(store: Store, where: Where) -> bool:
+    """Tell whether a trajectory has an annotation, or came from a file whose lineages have a place for one."""
+    tables = "trajectories t JOIN problems p ON p.id = t.problem_id LEFT JOIN verdicts v ON v.trajectory_id = t.id"
+    here = f"SELECT 1 FROM {tables} JOIN annotations n ON n.trajectory_id = t.id WHERE {where} LIMIT 1"  # noqa: S608 - clauses are ours
+    if store.tuples("SELECT 1 FROM annotations LIMIT 1") and store.tuples(here, tuple(where.params)):
+        return True
+    if not imported(store):
+        return False
+    # A root holds the lineage of a conversation, or a whole record with its own; what a strategy left there may be anything.
+    noted = " OR ".join(
+        f"CASE WHEN json_valid(json_extract(h.state, '$.{name}')) THEN json_type(json_extract(h.state, '$.{name}'), '{path}') END = 'text'"
+        for name, path in (("lineage", "$.annotation.label"), ("record", "$.lineage.annotation.label"))
+    )
+    sql = (
+        f"SELECT 1 FROM {tables} JOIN runs r ON r.id = t.run_id AND json_extract(r.manifest, '$.imported') IS NOT NULL"  # noqa: S608 - clauses are ours
+        f" JOIN thoughts h ON h.trajectory_id = t.id AND h.depth = 0 AND ({noted}) WHERE {where} LIMIT 1"
+    )
+    return bool(store.tuples(sql, tuple(where.params)))
 
 
 def by_agents(where: Where, *, none: bool = False) -> Where:

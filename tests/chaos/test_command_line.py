@@ -104,6 +104,7 @@ def lines(url: str, trajectory: str = "t", thought: str = "t") -> dict[str, list
         "fork": f"fork {trajectory} --at {thought} --db t.db --temperature 0.3 --seed 4 --json",
         "runs": "runs --db t.db --limit 5 --json",
         "show": "show last --db t.db --full",
+        "annotate": f"annotate {trajectory} --label good --note short --db t.db --json",
         "tree": f"tree {trajectory} --db t.db --json",
         "serve": "serve --model teacher --port 0 --db t.db --max-requests 3 --max-body 2000 --drain 1",
         "view": "view --db t.db --port 0",

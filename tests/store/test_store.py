@@ -170,7 +170,7 @@ def test_processes_racing_to_open_and_write(tmp_path: Path) -> None:
         assert store.rows("SELECT count(*) AS n FROM messages") == [{"n": 120}]
         assert store.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
         assert [row["name"] for row in store.rows("SELECT name FROM _sqlite_migrations ORDER BY rowid")] == list(STEPS)
-        assert len(STEPS) == len(list(Path(migrations.__file__).parent.glob("m0*.py")))
+        assert len(STEPS) == len(list(Path(migrations.__file__).parent.glob("m[0-9]*.py")))
 
 
 def test_a_new_file_that_another_process_is_about_to_write_is_waited_for(tmp_path: Path) -> None:

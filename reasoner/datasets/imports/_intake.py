@@ -18,6 +18,7 @@ from reasoner.datasets.imports._problems import named, of_lineage
 from reasoner.datasets.imports._seam import IMPORTED, Context, Importer, NoRequest, Transcript, Unusable
 from reasoner.datasets.records import Group, Label, Pair, Prompt, Record, Steps, to_json
 from reasoner.errors import CorruptRecord, DataError, UsageError
+from reasoner.store.annotations import said_in
 from reasoner.store.imports import ReadCall, ReadTrajectory, put
 from reasoner.text import shorten, storable
 from reasoner.types import Message, Problem, canonical_json, digest
@@ -307,6 +308,7 @@ def _record(record: Record, source: str, place: str) -> ReadTrajectory:
     return ReadTrajectory(
         digest(source)[:12], name or digest(source, place.split()[1] if place.startswith("line ") else place, text)[:16], problem,
         _name(origin.strategies[0]), _name(origin.models[0]), problem_id=problem_id, note={"kind": kind, "record": text},
+        annotation=said_in(record.lineage),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from reasoner.datasets.imports import _values as v
 from reasoner.datasets.imports._problems import judged, of_lineage
 from reasoner.datasets.imports._seam import Unusable
 from reasoner.datasets.imports.own_export import lineage_of
+from reasoner.store.annotations import said_in
 from reasoner.store.imports import ReadCall, ReadTrajectory
 from reasoner.text import storable
 from reasoner.types import Message, digest
@@ -158,7 +159,7 @@ def trajectory(
     return ReadTrajectory(
         str(lineage["run"]), name, problem, str(lineage["strategy"]), str(lineage["model"]), version=str(end["version"]),
         problem_id=str(lineage["problem"]), verdict=judged(problem, answer) if end["judged"] else None, answer=answer, calls=calls,
-        thoughts=thoughts, columns=columns,
+        thoughts=thoughts, columns=columns, annotation=said_in(lineage),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from reasoner.datasets.formats.atif import CALL_FIELDS, END_FIELDS, LATER_FIELDS
 from reasoner.datasets.imports import _values as v
 from reasoner.datasets.imports._problems import judged
 from reasoner.datasets.imports._seam import Importer, Transcript, Unusable
+from reasoner.store.annotations import said_in
 from reasoner.store.imports import ReadCall, ReadTrajectory
 from reasoner.store.interning import tools_of
 from reasoner.text import storable
@@ -128,7 +129,7 @@ def _read_own(row: Mapping[str, Any], extra: Mapping[str, Any]) -> ReadTrajector
     return ReadTrajectory(
         row["session_id"], row["trajectory_id"], found, own["strategy"], agent["model_name"], version=agent["version"],
         problem_id=problem["problem_id"], verdict=None if extra["verdict"] is None else judged(found, end["answer"]), answer=end["answer"],
-        calls=calls, thoughts=thoughts, columns=columns,
+        calls=calls, thoughts=thoughts, columns=columns, annotation=said_in(extra.get("lineage") or {}),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from reasoner.datasets.lineage import level_of
 from reasoner.datasets.records import Group, Label, Origin, Pair, Prompt, Record, Steps
 from reasoner.datasets.thinking import from_tags, untagged
 from reasoner.errors import DataError, UsageError
+from reasoner.store.annotations import said_in
 from reasoner.store.imports import ReadCall, ReadTrajectory
 from reasoner.text import storable
 from reasoner.types import Message
@@ -115,7 +116,7 @@ def _conversation(parts: dict[str, Any], lineage: dict[str, Any]) -> ReadTraject
         str(lineage["run"]), str(lineage["trajectory"]), problem, str(lineage["strategy"]), str(lineage["model"]),
         problem_id=str(lineage["problem"]), verdict=verdict, answer=answer, calls=[call], note={"lineage": json.dumps(lineage)},
         # More calls than are here: the lineage is then read from the note, not made from the calls.
-        columns={"calls": len(lineage["calls"])},
+        columns={"calls": len(lineage["calls"])}, annotation=said_in(lineage),
     )  # fmt: skip
 
 

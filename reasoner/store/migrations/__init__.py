@@ -23,6 +23,7 @@ from reasoner.store.migrations import (
     m070_judged,
     m080_actions,
     m090_problem_lists,
+    m100_annotations,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ STEPS = {
         m070_judged,
         m080_actions,
         m090_problem_lists,
+        m100_annotations,
     )
 }
 """All migrations by name, in order."""
