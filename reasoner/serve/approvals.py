@@ -3,26 +3,22 @@
     POST /v1/actions/17  {"decision": "approve"}
     -> {"id": 17, "state": "approved", "run": "3f0c...", "trajectory": "9a1b...", "goes_on": true}
 
-The address of the pages lets one look and nothing else, so their form asks for the server's token, and a cookie stands for it from then on. Three
-things keep forms of other sites out: a POST to a page needs the server's own Origin (`guard`), the cookie is `SameSite=Strict`, and the form holds a
-value made from the secret and the action's number. Knows HTTP and the journal of actions; does not know a tool.
+What a form has to get past is in `forms`. Knows HTTP and the journal of actions; does not know a tool.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from reasoner.errors import BadConfig, UnknownName, what_is_wrong
 from reasoner.serve.faults import Fault, error_body
+from reasoner.serve.forms import Forms
 from reasoner.serve.guard import TooLarge
 from reasoner.store.actions import decide, waiting
 from reasoner.store.queries import trajectory_row
@@ -38,8 +34,6 @@ if TYPE_CHECKING:
     from reasoner.store import Store
     from reasoner.store.actions import Decision
 
-COOKIE = "reasoner_approver"
-COOKIE_S = 12 * 3600
 STATES: dict[str, Decision] = {"approve": "approved", "deny": "denied"}
 MAX_REASON_CHARS = 2000
 
@@ -59,7 +53,7 @@ class Approvals:
     def __init__(self, store: Store, settings: Settings, executor: Executor | None = None) -> None:
         self.executor = executor
         self._store = store
-        self._secret = settings.token.encode()
+        self.forms = Forms(settings)
         self._base = f"/view/{settings.page_key}"
 
     def routes(self) -> list[Route]:
@@ -72,7 +66,7 @@ class Approvals:
 
     def form_values(self, request: Request, action_id: int) -> dict[str, Any]:
         """Return what the form of one action needs: its secret value, and whether the token has to be typed in."""
-        return {"csrf": self._made(f"form {action_id}"), "asks_token": not self._is_known(request)}
+        return self.forms.values(request, f"form {action_id}")
 
     async def decide(self, action_id: int, decision: Literal["approve", "deny"], reason: str = "") -> dict[str, Any]:
         """Write a decision down, go on with the run where its models are served, and say how it stands.
@@ -128,30 +122,18 @@ class Approvals:
 
     async def form(self, request: Request, refused: Callable[[str], Response]) -> Response:
         """Take the form of a page; `refused` draws the page again with what is wrong."""
-        given = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10).items()}
         action_id = _number(request.path_params["action"])
-        if not _same(given.get("csrf", ""), self._made(f"form {action_id}")):
-            return refused("The form is not one of this server. Open the page again.")
-        known = self._is_known(request)
-        if not known and not _same(given.get("token", ""), self._secret.decode()):
-            return refused("The token is missing or wrong. It is the one 'reasoner serve' printed, or REASONER_TOKEN.")
-        decision: Any = given.get("decision")
+        given = await self.forms.read(request, f"form {action_id}")
+        if given.problem:
+            return refused(given.problem)
+        decision: Any = given.fields.get("decision")
         if decision not in STATES:
             return refused("Choose one of the two.")
         try:
-            made = await self.decide(action_id, decision, given.get("reason", "")[:MAX_REASON_CHARS])
+            made = await self.decide(action_id, decision, given.fields.get("reason", "")[:MAX_REASON_CHARS])
         except (UnknownName, BadConfig) as error:
             return refused(error.message)
-        answer = RedirectResponse(f"{self._base}/t/{made['trajectory']}#actions", 303)
-        if not known:
-            answer.set_cookie(COOKIE, self._made("approver"), max_age=COOKIE_S, path=self._base, httponly=True, samesite="strict")
-        return answer
-
-    def _is_known(self, request: Request) -> bool:
-        return _same(request.cookies.get(COOKIE, ""), self._made("approver"))
-
-    def _made(self, of: str) -> str:
-        return hmac.new(self._secret, f"reasoner {of}".encode(), hashlib.sha256).hexdigest()
+        return self.forms.taken(f"{self._base}/t/{made['trajectory']}#actions", given)
 
 
 def _action(row: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +153,3 @@ def _value(text: str) -> Any:
 def _number(text: str) -> int:
     """Return the number of an action; -1, which none has, where it is no number."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
-
-
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())

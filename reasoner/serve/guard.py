@@ -126,7 +126,7 @@ class Guard:
         if scope["method"] not in {"POST", "PUT", "PATCH"}:
             return None
         wanted = "application/json"
-        if scope["path"].startswith("/view/"):  # the one form of the pages
+        if scope["path"].startswith("/view/"):  # the forms of the pages
             wanted = "application/x-www-form-urlencoded"
             if not headers.count("origin"):
                 return Fault(403, "permission", "a form is taken from a page of this server alone", code="origin_not_allowed")

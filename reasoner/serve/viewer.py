@@ -1,4 +1,4 @@
-"""The pages: routes under a secret path, rendered on the server; they only read the store.
+"""The pages: routes under a secret path, rendered on the server; they only read the store, but for the two forms of a trajectory's page.
 
     Viewer(store, settings).routes()
 
@@ -21,7 +21,7 @@ from reasoner.comparison.comparison import compare_trials
 from reasoner.comparison.tables import tables
 from reasoner.comparison.trials import read_trials
 from reasoner.errors import BadConfig
-from reasoner.serve import drawings
+from reasoner.serve import annotating, drawings
 from reasoner.serve.course import timeline_values, transcript_values
 from reasoner.serve.run_page import collapsed, group_columns, mistakes, shown_columns
 from reasoner.serve.templating import PAGES, environment
@@ -60,7 +60,7 @@ class Viewer:
     """The pages over one store."""
 
     def __init__(self, store: Store, settings: Settings, approvals: Approvals | None = None) -> None:
-        """Make the pages; with `approvals` one may decide on actions there."""
+        """Make the pages; with `approvals` one may decide on actions and annotate trajectories there."""
         self._store = store
         self._approvals = approvals
         self._base = f"/view/{settings.page_key}"
@@ -85,6 +85,7 @@ class Viewer:
         routes += [Route("/t/{trajectory}/events", self.events, methods=["GET"]), Route("/static/{name}", _static, methods=["GET"])]
         if self._approvals is not None:
             routes.append(Route("/t/{trajectory}/actions/{action}", self.decide, methods=["POST"]))
+            routes.append(Route("/t/{trajectory}/annotation", self.annotate, methods=["POST"]))
         return [Mount(self._base, routes=routes)]
 
     def _page(self, name: str, /, *, code: int = 200, **values: Any) -> Response:
@@ -168,6 +169,16 @@ class Viewer:
             return self._missing("form")
         return await self._approvals.form(request, lambda problem: self._trajectory(request, problem=problem, code=403))
 
+    async def annotate(self, request: Request) -> Response:
+        """Take a person's label and note on a trajectory, and show them."""
+        if self._approvals is None:
+            return self._missing("form")
+        name = request.path_params["trajectory"]
+        return await annotating.take(
+            self._store, self._approvals.forms, request, name, place=f"{self._base}/t/{name}#annotation",
+            refused=lambda problem: self._trajectory(request, problem=problem, code=403),
+        )  # fmt: skip
+
     def _trajectory(self, request: Request, *, problem: str = "", code: int = 200) -> Response:
         name, view = request.path_params["trajectory"], request.query_params.get("view", "")
         shown = trajectory_values(self._store, name, corner=_corner_of(request), tree=view not in COURSES)
@@ -180,12 +191,13 @@ class Viewer:
             other | {"short": short_answer(other)}
             for other in queries.same_problem(self._store, shown["row"]["problem_id"], but=shown["row"]["id"])
         ]
-        forms = {}
+        forms, annotates = {}, None
         if self._approvals is not None:
             waits = [action["id"] for action in shown["actions"] if action["state"] == "waiting"]
             forms = {action_id: self._approvals.form_values(request, action_id) for action_id in waits}
+            annotates = annotating.form_values(self._store, self._approvals.forms, request, name)
         return self._page(
-            "trajectory.html", code=code, others=others, forms=forms, problem=problem, view=view if course else "tree", course=course,
+            "trajectory.html", code=code, others=others, forms=forms, annotates=annotates, problem=problem, view=view if course else "tree", course=course,
             facts=facts, **shown,
         )  # fmt: skip
 
