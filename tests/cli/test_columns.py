@@ -71,7 +71,16 @@ def test_a_dash_stands_where_nothing_was_judged() -> None:
 
 
 def test_a_trajectory_shows_question_answer_and_reason() -> None:
-    base = {"strategy": "cot", "model": "m", "solver": "sum", "status": "closed", "error": None, "tokens": 12345}
+    base = {
+        "strategy": "cot",
+        "model": "m",
+        "solver": "sum",
+        "status": "closed",
+        "error": None,
+        "tokens": 12345,
+        "annotation_label": None,
+        "annotation_note": None,
+    }
     rows = [
         base | {"id": "c" * 16, "asked": "1 2", "answer": "So.\nAnswer: 3", "correct": 1, "reason": "it holds"},
         base
@@ -90,3 +99,8 @@ def test_a_trajectory_shows_question_answer_and_reason() -> None:
     assert lines[1].split() == ["c" * 16, "1", "2", "✓", "3", "it", "holds", "12345"]
     assert "– failed" in lines[2]
     assert "the server said 503" in lines[2]
+    noted = [rows[0] | {"annotation_label": "good", "annotation_note": ""}, rows[1] | {"annotation_label": "", "annotation_note": "why?"}]
+    head, first, second, *_ = written(trajectories_table(noted, width=80), 80)
+    assert "label" in head.split()
+    assert "good" in first
+    assert "✎" in second

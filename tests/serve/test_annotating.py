@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from browser import CHROMIUM, DRIVER, open_browser
 from loopback import TOKEN, Loopback
 
 import reasoner
@@ -145,3 +146,29 @@ def test_pages_that_only_read_show_it_and_take_no_form(store: Store, tmp_path: P
         assert "<form method" not in page
         answer = httpx.post(f"{url}/annotation", data={"do": "save", "label": "x"}, headers={"Origin": server.url})
         assert answer.status_code in {404, 405}
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
+def test_a_browser_sends_the_form_and_it_fits_a_telephone(server: Loopback, store: Store) -> None:
+    name = ids(store)[0]
+    annotate(store, name, label="x" * 80, note="y" * 400)
+    with open_browser() as browser:
+        browser.set_window_size(390, 844)
+        browser.get(f"{server.url}/view/{SETTINGS.page_key}/t/{name}")
+        browser.find_element("css selector", ".annotation summary").click()
+        wide = browser.execute_script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide[0] <= wide[1]
+        browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+        axe = (Path(__file__).with_name("axe.min.js")).read_text(encoding="utf-8")
+        found = browser.execute_async_script(axe + ";const done=arguments[0];axe.run('.annotation').then(done);")
+        assert [one["id"] for one in found["violations"]] == []
+        for field, text in (("label", "good"), ("note", "two\nlines"), ("token", TOKEN)):
+            place = browser.find_element("css selector", f".annotation [name={field}]")
+            place.clear()
+            place.send_keys(text)
+        browser.find_element("css selector", ".annotation [value=save]").click()
+        assert browser.current_url.endswith(f"/t/{name}#annotation")
+        assert "good" in browser.find_element("css selector", ".annotation .badge").text
+    made = annotation(store, name)
+    assert made is not None
+    assert (made["label"], made["note"]) == ("good", "two\nlines")
