@@ -1,4 +1,4 @@
-"""Translate what stands untranslated in a translator's file (PO, XLIFF, TMX, SRT, a column of a table), and give the file back with nothing else changed.
+"""Translate what stands untranslated in a translator's file (PO, XLIFF, TMX, SRT, Markdown, a column of a table), and give the file back with nothing else changed.
 
     made = translate_document(Path("ui.po"), source="English", target="Selvan", model="teacher", db="trajectories.db")
     Path("ui.selvan.po").write_bytes(made.data)

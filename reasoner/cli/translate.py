@@ -45,7 +45,7 @@ def translate(
         str,
         typer.Argument(
             metavar="TEXT|FILE",
-            help="A sentence, a file with one sentence a line, a TSV, or a PO, XLIFF, TMX or SRT file.",
+            help="A sentence, a file with one sentence a line, a TSV, or a PO, XLIFF, TMX, SRT or Markdown file.",
             show_default=False,
         ),
     ],
@@ -92,7 +92,7 @@ def translate(
         Path | None,
         typer.Option(
             "--out",
-            help="File for the translations, one a line; for PO, XLIFF, TMX, SRT and --column, the file with them.",
+            help="File for the translations, one a line; for PO, XLIFF, TMX, SRT, Markdown and --column, the file with them.",
             show_default=False,
         ),
     ] = None,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from reasoner.errors import BadConfig, DataError
 from reasoner.translation.documents._gettext import Gettext
+from reasoner.translation.documents._markdown import Markdown
 from reasoner.translation.documents._spans import Filled, Unit
 from reasoner.translation.documents._subrip import Subrip
 from reasoner.translation.documents._table import Table
@@ -36,6 +37,7 @@ ENDINGS: dict[str, Callable[[bytes, Path], Document]] = {
     ".xlf": Xliff,
     ".xliff": Xliff,
     ".srt": Subrip,
+    ".md": Markdown,
 }
 TABLES = frozenset({".csv", ".tsv"})
 MAX_BYTES = 1 << 28
