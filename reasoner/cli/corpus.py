@@ -135,8 +135,8 @@ def build(
     columns = _columns(language, read, path, add=add)
     if add and (normalisation or search):
         raise BadConfig("an index keeps its normalisation and searched languages", hint="leave --normalisation and --search out with --add")
-    if report:
-        writable(report)  # what cannot be written is said before the work, not after it
+    for file in [path, *([report] if report else [])]:
+        writable(file)  # what cannot be written is said before the work, not after it
     found, beside = Report(), path.with_suffix(".report.txt")
     shown = Progress(
         TextColumn("reading, {task.completed:,.0f} rows"), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
