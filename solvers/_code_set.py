@@ -1,6 +1,6 @@
 """The functions of `corpora/code`, the calls they are tested by, and what a function makes of these calls in Monty.
 
-tests_of("clamp", "5f3a90c1")  ->  [Trial(call="clamp(3, 0, 10)", wanted=("gives", "3")), ...]
+tests_of("clamp", "5f3a90c1")[0]  ->  Trial(call="clamp(-20, 0, 14)", wanted=("gives", "0"))
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reasoner.api.drawn import drawing_of
 from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli.drawn import lines_of
@@ -210,6 +209,8 @@ def tree(
     verdict = verdict_of(row)
     out.print(safe(f"{row['solver']} {row['line']}  {row['strategy']} on {row['model']}: {verdict}", style="bold"))
     out.print(drawn)
+    from reasoner.api.drawn import drawing_of  # noqa: PLC0415 - keeps --help quick
+
     if (picture := drawing_of(row)) is not None:
         out.print()
         for line in lines_of(picture):

@@ -1,6 +1,6 @@
 """What `reasoner` alone says: what to do next, by what is there.
 
-welcome()  ->  "You have 3 runs in trajectories.db ..." or "Begin here: reasoner tour"
+Where there are runs: "You have 3 runs in trajectories.db", and what to do with them; where there is nothing: "Begin here: reasoner tour".
 """
 
 from __future__ import annotations

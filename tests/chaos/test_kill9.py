@@ -48,6 +48,7 @@ COMMANDS = (
     ("number_path", "-n", "2", "--strategy", "self_consistency(ats):n=2,best_of_n(cot:shots=1):n=2,iot(cot):max_rounds=2"),
     ("number_path", "-n", "2", "--strategy", "tot:breadth=2,depth=2,candidates=3,value_samples=2"),
     ("number_path", "-n", "2", "--strategy", "react,code_act"),
+    ("number_path", "-n", "2", "--strategy", "beam:width=2,expand=2,depth=2,form=words,mcts:simulations=2,expand=2,depth=2,form=words"),
     ("number_path", "-n", "2", "--strategy", "draft:form=words,program:head=words,repair,refine"),
     ("translation", "-n", "3", "--strategy", "fragment_shot,fragment_shot_pivot,example_shot"),
 )

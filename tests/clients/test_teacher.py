@@ -252,7 +252,8 @@ def test_counts_words_and_honours_max_tokens_and_stop() -> None:
 def test_refuses_what_it_cannot_answer() -> None:
     problem = problem_of("number_path", solver_of("number_path").parse("2 9 20"))
     with pytest.raises(
-        BadConfig, match=r"'tot/nothing'.*ats/bfs, ats/dfs, ats/fan_bfs, ats/fan_dfs, best_of_n/rate, cot/answer, .*direct/answer"
+        BadConfig,
+        match=r"'tot/nothing'.*ats/bfs, ats/dfs, ats/fan_bfs, ats/fan_dfs, beam/answer, .*best_of_n/rate, cot/answer, .*direct/answer",
     ):
         ask(problem, "tot/nothing")
     with pytest.raises(BadConfig, match="which problem"):

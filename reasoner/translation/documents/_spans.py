@@ -1,7 +1,7 @@
 """What is no text in a text: found, put away as `{1}`, `{2}`, ..., and put back.
 
-    held = put_away("Open %s (<b>now</b>)")     ->  'Open {1} ({2}now{3})', ('%s', '<b>', '</b>')
-    put_back("Apri {1} {2}ora{3}", held.spans)  ->  'Apri %s <b>ora</b>', complete
+    held = put_away("Open %s (<b>now</b>)", place)   'Open {1} ({2}now{3})', ('%s', '<b>', '</b>')
+    put_back("Apri {1} {2}ora{3}", held.spans)       'Apri %s <b>ora</b>', complete
 
 Knows text; knows no file.
 """
