@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from reasoner.cli.output import err, guarded, out, percent, print_json, safe, sa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from reasoner.comparison import Row
     from reasoner.comparison.groups import Group
@@ -82,9 +84,7 @@ def bench(
                 **common.settings(samples=samples, progress=watch),
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
-        say(
-            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command resumes there"
-        )
+        say(watch.interrupted(common.db))
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     groups = grouped_rows(made.report.results, questions.columns(names))
     if json:
@@ -152,6 +152,18 @@ class Watch:
         if result.error_kind == "RunBudgetExhausted":
             self.cut_short += 1
             self._budget = result.error or ""
+
+    def interrupted(self, db: Path | None, *, what: str = "trajectories", then: str = "the same command resumes there") -> str:
+        """Say how far an interrupted run is: what it holds, which is more than what this process came to where it was resumed."""
+        from reasoner.errors import StoreError  # noqa: PLC0415 - keeps --help quick
+        from reasoner.store import Store  # noqa: PLC0415
+        from reasoner.store.run_queries import totals  # noqa: PLC0415
+
+        there: dict[str, Any] = {}
+        with contextlib.suppress(StoreError), Store.read(db) as store:  # interrupted before there was a file, or it is gone
+            there = totals(store, [self.run_id]).get(self.run_id, {})
+        done = max(self.done, there.get("closed", 0) + there.get("exhausted", 0))
+        return f"interrupted: {done} of {self.total} {what} are done and kept in run {self.run_id}; {then}"
 
     def finish(self, what: str = "trajectories") -> None:
         """Say what did not go as asked for, and end the command where that is a fault.

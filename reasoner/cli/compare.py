@@ -100,10 +100,7 @@ def compare(
                     by=questions.columns(names), **common.settings(samples=samples, progress=watch),
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
-            say(
-                f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; "
-                "the same command resumes there, and --from-run compares what is there"
-            )
+            say(watch.interrupted(common.db, then="the same command resumes there, and --from-run compares what is there"))
             raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     _write(made, markdown=markdown, plot=plot)
     print_json(made.as_dict()) if json else _show(made)

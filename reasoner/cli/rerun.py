@@ -58,9 +58,7 @@ def resume(
         with watch:
             report = go_on(run, force=force, **{**told, "db": db, "progress": watch, "command": ""})
     except KeyboardInterrupt as interrupt:
-        say(
-            f"interrupted: {watch.done} of {watch.total} trajectories are done and kept in run {watch.run_id}; the same command resumes there"
-        )
+        say(watch.interrupted(db))
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     rows = tabulate(report.results)
     if json:

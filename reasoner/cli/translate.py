@@ -136,7 +136,7 @@ def translate(
             else:
                 made = run(items, source=source, target=target, strategy=written, model=model, **settings)
     except KeyboardInterrupt as interrupt:
-        say(f"interrupted: {watch.done} of {watch.total} sentences are done and kept in run {watch.run_id}; the same command resumes there")
+        say(watch.interrupted(common.db, what="sentences"))
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
     if document and out_file:
         _write_document(document, out_file)
