@@ -31,10 +31,12 @@ from reasoner.expert_iteration.curriculum import Rate, mastered, shares
 from reasoner.expert_iteration.rounds import Folder, Rates, Round, mean
 from reasoner.expert_iteration.selection import Tried, select
 from reasoner.files.target import write_text
+from reasoner.runs.strategy_spec import parse_strategies
 from reasoner.store import Store
 from reasoner.tune import Options as TuneOptions
 from reasoner.tune import tune
-from reasoner.tune.base import require
+from reasoner.tune.base import read_base, require
+from reasoner.tune.run import model_path
 from reasoner.types import Sampling, digest
 
 if TYPE_CHECKING:
@@ -96,8 +98,11 @@ def improve(
         ReasonerError: see `reasoner.errors`; the folder stays, and the same call goes on.
     """
     require()
-    with Folder(folder, options) as place:
-        return _Loop(place, options, progress=progress, note=on_note or _silent, on_training=on_training).run()
+    read_base(model_path(options.model))
+    parse_strategies(options.strategy)
+    loop = _Loop(Folder(folder, options), options, progress=progress, note=on_note or _silent, on_training=on_training)
+    with loop.folder:  # made only for what can be begun
+        return loop.run()
 
 
 def _silent(_: str) -> None:
@@ -121,10 +126,11 @@ class _Loop:
         if stray := options.levels.keys() - set(options.families):
             raise BadConfig(f"`levels` names {min(stray)}, which is none of the families", hint=", ".join(options.families))
         self.measured = {part: self._held_out(part, n) for part, n in (("dev", -(-options.held_out // 2)), ("sealed", options.held_out))}
-        self.done = folder.rounds()
+        self.done: list[Round] = []
 
     def run(self) -> Improved:
         """Do what is left."""
+        self.done = self.folder.rounds()
         if not self.done:
             self._end(self._first())
         reason = self._reason()

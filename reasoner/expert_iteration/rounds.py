@@ -73,7 +73,7 @@ class Folder:
 
     def __init__(self, path: Path, options: Options) -> None:
         self.path = path
-        self._options = options
+        self._wanted: dict[str, Any] = json.loads(json.dumps(options.identity()))
         self._lock: Any = None
 
     @property
@@ -144,7 +144,7 @@ class Folder:
 
     def _claim(self) -> None:
         """Write down the options, or compare them with those that are there."""
-        file, wanted = self.path / "options.json", self._options.identity()
+        file, wanted = self.path / "options.json", self._wanted
         if not file.is_file():
             if others := sorted(one.name for one in self.path.iterdir() if one.name != ".lock"):
                 raise BadConfig(f"{self.path} holds {others[0]}, and no options of a loop", hint="name a folder that is empty or new")
@@ -154,7 +154,6 @@ class Folder:
             found = json.loads(file.read_bytes())
         except ValueError as error:
             raise DataError(f"{file} cannot be read", hint="it was changed by hand: name another folder") from error
-        wanted = json.loads(json.dumps(wanted))
         if not isinstance(found, dict) or found.keys() != wanted.keys():
             raise DataError(f"{file} holds no options of this version", hint="name another folder")
         for name in sorted(wanted):

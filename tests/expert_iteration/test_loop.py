@@ -13,7 +13,7 @@ from letters import Letters
 from tiny_gguf import write_tiny
 
 from reasoner import registry
-from reasoner.errors import BadConfig, DataError
+from reasoner.errors import BadConfig, DataError, ReasonerError
 from reasoner.expert_iteration import Improved, Options, improve
 from reasoner.expert_iteration.rounds import mean
 from reasoner.expert_iteration.sealed import SPLIT, problems_of
@@ -163,3 +163,19 @@ def test_what_is_no_folder_of_a_loop_is_left_alone(tmp_path: Path, model: Path) 
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="another process works in"):
             improve(tmp_path / "loop", small(model))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"families": ("nope",), "levels": {}},
+        {"model": "nope.gguf"},
+        {"adapter": Path("nope.gguf")},
+        {"strategy": "nope"},
+        {"levels": {"letters": (9,)}},
+    ],
+)
+def test_what_cannot_be_begun_makes_no_folder(tmp_path: Path, model: Path, more: dict[str, Any]) -> None:
+    with pytest.raises(ReasonerError):
+        improve(tmp_path / "loop", small(**({"model": model} | more)))
+    assert not (tmp_path / "loop").exists()
