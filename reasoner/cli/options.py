@@ -293,7 +293,7 @@ def command_line() -> str:
             own = place if value else min(place + 1, len(words) - 1)
             if not is_variable_name(value or words[own]):
                 words[own] = f"{option}={REDACTED}" if value else REDACTED
-    return redact(shlex.join(words))
+    return redact(shlex.join(words)).encode(errors="backslashreplace").decode()  # bytes of a name that are no text cannot be stored
 
 
 def expanded(command: Callable[..., R], *, group: type = Common, named: str = "common") -> Callable[..., R]:
