@@ -153,7 +153,8 @@ def test_killed_in_the_middle_the_same_command_goes_on_to_the_same_tables(tmp_pa
         assert 6 <= len(asked) < 18
         again = reasoner(*remote(url), "--db", "killed.db", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert len(asked) <= 18 + 2, "only what was under way is asked again"
+    # Twice as many trajectories as calls are under way: while one waits for its reply to be committed, another has the place.
+    assert len(asked) <= 18 + 4, "only what was under way is asked again"
     before, after = without_time(whole.stdout), without_time(again.stdout)
     lost = sum(row["unknown_calls"] for row in after["rows"] if row["solver"])
     assert lost <= 4, "twice as many trajectories as calls are under way, each with an intent"
