@@ -16,6 +16,7 @@ from reasoner import registry
 from reasoner.api.bench import families
 from reasoner.api.running import blocking, carry_out
 from reasoner.api.settings import RunSettings, Settings, settings_of
+from reasoner.clients import open_client
 from reasoner.comparison.comparison import Comparison, compare_trials
 from reasoner.comparison.race import Contender, Race, rounds_of
 from reasoner.comparison.trials import is_upper_bound, read_trials
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from reasoner.types import Client, Problem
 
 BASELINE = "cot"
-REMOTE = frozenset({"openai", "responses", "anthropic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,10 @@ async def apick(
     (name,) = families(solver)
     made = _bounded(settings_of(settings), tokens_per_answer)
     problems = list(draw(name, n=n + n_test, seed=made.seed, level=level))
-    wanted = strategy if strategy is not None else contenders_for(name, model, problems[0], shown=made)
+    called = model if isinstance(model, str) else model.name
+    wanted = strategy
+    if wanted is None:
+        wanted = contenders_for(name, called, problems[0], held=await keeps_forms(model, made), shown=made)
     specs = {spec.label: spec for spec in (with_shots(each, shots) for each in as_specs(wanted))}
     if bound := next((label for label, spec in specs.items() if is_upper_bound(label, spec.params)), None):
         raise BadConfig(f"{bound!r} uses the verifier to choose its answer: it is an upper bound, no strategy to pick", hint="leave it out")
@@ -126,7 +129,6 @@ async def apick(
     report = await _run(problems[n:], tested, model, made)
     with Store.open(made.db) as store:
         test = compare_trials(read_trials(store, report.run_id, problems=problems[n:]), baseline=baseline.label)
-    called = model if isinstance(model, str) else model.name
     return Picked(name, called, tokens_per_answer, chosen, tuple(race.contenders()), test, tuple(runs))
 
 
@@ -150,14 +152,13 @@ def pick(
     )  # fmt: skip
 
 
-def contenders_for(solver: str, model: str | Client, problem: Problem, *, shown: Settings | None = None) -> list[str]:
+def contenders_for(solver: str, model: str, problem: Problem, *, held: bool, shown: Settings | None = None) -> list[str]:
     """Return the strategies that make sense for a family and a model, the cheap ones first.
 
-    Left out is what the family has not got (moves, worked searches), what needs an extra that is not installed, and constraints where the model's
-    server keeps none.
+    Left out is what the family has not got (moves, worked searches), what needs an extra that is not installed, and, unless replies can be `held` to a
+    form, what needs constraints.
     """
     family = registry.solver(solver)
-    held = not _is_remote(model)
     form = "" if held else "form=words"
     made = ["direct", "cot", *(["draft", "draft:calls=1"] if held else ["draft:form=json"])]
     if importlib.util.find_spec("pydantic_monty") is not None and not family.block:
@@ -182,8 +183,15 @@ def _has_worked(solver: str, kind: str, problem: Problem, settings: Settings | N
         return False
 
 
-def _is_remote(model: str | Client) -> bool:
-    return model.partition(":")[0] in REMOTE if isinstance(model, str) else isinstance(model, Selective)
+async def keeps_forms(model: str | Client, made: Settings) -> bool:
+    """Tell whether replies can be held to regular expressions: not where a server is sent only what it takes."""
+    if not isinstance(model, str):
+        return not isinstance(model, Selective)
+    client = open_client(model, made.options.client)
+    try:
+        return not isinstance(client, Selective)
+    finally:
+        await client.aclose()
 
 
 def _check(tokens: int, n: int, n_test: int) -> None:

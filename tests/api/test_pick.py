@@ -10,7 +10,8 @@ import pytest
 
 import reasoner
 from reasoner import registry
-from reasoner.api.pick import contenders_for
+from reasoner.api.pick import contenders_for, keeps_forms
+from reasoner.api.settings import settings_of
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig
 from reasoner.runs.events import Note
@@ -96,7 +97,7 @@ def test_wrong_use_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("solver", ["number_path", "words", "sql", "countdown"])
 @pytest.mark.parametrize("model", ["local", "openai:m", "teacher"])
 def test_what_is_raced_can_be_run(solver: str, model: str) -> None:
-    found = contenders_for(solver, model, draw(solver, n=1, seed=0)[0])
+    found = contenders_for(solver, model, draw(solver, n=1, seed=0)[0], held=model != "openai:m")
     assert {"direct", "cot", "refine"} <= set(found)
     assert len({spec.label for spec in parse_strategies(found)}) == len(found)
     moves = isinstance(registry.solver(solver), reasoner.Searchable)
@@ -104,3 +105,10 @@ def test_what_is_raced_can_be_run(solver: str, model: str) -> None:
     assert any(name.startswith("ats") for name in found)
     if model == "openai:m":
         assert "draft" not in found
+
+
+@pytest.mark.parametrize(("model", "kept"), [("local", True), ("teacher", True), ("openai:m", False), ("anthropic:m", False)])
+async def test_the_client_says_whether_replies_keep_to_a_form(monkeypatch: pytest.MonkeyPatch, model: str, kept: bool) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
+    assert await keeps_forms(model, settings_of({})) == kept
