@@ -9,9 +9,6 @@ training resumes at its last checkpoint.
 
 from __future__ import annotations
 
-import json
-import math
-import random
 import shutil
 import time
 from dataclasses import dataclass
@@ -20,24 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from reasoner import registry
 from reasoner.api.bench import run
 from reasoner.clients import ClientOptions
-from reasoner.clients.llamacpp.adapter import read_card
-from reasoner.clients.llamacpp.gguf_header import read_header
-from reasoner.datasets.export import export
-from reasoner.datasets.select import Filters
 from reasoner.errors import BadConfig
 from reasoner.expert_iteration import sealed
 from reasoner.expert_iteration.card import write_card
 from reasoner.expert_iteration.curriculum import Rate, mastered, shares
+from reasoner.expert_iteration.learning import Learner
 from reasoner.expert_iteration.rounds import Folder, Rates, Round, mean
-from reasoner.expert_iteration.selection import Tried, select
-from reasoner.files.target import write_text
 from reasoner.runs.strategy_spec import parse_strategies
-from reasoner.store import Store
-from reasoner.tune import Options as TuneOptions
-from reasoner.tune import tune
 from reasoner.tune.base import read_base, require
 from reasoner.tune.run import model_path
-from reasoner.types import Sampling, digest
+from reasoner.types import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,11 +37,8 @@ if TYPE_CHECKING:
     from reasoner.tune import Progress
     from reasoner.types import Problem
 
-FORMAT = "prompt-completion"
 MAX_AGAIN = 4
 """One in so many problems of a round is one that nobody solved in the last."""
-DPO_RATE = 0.1
-"""The learning rate of `dpo`, as a share of that of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +107,10 @@ class _Loop:
         note: Callable[[str], None],
         on_training: Callable[[Progress], None] | None,
     ) -> None:
-        self.folder, self.options, self.progress, self.note, self.on_training = folder, options, progress, note, on_training
+        self.folder, self.options, self.progress, self.note = folder, options, progress, note
+        self.families = {registry.solver(family).title: family for family in options.families}
+        """The families by the names that their problems bear."""
+        self.learner = Learner(folder, options, note, on_training)
         self.ladders = {family: sealed.ladder_of(family, options.levels.get(family)) for family in options.families}
         if stray := options.levels.keys() - set(options.families):
             raise BadConfig(f"`levels` names {min(stray)}, which is none of the families", hint=", ".join(options.families))
@@ -179,7 +168,7 @@ class _Loop:
             adapter = own
         if self.options.teacher:
             taught = self._taught()
-            adapter, report = self._trained(0, taught, "sft", adapter, self.folder.round(0) / "taught.gguf")
+            adapter, report = self.learner.train(0, taught, "sft", adapter, self.folder.round(0) / "taught.gguf")
         return self._measured(0, adapter, began, training=report), []
 
     def _taught(self) -> Path:
@@ -196,7 +185,7 @@ class _Loop:
                 raise BadConfig(
                     f"the teacher answered none of {', '.join(self.ladders)} right", hint="begin with `teacher` 0, or an `adapter`"
                 )
-            self._learned(0, report, [result for result in report.results if result.correct])
+            self.learner.choose(0, report, [result for result in report.results if result.correct])
         return file
 
     def _next(self, number: int) -> tuple[Round, list[Problem]]:
@@ -216,14 +205,13 @@ class _Loop:
                 update=common
                 | {"number": number, "rows": 0, "replayed": 0, "pairs": 0, "training": {}, "seconds": time.monotonic() - began}
             ), unsolved
-        n_rows = self._learned(number, report, right)
-        mixed, replayed = self._with_earlier(number)
+        n_rows = self.learner.choose(number, report, right)
+        mixed, replayed = self.learner.mixed(number)
         start = self.folder.path / before if before else None
-        adapter, training = self._trained(number, mixed, "sft", start, self.folder.round(number) / "adapter.gguf")
-        pairs = 0
-        if self.options.objective == "dpo" and (pairs := self._paired(number, report)):
-            file = self.folder.round(number) / "pairs.jsonl"
-            adapter, training = self._trained(number, file, "dpo", adapter, self.folder.round(number) / "preferred.gguf")
+        adapter, training = self.learner.train(number, mixed, "sft", start, self.folder.round(number) / "adapter.gguf")
+        file, pairs = self.learner.pairs(number, report) if self.options.objective == "dpo" else (None, 0)
+        if file is not None and pairs:
+            adapter, training = self.learner.train(number, file, "dpo", adapter, self.folder.round(number) / "preferred.gguf")
         more = {"rows": n_rows, "replayed": replayed, "pairs": pairs, "training": training}
         return self._measured(number, adapter, began, **common, **more), unsolved
 
@@ -231,8 +219,9 @@ class _Loop:
         """Draw the problems of a round by the curriculum and have the model try each several times."""
         o, always = self.options, {name for one in self.done for name in one.always}
         problems: list[Problem] = []
+        unsolved = self.folder.unsolved(number - 1)
         for family, ladder in self.ladders.items():
-            again = [one for one in self.folder.unsolved(number - 1) if one.solver == problem_title(family)][: o.n // MAX_AGAIN]
+            again = [one for one in unsolved if self.families.get(one.solver) == family][: o.n // MAX_AGAIN]
             problems += again
             for level, n in shares(ladder, self._rates(family), o.n - len(again)).items():
                 known = always | {one.id for one in problems}
@@ -275,7 +264,7 @@ class _Loop:
     def _counted(self, results: Iterable[Result]) -> Rates:
         counts: dict[str, dict[int, list[int]]] = {}
         for result in results:
-            cell = counts.setdefault(self._family(result.problem), {}).setdefault(result.problem.level or 0, [0, 0])
+            cell = counts.setdefault(self.families[result.problem.solver], {}).setdefault(result.problem.level or 0, [0, 0])
             cell[0] += bool(result.correct)
             cell[1] += 1
         return {family: {level: Rate(*cell) for level, cell in sorted(levels.items())} for family, levels in counts.items()}
@@ -288,59 +277,6 @@ class _Loop:
         never = [problem for problem, verdicts in tried.values() if not any(verdicts)]
         return self._counted(report.results), never, [problem.id for problem, verdicts in tried.values() if all(verdicts)]
 
-    def _family(self, problem: Problem) -> str:
-        return next(family for family in self.ladders if problem_title(family) == problem.solver)
-
-    def _learned(self, number: int, report: Report, right: list[Result]) -> int:
-        """Write the rows of the answers that are chosen, and return how many there are."""
-        folder = self.folder.round(number)
-        with Store.open(self.folder.db) as store:
-            export(store, FORMAT, folder / "right.jsonl", Filters(run=report.run_id, verdict="correct"))
-        tried = [Tried(one.problem.id, one.trajectory_id, one.text or "", one.spent.completion_tokens) for one in right]
-        chosen = set(select(tried, keep=self.options.keep))
-        lines = (folder / "right.jsonl").read_text(encoding="utf-8").splitlines(keepends=True) if (folder / "right.jsonl").is_file() else []
-        kept = [line for line in lines if json.loads(line)["lineage"]["trajectory"] in chosen]
-        write_text(folder / "rows.jsonl", "".join(kept))
-        return len(kept)
-
-    def _paired(self, number: int, report: Report) -> int:
-        """Write pairs of a right and a wrong answer to one problem, and return how many there are."""
-        file = self.folder.round(number) / "pairs.jsonl"
-        with Store.open(self.folder.db) as store:
-            return export(store, "dpo", file, Filters(run=report.run_id)).taken
-
-    def _with_earlier(self, number: int) -> tuple[Path, int]:
-        """Return the rows of a round with as many of earlier ones; with all of them where each training begins anew."""
-        rows = [(self.folder.path / f"round-{n}" / "rows.jsonl") for n in range(number + 1)]
-        own, *earlier = [file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else [] for file in reversed(rows)]
-        old = [line for lines in earlier for line in lines]
-        if self.options.train_from == "last":
-            old = random.Random(int(digest("replay", str(self.options.seed), str(number))[:12], 16)).sample(old, min(len(old), len(own)))
-        file = self.folder.round(number) / "learned.jsonl"
-        write_text(file, "".join([*own, *old]))
-        return file, len(old)
-
-    def _trained(
-        self, number: int, rows: Path, objective: Literal["sft", "dpo"], start: Path | None, out: Path
-    ) -> tuple[Path, dict[str, Any]]:
-        o = self.options
-        kept = out.with_suffix(".json")
-        if out.is_file() and kept.is_file():
-            return out, json.loads(kept.read_bytes())
-        rank, alpha = _shape(start) or (o.rank, o.alpha)
-        n_rows = rows.read_bytes().count(b"\n")
-        self.note(f"round {number}: training on {n_rows} {'pairs' if objective == 'dpo' else 'rows'}")
-        options = TuneOptions(
-            objective=objective, model=o.model, start=start, rank=rank, alpha=alpha, epochs=o.epochs, batch=o.batch, n_ctx=o.n_ctx,
-            learning_rate=o.learning_rate * (DPO_RATE if objective == "dpo" else 1.0), seed=o.seed + number, threads=o.threads, compiled=o.compiled,
-        )  # fmt: skip
-        report = tune(rows, out, options, on_progress=self.on_training).model_dump(mode="json")
-        report = {
-            name: value for name, value in report.items() if name != "adapter" and not (isinstance(value, float) and math.isnan(value))
-        }
-        write_text(kept, json.dumps(report, indent=1) + "\n")
-        return out, report
-
     def _held_out(self, part: str, n: int) -> list[Problem]:
         found = [
             problem for family, ladder in self.ladders.items() for level in ladder
@@ -351,16 +287,3 @@ class _Loop:
                 f"{', '.join(self.ladders)} have too few problems for a part that is {part}", hint="name families with more problems"
             )
         return found
-
-
-def problem_title(family: str) -> str:
-    """Return the name that problems of a family bear."""
-    title: str = registry.solver(family).title
-    return title
-
-
-def _shape(adapter: Path | None) -> tuple[int, int] | None:
-    """Return rank and alpha of an adapter that says so: one that is gone on from keeps its shape."""
-    options = ((read_card(read_header(adapter)) or {}).get("options") or {}) if adapter is not None else {}
-    rank, alpha = options.get("rank"), options.get("alpha")
-    return (rank, alpha) if isinstance(rank, int) and isinstance(alpha, int) else None

@@ -117,6 +117,10 @@ def test_a_kill_within_a_training_asks_nothing_twice(tmp_path: Path, model: Path
     assert [one.number for one in made.rounds] == [0, 1]
     measured = sum(rate.n for rates in (made.rounds[1].dev, made.rounds[1].sealed) for rate in rates["letters"].values())
     assert answered(tmp_path / "loop") == before + measured, "only what measures the round was still to be asked"
+    (tmp_path / "loop" / "round-1" / "round.json").unlink()  # as a kill between the last answer and the round's file leaves it
+    again = improve(tmp_path / "loop", small(model), on_training=lambda _: pytest.fail("trained again"))
+    assert answered(tmp_path / "loop") == before + measured
+    assert again.rounds[1].training == made.rounds[1].training != {}
 
 
 def test_a_round_without_a_right_answer_ends_it_and_says_what_helps(tmp_path: Path, model: Path) -> None:
