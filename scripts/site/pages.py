@@ -98,7 +98,7 @@ def _shown(path: str) -> str:
         return f"# {path}\n\n{names}\n"
     text = place.read_text(encoding="utf-8")
     if place.suffix == ".md":
-        return re.sub(r"\]\((?!https?:|#)[^)]*\)", "](#)", text) if LINK.search(text) else text
+        return re.sub(r"\[([^\]]*)\]\((?!https?:|#)[^)]*\)", r"\1", text)  # what it links to itself is no page of the site
     return f"# {place.name}\n\n`{path}`\n\n````{LANGUAGES.get(place.suffix, 'text')}\n{text.rstrip()}\n````\n"
 
 
