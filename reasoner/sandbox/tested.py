@@ -3,19 +3,20 @@ r"""A program that a model wrote against tests that a user has, under bubblewrap
     run_tests("def f(a):\n    return a + 1", name="f", tests=["assert f(1) == 2"])  ->  Tested(results=(Result(ok=True, said=""),))
 
 The tests stand in another process than the program (`tested_worker`), which is asked call by call for what its function gives: plain data. Whether they
-passed is told with a word that is drawn for each run and that the program cannot see.
+passed is signed with a key that is drawn for each run and that the program cannot see.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import secrets
 import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reasoner.sandbox import bubblewrap
 from reasoner.sandbox.bubblewrap import Ended, ProgramLimits
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_PROGRAM_CHARS = 50_000
-LIMITS = ProgramLimits(seconds=10.0, processor_seconds=8, processes=16, disk_bytes=16 << 20, files=200, output_bytes=256 << 10)
+LIMITS = ProgramLimits(seconds=30.0, processor_seconds=8, processes=16, disk_bytes=16 << 20, files=200, output_bytes=4 << 20)
+"""The processor's time decides, so that a crowded machine makes no program wrong; the output holds what is said of 200 tests, whatever its letters."""
 _WORKER = Path(__file__).with_name("tested_worker.py")
 
 
@@ -63,15 +65,25 @@ def run_tests(program: str, *, name: str, tests: Sequence[str], before: str = ""
     """
     if len(program) > MAX_PROGRAM_CHARS:
         return Tested((Result(ok=False, said=f"the program has {len(program):,} characters, at most {MAX_PROGRAM_CHARS:,} are run"),))
-    word = secrets.token_hex(16)
-    task = json.dumps({"word": word, "before": before, "program": program, "name": name, "tests": list(tests)})
+    key = secrets.token_hex(16)
+    task = json.dumps({"key": key, "before": before, "program": program, "name": name, "tests": list(tests)})
     ended = _blocking([bubblewrap.interpreter(), "-I", "-c", _source()], task.encode("utf-8", "replace"))
-    told = next((line for line in reversed(ended.output.splitlines()) if line.startswith(f"{word} ")), None)
-    if told is None:
-        said = ended.stopped or ("it needed more memory or time than it may have" if ended.exit_code else "the program ended the tests")
+    rows = signed(ended.output, key)
+    if rows is None:
+        said = ended.stopped or (
+            "it needed more memory or time than it may have" if ended.exit_code else "the tests came to no end that can be read"
+        )
         return Tested((Result(ok=False, said=said),))
-    rows = json.loads(told.partition(" ")[2])
     return Tested(tuple(Result(ok=row["ok"] is True, said=shorten(clean(str(row["said"])), 400)) for row in rows))
+
+
+def signed(output: str, key: str) -> list[dict[str, Any]] | None:
+    """Return the results that the tests' process has signed; None where no line of the output is whole, and its own."""
+    for line in reversed(output.splitlines()):
+        signature, _, told = line.partition(" ")
+        if hmac.compare_digest(signature.encode(), hmac.new(key.encode(), told.encode(), "sha256").hexdigest().encode()):
+            return list(json.loads(told))
+    return None
 
 
 @cache

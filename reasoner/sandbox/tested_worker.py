@@ -1,19 +1,21 @@
 """What runs inside the sandbox when a program is tested, started by `reasoner.sandbox.tested`; it imports nothing of this package.
 
-Two processes: the first holds the tests and the word that says they passed, the second runs the program and is asked for the result of every call. The
+Two processes: the first holds the tests and the key that signs the results, the second runs the program and is asked for the result of every call. The
 program never stands in the process of the tests, and what comes back of a call is read as plain data: a value that is equal to everything, a function
 that is put in the place of `abs`, an exit in the middle, or a printed verdict lead nowhere.
 
-    stdin  {"word": "8c1f", "before": "import math", "program": "def f(a): ...", "name": "f", "tests": ["assert f(1) == 2"]}
-    stdout 8c1f [{"ok": true, "said": ""}]
+    stdin  {"key": "8c1f", "before": "import math", "program": "def f(a): ...", "name": "f", "tests": ["assert f(1) == 2"]}
+    stdout 5be0... [{"ok": true, "said": ""}]
 """
 
 from __future__ import annotations
 
 import builtins
 import ctypes
+import hmac
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -74,13 +76,9 @@ def decoded(told: Any) -> Any:
 def run_program(asked: Any, answers: Any) -> None:
     """Run the program, then answer calls until the other side closes. Nothing it does can be taken for a verdict."""
     task = json.loads(asked.readline())
-    space: dict[str, Any] = {"__name__": "answer"}
     try:
-        exec(compile(task["before"], "<before>", "exec"), space)  # noqa: S102 - the sandbox is there for this
-    except SyntaxError:
-        space = {"__name__": "answer"}
-    try:
-        exec(compile(task["program"], "<answer>", "exec"), space)  # noqa: S102
+        space = space_of("answer", task["before"])
+        exec(compile(task["program"], "<answer>", "exec"), space)  # noqa: S102 - the sandbox is there for this
         found = space[task["name"]]
         tell(answers, {"ready": True})
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
@@ -95,6 +93,16 @@ def run_program(asked: Any, answers: Any) -> None:
             tell(answers, {"raised": type(error).__name__, "said": str(error)[:MAX_SAID]})
 
 
+def space_of(name: str, before: str) -> dict[str, Any]:
+    """Return a space in which what stands before has been run; an empty one where that is no Python, but words."""
+    space: dict[str, Any] = {"__name__": name}
+    try:
+        exec(compile(before, "<before>", "exec"), space)  # noqa: S102 - the user's own file
+    except SyntaxError:
+        return {"__name__": name}
+    return space
+
+
 def tell(answers: Any, what: Any) -> None:
     """Write one line."""
     answers.write(json.dumps(what).encode() + b"\n")
@@ -105,25 +113,54 @@ class Broken(Exception):
     """The program's process has ended, or says what cannot be read."""
 
 
-def heard(answers: Any) -> dict[str, Any]:
-    """Read one line of the program's process."""
-    line = answers.readline(MAX_LINE_BYTES)
-    if not line.endswith(b"\n"):
-        raise Broken("the program ended itself" if len(line) < MAX_LINE_BYTES else "the program gave more than can be read")
+class Program:
+    """The process of the program as the tests' process speaks with it; `fault` says why it cannot be asked any more, empty as long as it can."""
+
+    def __init__(self, child: int, asked: Any, answers: Any) -> None:
+        self.child, self.asked, self.answers = child, asked, answers
+        self.fault = ""
+
+    def ask(self, what: Any) -> dict[str, Any]:
+        """Write one line and read one."""
+        try:
+            tell(self.asked, what)
+        except BrokenPipeError:
+            raise self.lost(how_it_ended(self.child)) from None
+        line = self.answers.readline(MAX_LINE_BYTES)
+        if not line.endswith(b"\n"):
+            raise self.lost(how_it_ended(self.child) if len(line) < MAX_LINE_BYTES else "the program gave more than can be read")
+        try:
+            made = json.loads(line)
+        except (ValueError, RecursionError):
+            made = None
+        if not isinstance(made, dict):
+            raise self.lost("the program wrote where it should not")
+        return made
+
+    def lost(self, why: str) -> Broken:
+        """Keep why the program cannot be asked any more: a test that catches every exception must not take it for the one it waits for."""
+        self.fault = self.fault or why
+        return Broken(self.fault)
+
+
+def how_it_ended(child: int) -> str:
+    """Wait for the program's process, and say how it ended."""
     try:
-        made = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise Broken("the program wrote where it should not") from error
-    if not isinstance(made, dict):
-        raise Broken("the program wrote where it should not")
-    return made
+        _, status = os.waitpid(child, 0)
+    except ChildProcessError:
+        return "the program ended itself"
+    if not os.WIFSIGNALED(status):
+        return "the program ended itself"
+    number = os.WTERMSIG(status)
+    late = number in {signal.SIGKILL, signal.SIGXCPU}
+    return "the program needed more time or memory than it may have" if late else f"the program crashed ({signal.Signals(number).name})"
 
 
 def raised(told: dict[str, Any]) -> Exception:
-    """Return the exception that a call has raised, as far as Python has it."""
+    """Return the exception that a call has raised, as far as Python has it; StopIteration would end a `map` of the test as if all were done."""
     name, said = str(told.get("raised"))[:60], str(told.get("said", ""))[:MAX_SAID]
     kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, (StopIteration, StopAsyncIteration)):
         try:
             return kind(said)
         except TypeError:
@@ -131,19 +168,17 @@ def raised(told: dict[str, Any]) -> Exception:
     return RuntimeError(f"{name}: {said}")
 
 
-def remote(asked: Any, answers: Any) -> Any:
+def remote(program: Program) -> Any:
     """Return the function that asks the program's process; lists and dictionaries it was given change as they were changed there."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        asked.write(json.dumps(encoded((args, kwargs))).encode() + b"\n")
-        asked.flush()
-        told = heard(answers)
+        told = program.ask(encoded((args, kwargs)))
         if "raised" in told:
             raise raised(told)
         try:
             gave, changed = decoded(told["gave"]), decoded(told["args"])
         except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-            raise Broken("the program wrote where it should not") from error
+            raise program.lost("the program wrote where it should not") from error
         for mine, theirs in zip(args, changed if isinstance(changed, tuple) else (), strict=False):
             if type(mine) is list and type(theirs) is list:
                 mine[:] = theirs
@@ -155,29 +190,27 @@ def remote(asked: Any, answers: Any) -> Any:
     return call
 
 
-def judge(task: dict[str, Any], call: Any) -> list[dict[str, Any]]:
-    """Run each test in a space of its own, with the function in its place."""
-    results = []
+def judge(task: dict[str, Any], program: Program) -> list[dict[str, Any]]:
+    """Run each test in a space of its own, with the function in its place, until the program cannot be asked any more."""
+    call, results = remote(program), []
     for test in task["tests"]:
-        space: dict[str, Any] = {"__name__": "tests"}
+        said = ""
         try:
-            exec(compile(task["before"], "<before>", "exec"), space)  # noqa: S102 - the user's own file
-        except SyntaxError:
-            space = {"__name__": "tests"}
-        space[task["name"]] = call
-        try:
+            space = space_of("tests", task["before"])
+            space[task["name"]] = call
             exec(compile(test, "<tests>", "exec"), space)  # noqa: S102
             if callable(check := space.get("check")) and check is not call:
                 check(call)
-            results.append({"ok": True, "said": ""})
-        except Exception as error:  # noqa: BLE001 - a test that fails
-            results.append({"ok": False, "said": told_of(error, test)})
-            if isinstance(error, Broken):
-                break
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a test raises, it fails
+            said = told_of(error, test)
+        said = said or program.fault
+        results.append({"ok": not said, "said": said})
+        if program.fault:
+            break
     return results
 
 
-def told_of(error: Exception, test: str) -> str:
+def told_of(error: BaseException, test: str) -> str:
     """Say what failed, with the line of the test."""
     lines, at, where = test.splitlines(), "", error.__traceback__
     while where is not None:
@@ -193,7 +226,8 @@ def main() -> None:
     """Part the two processes, and only then read what the tests are."""
     ctypes.CDLL(None).prctl(_NOT_DUMPABLE, 0, 0, 0, 0)  # the other process may not look into this one
     to_program, to_tests = os.pipe(), os.pipe()
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         os.close(to_program[1])
         os.close(to_tests[0])
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -207,15 +241,16 @@ def main() -> None:
     task = json.loads(sys.stdin.buffer.read())
     with os.fdopen(to_program[1], "wb") as asked, os.fdopen(to_tests[0], "rb") as answers:
         try:
-            tell(asked, {name: task[name] for name in ("before", "program", "name")})
-            first = heard(answers)
+            program = Program(child, asked, answers)
+            first = program.ask({name: task[name] for name in ("before", "program", "name")})
             if "ready" in first:
-                results = judge(task, remote(asked, answers))
+                results = judge(task, program)
             else:
                 results = [{"ok": False, "said": f"{task['name']} cannot be run: {raised(first)!r}"[: 2 * MAX_SAID]}]
-        except (Broken, BrokenPipeError) as error:
+        except Broken as error:
             results = [{"ok": False, "said": str(error)}]
-        sys.stdout.write(f"\n{task['word']} {json.dumps(results)}\n")
+        told = json.dumps(results)
+        sys.stdout.write(f"\n{hmac.new(task['key'].encode(), told.encode(), 'sha256').hexdigest()} {told}\n")
         sys.stdout.flush()
         os._exit(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import shutil
 
@@ -55,6 +56,7 @@ TRICKS = {
     "the memory of the tests": "import os\ndef f(a):\n    try: open(f'/proc/{os.getppid()}/mem', 'rb').read(1)\n    except OSError as e: raise ValueError(str(e))\n    return 2",
     "the other process": "import os, signal\ndef f(a): os.kill(os.getppid(), signal.SIGKILL); return 2",
     "no end": "def f(a):\n    while True: pass",
+    "an end of a map": "def f(a): raise StopIteration",
 }
 
 
@@ -63,6 +65,57 @@ TRICKS = {
 def test_no_trick_passes(trick: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tested, "LIMITS", ProgramLimits(seconds=6.0, processor_seconds=2, processes=16, disk_bytes=1 << 20))
     assert run_tests(TRICKS[trick], name="f", tests=[*TESTS, "assert f(7) == 8"]).fault(3)
+
+
+WAITS = "try:\n    f(-1)\nexcept Exception:\n    pass\nelse:\n    raise AssertionError"
+"""A test that takes every exception for the one it waits for."""
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("program", "test", "said"),
+    [
+        ("import os\ndef f(a): os._exit(0)", WAITS, "the program ended itself"),
+        ("import os, signal\ndef f(a): os.kill(os.getpid(), signal.SIGSEGV)", WAITS, "the program crashed (SIGSEGV)"),
+        ("import os\ndef f(a):\n    for n in range(3, 10):\n        try: os.write(n, b'[]\\n')\n        except OSError: pass", WAITS, "where it should not"),
+        ("def f(a): raise StopIteration", "assert all(map(f, [1, 2, 3]))", "RuntimeError: StopIteration"),
+        ("def f(a): return a", "import sys\nsys.exit(f(0))", "sys.exit(f(0)) fails (SystemExit: 0)"),
+    ],
+)  # fmt: skip
+def test_a_program_that_dies_or_ends_a_loop_is_not_taken_for_one_that_passes(program: str, test: str, said: str) -> None:
+    tested_ = run_tests(program, name="f", tests=[test, "assert True"])
+    assert not tested_.results[0].ok
+    assert said in tested_.fault(2)
+
+
+@needs_bubblewrap
+def test_what_stands_before_may_be_words_and_is_named_where_it_cannot_be_run() -> None:
+    assert run_tests("def f(a): return a + 1", name="f", tests=TESTS, before="Write f, which adds one.").fault(2) == ""
+    missing = run_tests("def f(a): return a + 1", name="f", tests=TESTS, before="import there_is_no_such_module").fault(2)
+    assert "f cannot be run: ModuleNotFoundError" in missing
+    assert "there_is_no_such_module" in missing
+
+
+@needs_bubblewrap
+def test_a_program_without_end_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tested, "LIMITS", ProgramLimits(seconds=60.0, processor_seconds=1, processes=16, disk_bytes=1 << 20))
+    assert "needed more time" in run_tests(TRICKS["no end"], name="f", tests=TESTS).fault(2)
+
+
+@needs_bubblewrap
+def test_much_that_is_said_of_many_tests_is_read_whole() -> None:
+    many = ["assert f('" + "\U0001f600" * 300 + "')"] * 200
+    results = run_tests("def f(a): raise ValueError('\U0001f600' * 500)", name="f", tests=many).results
+    assert [result.ok for result in results] == [False] * 200
+
+
+def test_only_what_is_signed_and_whole_is_read() -> None:
+    told = '[{"ok": true, "said": ""}]'
+    line = f"{hmac.new(b'key', told.encode(), 'sha256').hexdigest()} {told}"
+    assert tested.signed(f"noise\n{line}\nmore", "key") == json.loads(told)
+    for output in ("", line[:-1], line.replace("true", "false"), f"{'0' * 64} {told}", f"é {told}"):
+        assert tested.signed(output, "key") is None
+    assert tested.signed(line, "another") is None
 
 
 def test_without_bubblewrap_nothing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
