@@ -252,9 +252,13 @@ class Judge:
         return self._any_actions and reading.submitted(self._store, row.id, row.answer or "")
 
     def _noted(self, row: Answered) -> dict[str, Any]:
-        """Return the lineage that an import noted; empty where there is none."""
+        """Return the lineage that an import noted; empty where there is none: what a search left on its root may have any form."""
         noted = reading.root_state(self._store, row.id).get("lineage")
-        return dict(json.loads(noted)) if noted else {}
+        try:
+            found = json.loads(noted) if isinstance(noted, str) else None
+        except (ValueError, RecursionError):
+            found = None
+        return found if isinstance(found, dict) else {}
 
     def lineage(self, row: Answered) -> dict[str, Any]:
         """Return where a record comes from; every id resolves in the store it was searched in."""

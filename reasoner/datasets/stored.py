@@ -32,8 +32,10 @@ def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Jud
         return
     where = filters.where(both=True, verdicts=False)  # they have no verdict of their own
     for name, state, instance in reading.imported_records(store, where, kind):
+        record = _read(state)
+        if record is None:
+            continue
         tally.seen += 1
-        record = from_json(json.loads(state)["record"])
         record.lineage = judge.annotated(record.lineage, name)
         if kind != "prompt" and is_of_tree(record.lineage) != (labels_from == FROM_TREE):
             tally.leave_out(OF_REPLIES if labels_from == FROM_TREE else OF_TREE)
@@ -43,6 +45,14 @@ def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Jud
             tally.leave_out(why)
         else:
             yield record
+
+
+def _read(state: str) -> Record | None:
+    """Return the record in the state of a root; None where it holds none: what a search left there may look like one."""
+    try:
+        return from_json(json.loads(state)["record"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _stands(record: Record, instance_json: str, judge: Judge, *, any_verdict: bool) -> str:

@@ -25,6 +25,10 @@ OTHER = "Once more.\nAnswer: 9 -> 10 -> 20"
 FORMATS = [(name, kind) for name in registry.names("format") for kind in registry.find("format", name).kinds]
 
 
+UNREAD = ({"a": 1}, ["a"], 3, "", "{", "[]", '"text"', "null")
+"""What stands in a root under the name of a note, and is none."""
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     said = iter([RIGHT, WRONG, OTHER])
@@ -136,3 +140,18 @@ def test_a_state_that_looks_like_a_noted_record_is_no_fault(store: Store, tmp_pa
         found = rows(other, "atif", tmp_path / "b.jsonl", Filters(verdict="any"))
         assert len(found) == len(states)
         assert all("annotation" not in row["extra"]["lineage"] for row in found)
+
+
+@pytest.mark.parametrize("kind", ["lineage", "pair"])
+def test_a_document_whose_root_holds_something_under_the_name_of_a_note_is_exported(store: Store, tmp_path: Path, kind: str) -> None:
+    export(store, "atif", tmp_path / "a.jsonl", Filters(verdict="correct"))
+    document = json.loads((tmp_path / "a.jsonl").read_text("utf-8").splitlines()[0])
+    root = next(one for one in document["extra"]["thoughts"] if one["depth"] == 0)
+    for number, noted in enumerate(UNREAD):
+        root["state"] = {"lineage": noted} if kind == "lineage" else {"kind": kind, "record": noted}
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps(document) + "\n", "utf-8")
+        with Store.open(tmp_path / f"{number}.db") as other:
+            assert read_path(other, tmp_path / f"{number}.jsonl").taken == 1
+            (row,) = rows(other, "sft", tmp_path / "sft.jsonl")
+            assert row["lineage"]["trajectory"] == document["trajectory_id"]
+            assert export(other, "dpo", tmp_path / "dpo.jsonl").seen == 1, "no stored record is counted"
