@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import reasoner
 from reasoner.datasets.export import export
 from reasoner.datasets.imports import read_path
 from reasoner.datasets.options import Options
@@ -231,3 +232,36 @@ def test_searches_of_several_calls_come_back(search: Callable[..., Result], tmp_
             assert load_trajectory(store, outcome.trajectory_id).hash() == outcome.dag_hash
         export(store, name, tmp_path / "again" / "o.jsonl", options=Options() if name == "sft" else options)
     assert (tmp_path / "again" / "o.jsonl").read_bytes() == (tmp_path / "o.jsonl").read_bytes()
+
+
+WRONG_COLUMNS: list[tuple[str, Any]] = [
+    ("created", "yesterday"), ("created", 5), ("finished", "x"), ("status", "odd"), ("score", "x"), ("seconds", "x"), ("seconds", float("inf")),
+    ("operation", None), ("label", 3), ("role", None), ("depth", "1"), ("position", 2**63), ("total_cost_usd", "x"), ("level", "<b>"), ("line", 3),
+    ("sampling", {}), ("calls", None),
+]  # fmt: skip
+
+
+def replaced(value: Any, name: str, by: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: by if key == name else replaced(each, name, by) for key, each in value.items()}
+    return [replaced(each, name, by) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_COLUMNS)
+def test_an_own_document_whose_columns_have_other_types_is_counted_and_stops_no_other(tmp_path: Path, name: str, value: Any) -> None:
+    reasoner.solve("number_path", "2 9 20", strategy="cot", model="teacher", db=tmp_path / "t.db")
+    with Store.open(tmp_path / "t.db") as store:
+        export(store, "atif", tmp_path / "a.jsonl")
+    document = json.loads((tmp_path / "a.jsonl").read_text("utf-8"))
+    document["final_metrics"]["total_cost_usd"] = 0.5
+    wrong = {
+        **document,
+        "extra": replaced(document["extra"], name, value),
+        "final_metrics": replaced(document["final_metrics"], name, value),
+    }
+    wrong |= {"steps": replaced(document["steps"], name, value), "trajectory_id": "wrong"}
+    assert json.dumps({**wrong, "trajectory_id": document["trajectory_id"]}) != json.dumps(document)
+    with Store.open(tmp_path / "u.db") as store:
+        found = read_path(store, lines(tmp_path / "in.jsonl", wrong, document))
+        assert (found.rows, found.taken) == (2, 1)
+        assert store.tuples("SELECT id FROM trajectories") == [(document["trajectory_id"],)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
+from reasoner.datasets.imports._columns import checked
 from reasoner.datasets.imports._files import PROBED, files_of, rows_of
 from reasoner.datasets.imports._mapped import Mapped, parse_map
 from reasoner.datasets.imports._problems import named, of_lineage
@@ -168,7 +169,7 @@ class _Intake:
 
     def _row(self, path: Path, place: str, importer: Importer, row: dict[str, Any], *, last: bool = False) -> None:
         try:
-            found = [self._stored(one, f"{place} {n}", importer.name) for n, one in enumerate(importer.read(row))]
+            found = [checked(self._stored(one, f"{place} {n}", importer.name)) for n, one in enumerate(importer.read(row))]
         except NoRequest as error:
             if last or importer.name != "openai-batch":
                 self._skip(path, place, str(error))
