@@ -1,8 +1,8 @@
 """Sequences whose items are made or read when they are asked for.
 
 class Squares(Lazy[int]):
-def __len__(self): return 10
-def items(self, places): return (place * place for place in places)
+    def __len__(self): return 10
+    def items(self, places): return (place * place for place in places)
 
 Squares()[3], Squares()[2:4], list(Squares())   # 9, [4, 9], [0, 1, 4, ...]
 """

@@ -1,8 +1,8 @@
 """A progress bar on standard error: trajectories done, how many are right, tokens a second, what was spent, time and ETA.
 
 with Bar() as tell:
-async for event in run:
-tell(event)
+    async for event in run:
+        tell(event)
 """
 
 from __future__ import annotations

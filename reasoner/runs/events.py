@@ -1,9 +1,9 @@
 """What a run tells while it goes on, in the order in which it happens.
 
 async with open_run(plan, ["teacher"]) as run:
-async for event in run:
-if isinstance(event, TrajectoryClosed):
-print(event.result.correct)
+    async for event in run:
+        if isinstance(event, TrajectoryClosed):
+            print(event.result.correct)
 """
 
 from __future__ import annotations

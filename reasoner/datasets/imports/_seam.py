@@ -1,9 +1,9 @@
 """What an importer of foreign logs is, and what it gives: transcripts, and records that hold a judgement.
 
 class Sharegpt(Importer):
-name = "sharegpt"
-def finds(self, row): return 40 if isinstance(row.get("conversations"), list) else 0
-def read(self, row): yield Transcript(messages)
+    name = "sharegpt"
+    def finds(self, row): return 40 if isinstance(row.get("conversations"), list) else 0
+    def read(self, row): yield Transcript(messages)
 """
 
 from __future__ import annotations
