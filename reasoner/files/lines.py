@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENDS = re.compile(r"\r\n|\n|\r")
+_WITH_END = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _DAMAGED = re.compile("[\ud800-\udfff]")
 
 
@@ -35,6 +36,11 @@ def lines_of(text: str) -> Iterator[Line]:
     for number, line in enumerate(ENDS.split(text), start=1):
         if line.strip():
             yield Line(number, line)
+
+
+def with_ends(text: str) -> list[str]:
+    """Return all lines of a text with their ends: joined, they are the text."""
+    return _WITH_END.findall(text)
 
 
 def read_lines(path: Path, *, hint: str = "") -> tuple[tuple[Line, ...], tuple[Fault, ...]]:

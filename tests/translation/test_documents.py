@@ -20,6 +20,8 @@ from translate.storage import pypo, xliff
 from reasoner.errors import BadConfig, DataError
 from reasoner.translation.documents import Filled, open_document
 from reasoner.translation.documents._spans import MARKER, Document, put_away, put_back
+from reasoner.translation.readers import read_po
+from reasoner.translation.rows import Wanted
 
 WORDS = ["river", "the", "old", "è", "città", "l'acqua", "Öl", "5", "—", "a&b", "sleeps."]
 PLACEHOLDERS = ["%s", "%(name)s", "{count}", "<b>", "</b>", "https://example.org/a?b=1", "me@example.org", "&nbsp;", "{1}"]
@@ -285,7 +287,19 @@ def test_subtitles_keep_numbers_times_tags_and_their_lines(tmp_path: Path, seed:
         assert ("X" in after) == ("♪" not in before)
 
 
-# --- spans, and files that are not what they should be ---
+# --- lines, spans, and files that are not what they should be ---
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x0c", "\x85", "\x0b"])
+def test_a_line_ends_at_a_line_break_and_nowhere_else(tmp_path: Path, sign: str) -> None:
+    cue = "1\n00:00:01,000 --> 00:00:02,000\n{}\n"
+    document = open_document(saved(tmp_path, "a.srt", cue.format(f"The river{sign}sleeps.")))
+    assert document.written({0: Filled("Il fiume dorme.")}).decode() == cue.format("Il fiume dorme.")
+    path = saved(tmp_path, "a.po", f'msgid "The river{sign}sleeps."\nmsgstr ""\n')
+    assert [unit.text for unit in open_document(path).units] == ["The river sleeps."]
+    path.write_text(f'msgid "The river{sign}sleeps."\nmsgstr "Il fiume dorme."\n', encoding="utf-8")
+    (row,) = read_po(path, Wanted({"English": "msgid", "Italian": "msgstr"}))
+    assert row.cells == ("The river sleeps.", "Il fiume dorme.")
 
 
 @example(["{1}", "%s"])

@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reasoner.errors import CorruptRecord
+from reasoner.files.lines import with_ends
 from reasoner.translation.documents._spans import Filled, Unit, decoded, has_words, put_away, put_back
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Subrip:
         Raises:
             CorruptRecord: there is no cue in it.
         """
-        self._lines = decoded(data, path).splitlines(keepends=True)
+        self._lines = with_ends(decoded(data, path))
         self.units: list[Unit] = []
         self._places: list[tuple[int, int]] = []
         starts = [at for at, line in enumerate(self._lines) if _TIMES.fullmatch(line.strip())]

@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from reasoner.files.decoding import decode
-from reasoner.translation.documents._gettext import entries_of
+from reasoner.files.lines import ENDS
+from reasoner.translation.po import entries_of
 from reasoner.translation.readers._opening import opened_bytes
 from reasoner.translation.rows import Row
 
@@ -28,26 +29,19 @@ def read_po(path: Path, wanted: Wanted) -> Iterator[Row]:
         DataError: the file cannot be opened, or a line is none of a PO file.
     """
     with opened_bytes(path) as file:
-        entries = entries_of(decode(file.read()).text.splitlines(), path)
+        entries = entries_of(ENDS.split(decode(file.read()).text), path)
     head = next((entry.texts.get("msgstr", "") for entry in entries if entry.texts.get("msgid") == ""), "")
     language = re.search(r"^Language:[^\S\n]*([\w@-]+)", head, flags=re.MULTILINE)
     for name in ("msgid", "msgstr", *([language[1]] if language else [])):
         wanted.saw(name)
     sides = _sides(wanted, language[1] if language else "")
     for entry in entries if sides else ():
-        if not entry.texts.get("msgid"):
-            continue
-        line = entry.lines["msgid"][0] + 1
-        for keyword, text in entry.texts.items():
-            if not keyword.startswith("msgstr"):
-                continue
+        for keyword, source, text in entry.translations():
+            line = entry.lines["msgid"][0] + 1
             if entry.is_fuzzy or not text:
-                kind = "in doubt" if text else "untranslated"
-                yield Row(str(path), line, fault="in doubt" if text else "untranslated", what=f"{kind}: {keyword}")
-                continue
-            is_plural = keyword not in {"msgstr", "msgstr[0]"}
-            source = entry.texts.get("msgid_plural", entry.texts["msgid"]) if is_plural else entry.texts["msgid"]
-            yield Row(str(path), line, tuple(" ".join((source, text)[side].split()) for side in sides))
+                yield Row(str(path), line, fault="in doubt" if text else "untranslated", what=keyword)
+            else:
+                yield Row(str(path), line, tuple(" ".join((source, text)[side].split()) for side in sides))
 
 
 def _sides(wanted: Wanted, language: str) -> list[int]:
