@@ -19,7 +19,7 @@ from translate.storage import pypo, xliff
 
 from reasoner.errors import BadConfig, DataError
 from reasoner.translation.documents import Filled, open_document
-from reasoner.translation.documents._spans import MARKER, Document, put_away, put_back
+from reasoner.translation.documents._spans import MARKER, Document, put_away, put_away_lines, put_back
 from reasoner.translation.readers import read_po
 from reasoner.translation.rows import Wanted
 
@@ -312,6 +312,11 @@ def test_what_is_put_away_comes_back(words: list[str]) -> None:
     back, complete = put_back("y", unit.spans)
     assert back == "y" + "".join(unit.spans)
     assert complete == (not unit.spans)
+
+
+def test_a_line_break_is_a_span_and_nothing_else_becomes_one() -> None:
+    unit = put_away_lines("a <line-break> b \r\n  c\n%s", "x")
+    assert (unit.text, unit.spans) == ("a {1} b{2}c{3}{4}", ("<line-break>", "\n", "\n", "%s"))
 
 
 @pytest.mark.parametrize(

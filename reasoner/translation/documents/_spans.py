@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-_SPAN = re.compile(
+_NO_TEXT = (
     r"%(?:\d+\$)?(?:\([\w.]+\))?[-+#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t|L)?[sdiufFeEgGxXoc@]"  # %s, %(name)s, %1$d, %.2f; not '% of'
     r"|\{\{[^{}\n]{0,80}\}\}|\$?\{[^{}\n]{0,80}\}|</?[A-Za-z][^<>\n]{0,300}>|&(?:#\d{1,7}|#x[\da-fA-F]{1,6}|[A-Za-z]{2,12});"
     r"|https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"
 )
-_TAGGED_BREAK = "<line-break>"
+_SPAN = re.compile(_NO_TEXT)
+_SPAN_OR_BREAK = re.compile(rf"[^\S\n]*\r?\n[^\S\n]*|{_NO_TEXT}")
 MARKER = re.compile(r"\{(\d{1,4})\}")
 
 
@@ -82,19 +83,23 @@ def has_words(unit: Unit) -> bool:
 
 def put_away(text: str, place: str) -> Unit:
     """Return a plain text as a unit, its placeholders, tags and addresses put away."""
-    spans: list[str] = []
-
-    def away(match: re.Match[str]) -> str:
-        spans.append(match[0])
-        return f"{{{len(spans)}}}"
-
-    return Unit(place, _SPAN.sub(away, text), tuple(spans))
+    return Unit(place, *_away(_SPAN, text))
 
 
 def put_away_lines(text: str, place: str) -> Unit:
-    """Return a text of several lines as a unit on one: its line breaks are spans."""
-    unit = put_away(re.sub(r"[^\S\n]*\r?\n[^\S\n]*", _TAGGED_BREAK, text), place)
-    return Unit(place, " ".join(unit.text.split()), tuple("\n" if span == _TAGGED_BREAK else span for span in unit.spans))
+    """Return a text of several lines as a unit on one: its line breaks are spans too."""
+    put, spans = _away(_SPAN_OR_BREAK, text)
+    return Unit(place, " ".join(put.split()), spans)
+
+
+def _away(pattern: re.Pattern[str], text: str) -> tuple[str, tuple[str, ...]]:
+    spans: list[str] = []
+
+    def away(match: re.Match[str]) -> str:
+        spans.append(match[0] if match[0].strip() else "\n")
+        return f"{{{len(spans)}}}"
+
+    return pattern.sub(away, text), tuple(spans)
 
 
 def put_back(text: str, spans: Sequence[str], *, spelt: Callable[[str], str] = str) -> tuple[str, bool]:
