@@ -30,8 +30,6 @@ class TranslatedDocument:
 
     data: bytes
     made: Translated
-    places: tuple[str, ...]
-    """Where the items of `made` stand in the file."""
     n_filled: int
     left: tuple[str, ...]
     """Units that stay untranslated: where, and why."""
@@ -61,31 +59,30 @@ def translate_document(
     document = open_document(path, source=source, target=target, column=column, codes=codes)
     if not document.units:
         raise BadConfig(f"nothing in {path} is untranslated", hint="empty the translations that are to be made anew")
-    items: list[Item] = []
+    items: dict[int, Item] = {}
     left: list[str] = list(document.left)
     for number, unit in enumerate(document.units):
-        item = Item(number + 1, unit.text)
+        item = Item(unit.line, unit.text)
         try:
             problem_of(item, source=source, target=target)
         except BadInstance as error:
-            left.append(f"{unit.place}: {error.message}")
-            if len(left) == len(document.left) + len(document.units):
+            left.append(error.message)
+            if not items and number == len(document.units) - 1:
                 raise
         else:
-            items.append(item)
-    made = translate(items, source=source, target=target, strategy=strategy, model=model, **settings)
+            items[number] = item
+    made = translate(list(items.values()), source=source, target=target, strategy=strategy, model=model, **settings)
     filled: dict[int, Filled] = {}
     doubtful: list[str] = []
-    for item, text, flag, taken, outcome in zip(items, made.translations, made.flags, made.from_memory, made.outcomes, strict=True):
-        unit = document.units[item.line - 1]
+    for number, text, flag, taken, outcome in zip(items, made.translations, made.flags, made.from_memory, made.outcomes, strict=True):
+        unit = document.units[number]
         if not text:
-            left.append(f"{unit.place}: {'the model refused' if flag else 'it was not answered'}")
+            left.append(f"line {unit.line}: {'the model refused' if flag else 'it was not answered'}")
             continue
         _, complete = put_back(text, unit.spans)
         n_missed = outcome.verdict.metrics.get("terms_missed", 0) if outcome and outcome.verdict else 0
         told = ((bool(flag), "a copy of the source"), (not complete, "a tag or placeholder lacked"), (n_missed > 0, "a term was missed"))
         if faults := [what for is_so, what in told if is_so]:
-            doubtful.append(f"{unit.place}: {', '.join(faults)}")
-        filled[item.line - 1] = Filled(text, is_sure=not faults, from_memory=taken)
-    places = tuple(document.units[item.line - 1].place for item in items)
-    return TranslatedDocument(document.written(filled), made, places, len(filled), tuple(left), tuple(doubtful))
+            doubtful.append(f"line {unit.line}: {', '.join(faults)}")
+        filled[number] = Filled(text, is_sure=not faults, from_memory=taken)
+    return TranslatedDocument(document.written(filled), made, len(filled), tuple(left), tuple(doubtful))

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from pydantic import ValidationError
+
 from reasoner import registry
 from reasoner.api.running import blocking, carry_out
 from reasoner.api.settings import RunSettings, settings_of
-from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError
+from reasoner.errors import BadConfig, BadInstance, CorruptRecord, DataError, what_is_wrong
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import problem_from_instance
 from reasoner.runs.strategy_spec import parse_strategies
@@ -127,10 +129,10 @@ def problem_of(item: Item, *, source: str, target: str) -> Problem:
     solver = registry.solver("translation")
     try:
         instance = solver.Instance(source=source, target=target, sentence=item.sentence, reference=item.reference)
-    except ValueError as error:
-        raise BadInstance(
-            f"line {item.line} cannot be translated: {str(error).splitlines()[-2].strip()[:200]}", hint="change or drop it"
-        ) from error
+    except ValidationError as error:
+        field, _, why = what_is_wrong(error)
+        named = f"`{field}`: " if field in {"source", "target"} else ""
+        raise BadInstance(f"line {item.line} cannot be translated: {named}{why}", hint="change or drop it") from error
     return problem_from_instance(solver, instance, None)
 
 

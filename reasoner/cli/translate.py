@@ -200,7 +200,7 @@ def _units(path: Path, in_file: dict[str, Any]) -> list[Item]:
     from reasoner.api.translate import Item  # noqa: PLC0415
     from reasoner.translation.documents import open_document  # noqa: PLC0415
 
-    return [Item(number, unit.text) for number, unit in enumerate(open_document(path, **in_file).units, start=1)]
+    return [Item(unit.line, unit.text) for unit in open_document(path, **in_file).units]
 
 
 def _write_document(document: TranslatedDocument, out_file: Path) -> None:

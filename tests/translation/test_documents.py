@@ -135,7 +135,7 @@ def test_a_gettext_entry_in_doubt_is_fuzzy_and_lacks_no_placeholder(tmp_path: Pa
     text = '#: a\nmsgid "Open %s now"\nmsgstr ""\n\n#, c-format\nmsgid "One %d"\nmsgstr ""\n\nmsgid "Sure"\nmsgstr ""\n'
     document = open_document(saved(tmp_path, "a.po", text))
     assert [unit.text for unit in document.units] == ["Open {1} now", "One {1}", "Sure"]
-    assert [unit.place for unit in document.units] == ["line 2", "line 6", "line 9"]
+    assert [unit.line for unit in document.units] == [2, 6, 9]
     made = document.written({0: Filled("Apri"), 1: Filled("Uno {1} {1} {7}"), 2: Filled('Si"c\\uro', is_sure=False)}).decode()
     assert made == (
         '#: a\n#, fuzzy\nmsgid "Open %s now"\nmsgstr "Apri%s"\n\n#, fuzzy, c-format\nmsgid "One %d"\nmsgstr "Uno %d  "\n\n'
@@ -306,7 +306,7 @@ def test_a_line_ends_at_a_line_break_and_nowhere_else(tmp_path: Path, sign: str)
 @given(st.lists(st.sampled_from([*WORDS, *PLACEHOLDERS, "100% sure", "{", "}", "%"]), max_size=9))
 def test_what_is_put_away_comes_back(words: list[str]) -> None:
     text = " ".join(words)
-    unit = put_away(text, "x")
+    unit = put_away(text, 1)
     assert put_back(unit.text, unit.spans) == (text, True)
     assert len(MARKER.findall(unit.text)) == len(unit.spans)
     back, complete = put_back("y", unit.spans)
@@ -315,7 +315,7 @@ def test_what_is_put_away_comes_back(words: list[str]) -> None:
 
 
 def test_a_line_break_is_a_span_and_nothing_else_becomes_one() -> None:
-    unit = put_away_lines("a <line-break> b \r\n  c\n%s", "x")
+    unit = put_away_lines("a <line-break> b \r\n  c\n%s", 1)
     assert (unit.text, unit.spans) == ("a {1} b{2}c{3}{4}", ("<line-break>", "\n", "\n", "%s"))
 
 

@@ -59,8 +59,11 @@ def test_each_unit_is_asked_taken_marked_or_left(folder: Path) -> None:
         'msgid "Done"\nmsgstr "Fatto"\n'
     )
     assert made.doubtful == ("line 4: a tag or placeholder lacked", "line 7: a copy of the source")
-    assert [row.partition(":")[0] for row in made.left] == ["line 16", "line 13"]
-    assert "refused" in made.left[1]
+    assert made.left == (
+        "line 16 cannot be translated: a sentence has no blanks around it and no ||| in it",
+        "line 13: the model refused",
+    )
+    assert [item.line for item in made.made.items] == [4, 7, 10, 13], "an item's line is that of the file"
     assert (made.n_filled, len(client.requests)) == (3, 3)
     again = translate_document(folder / "a.po", **settings, model=client, db=folder / "t.db")
     assert (again.data, len(client.requests)) == (made.data, 3), "the run is resumed, and nothing asked twice"
@@ -68,11 +71,11 @@ def test_each_unit_is_asked_taken_marked_or_left(folder: Path) -> None:
 
 def test_a_file_with_nothing_to_do_or_nothing_that_can_be_asked_is_told(folder: Path) -> None:
     (folder / "done.po").write_text('msgid "a"\nmsgstr "b"\n')
-    (folder / "odd.po").write_text('msgid "a ||| b"\nmsgstr ""\n')
+    (folder / "odd.po").write_text('\n\nmsgid "a ||| b"\nmsgstr ""\n')
     settings: dict[str, Any] = {"source": "English", "target": "Italian", "db": folder / "t.db"}
     with pytest.raises(BadConfig, match="nothing in"):
         translate_document(folder / "done.po", **settings, model=ScriptedClient([]))
-    with pytest.raises(BadInstance, match="line 1"):
+    with pytest.raises(BadInstance, match="line 3 cannot"):
         translate_document(folder / "odd.po", **settings, model=ScriptedClient([]))
 
 

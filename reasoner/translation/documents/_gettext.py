@@ -58,7 +58,7 @@ class Gettext:
             if entry.is_fuzzy or text or not body:
                 continue
             at = source.index(body)
-            unit = put_away_lines(body, f"line {entry.lines['msgid'][0] + 1}")
+            unit = put_away_lines(body, entry.lines["msgid"][0] + 1)
             if not has_words(unit):
                 continue
             self.units.append(unit)

@@ -97,7 +97,7 @@ class Markdown:
             pieces[0] = pieces[0][mark.end() :]
         spans: list[str] = []
         made = self._markup("".join(pieces), spans)
-        unit = Unit(f"line {self._text.count(chr(10), 0, first) + 1}", " ".join(made.split()), tuple(spans))
+        unit = Unit(self._text.count("\n", 0, first) + 1, " ".join(made.split()), tuple(spans))
         if has_words(unit):
             self.units.append(unit)
             self._places.append(_Place(first, place, is_cell))
@@ -133,7 +133,7 @@ class Markdown:
         return "".join([*made, self._plain(text[at:], spans)])
 
     def _plain(self, text: str, spans: list[str]) -> str:
-        inner = put_away(text, "")
+        inner = put_away(text, 0)
         n_before = len(spans)
         spans += inner.spans
         return MARKER.sub(lambda found: f"{{{int(found[1]) + n_before}}}", inner.text)

@@ -1,6 +1,6 @@
 """What is no text in a text: found, put away as `{1}`, `{2}`, ..., and put back.
 
-    held = put_away("Open %s (<b>now</b>)", place)   'Open {1} ({2}now{3})', ('%s', '<b>', '</b>')
+    held = put_away("Open %s (<b>now</b>)", 3)       'Open {1} ({2}now{3})', ('%s', '<b>', '</b>')
     put_back("Apri {1} {2}ora{3}", held.spans)       'Apri %s <b>ora</b>', complete
 
 Knows text; knows no file.
@@ -30,9 +30,9 @@ MARKER = re.compile(r"\{(\d{1,4})\}")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One text to translate, on one line, and where it stands. `{n}` in it is `spans[n - 1]` of the file."""
+    """One text to translate, without line breaks, and the line of the file on which it begins, from 1. `{n}` in it is `spans[n - 1]` of the file."""
 
-    place: str
+    line: int
     text: str
     spans: tuple[str, ...] = ()
 
@@ -81,15 +81,15 @@ def has_words(unit: Unit) -> bool:
     return any(c.isalpha() for c in MARKER.sub("", unit.text))
 
 
-def put_away(text: str, place: str) -> Unit:
+def put_away(text: str, line: int) -> Unit:
     """Return a plain text as a unit, its placeholders, tags and addresses put away."""
-    return Unit(place, *_away(_SPAN, text))
+    return Unit(line, *_away(_SPAN, text))
 
 
-def put_away_lines(text: str, place: str) -> Unit:
+def put_away_lines(text: str, line: int) -> Unit:
     """Return a text of several lines as a unit on one: its line breaks are spans too."""
     put, spans = _away(_SPAN_OR_BREAK, text)
-    return Unit(place, " ".join(put.split()), spans)
+    return Unit(line, " ".join(put.split()), spans)
 
 
 def _away(pattern: re.Pattern[str], text: str) -> tuple[str, tuple[str, ...]]:

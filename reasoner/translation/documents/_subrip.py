@@ -46,7 +46,7 @@ class Subrip:
             while end < len(self._lines) and self._lines[end].strip():
                 end += 1
             text = " ".join(" ".join(self._lines[start + 1 : end]).split())
-            unit = put_away(text, f"line {start + 2}")
+            unit = put_away(text, start + 2)
             if has_words(unit):
                 self.units.append(unit)
                 self._places.append((start + 1, end))

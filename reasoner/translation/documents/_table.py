@@ -77,7 +77,7 @@ class Table:
                 what = "a quote is out of place" if cells is None else f"{len(cells)} columns, the head has {n_columns}"
                 self.left.append(f"line {line}: {what}")
             elif not cells[column].text.strip():
-                unit = put_away_lines(cells[source].text.strip(), f"line {line}")
+                unit = put_away_lines(cells[source].text.strip(), line)
                 if has_words(unit):
                     self.units.append(unit)
                     self._places.append((cells[column], cells[source].text))

@@ -117,7 +117,7 @@ class Tmx:
             own = next((variant for variant in found.variants if _same(variant.code, self._codes[0]) and variant.segment_end), None)
             if own is None or any(_same(v.code, self._codes[1]) and self._raw(v).strip() for v in found.variants):
                 continue
-            unit = unit_of(self._raw(own), f"line {found.line}", native=NATIVE)
+            unit = unit_of(self._raw(own), found.line, native=NATIVE)
             if has_words(unit):
                 self.units.append(unit)
                 self._places.append((found, own))

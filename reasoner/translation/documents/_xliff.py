@@ -161,7 +161,7 @@ class Xliff:
             source, target = segment.parts.get("source"), segment.parts.get("target")
             if source is None or not segment.translates or self._is_done(segment, target):
                 continue
-            unit = unit_of(self._raw(source), f"line {segment.line}", native=frozenset() if self._is_2 else _NATIVE)
+            unit = unit_of(self._raw(source), segment.line, native=frozenset() if self._is_2 else _NATIVE)
             if has_words(unit):
                 self.units.append(unit)
                 self._segments.append(segment)
@@ -228,7 +228,7 @@ def _with(tag: bytes, name: str, value: str) -> bytes:
     return tag[:-1] + f' {name}="{value}">'.encode()
 
 
-def unit_of(raw: str, place: str, *, native: frozenset[str]) -> Unit:
+def unit_of(raw: str, line: int, *, native: frozenset[str]) -> Unit:
     """Return a source as a unit: markup becomes spans, each element of a `native` name with what is in it as one."""
     pieces: list[str] = []
     spans: list[str] = []
@@ -253,7 +253,7 @@ def unit_of(raw: str, place: str, *, native: frozenset[str]) -> Unit:
                     spans.append(escape(piece))
                     piece = f"{{{len(spans)}}}"  # noqa: PLW2901 - what looks like a marker is put away like one
                 pieces.append(piece)
-    return Unit(place, " ".join("".join(pieces).split()), tuple(spans))
+    return Unit(line, " ".join("".join(pieces).split()), tuple(spans))
 
 
 def _character(found: re.Match[str]) -> str:
