@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Unpack
 from reasoner.api.translate import Item, Translated, problem_of, translate
 from reasoner.errors import BadConfig, BadInstance
 from reasoner.translation.documents import Filled, open_document
-from reasoner.translation.documents._spans import put_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,9 +78,13 @@ def translate_document(
         if not text:
             left.append(f"line {unit.line}: {'the model refused' if flag else 'it was not answered'}")
             continue
-        _, complete = put_back(text, unit.spans)
+        _, complete = document.put_back(number, text)
         n_missed = outcome.verdict.metrics.get("terms_missed", 0) if outcome and outcome.verdict else 0
-        told = ((bool(flag), "a copy of the source"), (not complete, "a tag or placeholder lacked"), (n_missed > 0, "a term was missed"))
+        told = (
+            (bool(flag), "a copy of the source"),
+            (not complete, "a tag or placeholder lacked, or was out of place"),
+            (n_missed > 0, "a term was missed"),
+        )
         if faults := [what for is_so, what in told if is_so]:
             doubtful.append(f"line {unit.line}: {', '.join(faults)}")
         filled[number] = Filled(text, is_sure=not faults, from_memory=taken)

@@ -130,6 +130,17 @@ def test_a_code_that_a_translation_lacks_is_put_at_its_end(tmp_path: Path) -> No
         assert f'<tuv xml:lang="lld"><seg>{wanted}</seg></tuv></tu>' in document.written({0: Filled(reply)}).decode()
 
 
+def test_a_code_out_of_place_is_told_as_a_memory_has_no_mark_for_it(tmp_path: Path) -> None:
+    unit = '<tu>\n<tuv xml:lang="en"><seg>Open the <hi>{}</hi></seg></tuv></tu>'
+    path = saved(tmp_path, "a.tmx", f'<tmx><header srclang="en"/><body>{unit.format("door")}{unit.format("lid")}</body></tmx>')
+    client = ScriptedClient(["Answer: {2}Giaurì la porta{1}", "Answer: Giaurì l {1}cuercl{2}"])
+    made = translate_document(
+        path, source="English", target="Ladin", codes="en:lld", model=client, db=tmp_path / "t.db", strategy="example_shot:method=none"
+    )
+    assert made.doubtful == ("line 2: a tag or placeholder lacked, or was out of place",)
+    assert "Giaurì la porta<hi></hi>" in made.data.decode()
+
+
 def test_languages_of_a_memory_are_its_own_or_asked_for(tmp_path: Path) -> None:
     unit = '<tu><tuv xml:lang="en"><seg>Open</seg></tuv></tu><tu><tuv xml:lang="en"><seg>a</seg></tuv><tuv xml:lang="de"><seg>b</seg></tuv></tu>'
     path = saved(tmp_path, "a.tmx", f'<tmx><header srclang="*all*"/><body>{unit}</body></tmx>')

@@ -58,7 +58,7 @@ def test_each_unit_is_asked_taken_marked_or_left(folder: Path) -> None:
         'msgid "Odd ||| line"\nmsgstr ""\n\n'
         'msgid "Done"\nmsgstr "Fatto"\n'
     )
-    assert made.doubtful == ("line 4: a tag or placeholder lacked", "line 7: a copy of the source")
+    assert made.doubtful == ("line 4: a tag or placeholder lacked, or was out of place", "line 7: a copy of the source")
     assert made.left == (
         "line 16 cannot be translated: a sentence has no blanks around it and no ||| in it",
         "line 13: the model refused",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reasoner.files.lines import with_ends
-from reasoner.translation.documents._spans import Filled, Unit, decoded, has_words, put_away_lines, put_back
+from reasoner.translation.documents._spans import Document, Filled, Unit, decoded, has_words, put_away_lines
 from reasoner.translation.po import entries_of
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ class _Place:
     trail: str
 
 
-class Gettext:
+class Gettext(Document):
     """One PO file."""
-
-    left = ()
 
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
@@ -70,7 +68,7 @@ class Gettext:
         fuzzy: dict[int, Entry] = {}
         for number, translation in filled.items():
             place = self._places[number]
-            text, complete = put_back(translation.text, self.units[number].spans)
+            text, complete = self.put_back(number, translation.text)
             first, *others = place.entry.lines[place.keyword]
             lines[first] = self._end.join(_spelt(place.keyword, place.lead + text + place.trail)) + self._end
             for other in others:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
 
-from reasoner.translation.documents._spans import MARKER, Filled, Unit, decoded, has_words, put_away, put_back
+from reasoner.translation.documents._spans import MARKER, Document, Filled, Unit, decoded, has_words, put_away, put_back, spliced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,10 +46,8 @@ class _Place:
     is_cell: bool
 
 
-class Markdown:
+class Markdown(Document):
     """One Markdown file."""
-
-    left = ()
 
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
@@ -140,11 +138,10 @@ class Markdown:
 
     def written(self, filled: Mapping[int, Filled]) -> bytes:
         """Return the file with translations in their places."""
-        made, at = [], 0
-        for number, translation in sorted(filled.items()):
+        changes = []
+        for number, translation in filled.items():
             place, unit = self._places[number], self.units[number]
-            text, _ = put_back(_apart(translation.text, unit.spans), unit.spans, spelt=_escaped)
-            text = text.strip()
+            text = self.put_back(number, translation.text)[0].strip()
             if not text:
                 continue  # an empty text would join the blocks around it
             text = re.sub(r"(?<=\s)(?=#+\Z)", r"\\", text)  # else the end of a heading
@@ -154,9 +151,13 @@ class Markdown:
                 text = f"{begin[0]}\\{text[begin.end() :]}"
             if re.match(r"\[[^\]]*\]:", text):
                 text = f"\\{text}"  # else the definition of a reference
-            made += [self._text[at : place.start], text]
-            at = place.end
-        return "".join([*made, self._text[at:]]).encode()
+            changes.append((place.start, place.end, text))
+        return spliced(self._text, changes).encode()
+
+    def put_back(self, number: int, text: str) -> tuple[str, bool]:
+        """Return a translation as Markdown, without markup of its own."""
+        spans = self.units[number].spans
+        return put_back(_apart(text, spans), spans, spelt=_escaped)
 
 
 def _apart(text: str, spans: tuple[str, ...]) -> str:

@@ -9,13 +9,14 @@ Knows text; knows no file.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, AnyStr
 
 from reasoner.errors import CorruptRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 _NO_TEXT = (
@@ -46,22 +47,21 @@ class Filled:
     from_memory: bool = False
 
 
-class Document(Protocol):
+class Document(ABC):
     """One opened file."""
 
-    @property
-    def units(self) -> Sequence[Unit]:
-        """What is untranslated in it, in order."""
-        ...
+    units: list[Unit]
+    """What is untranslated in it, in order."""
+    left: Sequence[str] = ()
+    """What of the file cannot be read and stays as it is: where, and why."""
 
-    @property
-    def left(self) -> Sequence[str]:
-        """What of the file cannot be read and stays as it is: where, and why."""
-        ...
-
+    @abstractmethod
     def written(self, filled: Mapping[int, Filled]) -> bytes:
         """Return the file with translations by number of their unit; all else as it was, byte for byte."""
-        ...
+
+    def put_back(self, number: int, text: str) -> tuple[str, bool]:
+        """Return a translation of a unit with its spans in their places, and whether each was there once, nested as the file asks."""
+        return put_back(text, self.units[number].spans)
 
 
 def decoded(data: bytes, path: Path) -> str:
@@ -122,3 +122,14 @@ def put_back(text: str, spans: Sequence[str], *, spelt: Callable[[str], str] = s
     made.append(spelt(text[at:]))
     lacking = [span for number, span in enumerate(spans, start=1) if number not in seen]
     return "".join([*made, *lacking]), complete and not lacking
+
+
+def spliced(whole: AnyStr, changes: Iterable[tuple[int, int, AnyStr]]) -> AnyStr:
+    """Return a text or bytes with other ones from each place to another; no two overlap."""
+    made: list[AnyStr] = []
+    at = 0
+    for start, end, new in sorted(changes, key=lambda change: change[:2]):
+        made += [whole[at:start], new]
+        at = end
+    made.append(whole[at:])
+    return whole[:0].join(made)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from reasoner.errors import CorruptRecord
 from reasoner.files.lines import with_ends
-from reasoner.translation.documents._spans import Filled, Unit, decoded, has_words, put_away, put_back
+from reasoner.translation.documents._spans import Document, Filled, Unit, decoded, has_words, put_away
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 _TIMES = re.compile(r"\s*\d{1,3}:\d\d:\d\d[,.]\d{1,3}\s*-->\s*\d{1,3}:\d\d:\d\d[,.]\d{1,3}.*")
 
 
-class Subrip:
+class Subrip(Document):
     """One file of subtitles."""
-
-    left = ()
 
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
@@ -56,7 +54,7 @@ class Subrip:
         lines: list[str] = list(self._lines)
         for number, translation in filled.items():
             start, end = self._places[number]
-            text, _ = put_back(translation.text, self.units[number].spans)
+            text, _ = self.put_back(number, translation.text)
             ends = [line[len(line.rstrip("\r\n")) :] for line in self._lines[start:end]]
             # Fewer words than lines leave the last lines out: an empty line would end the cue.
             parts = _balanced(text, end - start)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reasoner.errors import BadConfig, CorruptRecord
 from reasoner.files.decoding import decode
 from reasoner.text import clean, shorten
-from reasoner.translation.documents._spans import Filled, Unit, has_words, put_away_lines, put_back
+from reasoner.translation.documents._spans import Document, Filled, Unit, has_words, put_away_lines, spliced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ class _Cell:
     text: str
 
 
-class Table:
+class Table(Document):
     """One table."""
 
     def __init__(self, data: bytes, path: Path, *, source: str, column: str) -> None:
@@ -117,13 +117,12 @@ class Table:
 
     def written(self, filled: Mapping[int, Filled]) -> bytes:
         """Return the table with translations in their cells."""
-        made, at = [], 0
-        for number, translation in sorted(filled.items(), key=lambda item: self._places[item[0]][0].start):
+        changes = []
+        for number, translation in filled.items():
             cell, source = self._places[number]
-            text, _ = put_back(translation.text, self.units[number].spans)
-            made += [self._text[at : cell.start], self._spelt(text, source)]
-            at = cell.end
-        return self._mark + "".join([*made, self._text[at:]]).encode(self._encoding)
+            text, _ = self.put_back(number, translation.text)
+            changes.append((cell.start, cell.end, self._spelt(text, source)))
+        return self._mark + spliced(self._text, changes).encode(self._encoding)
 
     def _spelt(self, text: str, source: str) -> str:
         if text[:1] in _FORMULA and source.strip()[:1] != text[:1]:

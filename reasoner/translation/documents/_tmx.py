@@ -10,94 +10,58 @@ report names what a person should look at.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from xml.parsers import expat
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import quoteattr
 
-from reasoner.errors import BadConfig, CorruptRecord
+from reasoner.errors import BadConfig
 from reasoner.text import clean, shorten
-from reasoner.translation.documents._spans import MARKER, Filled, Unit, has_words, put_back
-from reasoner.translation.documents._xliff import checked_text, is_sound, tag_end, unit_of
+from reasoner.translation.documents._spans import Filled, has_words, spliced
+from reasoner.translation.documents._xml import NATIVE, Element, ElementReader, XmlDocument, unit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-NATIVE = frozenset({"bpt", "ept", "it", "ph", "ut"})
 
 
 @dataclass
 class _Variant:
-    """One `tuv`: its code, its opening tag, its end, and the inside and end of its segment, in bytes."""
+    """One `tuv`, and its segment."""
 
-    code: str
-    start: int
-    end: int = 0
-    segment: tuple[int, int] = (0, 0)
-    segment_start: int = 0
-    segment_end: int = 0
+    tuv: Element
+    segment: Element | None = None
 
-
-@dataclass
-class _TransUnit:
-    line: int
-    variants: list[_Variant] = field(default_factory=list)
+    @property
+    def code(self) -> str:
+        """Its language."""
+        return self.tuv.attributes.get("xml:lang") or self.tuv.attributes.get("lang") or ""
 
 
-class _Reader:
-    """Finds units and variants by their byte offsets."""
+class _Reader(ElementReader):
+    """Finds units, each a list of variants."""
+
+    kind = "TMX"
 
     def __init__(self, data: bytes, path: Path) -> None:
-        self.data, self.path = data, path
         self.source = ""
-        self.units: list[_TransUnit] = []
-        self._root = ""
-        self._in_segment = False
-        self._parser = expat.ParserCreate()
-        self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
-        self._parser.EntityDeclHandler = self._refuse
-        try:
-            self._parser.Parse(data, True)  # noqa: FBT003 - the parser's own signature
-        except expat.ExpatError as error:
-            raise CorruptRecord(path, error.lineno, f"not well-formed XML: {expat.ErrorString(error.code)}") from error
-        if self._root != "tmx":
-            raise CorruptRecord(path, 1, "it is no TMX file: its first element is not tmx")
+        self.units: list[list[_Variant]] = []
+        super().__init__(data, path)
 
-    def _refuse(self, *_: object) -> None:
-        raise CorruptRecord(self.path, self._parser.CurrentLineNumber, "it declares entities, which a TMX file has no need of")
+    def _begins(self, element: Element) -> None:
+        if element.name == "header":
+            self.source = element.attributes.get("srclang", "")
+        elif element.name == "tu":
+            self.units.append([])
+        elif element.name == "tuv" and self.units:
+            self.units[-1].append(_Variant(element))
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._root = self._root or name
-        at = self._parser.CurrentByteIndex
-        if name == "header":
-            self.source = attributes.get("srclang", "")
-        elif name == "tu":
-            self.units.append(_TransUnit(self._parser.CurrentLineNumber))
-        elif name == "tuv" and self.units:
-            self.units[-1].variants.append(_Variant(attributes.get("xml:lang") or attributes.get("lang") or "", at))
-        elif name == "seg" and self.units and self.units[-1].variants:
-            after = tag_end(self.data, at)
-            self.units[-1].variants[-1].segment_start = at
-            self.units[-1].variants[-1].segment = (after, after)
-
-    def _end(self, name: str) -> None:
-        if name not in {"seg", "tuv"} or not (self.units and self.units[-1].variants):
-            return
-        at, variant = self._parser.CurrentByteIndex, self.units[-1].variants[-1]
-        begins = variant.segment[0] if name == "seg" else tag_end(self.data, variant.start)
-        is_closed = self.data[begins - 2 : begins] == b"/>"
-        end = begins if is_closed else tag_end(self.data, at)
-        if name == "seg":
-            variant.segment, variant.segment_end = (begins, begins if is_closed else at), end
-        else:
-            variant.end = end
+    def _ends(self, element: Element) -> None:
+        if element.name == "seg" and self.units and self.units[-1]:
+            self.units[-1][-1].segment = element
 
 
-class Tmx:
+class Tmx(XmlDocument):
     """One translation memory."""
-
-    left = ()
 
     def __init__(self, data: bytes, path: Path, *, source: str, target: str) -> None:
         """Read it; `source` and `target` are codes of the file, or names that are none: then its `srclang` and its only other code.
@@ -106,52 +70,41 @@ class Tmx:
             BadConfig: its languages cannot be told.
             CorruptRecord: it is no TMX, not well-formed, declares entities, or is not UTF-8.
         """
-        checked_text(data, path)
-        self._data = data
+        super().__init__(data)
         reader = _Reader(data, path)
-        codes = list(dict.fromkeys(variant.code for unit in reader.units for variant in unit.variants))
+        codes = list(dict.fromkeys(variant.code for variants in reader.units for variant in variants))
         self._codes = _pair(path, codes, reader.source, source, target)
-        self.units: list[Unit] = []
-        self._places: list[tuple[_TransUnit, _Variant]] = []
-        for found in reader.units:
-            own = next((variant for variant in found.variants if _same(variant.code, self._codes[0]) and variant.segment_end), None)
-            if own is None or any(_same(v.code, self._codes[1]) and self._raw(v).strip() for v in found.variants):
+        self._places: list[tuple[Element, Element, Element | None]] = []
+        """Of each unit the variant of the source, the last one, and the empty segment of the target where there is one."""
+        for variants in reader.units:
+            own, empty = (self._first(variants, code) for code in self._codes)
+            if own is None or own.segment is None or any(self._is_filled(variant) for variant in variants):
                 continue
-            unit = unit_of(self._raw(own), found.line, native=NATIVE)
+            unit = unit_of(self._raw(own.segment), own.tuv.line, native=NATIVE)
             if has_words(unit):
                 self.units.append(unit)
-                self._places.append((found, own))
+                self._places.append((own.tuv, variants[-1].tuv, empty.segment if empty else None))
 
-    def _raw(self, variant: _Variant) -> str:
-        return self._data[variant.segment[0] : variant.segment[1]].decode()
+    def _first(self, variants: Sequence[_Variant], code: str) -> _Variant | None:
+        return next((variant for variant in variants if _same(variant.code, code) and variant.segment), None)
+
+    def _is_filled(self, variant: _Variant) -> bool:
+        return bool(_same(variant.code, self._codes[1]) and variant.segment and self._raw(variant.segment).strip())
 
     def written(self, filled: Mapping[int, Filled]) -> bytes:
         """Return the file with translations in their places."""
-        changes: list[tuple[int, int, bytes]] = []
-        for number, translation in filled.items():
-            unit = self.units[number]
-            text, _ = put_back(translation.text, unit.spans, spelt=escape)
-            if not is_sound(text):
-                text = escape(" ".join(MARKER.sub(" ", translation.text).split())) + "".join(unit.spans)
-            changes.append(self._change(*self._places[number], text.encode()))
-        made, at = [], 0
-        for start, end, data in sorted(changes, key=lambda change: change[:2]):
-            made += [self._data[at:start], data]
-            at = end
-        return b"".join([*made, self._data[at:]])
+        return spliced(self._data, (self._change(number, self.put_back(number, each.text)[0]) for number, each in filled.items()))
 
-    def _change(self, unit: _TransUnit, own: _Variant, text: bytes) -> tuple[int, int, bytes]:
+    def _change(self, number: int, text: str) -> tuple[int, int, bytes]:
         """Return what to put where: into the empty segment of the target, or a new variant after the last one."""
-        segment = b"<seg>" + text + b"</seg>"
-        empty = next((variant for variant in unit.variants if _same(variant.code, self._codes[1]) and variant.segment_end), None)
+        own, last, empty = self._places[number]
+        segment = b"<seg>" + text.encode() + b"</seg>"
         if empty:
-            return empty.segment_start, empty.segment_end, segment
-        last = unit.variants[-1].end
+            return empty.start, empty.end, segment
         space = re.search(rb"\s*\Z", self._data[max(0, own.start - 200) : own.start])
-        tag = self._data[own.start : tag_end(self._data, own.start)]
-        name = b"xml:lang" if re.search(rb"\sxml:lang\s*=", tag) else b"lang"
-        variant = b"<tuv " + name + b'="' + self._codes[1].encode() + b'">' + segment + b"</tuv>"
-        return last, last, (space[0] if space else b"") + variant
+        name = b"xml:lang" if "xml:lang" in own.attributes else b"lang"
+        variant = b"<tuv " + name + b"=" + quoteattr(self._codes[1]).encode() + b">" + segment + b"</tuv>"
+        return last.end, last.end, (space[0] if space else b"") + variant
 
 
 def _same(code: str, wanted: str) -> bool:
