@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ASIDES_FROM, MORE_FROM = 3, 6
 _TIME = re.compile(r"([0-9]{1,2})[:.h]([0-9]{2})(?: ?(?:h|hrs|hours|o'clock))?(?: ?([ap])\.? ?m\.?)?", re.IGNORECASE)
-_PLAIN = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,4})?")
+MAX_PLACES = 4
 
 
 class WordProblem(Record):
@@ -109,11 +109,20 @@ class WordsSolver(Solver[WordProblem]):
         return {"question": instance.question, "unit": unit, "clock": instance.unit == CLOCK}
 
     def answer_constraint(self, instance: WordProblem) -> Constraint | None:
-        """Return the pattern of a number or a time of day; None where the answer is neither."""
+        """Return the pattern of a time of day, or of a number with as many decimals as the template allows; None where the answer is neither.
+
+        A full stop may follow: a model that may not write one behind a number writes decimals in its place.
+        """
         if instance.unit == CLOCK:
             return Constraint.regex("Answer: [0-2][0-9]:[0-5][0-9]", after_thought=True)
-        plain = _PLAIN.fullmatch(instance.answer)
-        return Constraint.regex(f"Answer: {_PLAIN.pattern}", after_thought=True) if plain else None
+        forms = (rf"[0-9]{{1,9}}(?:\.[0-9]{{1,{places}}})?" if places else "[0-9]{1,9}" for places in (self._places(instance), MAX_PLACES))
+        form = next((form for form in forms if re.fullmatch(form, instance.answer)), None)
+        return None if form is None else Constraint.regex(rf"Answer: {form}\.?", after_thought=True)
+
+    def _places(self, instance: WordProblem) -> int:
+        """Return how many decimals the answers of a problem's template may have; the most there can be where it is not a template of ours."""
+        templates = read_templates(self._path) if instance.template else ()
+        return next((template.places for template in templates if template.name == instance.template), MAX_PLACES)
 
     def verify(self, instance: WordProblem, text: str) -> Verdict:
         """Compare the value exactly, and the unit where one is written; times of day by the minute."""

@@ -246,3 +246,24 @@ def test_a_problem_of_ones_own_is_solved(tmp_path: Path) -> None:
     assert reasoner.solve("words", line, strategy="program", model="teacher", db=tmp_path / "t.db").correct
     with pytest.raises(BadInstance, match="answer"):
         SOLVER.parse('{"question": "How many?"}')
+
+
+def test_the_form_has_no_more_decimals_than_the_template_and_lets_a_full_stop_follow() -> None:
+    def form(**fields: str) -> str:
+        constraint = SOLVER.answer_constraint(WordProblem(question="How many?", **fields))
+        assert constraint is not None
+        return constraint.value
+
+    places = {template.name: template.places for level in SOLVER.levels for template in SOLVER.templates(level)}
+    whole, money = (next(name for name, n in places.items() if n == wanted) for wanted in (0, 2))
+    assert not re.fullmatch(form(answer="420", template=whole), "Answer: 420.1000")
+    assert not re.fullmatch(form(answer="420", template=money), "Answer: 420.1000")
+    for text in ("420", "420.", "7"):
+        assert re.fullmatch(form(answer="420", template=whole), f"Answer: {text}")
+    assert re.fullmatch(form(answer="4.50", template=money), "Answer: 4.5")
+    assert re.fullmatch(form(answer="0.1255", template=whole), "Answer: 0.1255"), (
+        "another's template of that name: the right answer fits all the same"
+    )
+    assert re.fullmatch(form(answer="0.1255"), "Answer: 0.1255")
+    assert SOLVER.answer_constraint(WordProblem(question="How many?", answer="a dozen")) is None
+    assert SOLVER.verify(WordProblem(question="How many?", answer="420"), "Answer: 420.").correct
