@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 
 from reasoner.constraint import Constraint
 from reasoner.drawing import Cell, Table
-from reasoner.errors import BadConfig, Unparseable
+from reasoner.errors import BadConfig, MissingAsset, Unparseable
 from reasoner.files import read_text
 from reasoner.solver import Seen, Solver
 from reasoner.text import after_answer, answer_line, clean, shorten, tail
@@ -356,6 +356,21 @@ def _schema_file(path: Path) -> dict[str, Any]:
     return dict(made)
 
 
+def _beside(folder: Path, name: str) -> str:
+    """Read a document that a row names; what stands elsewhere is not read, since a model is shown it and the rows may be somebody else's.
+
+    Raises:
+        ValueError: it cannot be read, or does not stand in the folder of the file of rows, or below it.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"the document {shorten(name, 80)!r} does not stand in the folder of the file of rows")
+    try:
+        return read_text(path).text
+    except MissingAsset as error:
+        raise ValueError(error.message) from error
+
+
 def _task(values: Mapping[str, Any], shared: Mapping[str, Any] | None, folder: Path) -> ExtractTask:
     """Make an instance of a row: `document` (or `text`, or `file` beside the file of rows), `gold` (or `record`, `answer`), `schema`.
 
@@ -364,7 +379,7 @@ def _task(values: Mapping[str, Any], shared: Mapping[str, Any] | None, folder: P
     """
     document = first_of(values, "document", "text")
     if document is None and isinstance(name := values.get("file"), str):
-        document = read_text(folder / name, hint="paths are relative to the file of rows").text
+        document = _beside(folder, name)
     gold, form = first_of(values, "gold", "record", "answer"), first_of(values, "schema") or shared
     for what, value in (("document", document), ("gold", gold), ("schema", form)):
         if value is None:

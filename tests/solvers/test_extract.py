@@ -387,6 +387,21 @@ def test_a_file_of_ones_own_is_asked(tmp_path: Path) -> None:
     assert [result.correct for result in made.report.results] == [True] * 3
 
 
+def test_a_row_names_documents_beside_it_and_no_others(tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (tmp_path / "secret.txt").write_text("The key is 7.")
+    (folder / "letter.txt").write_text("Ada is 36.")
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    names = ["letter.txt", "../secret.txt", str(tmp_path / "secret.txt"), "link.txt", "gone.txt", "."]
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}}
+    path = folder / "mine.jsonl"
+    path.write_text("\n".join(json.dumps({"file": name, "gold": {"age": 36}, "schema": schema}) for name in names))
+    solver = registry.solver(f"extract:{path}")
+    assert [each.document for each in solver.listed(1) or ()] == ["Ada is 36."]
+    assert "5 of 6 rows are left out; line 2: the document '../secret.txt' does not stand" in " ".join(solver.remarks()[0].split())
+
+
 def test_what_stands_behind_the_colon_and_cannot_be_used_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="no option 'sheme=x'"):
         registry.solver("extract:a.jsonl?sheme=x")
