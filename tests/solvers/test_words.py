@@ -249,8 +249,8 @@ def test_a_problem_of_ones_own_is_solved(tmp_path: Path) -> None:
 
 
 def test_the_form_has_no_more_decimals_than_the_template_and_lets_a_full_stop_follow() -> None:
-    def form(**fields: str) -> str:
-        constraint = SOLVER.answer_constraint(WordProblem(question="How many?", **fields))
+    def form(answer: str, template: str = "") -> str:
+        constraint = SOLVER.answer_constraint(WordProblem(question="How many?", answer=answer, template=template))
         assert constraint is not None
         return constraint.value
 
