@@ -24,6 +24,11 @@ class NetworkBlocked(RuntimeError):
     """A test tried to leave this machine. No OSError, so that no client takes it for a failed connection."""
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their length: packed ones hold the time, and processes that share the tests have to call each by one name."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
 def _is_local(host: object) -> bool:
     if host is None:
         return True
