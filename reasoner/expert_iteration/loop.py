@@ -24,6 +24,7 @@ from reasoner.expert_iteration.curriculum import Rate, mastered, shares
 from reasoner.expert_iteration.learning import Learner
 from reasoner.expert_iteration.rounds import Folder, Rates, Round, mean
 from reasoner.runs.strategy_spec import parse_strategies
+from reasoner.store.claims import LEASE_S
 from reasoner.tune.base import read_base, require
 from reasoner.tune.run import model_path
 from reasoner.types import Sampling
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from reasoner.api.settings import Carrier
     from reasoner.expert_iteration.options import Options
     from reasoner.runs.results import Report, Result
     from reasoner.tune import Progress
@@ -73,26 +75,38 @@ def improve(
     progress: bool = False,
     on_note: Callable[[str], None] | None = None,
     on_training: Callable[[Progress], None] | None = None,
+    carrier: Carrier | None = None,
+    lease_s: float = LEASE_S,
 ) -> Improved:
     """Run the rounds, or go on with them, and write the card.
 
     `progress` draws a bar for the answers of each part; `on_note` is told what is done; `on_training` how far each training is.
+    `carrier` has the model's answers, those that are drawn and those that measure, made elsewhere; the trainings are always here.
 
     Raises:
         MissingDependency: the extra `tune` is not installed.
         BadConfig: the folder is that of other options, or a family lacks a level.
         ReasonerError: see `reasoner.errors`; the folder stays, and the same call goes on.
     """
+    elsewhere = None if carrier is None else Elsewhere(carrier, lease_s)
     require()
     read_base(model_path(options.model))
     parse_strategies(options.strategy)
-    loop = _Loop(Folder(folder, options), options, progress=progress, note=on_note or _silent, on_training=on_training)
+    loop = _Loop(Folder(folder, options), options, progress=progress, note=on_note or _silent, on_training=on_training, elsewhere=elsewhere)
     with loop.folder:  # made only for what can be begun
         return loop.run()
 
 
 def _silent(_: str) -> None:
     """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What carries the model's answers out elsewhere, and how long a worker there may be silent, in seconds."""
+
+    carrier: Carrier
+    lease_s: float
 
 
 class _Loop:
@@ -106,8 +120,9 @@ class _Loop:
         progress: bool,
         note: Callable[[str], None],
         on_training: Callable[[Progress], None] | None,
+        elsewhere: Elsewhere | None,
     ) -> None:
-        self.folder, self.options, self.progress, self.note = folder, options, progress, note
+        self.folder, self.options, self.progress, self.note, self.elsewhere = folder, options, progress, note, elsewhere
         self.families = {registry.solver(family).title: family for family in options.families}
         """The families by the names that their problems bear."""
         self.learner = Learner(folder, options, note, on_training)
@@ -229,7 +244,7 @@ class _Loop:
         if not problems:
             raise BadConfig("no problem is left that the model does not solve every time", hint="add levels or families")
         self.note(f"round {number}: {len(problems)} problems, {o.samples} answers each")
-        return self._asked(problems, adapter, samples=o.samples, temperature=o.temperature, seed=o.seed + number)
+        return self._asked(f"round-{number}-sampled", problems, adapter, samples=o.samples, temperature=o.temperature, seed=o.seed + number)
 
     def _rates(self, family: str) -> dict[int, Rate]:
         """Return what was right when a level was last sampled."""
@@ -238,20 +253,26 @@ class _Loop:
             found |= one.sampled.get(family, {})
         return found
 
-    def _asked(self, problems: Sequence[Problem], adapter: str | Path | None, **how: Any) -> Report:
+    def _asked(self, name: str, problems: Sequence[Problem], adapter: str | Path | None, **how: Any) -> Report:
+        """Have the model answer problems, here or elsewhere; `name` tells the run from the loop's others."""
         o = self.options
         how.setdefault("samples", 1)
+        how["progress"] = self.progress
+        if self.elsewhere is not None:
+            how |= {"carrier": self.elsewhere.carrier.within(name), "lease_s": self.elsewhere.lease_s}
         sampling = Sampling(temperature=how.pop("temperature"), max_tokens=o.max_tokens)
         given: Path | Literal["none"] = self.folder.path / adapter if adapter is not None else "none"
-        client = ClientOptions(adapter=given, threads=o.threads, concurrency=o.concurrency, n_ctx=max(4096, o.n_ctx))
-        return run(problems, o.strategy, o.model, db=self.folder.db, sampling=sampling, options=client, progress=self.progress, **how)
+        client = ClientOptions(adapter=given, threads=o.threads, concurrency=o.concurrency, n_ctx=max(4096, o.n_ctx), exact=o.exact)
+        return run(problems, o.strategy, o.model, db=self.folder.db, sampling=sampling, options=client, **how)
 
     def _measured(self, number: int, adapter: Path | None, began: float, **facts: Any) -> Round:
         """Ask the problems that decide and the sealed ones, greedily, and return the round."""
         reports = {}
         for part, problems in self.measured.items():
             self.note(f"round {number}: {len(problems)} problems that {'decide' if part == 'dev' else 'are sealed'}")
-            reports[part] = self._asked(problems, adapter, temperature=self.options.eval_temperature, seed=self.options.seed)
+            reports[part] = self._asked(
+                f"round-{number}-{part}", problems, adapter, temperature=self.options.eval_temperature, seed=self.options.seed
+            )
         runs = facts.pop("runs", {}) | {part: report.run_id for part, report in reports.items()}
         tokens = facts.pop("tokens", 0) + sum(result.spent.completion_tokens for report in reports.values() for result in report.results)
         return Round(

@@ -61,6 +61,8 @@ class Options(BaseModel):
     """Compile the layers before each training."""
     threads: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
+    exact: bool = False
+    """Answer one request at a time: the same request then gives the same text, whatever is asked beside it."""
     seed: int = 0
 
     def identity(self) -> dict[str, Any]:

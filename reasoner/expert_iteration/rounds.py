@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reasoner.errors import BadConfig, DataError
 from reasoner.expert_iteration.curriculum import Rate
 from reasoner.files.target import cannot, write_text
-from reasoner.types import problem_as_text, problem_of_text
+from reasoner.types import problem_as_values, problem_of_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,7 +132,7 @@ class Folder:
     def save(self, done: Round, unsolved: Iterable[Problem]) -> None:
         """Write a round, and before it the problems nobody solved in it."""
         folder = self.round(done.number)
-        write_text(folder / "unsolved.jsonl", "".join(json.dumps(problem_as_text(one)) + "\n" for one in unsolved))
+        write_text(folder / "unsolved.jsonl", "".join(json.dumps(problem_as_values(one)) + "\n" for one in unsolved))
         write_text(folder / "round.json", done.model_dump_json(indent=1) + "\n")
 
     def unsolved(self, number: int) -> list[Problem]:
@@ -140,7 +140,7 @@ class Folder:
         file = self.path / f"round-{number}" / "unsolved.jsonl"
         if not file.is_file():
             return []
-        return [problem_of_text(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+        return [problem_of_values(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
 
     def _claim(self) -> None:
         """Write down the options, or compare them with those that are there."""
@@ -154,6 +154,8 @@ class Folder:
             found = json.loads(file.read_bytes())
         except ValueError as error:
             raise DataError(f"{file} cannot be read", hint="it was changed by hand: name another folder") from error
+        if isinstance(found, dict):
+            found.setdefault("exact", False)  # younger than the others
         if not isinstance(found, dict) or found.keys() != wanted.keys():
             raise DataError(f"{file} holds no options of this version", hint="name another folder")
         for name in sorted(wanted):

@@ -24,6 +24,9 @@ from reasoner.store.migrations import (
     m080_actions,
     m090_problem_lists,
     m100_annotations,
+    m110_edits,
+    m120_merged,
+    m130_tokens,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ STEPS = {
         m080_actions,
         m090_problem_lists,
         m100_annotations,
+        m110_edits,
+        m120_merged,
+        m130_tokens,
     )
 }
 """All migrations by name, in order."""
