@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Literal
 from reasoner.budget import Budget, Held, Price, Reserve, Spent, counted, spent_on, worst_case
 from reasoner.calling.hearing import Hearing
 from reasoner.calling.retry import RetryPolicy, with_retry
-from reasoner.errors import Abandoned, ClientError, OutcomeUnknown, ReasonerError, StreamCut
-from reasoner.redaction import without_known
+from reasoner.errors import Abandoned, ClientError, ContextTooLong, OutcomeUnknown, ReasonerError, RunBudgetExhausted, StreamCut
+from reasoner.redaction import any_known, without_known
 from reasoner.store import crash
 from reasoner.store.interning import stored
+from reasoner.store.refusals import DID_NOT_FIT
 from reasoner.text import storable
 from reasoner.types import Client, Completion, Request, Sampling, Selective, ToolCall, Usage
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from reasoner.calling.hearing import Heard
     from reasoner.calling.limiter import Limiter
@@ -95,6 +96,8 @@ class Channel:
     on_unknown: UnknownPolicy = field(default_factory=UnknownPolicy)
     wanted: Callable[[], bool] | None = None
     """Whether the answers are still wanted, asked just before each call is begun; None is always yes."""
+    renew: Callable[[Reserve], Awaitable[bool]] | None = None
+    """Asked where the run's budget has no room for a call; True where it was raised. None raises nothing."""
 
     def check_wanted(self) -> None:
         """Raise `Abandoned` where nobody waits for an answer any more."""
@@ -231,12 +234,14 @@ class Caller:
                 held.settle(Spent(calls=1, seconds=attempt.seconds))
                 if error.unknown_outcome:
                     self.budget.lose(reserve, calls=0)  # it is counted among the calls that were made
-                await attempt.close(str(error), "unknown" if error.unknown_outcome else "failed")
+                why = f"{DID_NOT_FIT}{error}" if isinstance(error, ContextTooLong) else str(error)
+                await attempt.close(why, "unknown" if error.unknown_outcome else "failed")
                 raise
             except ReasonerError as error:
                 await attempt.close(str(error), "unknown" if attempt.uncertain else "failed")
                 raise
-            completion = self._settled(raw, counted(raw, reserve), seconds=attempt.seconds, free=free)
+            settled = self._settled(raw, counted(raw, reserve), seconds=attempt.seconds, free=free)
+            completion = settled if not raw.tokens or _tokens_may_stay(intent.request, raw, settled) else replace(settled, tokens="")
             held.settle(spent_on(completion.usage, completion.seconds))
             self.made += 1
             thought, rows = add(completion)
@@ -275,6 +280,16 @@ class Caller:
         )  # fmt: skip
 
 
+def _tokens_may_stay(request: Request, said: Completion, kept: Completion) -> bool:
+    """Tell whether all that recorded tokens decode to is stored as it is: where a key was taken out of a text, its tokens would still spell it."""
+    asked = (
+        text
+        for message in request.messages
+        for text in (message.content, message.reasoning, *(call.arguments for call in message.tool_calls))
+    )
+    return said.message() == kept.message() and not (any_known() and any(without_known(text) != text for text in asked))
+
+
 class _Attempt:
     """The attempts at one call: its row, when the first was sent, and whether the last may have been billed."""
 
@@ -308,7 +323,7 @@ class _Attempt:
             async with self._caller.limiter.line:
                 self._channel.check_wanted()
                 if self.call_id is None:
-                    self.call_id = await self._intend()
+                    self.call_id = await self._intend_with_room()
                 elif self.uncertain:
                     self._held.repeat()
                     await self._caller.journal.repeat(self.call_id)
@@ -330,6 +345,19 @@ class _Attempt:
         completion = await client.complete(replace(request, hear=hearing))
         hearing.tokens(completion)
         return completion
+
+    async def _intend_with_room(self) -> int | None:
+        """Commit the intent; where the run's budget has no room for it, have it raised, if it can be."""
+        renew, reserve = self._channel.renew, Reserve(self._intent.reserved_tokens, self._intent.reserved_cost)
+        while True:
+            try:
+                call_id = await self._intend()
+            except RunBudgetExhausted:
+                if renew is None or not await renew(reserve):
+                    raise
+                continue
+            if call_id is not None or renew is None or not await renew(reserve):
+                return call_id
 
     async def _intend(self) -> int | None:
         """Commit the intent. One that is cancelled meanwhile is committed all the same, so it is closed before the cancellation goes on."""

@@ -75,6 +75,11 @@ class Rate:
             self._sum += amount
             return entry
 
+    def fill(self) -> None:
+        """Take all that may go out in the minute that begins now: somebody else may have sent as much just before."""
+        self._sent.append([self._clock(), float(self.amount)])
+        self._sum += self.amount
+
     def correct(self, entry: list[float], amount: float) -> None:
         """Replace what was taken for an entry by what it really was."""
         if self._sent and entry[0] >= self._sent[0][0]:
@@ -121,6 +126,14 @@ class Limiter:
     def limit(self) -> int:
         """How many may run at once now."""
         return int(self._limit)
+
+    def pace(self, *, rpm: int | None, tpm: int | None, used: bool = False) -> None:
+        """Let other rates hold from now on, where there are any; `used` takes the whole of them for the minute that begins now."""
+        for rate, amount in ((self._requests, rpm), (self._tokens, tpm)):
+            if rate is not None and amount is not None:
+                rate.amount = amount
+                if used:
+                    rate.fill()
 
     def place(self, tokens: int = 0) -> Place:
         """Return the context in which one call is made; `tokens` is the most it may use."""

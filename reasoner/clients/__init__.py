@@ -4,6 +4,7 @@ A model's name on the command line says which client serves it:
 
     local                 the embedded default model, through llama.cpp in a worker process
     path/to/model.gguf    any GGUF file, the same way
+    local+adapter.gguf    either of them with a LoRA adapter, as with `--adapter`
     openai:NAME           any OpenAI-compatible chat endpoint (`--base-url`)
     responses:NAME        any endpoint of the Responses format (`--base-url`)
     anthropic:NAME        any endpoint of Anthropic's Messages format (`--base-url`)
@@ -17,11 +18,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reasoner import registry
+from reasoner.capabilities import Sharing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reasoner.types import Client
 
 
@@ -30,14 +34,14 @@ class ClientOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str | None = None
-    """Where a remote endpoint stands, up to and including its version part (`http://127.0.0.1:8000/v1`)."""
+    base_url: str | tuple[str, ...] | None = None
+    """Where a remote endpoint stands, up to and including its version part (`http://127.0.0.1:8000/v1`); several where the same model answers at each."""
     api_key_env: str | None = None
-    """The environment variable that holds the key; the key itself is never an option."""
+    """The environment variable that holds the key, or one a host (`KEY,other.example=OTHER_KEY`); the key itself is never an option."""
     timeout_s: float = Field(default=600.0, gt=0)
     """How long one call may take, in seconds."""
     concurrency: int | None = Field(default=None, ge=1)
-    """How many calls may be under way at once; None leaves it to the client."""
+    """How many calls may be under way at once, at all servers together; None leaves it to the client."""
     rpm: int | None = Field(default=None, ge=1)
     """How many requests a remote endpoint may be sent in any 60 seconds."""
     tpm: int | None = Field(default=None, ge=1)
@@ -66,9 +70,17 @@ class ClientOptions(BaseModel):
     token_deadline_s: float = Field(default=120.0, gt=0)
     """A local worker that gives no sign of life for this long is taken for hung and restarted, in seconds."""
 
+    @field_validator("base_url")
+    @classmethod
+    def _one_or_several(cls, urls: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        """A list of one is that one, and so has the same name in a saved plan; an empty list is none."""
+        return urls if urls is None or isinstance(urls, str) or len(urls) > 1 else next(iter(urls), None)
 
-def open_client(model: str, options: ClientOptions | None = None) -> Client:
+
+def open_client(model: str, options: ClientOptions | None = None, *, beside: Iterable[Client] = ()) -> Client:
     """Open the client that serves a model name. Nothing is loaded or connected until the first call.
+
+    Local models of the same weights load them once where they know of each other: `beside` are clients that are open already.
 
     Raises:
         UnknownName: no client serves such a name.
@@ -81,4 +93,6 @@ def open_client(model: str, options: ClientOptions | None = None) -> Client:
     else:
         scheme, _, name = model.partition(":")
     client: Client = registry.find("client", scheme)(name, options)
+    if isinstance(client, Sharing):
+        any(client.share(each) for each in beside)
     return client

@@ -15,18 +15,18 @@ import os
 
 from reasoner.clients import ClientOptions
 from reasoner.clients._wire.anthropic_messages import AnthropicDialect
-from reasoner.clients._wire.opening import checked_url, open_endpoint
+from reasoner.clients._wire.opening import Provider, joined, open_endpoints
 from reasoner.clients._wire.remote import RemoteClient
+from reasoner.clients._wire.several import SeveralServers
 
-DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
-DEFAULT_KEY_ENV = "ANTHROPIC_API_KEY"
+PROVIDER = Provider("https://api.anthropic.com/v1", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY")
 
 
 class AnthropicClient(RemoteClient):
     """One model at one endpoint of that format."""
 
 
-def open_client(name: str, options: ClientOptions) -> AnthropicClient:
+def open_client(name: str, options: ClientOptions) -> RemoteClient | SeveralServers:
     """Open `anthropic:NAME`. Nothing is connected until the first call.
 
     The variable `ANTHROPIC_BASE_URL` may stand without the `/v1` at its end, as other programs expect it to.
@@ -35,10 +35,8 @@ def open_client(name: str, options: ClientOptions) -> AnthropicClient:
         UsageError: no model is named, or the key that a server on another machine needs is not set.
         BadConfig: the base URL, the name or the profile cannot be used.
     """
-    given, variable = options.base_url, os.environ.get("ANTHROPIC_BASE_URL", "").rstrip("/")
+    variable = os.environ.get(PROVIDER.url_env, "").rstrip("/")
     if variable and not variable.endswith("/v1"):
         variable += "/v1"
-    source = "`base_url`" if given is not None else "the variable ANTHROPIC_BASE_URL" if variable else "the default address"
-    url = checked_url(given if given is not None else variable or DEFAULT_BASE_URL, source, DEFAULT_KEY_ENV)
-    endpoint = open_endpoint("anthropic", name, url, key_env=options.api_key_env or DEFAULT_KEY_ENV, path="/messages")
-    return AnthropicClient("anthropic", AnthropicDialect(), endpoint, options)
+    endpoints = open_endpoints("anthropic", name, options, PROVIDER, path="/messages", from_env=variable)
+    return joined(endpoints, options, lambda endpoint, each: AnthropicClient("anthropic", AnthropicDialect(), endpoint, each))

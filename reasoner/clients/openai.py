@@ -12,30 +12,25 @@ only when the text really reads as JSON, since servers may ignore the parameter.
 
 from __future__ import annotations
 
-import os
-
 from reasoner.clients import ClientOptions
 from reasoner.clients._wire.openai_chat import OpenAIDialect
-from reasoner.clients._wire.opening import checked_url, open_endpoint
+from reasoner.clients._wire.opening import Provider, joined, open_endpoints
 from reasoner.clients._wire.remote import RemoteClient
+from reasoner.clients._wire.several import SeveralServers
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-DEFAULT_KEY_ENV = "OPENAI_API_KEY"
+PROVIDER = Provider("https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY")
 
 
 class OpenAIClient(RemoteClient):
     """One model at one OpenAI-compatible endpoint."""
 
 
-def open_client(name: str, options: ClientOptions) -> OpenAIClient:
+def open_client(name: str, options: ClientOptions) -> RemoteClient | SeveralServers:
     """Open `openai:NAME`. Nothing is connected until the first call.
 
     Raises:
         UsageError: no model is named, or the key that a server on another machine needs is not set.
         BadConfig: the base URL, the name or the profile cannot be used.
     """
-    given, variable = options.base_url, os.environ.get("OPENAI_BASE_URL")
-    source = "`base_url`" if given is not None else "the variable OPENAI_BASE_URL" if variable else "the default address"
-    url = checked_url(given if given is not None else variable or DEFAULT_BASE_URL, source, DEFAULT_KEY_ENV)
-    endpoint = open_endpoint("openai", name, url, key_env=options.api_key_env or DEFAULT_KEY_ENV, path="/chat/completions")
-    return OpenAIClient("openai", OpenAIDialect(), endpoint, options)
+    endpoints = open_endpoints("openai", name, options, PROVIDER, path="/chat/completions")
+    return joined(endpoints, options, lambda endpoint, each: OpenAIClient("openai", OpenAIDialect(), endpoint, each))

@@ -10,28 +10,24 @@ Nothing is stored at the provider (`store: false`); encrypted reasoning is asked
 
 from __future__ import annotations
 
-import os
-
 from reasoner.clients import ClientOptions
-from reasoner.clients._wire.opening import checked_url, open_endpoint
+from reasoner.clients._wire.opening import joined, open_endpoints
 from reasoner.clients._wire.remote import RemoteClient
 from reasoner.clients._wire.responses_items import ResponsesDialect
-from reasoner.clients.openai import DEFAULT_BASE_URL, DEFAULT_KEY_ENV
+from reasoner.clients._wire.several import SeveralServers
+from reasoner.clients.openai import PROVIDER
 
 
 class ResponsesClient(RemoteClient):
     """One model at one endpoint of that format."""
 
 
-def open_client(name: str, options: ClientOptions) -> ResponsesClient:
+def open_client(name: str, options: ClientOptions) -> RemoteClient | SeveralServers:
     """Open `responses:NAME`. Nothing is connected until the first call.
 
     Raises:
         UsageError: no model is named, or the key that a server on another machine needs is not set.
         BadConfig: the base URL, the name or the profile cannot be used.
     """
-    given, variable = options.base_url, os.environ.get("OPENAI_BASE_URL")
-    source = "`base_url`" if given is not None else "the variable OPENAI_BASE_URL" if variable else "the default address"
-    url = checked_url(given if given is not None else variable or DEFAULT_BASE_URL, source, DEFAULT_KEY_ENV)
-    endpoint = open_endpoint("responses", name, url, key_env=options.api_key_env or DEFAULT_KEY_ENV, path="/responses")
-    return ResponsesClient("responses", ResponsesDialect(), endpoint, options)
+    endpoints = open_endpoints("responses", name, options, PROVIDER, path="/responses")
+    return joined(endpoints, options, lambda endpoint, each: ResponsesClient("responses", ResponsesDialect(), endpoint, each))

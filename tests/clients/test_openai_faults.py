@@ -286,6 +286,7 @@ def test_no_mutated_body_is_a_fault_of_ours(data: st.DataObject) -> None:
     from reasoner.clients import openai
 
     client = openai.open_client("m", ClientOptions(base_url="http://127.0.0.1:9/v1"))
+    assert isinstance(client, openai.OpenAIClient)
     body = bytearray(chat())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(body) - 1))

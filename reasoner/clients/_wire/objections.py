@@ -24,6 +24,7 @@ _SAMPLING = {"stop_sequences": "stop"}
 _SAMPLED = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "logprobs")
 """What a strategy may set on its own account."""
 _OPTIONS = {
+    "return_token_ids": "record",
     **{name: name for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens")},
     **dict.fromkeys(("max_completion_tokens", "max_output_tokens"), "max_tokens"),
     **dict.fromkeys(

@@ -8,7 +8,6 @@ Knows bytes and fields. Does not open connections, read settings or wait; `remot
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 from reasoner.clients._wire import thinking
@@ -35,6 +34,7 @@ from reasoner.clients._wire.openai_turns import (
     turn,
 )
 from reasoner.clients._wire.said import Counts, Said, completion_of, count, mapping, objects, words
+from reasoner.token_record import is_logprob
 from reasoner.types import Completion, Request
 
 if TYPE_CHECKING:
@@ -74,8 +74,10 @@ class OpenAIDialect:
             value = getattr(sampling, name)
             if value is not None and value != _NEUTRAL.get(name):
                 body[name] = value
-        if sampling.logprobs:
+        if sampling.logprobs or sampling.tokens:
             body["logprobs"] = True
+        if sampling.tokens:
+            body["return_token_ids"] = True
         if sampling.stop:
             body["stop"] = list(sampling.stop)
         if profile.reasoning_effort:
@@ -104,7 +106,10 @@ class OpenAIDialect:
         said.finish = words(choice.get("finish_reason")) or None
         said.counts = read_usage(reply.get("usage"))
         said.model = words(reply.get("model"))
-        said.tokens = read_tokens(choice.get("logprobs")) if request.sampling.logprobs else []
+        wanted = request.sampling
+        said.tokens = read_tokens(choice.get("logprobs")) if wanted.logprobs or wanted.tokens else []
+        if wanted.tokens:
+            said.prompt_ids, said.token_ids = listed(reply.get("prompt_token_ids")), listed(choice.get("token_ids"))
         return completion_of(endpoint, request, profile, said, form=FORM, seconds=seconds)
 
     def reading(self, endpoint: Endpoint, request: Request, *, profile: Profile) -> OpenAIReading:
@@ -138,6 +143,8 @@ class OpenAIReading(Reading):
         self._calls = CallPieces()
         self._details: list[dict[str, Any]] = []
         self._tokens: list[tuple[str, float]] = []
+        self._prompt_ids: list[Any] = []
+        self._token_ids: list[Any] = []
         self._counts = Counts()
         self._model = ""
         self._refused = False
@@ -161,6 +168,7 @@ class OpenAIReading(Reading):
         if isinstance(value.get("usage"), dict):
             self._counts = read_usage(value["usage"])
         self._model = words(value.get("model")) or self._model
+        self._prompt_ids = self._prompt_ids or listed(value.get("prompt_token_ids"))
         for choice in objects(value.get("choices")):
             if not count(choice.get("index", 0)):  # one that cannot be read is taken for the first
                 self._add(choice, mapping(choice.get("delta")) or mapping(choice.get("message")))
@@ -179,14 +187,15 @@ class OpenAIReading(Reading):
         self._details += objects(delta.get("reasoning_details"))
         self._refused = self._refused or is_refused or bool(words(delta.get("refusal")))
         self.finish = words(choice.get("finish_reason")) or self.finish
-        if self.request.sampling.logprobs:
+        if self.request.sampling.logprobs or self.request.sampling.tokens:
             self._tokens += read_tokens(choice.get("logprobs"))
+        self._token_ids += listed(choice.get("token_ids"))
 
     def said(self) -> Said:
         """Return what has come."""
         return Said(
             text="".join(self.texts), reasoning="".join(self.thoughts), tool_calls=self._calls.calls(), opaque=joined_details(self._details),
-            refused=self._refused, counts=self._counts, model=self._model, tokens=self._tokens,
+            refused=self._refused, counts=self._counts, model=self._model, tokens=self._tokens, prompt_ids=self._prompt_ids, token_ids=self._token_ids,
         )  # fmt: skip
 
 
@@ -206,12 +215,16 @@ def read_usage(value: Any) -> Counts:
     return Counts(prompt, completion, cached if cached is not None else count(usage.get("prompt_cache_hit_tokens")), reasoning)
 
 
+def listed(value: Any) -> list[Any]:
+    """Read a list; anything else is an empty one."""
+    return value if isinstance(value, list) else []
+
+
 def read_tokens(logprobs: Any) -> list[tuple[str, float]]:
     """Return the tokens with their log-probabilities; none where the server sent none that can be read (some ignore the parameter)."""
     found = mapping(logprobs).get("content")
     if not isinstance(found, list):
         return []
-    tokens = [(words(mapping(each).get("token")), mapping(each).get("logprob")) for each in found]
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) for _, value in tokens):
-        return []
-    return [(token, float(value)) for token, value in tokens if value is not None]
+    told = [(words(mapping(each).get("token")), mapping(each).get("logprob")) for each in found]
+    tokens = [(token, float(value)) for token, value in told if is_logprob(value)]
+    return tokens if len(tokens) == len(told) else []

@@ -80,8 +80,9 @@ class RemoteClient:
     def __init__(self, scheme: DialectName, dialect: Dialect, endpoint: Endpoint, options: ClientOptions) -> None:
         self.name = f"{scheme}:{endpoint.model}"
         self.profile = overridden(profile_of(scheme, endpoint.model, endpoint.host, httpx.URL(endpoint.base_url).port), options.profile)
-        changed = f"#{self.profile.model_dump_json(exclude_defaults=True, by_alias=True)}" if options.profile else ""
-        self.fingerprint = f"{self.name}@{endpoint.base_url}{changed}"
+        self.base_url, self.where = endpoint.base_url, endpoint.where
+        self.changed = f"#{self.profile.model_dump_json(exclude_defaults=True, by_alias=True)}" if options.profile else ""
+        self.fingerprint = f"{self.name}@{self.base_url}{self.changed}"
         self.paid = not is_loopback(endpoint.host)
         self.concurrency = options.concurrency or DEFAULT_CONCURRENCY
         key = endpoint.key.get_secret_value()
@@ -96,7 +97,9 @@ class RemoteClient:
         self._stream = options.stream
         self.extras = extras_of(scheme, self.profile)
         self._bounded = scheme == "anthropic"  # whose format wants a bound
+        self._gives_ids = scheme == "openai"
         self._unwanted: list[str] = []
+        self._owes_ids = False
         self.notes: list[str] = []
         # Proxies are for the way out, not for a server on this machine.
         self._proxy = proxy_for(self._url) if self.paid else None
@@ -122,6 +125,10 @@ class RemoteClient:
                 f"{self.name} takes no {name}, and {getattr(wanted, name)!r} was set",
                 hint=f"leave `{name}` out, or say that the model does with `profile`",
             )
+        if wanted.tokens and not (self._gives_ids and self.profile.logprobs):
+            raise BadConfig(
+                f"{self.name} tells no token ids", hint="leave `record` out; local models tell them, and vLLM's endpoint (openai:NAME)"
+            )
         thinking.fields(wanted.thinking, self.profile, max_tokens=wanted.max_tokens)
         extra_body(wanted.extra_body)
 
@@ -140,7 +147,7 @@ class RemoteClient:
         for name in self._unwanted:
             asked = without(asked, name, by_user=request.by_user) or asked
         try:
-            return await self._ask(request, asked)
+            return self._noted(request, await self._ask(request, asked))
         except _Objected as objected:
             name = objection(objected.body, asked)
             less = (
@@ -157,6 +164,15 @@ class RemoteClient:
         if name not in self._unwanted:  # of several calls under way the first has said it
             self._unwanted.append(name)
             self.notes.append(f"{self.name} refused {name!r}, which is sent by default: it is {_INSTEAD.get(name, 'left out from now on')}")
+        return self._noted(request, answer)
+
+    def _noted(self, request: Request, answer: Completion) -> Completion:
+        """Return an answer; say once where it lacks the token ids that were asked for."""
+        if request.sampling.tokens and not answer.tokens and not self._owes_ids:
+            self._owes_ids = True
+            self.notes.append(
+                f"{self.name} gave a reply without the ids and log-probabilities of its tokens: nothing is recorded where they are missing"
+            )
         return answer
 
     def _explained(self, error: ClientError, name: str, request: Request) -> ClientError:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from reasoner import token_record
 from reasoner.clients._thoughts import PAIRS, split
 from reasoner.errors import BadResponse, UnreadableAnswer
 from reasoner.types import Completion, ConstraintApplied, FinishReason, Request, ToolCall, Usage, canonical_json
@@ -69,6 +70,9 @@ class Said:
     model: str = ""
     tokens: list[tuple[str, float]] = field(default_factory=list)
     """Tokens with their log-probabilities, where they were asked for and could be read."""
+    prompt_ids: list[Any] = field(default_factory=list)
+    token_ids: list[Any] = field(default_factory=list)
+    """Ids of the tokens of the prompt and of the answer, where they were asked for and told."""
 
 
 def completion_of(
@@ -101,7 +105,9 @@ def completion_of(
             f"{endpoint.url} answered without content (finish_reason {endpoint.said(str(said.finish), 40)}) and counted no tokens",
             hint="a proxy may have made a success of a failure behind it",
         )
-    text = endpoint.redacted(clean_text(text))
+    plain = text, reasoning, tuple(calls)
+    text, reasoning = endpoint.redacted(clean_text(text)), endpoint.redacted(clean_text(reasoning))
+    cleaned = tuple(_clean_call(endpoint, call) for call in calls)
     return Completion(
         text=text,
         finish_reason=finish,
@@ -111,8 +117,9 @@ def completion_of(
         seconds=seconds,
         mean_logprob=_mean(said.tokens, text) if request.sampling.logprobs else None,
         token_logprobs=tuple(said.tokens) if request.sampling.logprobs else (),
-        reasoning=endpoint.redacted(clean_text(reasoning)),
-        tool_calls=tuple(_clean_call(endpoint, call) for call in calls),
+        tokens=_recorded(said) if request.sampling.tokens and plain == (text, reasoning, cleaned) else "",
+        reasoning=reasoning,
+        tool_calls=cleaned,
         opaque=opaque_text(form, said.opaque),
     )
 
@@ -154,6 +161,11 @@ def _mean(tokens: list[tuple[str, float]], text: str) -> float | None:
     else:
         chosen = [value for _, value in tokens]
     return math.fsum(chosen) / len(chosen) if chosen else None
+
+
+def _recorded(said: Said) -> str:
+    """Return ids and log-probabilities as a call keeps them; empty where the server did not tell both of every token."""
+    return token_record.written(said.prompt_ids, said.token_ids, [value for _, value in said.tokens])
 
 
 def _clean_call(endpoint: Endpoint, call: ToolCall) -> ToolCall:
