@@ -68,7 +68,7 @@ async def test_workers_killed_stopped_and_aborted_at_random_tokens(tiny_model: P
         ]
         await asyncio.sleep(rng.uniform(0.0, 0.3))
         pid = client.worker_pid
-        worker = client._worker
+        worker = client.keeper.worker
         if pid is not None and worker is not None and worker.loaded and worker._active:
             chosen = rng.choice(SIGNALS)
             os.kill(pid, chosen)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import llama_cpp
 import pytest
+from lora_file import lora
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient, bundled_model
@@ -438,28 +438,6 @@ def test_a_context_is_what_the_library_made_of_it() -> None:
         ask(client, request("word " * 600))
     assert caught.value.context_tokens == n_ctx >= 300
     asyncio.run(client.aclose())
-
-
-def lora(path: Path, scale: float) -> Path:
-    """Write a LoRA adapter of rank 1 over the first query projection of SmolLM2 (576 by 576)."""
-
-    def text(value: str) -> bytes:
-        return struct.pack("<Q", len(value)) + value.encode()
-
-    def pair(key: str, kind: int, value: bytes) -> bytes:
-        return text(key) + struct.pack("<I", kind) + value
-
-    pairs = [pair(k, 8, text(v)) for k, v in (("general.architecture", "llama"), ("general.type", "adapter"), ("adapter.type", "lora"))]
-    pairs.append(pair("adapter.lora.alpha", 6, struct.pack("<f", 1.0)))
-    shapes = {"lora_a": (576, 1), "lora_b": (1, 576)}
-    tensors = [
-        text(f"blk.0.attn_q.weight.{name}") + struct.pack("<I2QIQ", 2, *shape, 0, index * 2304)
-        for index, (name, shape) in enumerate(shapes.items())
-    ]
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs)) + b"".join(pairs + tensors)
-    weights = struct.pack("<1152f", *[1.0] * 576, *[scale * (i % 7 - 3) for i in range(576)])
-    path.write_bytes(head + bytes(-len(head) % 32) + weights)
-    return path
 
 
 def test_an_adapter_changes_the_answer_and_one_of_zeros_does_not(client: LlamaCppClient, tmp_path: Path) -> None:

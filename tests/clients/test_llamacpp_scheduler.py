@@ -117,7 +117,7 @@ class FakeTask:
         return len(self.written) >= self.max_tokens
 
 
-def scheduler_of(model: FakeModel, **options: int | bool) -> Scheduler:
+def scheduler_of(model: FakeModel, **options: int | bool | list[Scheduler]) -> Scheduler:
     chosen = {"n_sequences": 32, "max_running": 8, "n_batch": 16, "patience_tokens": 10_000, "exact": False, **options}
     return Scheduler(decoder=model, **chosen)  # type: ignore[arg-type]
 
@@ -316,6 +316,25 @@ def test_a_suspect_runs_by_itself() -> None:
         assert len(running) <= 1 or not any(task.alone for task in running)
     check(tasks)
     assert most > 1
+
+
+def test_a_suspect_runs_beside_no_task_of_another_adapter_either_and_none_waits_for_ever() -> None:
+    models: list[FakeModel] = [FakeModel(), FakeModel()]
+    beside: list[Scheduler] = []
+    schedulers = [scheduler_of(model, beside=beside) for model in models]
+    tasks = {n: [FakeTask(model, [n, i], 5, alone=i in {2, 5}) for i in range(1, 7)] for n, model in enumerate(models)}
+    for n, scheduler in enumerate(schedulers):
+        for task in tasks[n]:
+            scheduler.add(task)
+    together = 0
+    for turn in range(1000):
+        schedulers[turn % 2].step()
+        running = [place.task for each in schedulers for place in each._running]
+        assert len(running) <= 1 or not any(task.alone for task in running)
+        together += all(each._running for each in schedulers)
+    assert not any(each.busy for each in schedulers)
+    assert together > 0, "the others do run beside each other"
+    check([*tasks[0], *tasks[1]])
 
 
 def test_a_task_that_came_last_gives_way_and_goes_on_later() -> None:

@@ -299,8 +299,9 @@ def test_what_would_take_too_long_to_find_out_is_left_open() -> None:
 def test_translations_are_made_by_the_rules_and_of_translations_only(template: str) -> None:
     solver = solver_of("translation")
     instance = solver.parse("English>Torvic: The old woman sees the river. ||| not this")
-    assert ask(problem_of("translation", instance), template).text == "Answer: Dakusa gasan sokla merisu."
+    form = "[[{}]]" if template == "fragment_shot/published" else "Answer: {}"
+    assert ask(problem_of("translation", instance), template).text == form.format("Dakusa gasan sokla merisu.")
     unknown = solver.parse("English>Torvic: The zebra sees the river. ||| not this")
-    assert ask(problem_of("translation", unknown), template).text == NO_ANSWER
+    assert ask(problem_of("translation", unknown), template).text == form.format(NO_ANSWER.removeprefix("Answer: "))
     with pytest.raises(BadConfig, match="no translation"):
         ask(problem_of("game24", solver_of("game24").parse("4 9 10 13")), template)

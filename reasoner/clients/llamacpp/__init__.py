@@ -1,7 +1,7 @@
 """Local models: a GGUF file, run by llama.cpp in a worker process of its own.
 
 A crash, an abort or a hang of the native code ends the worker, never the run: it is started again and the same requests are asked
-again, each by itself now, so that it shows which one is to blame; that one three times at most. Knows files, options and strikes.
+again, each by itself now, so that it shows which one is to blame; that one three times at most (`keeper`). Knows files and options.
 Does not import llama_cpp: only the worker does.
 
     client = open_client("local", ClientOptions(n_ctx=2048))
@@ -13,52 +13,43 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import signal
-import sys
-import threading
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from reasoner import token_record
 from reasoner.capabilities import Extra
 from reasoner.clients import ClientOptions
-from reasoner.clients.llamacpp.adapter import check_base, read_card, trained_form
+from reasoner.clients.llamacpp.adapter import check_base, named_with_adapter, read_card, trained_form
 from reasoner.clients.llamacpp.caches import PREFIX_FORMAT, prefix_cache, processor
 from reasoner.clients.llamacpp.cores import free_cores, physical_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
 from reasoner.clients.llamacpp.gguf_facts import check_acts_at_once, check_writes_text, context_length, parts_of
 from reasoner.clients.llamacpp.gguf_header import GgufHeader, check_adapter, read_header
-from reasoner.clients.llamacpp.process import NATIVE_FAULTS, WorkerDied, WorkerProcess
+from reasoner.clients.llamacpp.keeper import WorkerKeeper
 from reasoner.clients.llamacpp.reply import parts_of_reply
 from reasoner.clients.llamacpp.request_bounds import check_request, check_sampling
 from reasoner.clients.llamacpp.tool_text import chosen, in_words, specs
 from reasoner.clients.llamacpp.voice import LocalVoice
 from reasoner.clients.llamacpp.weights import Weights, library_version
-from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, EngineLost, MissingDependency, ReasonerError
+from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, MissingDependency, ReasonerError
 from reasoner.types import Completion, Request, Usage, digest
 
-MAX_STRIKES = 3
-BACKOFF_S = 0.1
 DEFAULT_CONCURRENCY = 16
 """Requests decoded together. More make each step longer and gain little: on a CPU the arithmetic is the limit by then."""
-CLOSE_GRACE_S = 2.0
 MAX_TEMPLATE_BYTES = 1 << 18
 MAX_THREADS = 512
-OTHER_PROCESSOR = (
-    "llama.cpp was built with instructions that this machine does not run; build it without them: "
-    "CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-deps --no-binary llama-cpp-python llama-cpp-python"
-)
-"""What to do after SIGILL, which virtual machines also send for instructions that they say they have."""
 
 __all__ = ["LlamaCppClient", "free_cores", "open_client", "physical_cores"]
 
 
 def open_client(name: str, options: ClientOptions) -> LlamaCppClient:
     """Open the model `local` (the one that comes with the extra `local`) or a GGUF file by its path. Starts no process yet.
+
+    `NAME+ADAPTER.gguf` is the model with an adapter, as with the option `adapter`.
 
     Raises:
         MissingDependency: llama-cpp-python, or for `local` the package with the model, is not installed.
@@ -68,6 +59,12 @@ def open_client(name: str, options: ClientOptions) -> LlamaCppClient:
         raise MissingDependency("llama-cpp-python", extra="local")
     if not name:
         raise BadConfig("no model is named", hint="use 'local' or the path of a .gguf file")
+    given = name
+    name, adapter = named_with_adapter(name)
+    if adapter is not None:
+        if isinstance(options.adapter, Path):
+            raise BadConfig(f"the model {given} names an adapter, and `adapter` is {options.adapter}", hint="name one of them")
+        options = options.model_copy(update={"adapter": adapter})
     if name == "local":
         return LlamaCppClient(name, bundled_model(), options)
     path = Path(name).expanduser()
@@ -98,7 +95,6 @@ class LlamaCppClient:
         self.name = f"{name}+{adapter.stem}" if adapter else name
         self.concurrency = 1 if options.exact else options.concurrency or DEFAULT_CONCURRENCY
         self.path = path.absolute()
-        self.command: tuple[str, ...] = (sys.executable, "-P", "-m", "reasoner.clients.llamacpp.worker")
         self._options = options
         self._header: GgufHeader = read_header(self.path)
         self._parts = parts_of(self.path, self._header)
@@ -117,12 +113,22 @@ class LlamaCppClient:
         files = [*self._parts, *([self._adapter] if self._adapter else [])]
         self._files = [(str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in files]
         self._fixed_threads = options.threads or _threads_from_environment()
-        self._lock = threading.Lock()
-        self._worker: WorkerProcess | None = None
-        self._inherited: WorkerProcess | None = None
-        self._ever_loaded = False
-        self._plain = False
-        self._closed = False
+        shared = (tuple(self._files[: len(self._parts)]), self._template, options.model_copy(update={"adapter": None}).model_dump_json())
+        self.keeper = WorkerKeeper(self.path, weights=shared)
+        self.keeper.join()
+        self.closed = False
+
+    def share(self, other: object) -> bool:
+        """Use the worker of another client: True where both are of the same weights and options and differ in their adapters at most.
+
+        The weights are then loaded once. Each adapter has a cache of its own, and requests of different adapters are decoded in turn. To be
+        called before the first request.
+        """
+        if not isinstance(other, LlamaCppClient) or other.closed or other.keeper.weights != self.keeper.weights:
+            return False
+        self.keeper = other.keeper
+        self.keeper.join()
+        return True
 
     # Hashing gigabytes takes seconds, so it waits until somebody asks; then it is remembered.
     @cached_property
@@ -189,8 +195,8 @@ class LlamaCppClient:
     @property
     def worker_pid(self) -> int | None:
         """The process id of the worker, None when none is running."""
-        worker = self._worker
-        return worker.pid if worker is not None and worker.alive else None
+        worker = self.keeper.worker
+        return worker.pid if worker is not None else None
 
     @property
     def calls_tools(self) -> bool:
@@ -242,6 +248,7 @@ class LlamaCppClient:
             mean_logprob=reply["mean_logprob"],
             reasoning=parts.reasoning,
             tool_calls=parts.tool_calls,
+            tokens=token_record.written(*reply["tokens"]) if reply.get("tokens") else "",
         )
 
     async def info(self) -> dict[str, Any]:
@@ -259,7 +266,7 @@ class LlamaCppClient:
             "architecture": self._header.architecture,
             "adapter": str(self._adapter) if self._adapter else None,
             "form": self._weights.form(),
-            "repacked": not self._plain,
+            "repacked": not self.keeper.plain,
             **{key: value for key, value in reply.items() if key not in {"event", "id"}},
         }
 
@@ -273,12 +280,10 @@ class LlamaCppClient:
         return {"read_per_s": reply["read_per_s"], "write_per_s": reply["write_per_s"]}
 
     async def aclose(self) -> None:
-        """End the worker. Safe to call twice; a call that is under way fails with `EngineLost`."""
-        with self._lock:
-            self._closed = True
-            worker, self._worker = self._worker, None
-        if worker is not None:
-            await asyncio.to_thread(worker.close, CLOSE_GRACE_S)
+        """End the worker, once no other client shares it. Safe to call twice; a call that is under way fails with `EngineLost` then."""
+        if not self.closed:
+            self.closed = True
+            await self.keeper.leave()
         self._weights.stop()
         self._weights.release()
 
@@ -287,82 +292,41 @@ class LlamaCppClient:
         adapter = file_sha256(self._adapter) if self._adapter else ""
         weights = (self._weights.sha256(), *self._weights.identity())
         folder, limit_bytes = prefix_cache()
-        key = digest("prefixes", PREFIX_FORMAT, *weights, adapter, library_version(), processor(), str(self._plain))
+        key = digest("prefixes", PREFIX_FORMAT, *weights, adapter, library_version(), processor(), str(self.keeper.plain))
         return {"folder": str(folder / key[:32]), "limit_bytes": limit_bytes}
 
     async def _ask(self, job: dict[str, Any], voice: LocalVoice | None = None) -> dict[str, Any]:
         await self.prepare(lambda _: None)
         if self._options.keep_prefixes:
             await asyncio.to_thread(lambda: self.fingerprint)  # hashed here, not while the event loop waits
-        strikes = n_deaths = 0
-        while True:
-            worker = self._running_worker()
-            if voice is not None:
-                voice.begin()
-            try:
-                reply = await worker.ask(job, silence_s=self._options.token_deadline_s, hear=voice.take if voice else None)
-            except WorkerDied as death:
-                n_deaths += 1
-                if death.struck:
-                    # Each request in flight is retried alone: a crash with several in flight is charged to none.
-                    strikes += death.company == 0
-                    job = {**job, "alone": True}
-                self._judge(death, strikes)
-                await asyncio.sleep(BACKOFF_S * 2 ** min(n_deaths, MAX_STRIKES))
-                continue
-            finally:
-                self._ever_loaded = self._ever_loaded or worker.loaded
-            if reply["event"] == "error":
-                raise _error_of(reply)
-            return reply
+        reply = await self.keeper.ask({**job, "seat": self._seat()}, self, silence_s=self._options.token_deadline_s, voice=voice)
+        if reply["event"] == "error":
+            raise _error_of(reply)
+        return reply
 
-    def _judge(self, death: WorkerDied, strikes: int) -> None:
-        """Raise if the request is not to be asked again."""
-        if self._closed:
-            raise EngineLost(f"{self.name}: the client was closed while a request was in progress", hint="close it after the last answer")
-        if death.warming and not self._plain and death.signal_number in NATIVE_FAULTS:
-            self._plain = True  # the kernels chosen for this processor do not run on it; the plain ones may
-            return
-        # A file that crashes the loader would crash it again; a kill from outside, or a model that has loaded before, may try anew.
-        if death.loading and not self._ever_loaded and death.signal_number not in {signal.SIGKILL, signal.SIGTERM}:
-            raise BadConfig(
-                f"the model {self.path} could not be loaded: the worker process did not survive it, {death.reason}",
-                hint=OTHER_PROCESSOR
-                if death.signal_number == signal.SIGILL
-                else "download or convert the file again, and compare its sha256",
-            ) from death
-        if strikes >= MAX_STRIKES:
-            raise EngineLost(
-                f"{self.name}: the worker process died {strikes} times over one request; the last time {death.reason}",
-                hint="check free memory, lower n_ctx or max_tokens, or raise token_deadline_s",
-            ) from death
+    def _seat(self) -> dict[str, Any]:
+        """Return what the worker has to know of this client beside others of the same weights."""
+        return {
+            "adapter": str(self._adapter) if self._adapter else None,
+            "files": self._files[len(self._parts) :],
+            "max_running": self.concurrency,
+            "prefixes": self._prefixes() if self._options.keep_prefixes and not self._options.exact else None,
+        }
 
-    def _running_worker(self) -> WorkerProcess:
-        if self._worker is not None and not self._worker.is_ours:
-            # We are a fork of the process that started it: its lock may be held by a thread that is not here, its pipes are not ours.
-            self._lock, self._worker, self._inherited = threading.Lock(), None, self._worker
-        with self._lock:
-            if self._closed:
-                raise BadConfig(f"the client of {self.name} is closed", hint="open another one")
-            if self._worker is None or not self._worker.alive:
-                load = {
-                    "op": "load",
-                    "path": str(self._weights.path),
-                    "files": self._files,
-                    "adapter": str(self._adapter) if self._adapter else None,
-                    "template": self._template,
-                    "n_ctx": self._n_ctx,
-                    "threads": self._fixed_threads or free_cores(),
-                    "most_threads": None if self._fixed_threads else physical_cores(),
-                    "exact": self._options.exact,
-                    "max_running": self.concurrency,
-                    "plain": self._plain,
-                    "prefixes": self._prefixes() if self._options.keep_prefixes and not self._options.exact else None,
-                }
-                self._worker = WorkerProcess(self.command, load=load)
-                # Whoever forgets to close the client still leaves no process behind.
-                weakref.finalize(self, self._worker.kill, "the client is gone")
-            return self._worker
+    def load(self, *, plain: bool) -> dict[str, Any]:
+        """Return what a worker is told to load, see `reasoner.clients.llamacpp.worker.engine.Engine.load`."""
+        return {
+            "op": "load",
+            "path": str(self._weights.path),
+            "files": self._files[: len(self._parts)],
+            "template": self._template,
+            "n_ctx": self._n_ctx,
+            "threads": self._fixed_threads or free_cores(),
+            "most_threads": None if self._fixed_threads else physical_cores(),
+            "exact": self._options.exact,
+            "plain": plain,
+            "seat": self._seat(),
+        }
 
 
 def _threads_from_environment() -> int | None:

@@ -27,6 +27,19 @@ def base_name(header: GgufHeader, path: Path) -> str:
     return str(header.values.get("general.name") or path.stem)
 
 
+def named_with_adapter(name: str) -> tuple[str, Path | None]:
+    """Return a model's name without the adapter that it names, and the adapter: `local+mine.gguf`, `base.gguf+mine.gguf`; None where it names none.
+
+    A file whose own name has a `+` is that file.
+    """
+    if not Path(name).expanduser().is_file():
+        for at, sign in enumerate(name):
+            base = name[:at]
+            if sign == "+" and (base == "local" or (base.lower().endswith(".gguf") and Path(base).expanduser().is_file())):
+                return base, Path(name[at + 1 :])
+    return name, None
+
+
 def check_base(base: GgufHeader, adapter: GgufHeader, base_path: Path, adapter_path: Path) -> None:
     """Refuse an adapter over a file that it was not trained on.
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reasoner.errors import BadConfig
+from reasoner.files.signatures import MODEL
 from reasoner.text import clean, shorten
 
 MAX_STRING_BYTES = 1 << 20
@@ -29,7 +30,6 @@ MAX_DIMENSIONS = 4
 MAX_KEPT_NUMBERS = 64
 MAX_TENSOR_NAME_BYTES = 64
 
-_MAGIC = b"GGUF"
 _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<B", 10: "<Q", 11: "<q", 12: "<d"}
 _VOCABULARY = "tokenizer.ggml.tokens"
@@ -177,8 +177,8 @@ def shown(text: str) -> str:
 def _read(cursor: _Cursor) -> GgufHeader:
     start = cursor.skip(4, "the magic")
     magic = cursor.data[start : start + 4]
-    if magic != _MAGIC:
-        raise _Damaged(f"it starts with {magic!r} instead of {_MAGIC!r}")
+    if magic != MODEL:
+        raise _Damaged(f"it starts with {magic!r} instead of {MODEL!r}")
     version = int(cursor.scalar("<I", "the version"))
     if version not in {2, 3}:
         raise _Damaged(f"its version is {version}, only 2 and 3 can be read")

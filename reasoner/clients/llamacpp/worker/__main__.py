@@ -3,7 +3,7 @@
 Knows frames and the engine. Does not know why it was started, and keeps nothing: whatever goes wrong in native code, its parent
 starts another one. Started by `reasoner.clients.llamacpp.process` as `python -m reasoner.clients.llamacpp.worker PARENT_PID`.
 
-    in:  {"op": "load", "path": ...}   then {"op": "complete", "id": 1, ...}, {"op": "info", "id": 2}, {"op": "cancel", "id": 1}
+    in:  {"op": "load", "path": ..., "seat": ...}   then {"op": "complete", "id": 1, "seat": ..., ...}, {"op": "info", "id": 2, "seat": ...}, {"op": "cancel", "id": 1}
     out: {"event": "loaded"}, {"event": "ready"}, {"event": "started", "id": 1}, {"event": "beat"} ...,
          {"event": "piece", "id": 1, "text": ...} ... where the job says `stream`,
          {"event": "done", "id": 1, "text": ...} or {"event": "error", "id": 1, "kind": "ContextTooLong", "message": ...}, or {"event": "failed", ...} when loading failed
@@ -22,7 +22,7 @@ import time
 from typing import Any
 
 from reasoner.clients.llamacpp.frames import BrokenFrame, read_frame, write_frame
-from reasoner.errors import BadConfig, BadTemplate, ContextTooLong, ReasonerError
+from reasoner.errors import BadTemplate, ContextTooLong, ReasonerError
 
 BEAT_EVERY_S = 0.1
 PARENT_POLL_S = 1.0
@@ -47,7 +47,6 @@ class Worker:
         try:
             from reasoner.clients.llamacpp.worker.engine import Engine  # noqa: PLC0415 - the reader must be up before native code is loaded
 
-            _check_same_file(options)
             logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
             engine = Engine.load(options)
             self._send({"event": "loaded"})
@@ -84,9 +83,9 @@ class Worker:
                 if engine.cancel(number):
                     self._send({"event": "cancelled", "id": number})
             elif job["op"] == "measure":
-                self._send({"event": "done", "id": number, **engine.measure()})
+                self._send({"event": "done", "id": number, **engine.measure(job["seat"])})
             else:
-                self._send({"event": "done", "id": number, **engine.info()})
+                self._send({"event": "done", "id": number, **engine.info(job["seat"])})
         except ReasonerError as error:
             self._send({"event": "error", "id": number, **_described(error)})
 
@@ -115,17 +114,6 @@ class Worker:
             if os.getppid() != self._parent:
                 return False
         return True
-
-
-def _check_same_file(options: dict[str, Any]) -> None:
-    """Refuse a model file that was replaced since the client looked at it: its fingerprint would be a lie."""
-    for path, size, mtime_ns in options["files"]:
-        try:
-            found = os.stat(path)  # noqa: PTH116 - the path came as text and goes to native code as text
-        except OSError as error:
-            raise BadConfig(f"the model file {path} is gone: {error.strerror}", hint="put it back, or open another model") from error
-        if (found.st_size, found.st_mtime_ns) != (size, mtime_ns):
-            raise BadConfig(f"the model file {path} was changed after it had been opened", hint="start the run again")
 
 
 def _described(error: ReasonerError) -> dict[str, Any]:

@@ -106,7 +106,13 @@ class Answer:
         self._text = ""
         self._finish_reason = ""
         self._error: BadConfig | None = None
-        self._logprobs: list[float] | None = [] if sampling.get("logprobs") else None
+        self._wants_mean: bool = sampling.get("logprobs", False)
+        self._records: bool = sampling.get("tokens", False)
+        self._logprobs: list[float] | None = [] if self._wants_mean or self._records else None
+        self._last: tuple[int, float] | None = None
+        """The token that ended the reply, with its log-probability."""
+        self._pending: list[int] = []
+        """Tokens that are to follow whatever the model would draw, one at a time: each gets its log-probability."""
         self._thought = Thought(begun.lead)
         if self._kind != "none" and not begun.held:
             self._thought.inside = False  # what is constrained from its beginning is no thought
@@ -123,12 +129,16 @@ class Answer:
             return True
 
     def _take(self, row: int) -> bool:
+        if self._pending:
+            return self._given(row)
         if self._thought.inside and self._begun.budget is not None and self._n_thought >= self._begun.budget:
-            return self._end_thought()
+            return self._end_thought(row)
         started = time.perf_counter()
         token = self._drawn(row)
         self._model.native_s += time.perf_counter() - started
         if self._vocabulary.ends(token):
+            if self._records:
+                self._last = token, logprob_of(self._model.context, row, self._vocabulary.n_tokens, token)
             return self._end("stop")
         if self._logprobs is not None:
             self._logprobs.append(logprob_of(self._model.context, row, self._vocabulary.n_tokens, token))
@@ -166,10 +176,22 @@ class Answer:
         end = self._thought.end_in(text)
         return end is None or not text[end:].strip()
 
-    def _end_thought(self) -> bool:
+    def _given(self, row: int) -> bool:
+        """Write the next of the tokens that have to follow."""
+        token = self._pending.pop(0)
+        self._sampler.accept(token)
+        if self._logprobs is not None:
+            self._logprobs.append(logprob_of(self._model.context, row, self._vocabulary.n_tokens, token))
+        return self._add(token)
+
+    def _end_thought(self, row: int) -> bool:
         """Write the end of the thought, which has used up its tokens."""
         assert self._begun.frame is not None
-        for token in self._vocabulary.tokenize(self._begun.frame.closing, special=True):
+        tokens = self._vocabulary.tokenize(self._begun.frame.closing, special=True)
+        if self._records and tokens:
+            self._pending = list(tokens)
+            return self._given(row)
+        for token in tokens:
             self._sampler.accept(token)
             if self._add(token):
                 return True
@@ -204,7 +226,7 @@ class Answer:
         """
         if self._error is not None:
             return {"event": "error", "kind": "BadConfig", "message": self._error.message, "hint": self._error.hint}
-        mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
+        mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs and self._wants_mean else None
         answer_at = self._answer_at()
         return {
             "text": self._begun.lead + self._text,
@@ -216,7 +238,23 @@ class Answer:
             "reasoning_tokens": self._n_thought if self._thought.answer_at or self._thought.inside else 0,
             "constraint_applied": "none" if answer_at is None else self._kind,
             "mean_logprob": mean,
+            "tokens": self._recorded() if self._records else None,
         }
+
+    def _recorded(self) -> list[list[Any]]:
+        """Return the ids of the prompt, those of the reply and their log-probabilities; of a reply that a stop string cut within a token, none."""
+        ids, logprobs = list(self.written), list(self._logprobs or ())
+        text = b"".join(map(self._vocabulary.bytes_of, ids)).decode("utf-8", "replace")
+        while ids and len(text) > len(self._text):
+            ids.pop()
+            logprobs.pop()
+            text = b"".join(map(self._vocabulary.bytes_of, ids)).decode("utf-8", "replace")
+        if text != self._text:
+            return [self.prompt, [], []]
+        if self._last is not None:
+            ids.append(self._last[0])
+            logprobs.append(self._last[1])
+        return [self.prompt, ids, logprobs]
 
     def piece(self) -> dict[str, Any] | None:
         """Return what the text has grown by and no stop string can take back; None where that is nothing. It begins with the open tag as `reply` does."""

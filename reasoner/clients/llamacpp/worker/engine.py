@@ -1,10 +1,11 @@
-"""The engine in the worker process: many requests over one model, advancing together.
+"""The engine in the worker process: many requests over one model, advancing together; those of each adapter in a context of its own.
 
 Puts the parts together: `vocabulary` (messages to tokens), `masks` and `sampler` (what may be drawn), `answer` (the text that grows), `scheduler` and
 `prefix_tree` (who is decoded when, from which cached prefix), `model` (llama.cpp). Does not know processes, pipes or restarts.
 
-    engine = Engine.load({"path": "model.gguf", "n_ctx": 4096, "threads": 2, ...})
-    engine.submit({"id": 1, "messages": [["user", "Hi"]], "sampling": {...}, "seed": 7, "constraint": None})
+    seat = {"adapter": None, "files": [], "max_running": 16, "prefixes": None}
+    engine = Engine.load({"path": "model.gguf", "n_ctx": 4096, "threads": 2, "seat": seat, ...})
+    engine.submit({"id": 1, "seat": seat, "messages": [["user", "Hi"]], "sampling": {...}, "seed": 7, "constraint": None})
     while engine.busy:
         for number, reply in engine.step():
             ...   # 1, {"text": "Hello!", "finish_reason": "stop", "prompt_tokens": 31, "cached_tokens": 0, "completion_tokens": 3, ...}
@@ -13,6 +14,7 @@ Puts the parts together: `vocabulary` (messages to tokens), `masks` and `sampler
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from reasoner.clients.llamacpp.worker.answer import Answer, Beginning
 from reasoner.clients.llamacpp.worker.measure import measure
 from reasoner.clients.llamacpp.worker.model import N_BATCH, Model
 from reasoner.clients.llamacpp.worker.prefix_files import PrefixFiles
+from reasoner.clients.llamacpp.worker.same_files import check_same_files
 from reasoner.clients.llamacpp.worker.sampler import Sampler
 from reasoner.clients.llamacpp.worker.scheduler import Scheduler
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
@@ -35,40 +38,72 @@ SLOW_STEP_S = 20.0
 MIN_BATCH = 32
 
 
-class Engine:
-    """One loaded model and the requests under way on it."""
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """The weights with one adapter, or none: a context, and who is decoded in it when."""
 
-    def __init__(self, model: Model, vocabulary: Vocabulary, *, max_running: int, exact: bool, prefixes: PrefixFiles | None = None) -> None:
+    model: Model
+    scheduler: Scheduler
+
+
+class Engine:
+    """One loaded model, the seats over it, and the requests under way."""
+
+    def __init__(self, options: dict[str, Any], model: Model, vocabulary: Vocabulary) -> None:
+        self._options = options
         self._model = model
         self._vocabulary = vocabulary
-        self._answers: dict[int, Answer] = {}
-        self._exact = exact
+        self._exact: bool = options.get("exact", False)
+        self._seats: dict[str | None, _Seat] = {}
+        # In the order of their turns: the one that was decoded longest ago first.
+        self._turns: list[_Seat] = []
+        self._schedulers: list[Scheduler] = []
+        self._answers: dict[int, tuple[Answer, _Seat]] = {}
         self._step_s = 0.0
         self._masks: Masks | None = None
-        self.scheduler = Scheduler(
-            decoder=model,
-            n_sequences=model.n_sequences,
-            max_running=max_running,
-            n_batch=N_BATCH,
-            patience_tokens=model.patience_tokens(),
-            exact=exact,
-            prefixes=prefixes,
-        )
+        self._take_seat(options["seat"], model)
 
     @classmethod
     def load(cls, options: dict[str, Any]) -> Engine:
-        """Load a model; see `Model.load` for the options, and besides: `template`, `max_running`, `exact`, `prefixes`.
+        """Load a model; see `Model.load` for the options, and besides: `template`, `exact`, and the `seat` of who asks first.
+
+        A seat is `adapter` (a path or None), `files` (path, size and time of its files), `max_running` and `prefixes`; the first request
+        that names another one opens it, over the weights that are there.
 
         Raises:
-            BadConfig: llama.cpp refuses the model or the adapter.
+            BadConfig: llama.cpp refuses the model or the adapter, or a file is not the one that the client saw.
             BadTemplate: the chat template cannot write a plain question.
         """
-        model = Model.load(options)
+        check_same_files([*options["files"], *options["seat"]["files"]])
+        model = Model.load({**options, "adapter": options["seat"]["adapter"]})
         vocabulary = Vocabulary(model.handle, template=options.get("template"), n_ctx=model.n_ctx)
         vocabulary.try_template()
-        kept = options.get("prefixes")
-        prefixes = PrefixFiles(Path(kept["folder"]), limit_bytes=kept["limit_bytes"]) if kept else None
-        return cls(model, vocabulary, max_running=options.get("max_running", 1), exact=options.get("exact", False), prefixes=prefixes)
+        return cls(options, model, vocabulary)
+
+    def _seat(self, named: dict[str, Any]) -> _Seat:
+        """Return the seat of an adapter, opened where it is new."""
+        found = self._seats.get(named["adapter"])
+        if found is not None:
+            return found
+        check_same_files(named["files"])
+        return self._take_seat(named, self._model.beside({**self._options, "adapter": named["adapter"]}))
+
+    def _take_seat(self, named: dict[str, Any], model: Model) -> _Seat:
+        kept = named["prefixes"]
+        scheduler = Scheduler(
+            decoder=model,
+            n_sequences=model.n_sequences,
+            max_running=named["max_running"],
+            n_batch=N_BATCH,
+            patience_tokens=model.patience_tokens(),
+            exact=self._exact,
+            prefixes=PrefixFiles(Path(kept["folder"]), limit_bytes=kept["limit_bytes"]) if kept else None,
+            beside=self._schedulers,
+        )
+        seat = _Seat(model, scheduler)
+        self._seats[named["adapter"]] = seat
+        self._turns.append(seat)
+        return seat
 
     def warm_up(self) -> None:
         """Try the model out; what this processor cannot run ends the process here."""
@@ -77,22 +112,23 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Whether a step would do anything."""
-        return self.scheduler.busy
+        return any(seat.scheduler.busy for seat in self._turns)
 
     def submit(self, job: dict[str, Any]) -> None:
         """Queue a request under its number `id`.
 
         Raises:
             BadTemplate: the chat template cannot be rendered.
-            BadConfig: the constraint cannot be kept, or the sampling is not possible.
+            BadConfig: the constraint cannot be kept, the sampling is not possible, or the adapter of its seat is refused.
             ContextTooLong: the prompt leaves no room for a single token.
         """
+        seat = self._seat(job["seat"])
         begun = Beginning.of(job, self._vocabulary)
         matcher = self._matcher_of(job["constraint"])
         sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], matcher=matcher)
-        answer = Answer(job, begun, sampler, self._model, self._vocabulary)
-        self._answers[job["id"]] = answer
-        self.scheduler.add(answer)
+        answer = Answer(job, begun, sampler, seat.model, self._vocabulary)
+        self._answers[job["id"]] = answer, seat
+        seat.scheduler.add(answer)
 
     def _matcher_of(self, constraint: list[str] | None) -> Matcher | None:
         if constraint is None:
@@ -106,31 +142,36 @@ class Engine:
 
     def cancel(self, number: int) -> bool:
         """Drop a request and free what it holds; False when there is none of that number."""
-        answer = self._answers.pop(number, None)
-        if answer is None:
+        found = self._answers.pop(number, None)
+        if found is None:
             return False
-        self.scheduler.cancel(answer)
+        answer, seat = found
+        seat.scheduler.cancel(answer)
         answer.close()
         return True
 
     def entered(self) -> list[int]:
         """Return the numbers of the requests that were let in since this was asked last."""
-        entered, self.scheduler.entered = self.scheduler.entered, []
-        return [task.number for task in entered if isinstance(task, Answer)]
+        numbers = []
+        for scheduler in self._schedulers:
+            numbers += [task.number for task in scheduler.entered if isinstance(task, Answer)]
+            scheduler.entered.clear()
+        return numbers
 
     def pieces(self) -> list[tuple[int, dict[str, Any]]]:
         """Return what the texts of those that are told while they grow have grown by since this was asked last."""
-        streaming = [answer for answer in self._answers.values() if answer.streams]
+        streaming = [answer for answer, _ in self._answers.values() if answer.streams]
         return [(answer.number, piece) for answer in streaming if (piece := answer.piece()) is not None]
 
     def step(self) -> list[tuple[int, dict[str, Any]]]:
-        """Decode one batch; return the requests it completed, with their replies."""
+        """Decode one batch, of the next seat that has anything to do; return the requests it completed, with their replies."""
+        scheduler = self._next().scheduler
         started = time.perf_counter()
-        finished = self.scheduler.step()
+        finished = scheduler.step()
         seconds = time.perf_counter() - started
         self._step_s += seconds
         if seconds > SLOW_STEP_S:
-            self.scheduler.n_batch = max(MIN_BATCH, self.scheduler.n_batch // 2)
+            scheduler.n_batch = max(MIN_BATCH, scheduler.n_batch // 2)
         replies = []
         for answer in finished:
             assert isinstance(answer, Answer)
@@ -139,13 +180,26 @@ class Engine:
             replies.append((answer.number, answer.reply()))
         return replies
 
-    def info(self) -> dict[str, Any]:
-        """Return what is known only after loading, and what was done so far."""
-        counts = self.scheduler.counts
+    def _next(self) -> _Seat:
+        """Return the busy seat that was decoded longest ago."""
+        seat = next((each for each in self._turns if each.scheduler.busy), self._turns[0])
+        self._turns.remove(seat)
+        self._turns.append(seat)
+        return seat
+
+    def info(self, named: dict[str, Any]) -> dict[str, Any]:
+        """Return what is known of a seat only after loading, and what was done so far; times are those of all seats.
+
+        Raises:
+            BadConfig: the adapter of the seat is refused.
+        """
+        seat = self._seat(named)
+        counts = seat.scheduler.counts
         return {
-            "n_ctx": self._model.n_ctx,
-            "n_cells": self._model.n_cells,
-            "threads": self._model.threads,
+            "n_ctx": seat.model.n_ctx,
+            "n_cells": seat.model.n_cells,
+            "n_seats": len(self._seats),
+            "threads": seat.model.threads,
             "exact": self._exact,
             "template_sha256": self._vocabulary.template_sha256,
             "end_tokens": self._vocabulary.end_tokens(),
@@ -158,19 +212,20 @@ class Engine:
             "mask_s": self._masks.seconds if self._masks is not None else 0.0,
             "steps": counts.steps,
             "step_s": self._step_s,
-            "native_s": self._model.native_s,
-            "running": self.scheduler.n_running,
+            "native_s": sum(each.model.native_s for each in self._turns),
+            "running": seat.scheduler.n_running,
             "preempted": counts.preempted,
-            "kept_cells": self.scheduler.tree.n_cells,
+            "kept_cells": seat.scheduler.tree.n_cells,
         }
 
-    def measure(self) -> dict[str, Any]:
+    def measure(self, named: dict[str, Any]) -> dict[str, Any]:
         """Measure how fast this machine reads and writes with this model; drops what is cached.
 
         Raises:
-            BadConfig: requests are under way.
+            BadConfig: requests are under way, or the adapter of the seat is refused.
         """
+        seat = self._seat(named)
         if self.busy:
             raise BadConfig("the model cannot be measured while requests are in progress", hint="wait for them")
-        self.scheduler.tree.clear()
-        return measure(self._model, vocabulary_size=self._vocabulary.n_tokens)
+        seat.scheduler.tree.clear()
+        return measure(seat.model, vocabulary_size=self._vocabulary.n_tokens)

@@ -26,6 +26,7 @@ N_SEQUENCES = 128
 CACHE_BYTES = 256 << 20
 MAX_CELLS = 32_768
 N_WARM = 8
+_HINT = "check the file, the adapter and the memory"
 
 NO_ROOM = 1
 """What `llama_decode` returns when the cache has not enough free cells."""
@@ -56,24 +57,39 @@ class Model:
         Raises:
             BadConfig: llama.cpp refuses the model or the adapter.
         """
-        path, adapter_path = options["path"], options.get("adapter")
-        hint = "check the file, the adapter and the memory"
+        path = options["path"]
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
         params.use_extra_bufts = not options.get("plain", False)
         model = llama_cpp.llama_model_load_from_file(path.encode(), params)
         if not model:
-            raise BadConfig(f"the model {path} could not be loaded: llama.cpp does not accept it", hint=hint)
+            raise BadConfig(f"the model {path} could not be loaded: llama.cpp does not accept it", hint=_HINT)
+        return cls._over(model, options)
+
+    def beside(self, options: dict[str, Any]) -> Model:
+        """Return a second context over the same weights, with a cache and an adapter of its own; for the options see `load`.
+
+        llama.cpp applies adapters to a whole context, so requests of different adapters never stand in one batch.
+
+        Raises:
+            BadConfig: llama.cpp refuses the adapter, or there is no memory for the cache.
+        """
+        return self._over(self.handle, options)
+
+    @classmethod
+    def _over(cls, model: Any, options: dict[str, Any]) -> Model:
+        path, adapter_path = options["path"], options.get("adapter")
         context = llama_cpp.llama_init_from_model(model, _context_params(model, options))
         if not context:
-            raise BadConfig(f"the model {path} could not be loaded: no context of {options['n_ctx']} tokens could be made", hint=hint)
+            raise BadConfig(f"the model {path} could not be loaded: no context of {options['n_ctx']} tokens could be made", hint=_HINT)
         if adapter_path is not None:
             adapter = llama_cpp.llama_adapter_lora_init(model, adapter_path.encode())
             scales = (ctypes.c_float * 1)(1.0)
             adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(adapter)
             if not adapter or llama_cpp.llama_set_adapters_lora(context, adapters, 1, scales) != 0:
+                llama_cpp.llama_free(context)
                 raise BadConfig(
-                    f"the model {path} with the adapter {adapter_path} could not be loaded: llama.cpp does not accept it", hint=hint
+                    f"the model {path} with the adapter {adapter_path} could not be loaded: llama.cpp does not accept it", hint=_HINT
                 )
         return cls(model, context, n_ctx=options["n_ctx"], most_threads=options.get("most_threads"))
 

@@ -79,6 +79,8 @@ class Scheduler:
     exact: bool = False
     prefixes: Prefixes | None = None
     """Prefixes that outlive this process; None keeps none and looks for none."""
+    beside: list[Scheduler] = field(default_factory=list)
+    """The schedulers of one process, this one among them: a task that runs alone runs beside none of their tasks either."""
     counts: Counts = field(default_factory=Counts)
     entered: list[Task] = field(default_factory=list)
     """Tasks that were let in since somebody last emptied this list."""
@@ -93,6 +95,7 @@ class Scheduler:
         self.tree = PrefixTree(_Recycler(self.decoder, self._free), patience_tokens=self.patience_tokens)
         if self.exact:
             self.max_running = 1
+        self.beside.append(self)
 
     @property
     def busy(self) -> bool:
@@ -103,6 +106,16 @@ class Scheduler:
     def n_running(self) -> int:
         """How many tasks have a place in the cache."""
         return len(self._running)
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether a task has a place that wants nothing beside it."""
+        return any(place.task.alone for place in self._running)
+
+    @property
+    def next_is_alone(self) -> bool:
+        """Whether the task that is let in next wants nothing beside it."""
+        return bool(self._waiting) and self._waiting[0].alone
 
     def add(self, task: Task) -> None:
         """Queue a task."""
@@ -208,8 +221,11 @@ class Scheduler:
                 self.prefixes.keep(place.tokens[: place.n_shared], state)
 
     def _has_place_for(self, task: Task) -> bool:
-        if task.alone or any(place.task.alone for place in self._running):
-            return not self._running
+        if task.alone or any(each.runs_alone for each in self.beside):
+            return not any(each.n_running for each in self.beside)
+        # Another one's task that waits to be alone would wait for ever if this one went on letting in.
+        if any(each.next_is_alone for each in self.beside if each is not self):
+            return False
         return len(self._running) < self.max_running
 
     def _match(self, tokens: list[int]) -> tuple[int, int | None]:
@@ -359,10 +375,8 @@ class Scheduler:
 
     def _is_foreign(self) -> bool:
         """Tell whether a lone task reads more than it found: whoever asks one thing after another has gone on to something else by then."""
-        if len(self._running) != 1 or self._waiting:
-            return False
-        place = self._running[0]
-        return place.reads_prompt and place.n_left > place.n_shared
+        place = self._running[0] if len(self._running) == 1 and not self._waiting else None
+        return place is not None and place.reads_prompt and place.n_left > place.n_shared
 
 
 class _Recycler:
