@@ -1,6 +1,7 @@
 r"""Readers: from a model's text to the answer in it.
 
-    answer_line   what follows the last `Answer:`, `The answer is`, `### Final Answer`, `A:`; also inside a sentence
+    answer_line   what follows the last `Answer:`, `The answer is`, `### Final Answer`, `A:`; also inside a sentence, and in other languages
+    tag           what stands in the last <answer>...</answer>, or behind the marker or in the box that is in it
     boxed         what stands in the last \boxed{...}, nested braces included
     hash          what follows the last `####`
     choice        a letter in any usual dress: (B), **B**, Option B, "B", B. text
@@ -8,7 +9,7 @@ r"""Readers: from a model's text to the answer in it.
     json:PATH     a value of the last JSON object in the text: json:answer, json:result.0.name
     regex:PATTERN the last match, its first group where it has one
     whole         the whole text
-    auto          answer_line, else boxed, else hash, else a text of a single line
+    auto          tag, else answer_line, boxed or hash, else the `answer` of a text that is one JSON object, else a text of a single line
 
 A thought is never read. What was found is undressed (`dress.undressed`) and otherwise left as it is. Every reader is linear in the text,
 but for a pattern of the user's, which runs in a process of its own with a limit of time.
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig
 from reasoner.grading.dress import closing_brace, undressed, without_thoughts
+from reasoner.grading.markers import marked, short
 from reasoner.grading.worker.process import PLAIN, worker
 from reasoner.text import tail
 
@@ -36,19 +38,8 @@ MAX_PATTERN_CHARS = 1000
 MAX_OBJECTS = 64
 """Places at which a JSON object is looked for."""
 
-_LINE = re.compile(
-    r"[\s>#-]{0,20}(?:\d{1,3}[.)]\s{0,5})?(?P<em>__|\*{0,3}|`{0,3})\s{0,5}(?:the\s{1,5}|my\s{1,5})?(?:final\s{1,5}|correct\s{1,5})?answer"
-    r"(?P<mark>\s{0,5}(?P<shut>\*{0,3})\s{0,5}(?:[:=：](?:__)?|is\b\s{0,5}:?))",
-    re.IGNORECASE,
-)
-_HEAD = re.compile(
-    r"\s{0,5}(?:#{1,6}\s{0,5}\*{0,3}|\*{2,3})(?:the\s{1,5})?(?:final\s{1,5}|correct\s{1,5})?answer\*{0,3}\s{0,20}", re.IGNORECASE
-)
-_INSIDE = re.compile(r"\banswer\s{0,5}(?:\s(?:is|must\sbe|should\sbe|equals)\b|[:=：])\s{0,5}:?", re.IGNORECASE)
-_SHORT = re.compile(r"\s{0,5}A:\s")
-_HOPE = re.compile(r"[.!]\**\s{1,5}I\shope\b.*", re.IGNORECASE | re.DOTALL)
-_STOP = re.compile(r"(?<=[^\s.])[.!?]\**\s{1,5}(?=[A-Z\"'(])")
-_SHORTENED = re.compile(r"(?:^|\s)(?:[A-Z]|St|Dr|Mr|Mrs|Ms|Mt|Jr|Sr|vs|No|Prof|Inc|Ltd|Co|Corp|Gen|Lt|Col|Rev|Ft|etc|approx)$")
+_TAG = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.IGNORECASE | re.DOTALL)
+_BLOCK = re.compile(r"\s*```[a-z]{0,20}\s*\n([^`]*)```\s*")
 _BLOCKS = {"```": "```", "\\[": "\\]", "$$": "$$"}
 """Lines that open a block, and those that close it."""
 _LIST = re.compile(r"(?:[>•]|[-*](?=\s))\s{0,5}")
@@ -79,13 +70,22 @@ def read(spec: str, text: str) -> Found | None:
     name, argument = check_reader(spec)
     text = without_thoughts(text)
     if name == "auto":
-        for each in ("answer_line", "boxed", "hash"):
+        for each in ("tag", "answer_line", "boxed", "hash"):
             if (found := _READERS[each](text, "")) is not None:
                 return _kept(found, each)
-        lines = [line for line in tail(text).splitlines() if line.strip()]
-        return _kept(undressed(lines[0]), "line") if len(lines) == 1 and _marked(lines[0]) is None else None
+        return _alone(tail(text))
     found = _READERS[name](text, argument)
     return None if found is None else _kept(found, name)
+
+
+def _alone(text: str) -> Found | None:
+    """Read a text, or a block of code that is the whole text, which is one JSON object or one line."""
+    block = _BLOCK.fullmatch(text)
+    text = text if block is None else block[1]
+    if text.lstrip()[:1] == "{" and text.rstrip()[-1:] == "}" and (found := _json(text, "answer")) is not None:
+        return _kept(undressed(found), "json:answer")
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _kept(undressed(lines[0]), "line") if len(lines) == 1 and marked(lines[0]) is None else None
 
 
 def _kept(text: str, by: str) -> Found | None:
@@ -121,48 +121,14 @@ def check_reader(spec: str) -> tuple[str, str]:
 
 def _answer_line(text: str, _: str) -> str | None:
     lines = tail(text).splitlines()
-    short: str | None = None
+    last: str | None = None
     for at in range(len(lines) - 1, -1, -1):
-        line = lines[at]
-        if "nswer" in line or "NSWER" in line:
-            found = _marked(line)
-            if found is not None:
-                return _valued(found or _next(lines, at))
-        elif short is None and _SHORT.match(line):
-            short = line.split(":", 1)[1]
-    return None if short is None else _valued(short)
-
-
-def _marked(line: str, *, again: bool = True) -> str | None:
-    """Return what a line says behind its marker, or behind two that follow each other; empty where it says nothing, None where it has none."""
-    if _HEAD.fullmatch(line):
-        return ""
-    mark = _LINE.match(line)
-    if mark is not None:
-        rest = line[mark.end() :].strip()
-        opened = mark["em"] if mark["em"] and not mark["shut"] else ""
-        if opened and rest.startswith(opened):
-            rest = rest[len(opened) :].strip()
-        elif opened and rest.removesuffix(".").endswith(opened):
-            rest = rest.removesuffix(".")[: -len(opened)].strip()
-        if rest == opened:
-            return ""
-        if again and _LINE.match(rest):  # `Final Answer: The final answer is 42.`
-            return _marked(rest, again=False)
-        return _sentence(rest) if "is" in mark["mark"].lower() else _HOPE.sub("", rest)
-    inside = None
-    for each in _INSIDE.finditer(line):
-        inside = each
-    return None if inside is None else _sentence(line[inside.end() :].strip())
-
-
-def _sentence(text: str) -> str:
-    """Return a text up to the end of its first sentence; the point of a decimal, an initial or an abbreviation ends none."""
-    text = _HOPE.sub("", text)
-    for stop in _STOP.finditer(text):
-        if not _SHORTENED.search(text[max(0, stop.start() - 12) : stop.start()]):
-            return text[: stop.start()]
-    return text.removesuffix(".") if not text.endswith("..") else text
+        found = marked(lines[at])
+        if found is not None:
+            return _valued(found or _next(lines, at))
+        if last is None:
+            last = short(lines[at])
+    return None if last is None else _valued(last)
 
 
 def _next(lines: list[str], at: int) -> str:
@@ -183,6 +149,21 @@ def _valued(found: str) -> str | None:
     """Undress what stands behind a marker; a box in it is the answer."""
     boxed = _boxed(found, "")
     return boxed if boxed is not None else undressed(found) or None
+
+
+def _stated(text: str) -> str | None:
+    marked = _answer_line(text, "")
+    return marked if marked is not None else _boxed(text, "")
+
+
+def _tag(text: str, _: str) -> str | None:
+    """Return what stands in the last tag, unless an answer line follows it."""
+    text = tail(text)
+    last = _last(_TAG, text) if "</" in text else None
+    if last is None or _answer_line(text[last.end() :], "") is not None:
+        return None
+    found = _stated(last[1])
+    return found if found is not None else undressed(last[1]) or None
 
 
 def _boxed(text: str, _: str) -> str | None:
@@ -210,9 +191,9 @@ def _hash(text: str, _: str) -> str | None:
 
 
 def _choice(text: str, _: str) -> str | None:
-    """Return a letter, or what stands behind an answer marker; else the last letter in a dress, or a last line that is a letter."""
-    marked = _answer_line(text, "")
-    found = marked if marked is not None else _boxed(text, "")
+    """Return a letter, or what stands in a tag or behind an answer marker; else the last letter in a dress, or a last line that is a letter."""
+    tagged = _tag(text, "")
+    found = tagged if tagged is not None else _stated(text)
     if found is not None:
         return found
     cut = tail(text)
@@ -273,6 +254,7 @@ def _whole(text: str, _: str) -> str | None:
 
 _READERS: dict[str, Callable[[str, str], str | None]] = {
     "answer_line": _answer_line,
+    "tag": _tag,
     "boxed": _boxed,
     "hash": _hash,
     "choice": _choice,

@@ -9,90 +9,9 @@ from __future__ import annotations
 
 import re
 
-MAX_WORDS = 5
+from reasoner.grading.number_words import alters
 
-_NO_UNIT = frozenset(
-    [
-        "and",
-        "or",
-        "not",
-        "to",
-        "half",
-        "halves",
-        "quarter",
-        "quarters",
-        "third",
-        "thirds",
-        "fourth",
-        "fourths",
-        "fifth",
-        "fifths",
-        "sixth",
-        "sixths",
-        "seventh",
-        "eighth",
-        "eighths",
-        "ninth",
-        "tenth",
-        "tenths",
-        "hundredth",
-        "hundredths",
-        "thousandth",
-        "thousandths",
-        "minus",
-        "plus",
-        "negative",
-        "point",
-        "over",
-        "times",
-        "divided",
-        "about",
-        "less",
-        "more",
-        "than",
-        "off",
-        "factorial",
-        "st",
-        "nd",
-        "rd",
-        "th",
-        "mod",
-        "if",
-        "but",
-        "except",
-        "without",
-        "remainder",
-        "r",
-        "i",
-        "e",
-        "pi",
-        "π",
-        "x",
-        "y",
-        "z",
-        "n",
-        "squareroot",
-        "sqrt",
-        "root",
-        "ago",
-        "pairs",
-        "pair",
-        "score",
-        "dozen",
-        "hundred",
-        "thousand",
-        "million",
-        "billion",
-        "trillion",
-        "bps",
-        "basis",
-        "ppm",
-        "bc",
-        "bce",
-        "permille",
-    ]
-)
-"""Words that say that the number is another one, and variables."""
+MAX_WORDS = 5
 _SAME_UNITS = (
     "hour h hr hrs hours", "minute min mins minutes", "second s sec secs seconds", "day d days", "week wk wks weeks", "month mo months",
     "year yr yrs years", "meter m metre meters metres", "kilometer km kilometre kilometers kilometres kms", "centimeter cm centimetre centimeters centimetres",
@@ -171,9 +90,7 @@ def _name(word: str) -> str:
         return name + (f"^{found[1]}" if found else "")
     low = base.lower().strip(".'’")
     return (
-        ""
-        if found or low in _NO_UNIT or _VARIABLE.fullmatch(low) or not any(c.isalpha() for c in low)
-        else _singular(base.lower().rstrip("."))
+        "" if found or alters(low) or _VARIABLE.fullmatch(low) or not any(c.isalpha() for c in low) else _singular(base.lower().rstrip("."))
     )
 
 

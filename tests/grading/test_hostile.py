@@ -18,7 +18,7 @@ from reasoner.types import Verdict
 N = int(os.environ.get("REASONER_HOSTILE", "1000"))
 MOST_S = float(os.environ.get("REASONER_HOSTILE_SECONDS", "10"))
 GRADERS = ("exact", "squad", "number", "math", "f1:0.5", "any", "number:1%", "any:number")
-READERS = ("auto", "answer_line", "boxed", "hash", "choice", "last_number", "json:a.b", "whole")
+READERS = ("auto", "answer_line", "tag", "boxed", "hash", "choice", "last_number", "json:a.b", "whole")
 GOLDS = ("18", "\\frac{14}{3}", "[1,2)", "x^2+1", "Paris", "35 hours", "\\{1,2\\}", "2\\sqrt{3}", "(B)")
 
 PIECES = (
@@ -44,7 +44,7 @@ def bombs(rng: random.Random) -> str:
 
 def hostile(rng: random.Random) -> str:
     text = bombs(rng) if rng.random() < 0.4 else "".join(rng.choices(PIECES, k=rng.choice([1, 3, 8, 20, 60, 300])))
-    return rng.choice(["Answer: ", "", "The answer is ", "\\boxed{", "#### "]) + text
+    return rng.choice(["Answer: ", "", "The answer is ", "\\boxed{", "#### ", "Antwort: ", "答案："]) + text
 
 
 def test_no_answer_raises_or_takes_long() -> None:
@@ -75,7 +75,24 @@ def test_no_answer_raises_or_takes_long() -> None:
 def test_readers_are_linear(reader: str, n: int) -> None:
     """Sixteen times the text must not take more than some forty times as long; both sizes are bounded absolutely here."""
     begun = time.process_time()
-    for piece in ("answer ", "Answer:", "\\boxed{", "####", "{", "(B) ", "9,", "9.", " ", "*", "the answer is ", "<think>", "<|channel|>"):
+    for piece in (
+        "answer ",
+        "Answer:",
+        "\\boxed{",
+        "####",
+        "{",
+        "(B) ",
+        "9,",
+        "9.",
+        " ",
+        "*",
+        "the answer is ",
+        "<think>",
+        "<|channel|>",
+        "Antwort: ",
+        "答案是",
+        "die Antwort ist ",
+    ):
         read(reader, piece * (n // len(piece)))
     assert time.process_time() - begun < 5
 

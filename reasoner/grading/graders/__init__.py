@@ -36,6 +36,8 @@ class Grader(ABC):
     """The reader that suits it where none is named."""
     trusted: ClassVar[bool] = True
     """False for one that runs code or calls a model: it is chosen by a person, never by a file of data."""
+    slow: bool = False
+    """Whether it asks the judging process, and may take seconds."""
 
     def __init__(self, spec: str) -> None:
         self.spec = spec

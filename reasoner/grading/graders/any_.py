@@ -28,6 +28,7 @@ class Any(Grader):
     def __init__(self, spec: str, inner: Grader) -> None:
         super().__init__(spec)
         self._inner = inner
+        self.slow = inner.slow
 
     @classmethod
     def open(cls, argument: str) -> Self:

@@ -50,6 +50,7 @@ class Math(Grader):
 
     name = "math"
     summary = "mathematical equality of LaTeX by Math-Verify (extra tasks): fractions, sets, intervals, equations, several answers"
+    slow = True
 
     @classmethod
     def ready(cls) -> None:

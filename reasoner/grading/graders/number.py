@@ -3,7 +3,8 @@ r"""The grader `number`: equal values, and no other unit than the gold's.
     judge("35 hrs", ["35 hours"])  ->  right;   "35" right;   "3.5 hours", "35 minutes" wrong
 
 `number` compares exactly; `number:0.01` allows that much, `number:1%` that share of the gold. A unit the gold names may be left out, a bare
-gold may be given one, another unit is wrong. Percent are a unit, but for a bare gold below one, where they are hundredths.
+gold may be given one, another unit is wrong. Percent are a unit, but for a bare gold below one, where they are hundredths. A reason behind the
+number (`18, because ...`) does not count, where it is plain words.
 What is no number is compared as `exact` does where the gold is none either.
 """
 
@@ -13,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Self
 
 from reasoner.errors import BadConfig
+from reasoner.grading.explanation import without_reason
 from reasoner.grading.graders import Grader, right, shown, unread, wrong
 from reasoner.grading.graders.exact import normal
 from reasoner.grading.quantity import Quantity, fits, quantity, scaled
@@ -59,7 +61,7 @@ class Number(Grader):
 
     def judge(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> Verdict:  # noqa: ARG002
         """Compare value and unit."""
-        mine = quantity(given)
+        mine = _stated(given)
         wanted = [found for gold in golds if (found := quantity(gold)) is not None]
         if mine is None:
             if normal(given) in {normal(gold) for gold in golds}:
@@ -76,12 +78,17 @@ class Number(Grader):
 
     def canonical(self, given: str, golds: Sequence[str], *, choices: Sequence[str] = ()) -> str:  # noqa: ARG002
         """Return value and unit; the unit is left out where it says no more than the gold's."""
-        mine = quantity(given)
+        mine = _stated(given)
         if mine is None:
             return normal(given)
         gold = next((found for each in golds if (found := quantity(each)) is not None), Quantity(mine.value))
         unit = "" if fits(mine, gold) else " " + " ".join(mine.unit)
         return f"{scaled(mine, gold)}{unit}"
+
+
+def _stated(given: str) -> Quantity | None:
+    """Read an answer that is a quantity, alone or with a reason behind it."""
+    return quantity(given) or quantity(without_reason(given))
 
 
 GRADER = Number

@@ -28,6 +28,7 @@ class Python(Grader):
     summary = "a function of your own: python:FILE:FUNCTION, called with (given, golds)"
     argument = "FILE:FUNCTION"
     trusted = False
+    slow = True
 
     def __init__(self, spec: str, file: Path, function: str) -> None:
         super().__init__(spec)
