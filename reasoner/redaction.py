@@ -192,6 +192,11 @@ def is_variable_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", text) is not None and redact(text) == text
 
 
+def names_variables(text: str) -> bool:
+    """Tell whether a text names variables that hold keys, and no key: `NAME`, or `NAME,host=OTHER`."""
+    return all(is_variable_name(part.strip().rpartition("=")[2]) for part in text.split(",")) and redact(text) == text
+
+
 def any_known() -> bool:
     """Tell whether a key was remembered at all."""
     return bool(_known)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import Any, NoReturn
 
 EXIT_INTERRUPTED = 130
 EXIT_OUTPUT = 5
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What ends a run the way Ctrl-C does: resumably, with the clients closed."""
+AGAIN_S = 0.05
 
 
 def fill_standard_files() -> None:
@@ -39,6 +41,27 @@ def end_like_ctrl_c() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGTERM:
             signal.signal(number, end)
+
+
+def hear_lost_interrupts() -> None:
+    """Send a Ctrl-C again where it came while native code called Python (pydantic-core does, when it makes its checks): it is lost there.
+
+    Python would print it as an exception that is ignored, and the command would go on.
+    """
+    usual = sys.unraisablehook
+
+    def heard(lost: Any) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            usual(lost)
+            return
+        from threading import Timer  # noqa: PLC0415 - see the module
+
+        # A moment later: this hook could not pass it on either.
+        again = Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = heard
 
 
 def end_at_once(code: int) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reasoner.errors import MissingAsset
+from reasoner.files.devices import ending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def read_bytes(path: Path, *, hint: str = "") -> tuple[bytes, bool]:
         MissingAsset: it cannot be read, is no whole gzip file, or is too large.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if ending(path).stat().st_size > MAX_BYTES:
             raise MissingAsset(f"the file {path} has {path.stat().st_size:,} bytes, at most {MAX_BYTES:,} are read", hint="split it")
         raw = path.read_bytes()
         if not raw.startswith(b"\x1f\x8b"):

@@ -36,6 +36,14 @@ NOT_ROWS = frozenset({"messages", "conversations", "conversation", "choices", "o
 """Lists that belong to one row, never the list of rows of an object."""
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+"""Made once, not for every row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row: the line it begins at (in Parquet its number), its values by column, and the JSON it was read from, where it was."""
@@ -102,7 +110,7 @@ def _json(text: str, root: str) -> tuple[Sequence[Record], list[Fault], Kind]:
     if text.lstrip().startswith("{") and not root and _object(first.text) is not None and text.strip() != first.text.strip():
         return (*_json_lines(lines_of(text)), "jsonl")  # the first line is a whole object, and more lines follow
     try:
-        whole = json.loads(text, parse_constant=_refuse)
+        whole = _DECODER.decode(text)
     except (ValueError, RecursionError):
         whole = None
     if isinstance(whole, dict):
@@ -141,14 +149,19 @@ def _json_lines(lines: Iterable[Line]) -> tuple[Sequence[Record], list[Fault]]:
                 (_, column), why = _why(line.text)
                 faults.append(fault or Fault(line.number, column, why))
 
-    return keep(rows(), write=lambda record: f"[{record.line},{record.json}]", read=lambda text: Record(*json.loads(text))), faults
+    return keep(rows(), write=lambda record: (record.line, record.json), read=_read), faults
+
+
+def _read(written: tuple[int, str]) -> Record:
+    line, text = written
+    return Record(line, _DECODER.decode(text))
 
 
 def _object(text: str) -> dict[str, Any] | None:
     if len(text) > MAX_RECORD_CHARS:
         return None
     try:
-        made = json.loads(text, parse_constant=_refuse)
+        made = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
     return made if isinstance(made, dict) else None
@@ -159,7 +172,7 @@ def _why(text: str) -> tuple[tuple[int, int], str]:
     if len(text) > MAX_RECORD_CHARS:
         return (1, 0), f"the row has {len(text):,} characters, at most {MAX_RECORD_CHARS:,} are read"
     try:
-        json.loads(text, parse_constant=_refuse)
+        _DECODER.decode(text)
     except json.JSONDecodeError as error:
         return (error.lineno, error.colno), f"no JSON: {error.msg}"
     except RecursionError:
@@ -231,7 +244,6 @@ def _array(text: str, begin: int) -> tuple[list[Record], list[Fault]]:
 
     A bracket that closes after a fault may be one inside the damaged element: reading goes on where another row follows.
     """
-    decoder = json.JSONDecoder(parse_constant=_refuse)
     rows: list[Record] = []
     faults: list[Fault] = []
     at, counted, line = begin + 1, 0, 1
@@ -241,18 +253,18 @@ def _array(text: str, begin: int) -> tuple[list[Record], list[Fault]]:
         if at >= len(text) or (text[at] == "]" and not (faults and rows)):
             return rows, faults
         if text[at] == "]":
-            at = _next_object(text, at + 1, decoder, rows)
+            at = _next_object(text, at + 1, rows)
             continue
         line += text.count("\n", counted, at)
         counted = at
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             place = error.pos if isinstance(error, json.JSONDecodeError) else at
             column = place - text.rfind("\n", 0, place)
             why = f"no JSON: {error.msg}" if isinstance(error, json.JSONDecodeError) else "no JSON"
             faults.append(Fault(line + text.count("\n", at, place), column, why))
-            at = _next_object(text, at + 1, decoder, rows)
+            at = _next_object(text, at + 1, rows)
             continue
         if isinstance(value, dict):
             rows.append(Record(line, value))
@@ -265,14 +277,14 @@ MAX_READ_AGAIN = 20
 """So many times its own length of a damaged array is read in looking for places to go on at, before the rest is given up."""
 
 
-def _next_object(text: str, at: int, decoder: json.JSONDecoder, rows: list[Record]) -> int:
+def _next_object(text: str, at: int, rows: list[Record]) -> int:
     """Return where the next element of an array begins that can be read and has a column of the first row; the end where none does."""
     left = MAX_READ_AGAIN * len(text)
     while left > 0 and (at := text.find("{", at)) >= 0:
         before = text[max(0, at - 200) : at].rstrip()
         if before.endswith((",", "[", "}")):  # not a value of a key
             try:
-                value, end = decoder.raw_decode(text, at)
+                value, end = _DECODER.raw_decode(text, at)
             except (ValueError, RecursionError) as error:
                 left -= max(64, (error.pos if isinstance(error, json.JSONDecodeError) else len(text)) - at)
             else:
@@ -295,7 +307,3 @@ def _parquet(raw: bytes) -> Records:
     except (pa.ArrowException, OSError) as error:
         return Records("parquet", (), (Fault(1, 0, f"no Parquet: {str(error).splitlines()[0][:200]}"),))
     return Records("parquet", tuple(Record(number, row) for number, row in enumerate(rows, start=1)))
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")

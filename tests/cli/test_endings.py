@@ -68,6 +68,28 @@ def test_what_an_encoding_does_not_have_is_written_as_an_escape(db: Path, line: 
     assert "Traceback" not in done.stderr
 
 
+def test_an_interrupt_that_native_code_swallows_is_heard_all_the_same() -> None:
+    lines = (
+        "import signal, time",
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",
+        "from reasoner.cli.ending import hear_lost_interrupts",
+        "hear_lost_interrupts()",
+        "class Lost:",
+        "    def __init__(self, error): self.error = error",
+        "    def __del__(self): raise self.error",
+        "Lost(ValueError('another fault is told as before'))",
+        "Lost(KeyboardInterrupt())",
+        "try: time.sleep(100)",
+        "except KeyboardInterrupt: print('heard')",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60, check=False, env=plain_environment()
+    )
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+    assert "told as before" in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
+
+
 def test_a_signal_at_any_moment_ends_a_command_in_one_line_at_most(db: Path, tmp_path: Path) -> None:
     seed = int(os.environ.get("REASONER_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
     print(f"REASONER_CHAOS_SEED={seed}")  # noqa: T201 - pytest shows it when the test fails
