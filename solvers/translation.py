@@ -16,11 +16,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
 from reasoner.assets import asset_dir
 from reasoner.errors import BadConfig, BadInstance, CorruptRecord
 from reasoner.files import complaint, read_lines
+from reasoner.grading.graders import unjudged
 from reasoner.solver import Solver
 from reasoner.text import clean, shorten
 from reasoner.types import Verdict
@@ -31,14 +32,40 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Hashable, Mapping, Sequence
 
-MAX_SENTENCE_CHARS = 4000
+MAX_SENTENCE_CHARS = 20_000
+MAX_BEFORE_CHARS = 4000
+"""Characters of a sentence that stands before another; a longer one is not shown."""
+MAX_BEFORE = 20
+"""Sentences that may be shown before the one to translate."""
 SEPARATOR = " ||| "
+_MARKER = re.compile(r"\{\d{1,4}\}")
+_BEFORE, _AS = "before: ", "as: "
+"""What begins a sentence before the one to translate, and its translation, in the one-line syntax."""
 _LANGUAGE = r"[^\W\d_][\w'’ ()-]{0,39}"
 _LINE = re.compile(rf"({_LANGUAGE})>({_LANGUAGE}): (.+)")
 
 
+def _one_line(text: str) -> str:
+    if text != text.strip() or SEPARATOR.strip() in text:
+        raise ValueError(f"a sentence has no blanks around it and no {SEPARATOR.strip()} in it")
+    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+        raise ValueError("a sentence is one line without control characters")
+    return text
+
+
+class Before(BaseModel):
+    """A sentence that stands before the one to translate in the same text, and its translation where that is known, else empty."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(min_length=1, max_length=MAX_BEFORE_CHARS)
+    target: str = Field(default="", max_length=MAX_BEFORE_CHARS)
+
+    _checked = field_validator("source", "target")(_one_line)
+
+
 class Translation(BaseModel):
-    """One sentence to translate; the reference is empty where there is none."""
+    """One sentence to translate; the reference is empty where there is none. `before` is shown and not translated, the nearest last."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -46,15 +73,15 @@ class Translation(BaseModel):
     target: str = Field(pattern=rf"^{_LANGUAGE}$")
     sentence: str = Field(min_length=1, max_length=MAX_SENTENCE_CHARS)
     reference: str = Field(default="", max_length=MAX_SENTENCE_CHARS)
+    before: tuple[Before, ...] = Field(default=(), max_length=MAX_BEFORE, strict=False)
 
-    @field_validator("sentence", "reference")
-    @classmethod
-    def _one_line(cls, text: str) -> str:
-        if text != text.strip() or SEPARATOR.strip() in text:
-            raise ValueError(f"a sentence has no blanks around it and no {SEPARATOR.strip()} in it")
-        if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
-            raise ValueError("a sentence is one line without control characters")
-        return text
+    _checked = field_validator("sentence", "reference")(_one_line)
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `before` out where it is empty: problems of earlier versions keep their ids."""
+        made: dict[str, Any] = write(self)
+        return made if self.before else {name: value for name, value in made.items() if name != "before"}
 
 
 def directions(languages: Sequence[str]) -> list[tuple[str, str]]:
@@ -68,7 +95,7 @@ class TranslationSolver(Solver[Translation]):
 
     name = "translation"
     summary = "translate a sentence; judged by exact match, measured by chrF++ and BLEU"
-    syntax = "FROM>TO: SENTENCE [||| REFERENCE], e.g. 'English>Selvan: The river sleeps.'"
+    syntax = "FROM>TO: SENTENCE [||| REFERENCE [||| before: SENTENCE [||| as: TRANSLATION]]...], e.g. 'English>Selvan: The river sleeps.'"
     Instance = Translation
     levels: ClassVar[Mapping[int, str]] = {
         n: f"from the file's language {a} into its language {b}" for n, (a, b) in enumerate(directions(["1", "2", "3", "4"]), start=1)
@@ -84,13 +111,15 @@ class TranslationSolver(Solver[Translation]):
         return cls(source)
 
     def parse(self, line: str) -> Translation:
-        """Read `FROM>TO: SENTENCE` or `FROM>TO: SENTENCE ||| REFERENCE`."""
-        found = _LINE.fullmatch(line[: 3 * MAX_SENTENCE_CHARS].strip())
+        """Read `FROM>TO: SENTENCE` or `FROM>TO: SENTENCE ||| REFERENCE`, each sentence before it behind a further `|||`."""
+        found = _LINE.fullmatch(line[: 3 * MAX_SENTENCE_CHARS + 2 * MAX_BEFORE * (MAX_BEFORE_CHARS + 20)].strip())
         try:
             if found is None:
                 raise ValueError("a direction and a sentence are needed")  # noqa: TRY301 - both faults are told in one way
-            sentence, _, reference = found[3].partition(SEPARATOR)
-            return Translation(source=found[1], target=found[2], sentence=sentence.strip(), reference=reference.strip())
+            sentence, reference, *others = [cell.strip() for cell in found[3].split(SEPARATOR.strip())] + (
+                [] if "|||" in found[3] else [""]
+            )
+            return Translation(source=found[1], target=found[2], sentence=sentence, reference=reference, before=_before(others))
         except ValueError as error:
             why = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else str(error)
             raise BadInstance(
@@ -99,12 +128,15 @@ class TranslationSolver(Solver[Translation]):
 
     def format(self, instance: Translation) -> str:
         """Write `FROM>TO: SENTENCE ||| REFERENCE`."""
-        reference = f"{SEPARATOR}{instance.reference}" if instance.reference else ""
-        return f"{instance.source}>{instance.target}: {instance.sentence}{reference}"
+        reference = f"{SEPARATOR}{instance.reference}" if instance.reference or instance.before else ""
+        before = [
+            (f"{SEPARATOR}{_BEFORE}{each.source}", f"{SEPARATOR}{_AS}{each.target}" if each.target else "") for each in instance.before
+        ]
+        return f"{instance.source}>{instance.target}: {instance.sentence}{reference}{''.join(map(''.join, before))}"
 
     def canonical(self, instance: Translation) -> Hashable:
-        """Return direction and sentence."""
-        return instance.source, instance.target, instance.sentence
+        """Return direction, sentence, and what stands before it."""
+        return instance.source, instance.target, instance.sentence, instance.before
 
     def generate(self, rng: random.Random, level: int) -> Translation:
         """Draw one sentence of the file."""
@@ -129,17 +161,24 @@ class TranslationSolver(Solver[Translation]):
         return _listed(path, languages[source], languages[target], tuple((number, cells[source], cells[target]) for number, cells in rows))
 
     def statement_variables(self, instance: Translation) -> Mapping[str, Any]:
-        """Return `source`, `target` and `sentence`."""
-        return {"source": instance.source, "target": instance.target, "sentence": instance.sentence}
+        """Return `source`, `target`, `sentence`, `before` as pairs, and `marker`, a sign such as `{1}` that stands in the sentence."""
+        before = [{"source": each.source, "target": each.target} for each in instance.before]
+        return {
+            "source": instance.source,
+            "target": instance.target,
+            "sentence": instance.sentence,
+            "before": before,
+            "marker": _marker(instance.sentence),
+        }
 
     def verify(self, instance: Translation, text: str) -> Verdict:
-        """Compare with the reference; without one there is no right answer to compare with."""
+        """Compare with the reference; without one a translation is not judged."""
         found, flag = read(text, instance)
         flags: dict[str, float] = {flag: 1.0} if flag else {}
         if not found:
             return replace(answers.unread("the model refused" if flag else "no translation was found"), metrics=flags)
         if not instance.reference:
-            return replace(answers.wrong("there is no reference to judge the translation by"), metrics=flags)
+            return unjudged("there is no reference to judge the translation by", **flags)
         metrics = sentence_scores(found, instance.reference) | flags
         measured = (
             f"chrF++ {metrics['chrf']:.1f}, BLEU {metrics['bleu']:.1f}"
@@ -160,9 +199,36 @@ class TranslationSolver(Solver[Translation]):
         """Return the translation as exact match compares it."""
         return plain(extract(text, instance)) or None
 
+    def part_answer(self, instance: Translation, part: str, text: str) -> str | None:
+        """Return the translation of a part of the sentence; None also where the model refused."""
+        return read(text, instance.model_copy(update={"sentence": part, "reference": "", "before": ()}))[0] or None
+
     def right_answer(self, instance: Translation) -> str | None:
         """Return the reference as an answer line."""
         return f"Answer: {instance.reference}" if instance.reference else None
+
+
+def _marker(sentence: str) -> str:
+    """Return a sign in a sentence that stands for something else; empty where there is none."""
+    found = _MARKER.search(sentence)
+    return found[0] if found else ""
+
+
+def _before(cells: Sequence[str]) -> tuple[Before, ...]:
+    """Read the sentences before the one to translate.
+
+    Raises:
+        ValueError: a cell is neither one of them nor the translation of the one before it.
+    """
+    made: list[Before] = []
+    for cell in cells:
+        if cell.startswith(_BEFORE):
+            made.append(Before(source=cell.removeprefix(_BEFORE).strip()))
+        elif cell.startswith(_AS) and made and not made[-1].target:
+            made[-1] = Before(source=made[-1].source, target=cell.removeprefix(_AS).strip())
+        else:
+            raise ValueError(f"what follows the reference begins with '{_BEFORE}', and its translation with '{_AS}'")
+    return tuple(made)
 
 
 @cache

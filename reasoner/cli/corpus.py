@@ -1,4 +1,4 @@
-"""`reasoner corpus build | stats | search`: parallel corpora."""
+"""`reasoner corpus build | add | stats | search`: parallel corpora."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from reasoner.cli import fragments
 from reasoner.cli import options as o
 from reasoner.cli.output import err, guarded, out, print_json, safe, say
 from reasoner.errors import BadConfig
+from reasoner.files.signatures import CORPUS
 from reasoner.files.target import writable, write_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ BUILD = (
 )
 STATS = "Example:\n\n  reasoner corpus stats ligurian.corpus --test ligurian.heldout.tsv --from Italian --to Ligurian"
 SEARCH = "Example:\n\n  reasoner corpus search invented 'The old woman sees the river.' --from English --to Selvan"
+ADD = "Examples:\n\n  reasoner corpus add ladin.corpus --run last\n\n  reasoner corpus add ladin.corpus corrected.tsv -l Italian=italian -l Ladin=ladin"
 SHOWN_FAULTS = 10
 
 Source = Annotated[str | None, typer.Option("--from", help="Language of the text.", show_default=False)]
@@ -42,8 +44,9 @@ MinMatch = Annotated[float, typer.Option("--min-match", min=0, max=100, help="Sc
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(name="corpus", help="Build, measure and search parallel corpora.", no_args_is_help=True, epilog=SEARCH)
+    group = typer.Typer(name="corpus", help="Build, add to, measure and search parallel corpora.", no_args_is_help=True, epilog=SEARCH)
     group.command(epilog=BUILD)(build)
+    group.command(epilog=ADD)(add)
     group.command(epilog=STATS)(stats)
     group.command(epilog=SEARCH)(search)
     app.add_typer(group)
@@ -79,9 +82,11 @@ def _columns(languages: list[str], sources: list[Any], path: Path, *, add: bool)
     if not chosen and aligned:
         chosen = {language: [] for language in next(source for source in sources if isinstance(source, dict))}
     first = sources[0] if sources else None
-    if not chosen and isinstance(first, Path) and first.suffix.lower() == ".tsv" and first.is_file():
-        with first.open(encoding="utf-8-sig", errors="replace") as file:
-            chosen = {name.strip(): [] for name in file.readline().rstrip("\r\n").split("\t")}
+    if not chosen and isinstance(first, Path) and first.suffix.lower() in {".tsv", ".csv"} and first.is_file():
+        from reasoner.translation.readers.tables import table_rows  # noqa: PLC0415
+
+        _, head = next(table_rows(first), (1, None))
+        chosen = {name.strip(): [] for name in head or ()}
     if len(chosen) < 2:
         raise BadConfig("two or more languages are needed", hint="name them with --language NAME or --language NAME=COLUMN")
     if odd := next((each for each in aligned if each != set(chosen)), None):
@@ -106,7 +111,12 @@ def build(
         list[str], typer.Option("--language", "-l", help="NAME or NAME=COLUMN (a number where there is no head); again for another name.")
     ] = [],
     normalisation: Annotated[
-        str | None, typer.Option("--normalisation", help="full (default), or paper (as published).", show_default=False)
+        str | None,
+        typer.Option(
+            "--normalisation",
+            help="full (default), clitics, lemma, subword, characters, paper (as published), paper-1.0.",
+            show_default=False,
+        ),
     ] = None,
     window: Window = 7,
     search: Annotated[list[str], typer.Option("--search", help="Languages to index (default: all); once for each.")] = [],
@@ -135,8 +145,10 @@ def build(
     columns = _columns(language, read, path, add=add)
     if add and (normalisation or search):
         raise BadConfig("an index keeps its normalisation and searched languages", hint="leave --normalisation and --search out with --add")
-    for file in [path, *([report] if report else [])]:
-        writable(file)  # what cannot be written is said before the work, not after it
+    # What cannot be written is said before the work, not after it.
+    writable(path, over=(CORPUS,))
+    if report is not None:
+        writable(report)
     found, beside = Report(), path.with_suffix(".report.txt")
     shown = Progress(
         TextColumn("reading, {task.completed:,.0f} rows"), TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
@@ -181,6 +193,46 @@ def _built(made: Ingested) -> dict[str, Any]:
         "faults": dict(made.report.counts),
         "first_faults": [str(fault) for fault in made.report.faults[:100]],
     }
+
+
+@guarded
+def add(
+    path: Annotated[Path, typer.Argument(metavar="CORPUS", help="Index file to add to.", show_default=False)],
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Files as 'reasoner corpus build' reads them.", show_default=False)
+    ] = None,
+    run: Annotated[
+        list[str], typer.Option("--run", help="Run whose edits are added; 'last' is the newest with translations. Repeatable.")
+    ] = [],
+    language: Annotated[list[str], typer.Option("--language", "-l", help="NAME or NAME=COLUMN, as of 'reasoner corpus build'.")] = [],
+    source: Source = None,
+    db: o.Db = None,
+    json: o.Json = False,
+) -> None:
+    """Add corrected translations, which come before all other examples; an earlier one of the same sentence is replaced."""
+    from reasoner.cli.review import told_of  # noqa: PLC0415 - only commands that run need it
+
+    if bool(sources) == bool(run):
+        raise BadConfig("the lines to add come from files or from runs", hint="name a SOURCE, or give --run for edits of 'reasoner review'")
+    if run:
+        from reasoner.api.review import add_edits  # noqa: PLC0415
+
+        added = add_edits(path, run, db=db)
+    else:
+        from reasoner.translation.adding import add_preferred  # noqa: PLC0415
+        from reasoner.translation.ingest import lines_of  # noqa: PLC0415
+        from reasoner.translation.rows import Report  # noqa: PLC0415
+
+        read, report = _sources(sources or []), Report()
+        columns = _columns(language, read, path, add=True)
+        lines = list(lines_of(read, columns, report))
+        for fault in report.faults[:SHOWN_FAULTS]:
+            say(str(fault))
+        added = add_preferred(path, lines, source=source or next(iter(columns)))
+    if json:
+        print_json({"corpus": str(path), "new": added.n_new, "replaced": added.n_replaced, "known": added.n_known, "lines": added.n_lines})
+        return
+    out.print(safe(told_of(path, added)))
 
 
 @guarded

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import cluster_options as c
 from reasoner.cli import fragments
 from reasoner.cli import options as o
 from reasoner.cli.bench import Watch
@@ -40,12 +41,13 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 @o.expanded
+@c.expanded
 def translate(
     text: Annotated[
         str,
         typer.Argument(
             metavar="TEXT|FILE",
-            help="A sentence, a file with one sentence a line, a TSV, or a PO, XLIFF, TMX, SRT or Markdown file.",
+            help="A sentence, a file with one sentence a line, a TSV, or a PO, XLIFF, TMX, SRT, Markdown or Word file.",
             show_default=False,
         ),
     ],
@@ -87,28 +89,42 @@ def translate(
             "--codes", help="Language codes in a TMX file, en:lld (default: its srclang and its only other one).", show_default=False
         ),
     ] = "",
+    sentences: Annotated[
+        bool, typer.Option("--sentences", help="Cut the lines of a .txt file into sentences; with --out. All else of the file stays.")
+    ] = False,
+    context: Annotated[
+        int,
+        typer.Option(
+            "--context",
+            min=0,
+            max=20,
+            help="Show so many sentences before each in the file, with the translations that the file has of them (default: none).",
+            show_default=False,
+        ),
+    ] = 0,
     explain: Annotated[bool, typer.Option("--explain", help="Show fragments, examples and coverage; ask no model.")] = False,
     out_file: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            help="File for the translations, one a line; for PO, XLIFF, TMX, SRT, Markdown and --column, the file with them.",
+            help="File for the translations, one a line; for PO, XLIFF, TMX, SRT, Markdown, Word and --column, the file with them.",
             show_default=False,
         ),
     ] = None,
     model: o.Model = "local",
     *,
+    cluster: c.OnCluster,
     common: o.Common,
     json: o.Json = False,
 ) -> None:
     """Translate a sentence or a file, every call recorded; score it where the file has references."""
     path = Path(text)
-    is_document = _is_document(path, column)
-    if (column or codes) and not is_document:
-        raise BadConfig(f"{text[:80]!r} is no table or TMX file that is there", hint="leave --column and --codes out")
+    is_document = _is_document(path, column, sentences=sentences)
+    if (column or codes or sentences) and not is_document:
+        raise BadConfig(f"{text[:80]!r} is no table, TMX or text file that is there", hint="leave --column, --codes and --sentences out")
     if is_document and not out_file and not explain:
         raise BadConfig(f"{path} is written anew with its translations", hint="name the file to write with --out")
-    in_file: dict[str, Any] = {"source": source, "target": target, "column": column, "codes": codes}
+    in_file: dict[str, Any] = {"source": source, "target": target, "column": column, "codes": codes, "sentences": sentences}
     items = _units(path, in_file) if is_document else _items(text, source, target)
     second = (pivot_corpus or corpus) if pivot else None
     if explain:
@@ -127,7 +143,7 @@ def translate(
     document: TranslatedDocument | None = None
     try:
         with watch:
-            settings = common.settings(progress=watch)
+            settings = common.settings(progress=watch, **cluster.settings()) | {"context": context}
             if is_document:
                 from reasoner.api.documents import translate_document  # noqa: PLC0415
 
@@ -187,11 +203,11 @@ def _items(text: str, source: str, target: str) -> list[Item]:
     return read_items(Path(text), source=source, target=target) if is_file else [Item(1, " ".join(text.split()))]
 
 
-def _is_document(path: Path, column: str) -> bool:
+def _is_document(path: Path, column: str, *, sentences: bool) -> bool:
     from reasoner.translation.documents import is_document  # noqa: PLC0415
 
     try:
-        return is_document(path, column=column) and path.is_file()
+        return is_document(path, column=column, sentences=sentences) and path.is_file()
     except (OSError, ValueError):  # a sentence, too long for a name or with a character that no name has
         return False
 
@@ -208,6 +224,8 @@ def _write_document(document: TranslatedDocument, out_file: Path) -> None:
     say(
         f"{out_file}: {document.n_filled} translated, {len(document.doubtful)} of them marked for review, {len(document.left)} left as they were"
     )
+    for remark in document.remarks:
+        say(f"{out_file}: {remark}")
     for what, rows in (("for review", document.doubtful), ("left", document.left)):
         for row in rows[:SHOWN_LINES]:
             say(f"{what}: {row}")
@@ -241,6 +259,18 @@ def _finish(made: Translated, out_file: Path | None, *, json: bool, quiet: bool 
     if lines := [item.line for item, each in zip(made.items, made.outcomes, strict=True) if each and _n_missed(each)]:
         more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""
         say(f"a term of the glossary was missed: line {', '.join(map(str, lines[:SHOWN_LINES]))}{more}")
+    if divided := [f"{item.line} ({n} parts)" for item, n in zip(made.items, made.parts, strict=True) if n > 1]:
+        more = f" and {len(divided) - SHOWN_LINES} more" if len(divided) > SHOWN_LINES else ""
+        say(
+            f"too long for the model's context or --max-tokens, so translated in parts, cut at clauses: line {', '.join(divided[:SHOWN_LINES])}{more}"
+        )
+    if lines := [item.line for item, each in zip(made.items, made.outcomes, strict=True) if each and each.at_limit and not quiet]:
+        more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""
+        say(f"cut off, as the reply was longer than --max-tokens: line {', '.join(map(str, lines[:SHOWN_LINES]))}{more}")
+    for item, why in () if quiet else made.failures[:SHOWN_LINES]:
+        say(f"not translated: line {item.line}: {why}")
+    if not quiet and len(made.failures) > SHOWN_LINES:
+        say(f"... and {len(made.failures) - SHOWN_LINES} more that were not translated")
     if n_taken := sum(made.from_memory):
         say(
             f"{n_taken} of {len(made.items)} stand in the corpus and were taken without a call (--memory shown asks the model all the same)"

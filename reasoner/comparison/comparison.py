@@ -77,6 +77,12 @@ class Comparison:
         """The models compared, in the order of the rows."""
         return list(dict.fromkeys(row.model for row in self.rows))
 
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook: chart, tables, claims."""
+        from reasoner.comparison.notebook import comparison_html  # noqa: PLC0415 - it draws what is defined here
+
+        return comparison_html(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Return what `reasoner compare --json` prints."""
         return {

@@ -1,4 +1,4 @@
-"""The picture of a comparison: accuracy with its interval against the tokens of an answer, one panel per solver and model.
+"""The picture of a comparison: accuracy with its interval against the tokens of an answer, one panel per solver and model; of translations chrF++.
 
     write_plot(comparison, Path("table.png"))
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reasoner.comparison.standings import Standing
 
     Mark = tuple[str, tuple[float, float], tuple[float, float]]
+    Heights = dict[tuple[str | None, str, str], tuple[float, float, float]]
 
 ENDINGS = (".png", ".svg")
 MAX_PANELS = 24
@@ -72,7 +73,7 @@ def write_plot(comparison: Comparison, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    places = panels(comparison)
+    places, heights = panels(comparison), _chrf(comparison)
     n_columns = len(comparison.models) if len(comparison.models) > 1 else min(3, max(1, math.ceil(math.sqrt(len(places)))))
     n_rows = max(1, math.ceil(len(places) / n_columns))
     # Text stays text in an SVG, and neither file holds the time it was made: the same comparison gives the same bytes.
@@ -85,13 +86,13 @@ def write_plot(comparison: Comparison, path: Path) -> None:
         marks: list[tuple[Axes, list[Mark]]] = []
         for ax, (solver, model) in zip(axes, places, strict=False):
             rows = [row for row in comparison.rows if (row.solver, row.model) == (solver, model)]
-            marks.append((ax, _panel(ax, rows, strategies, _span(comparison))))
+            marks.append((ax, _panel(ax, rows, strategies, _span(comparison), heights)))
             title = solver or "all solvers"
             ax.set_title(_plain(title if len(comparison.models) == 1 else f"{title}, {short[model]}"), fontsize=10, loc="left")
         for ax in axes[len(places) :]:
             ax.set_visible(False)
         figure.supxlabel("tokens of an answer, prompt and completion (mean, logarithmic)", fontsize=9)
-        figure.supylabel("accuracy of a single answer, 95 % interval", fontsize=9)
+        figure.supylabel("chrF++ of all sentences, 95 % interval" if heights else "accuracy of a single answer, 95 % interval", fontsize=9)
         figure.suptitle(_plain(f"model {', '.join(comparison.models)}", n_chars=40 * n_columns), fontsize=9, color="#555555")
         canvas.draw()  # type: ignore[no-untyped-call]
         renderer: Any = canvas.get_renderer()  # type: ignore[no-untyped-call]
@@ -111,14 +112,35 @@ def _span(comparison: Comparison) -> tuple[float, float]:
     return 10.0 ** math.floor(math.log10(0.8 * min(tokens))), 10.0 ** math.ceil(math.log10(1.25 * max(tokens)))
 
 
-def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str], span: tuple[float, float]) -> list[Mark]:
-    """Draw one panel and return its marks."""
+def _chrf(comparison: Comparison) -> Heights:
+    """Return chrF++ of each row as a share, with its interval, where every row of a panel has it; empty otherwise."""
+    found = {(each.solver, each.model, each.strategy): each.chrf for each in comparison.qualities}
+    places = set(panels(comparison))
+    made: Heights = {}
+    for row in comparison.rows:
+        if (row.solver, row.model) in places:
+            score = found.get((row.solver or "", row.model, row.strategy))
+            if score is None:
+                return {}
+            half = score.ci or 0.0
+            made[row.solver, row.model, row.strategy] = score.score / 100, (score.score - half) / 100, (score.score + half) / 100
+    return made
+
+
+def _panel(
+    ax: Axes,
+    rows: Sequence[Standing],
+    strategies: Sequence[str],
+    span: tuple[float, float],
+    heights: Heights,
+) -> list[Mark]:
+    """Draw one panel and return its marks; `heights` stand in the place of accuracies."""
     marks: list[Mark] = []
     for row in rows:
         index = strategies.index(row.strategy)
-        low, high = row.interval
+        height, low, high = heights.get((row.solver, row.model, row.strategy), (row.accuracy, *row.interval))
         # An answer without a call has no place on a logarithmic axis; it is drawn at one token.
-        x, y = max(row.mean_tokens, 1.0), row.accuracy
+        x, y = max(row.mean_tokens, 1.0), height
         colour = COLOURS[index % len(COLOURS)]
         ax.errorbar(
             x, y, yerr=[[max(0.0, y - low)], [max(0.0, high - y)]], marker=SHAPES[index % len(SHAPES)], color=colour,
@@ -128,7 +150,7 @@ def _panel(ax: Axes, rows: Sequence[Standing], strategies: Sequence[str], span: 
     ax.set_xscale("log")
     ax.set_xlim(*span)
     ax.set_ylim(-0.04, 1.04)
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"] if heights else ["0 %", "25 %", "50 %", "75 %", "100 %"])
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     ax.xaxis.set_minor_formatter(lambda _value, _: "")
     ax.tick_params(labelsize=8, labelbottom=True)

@@ -1,14 +1,14 @@
 """What the translation strategies share: the sentence, the parameters of retrieval, the translation memory, what fits, and what is recorded.
 
-Examples go into the prompt in an order: similar whole sentences, then the first example of every fragment (the longest fragment's first),
-then the second ones. What does not fit in the model's context goes from the end of that order, the same for every strategy. Knows the fields
-of a translation problem and what a corpus answers; opens no file.
+Examples go into the prompt in an order: similar whole sentences, then the first example of every fragment (the longest fragment's first), the
+sentences that stand before this one in the text (the nearest first), then the second examples. What does not fit in the model's context goes
+from the end of that order, the same for every strategy. Knows the fields of a translation problem and what a corpus answers; opens no file.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -16,9 +16,10 @@ from pydantic import Field
 from reasoner.errors import BadConfig
 from reasoner.strategies import Strategy
 from reasoner.translation.glossary import missed, terms
+from reasoner.types import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reasoner.session import Session
     from reasoner.trajectory import Thought
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from reasoner.translation.cover import Cover, Pair
     from reasoner.translation.glossary import Term
     from reasoner.translation.normalise import Normalisation
-    from reasoner.types import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class Sentence:
     target: str
     is_scored: bool
     """Whether there is a reference that a translation will be compared with."""
+    before: tuple[Mapping[str, str], ...] = ()
+    """What stands before it in the text: `source`, and `target` where its translation is known; the nearest last."""
+    above: Thought | None = None
+    """Where it is a part of the problem's sentence, the thought that holds it; what is looked up for it stands there and is not measured."""
+
+    def role(self, name: str, what: str) -> str:
+        """Return the role of a thought about it."""
+        return f"{name}/{what}" if self.above is None else f"{name}/part_{what}"
 
     def room(self, *, steps: bool = False) -> int:
         """Return the tokens an answer may need: half as many as the sentence has characters, and more where the model works in steps."""
@@ -79,10 +87,24 @@ class RetrievalParams(Strategy.Params):
         )
 
 
-class TranslationStrategy(Strategy):
-    """A strategy for translation problems that reads corpora."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a strategy asks for a sentence, in forms that each show less than the one before."""
 
-    solvers = ("translation",)
+    template: str
+    note: Thought
+    """What was looked up; the reply stands under it."""
+    forms: Sequence[Mapping[str, Any]]
+    """The variables that differ from form to form; the sentences before this one are all in it."""
+    counts: Sequence[int]
+    """How many examples each form shows."""
+    kept: int
+    """The form after which sentences before this one go first: it shows the first example of every fragment."""
+    room: int
+    """Tokens to leave for the answer."""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """The others."""
+    measures_examples: bool = True
 
 
 def sentence_of(session: Session, name: str) -> Sentence:
@@ -97,7 +119,7 @@ def sentence_of(session: Session, name: str) -> Sentence:
             f"{name} translates, and {solver} is no translation", hint="use it with the solver translation, or another strategy"
         )
     fields = json.loads(session.problem.instance)
-    return Sentence(fields["sentence"], fields["source"], fields["target"], bool(fields.get("reference")))
+    return Sentence(fields["sentence"], fields["source"], fields["target"], bool(fields.get("reference")), tuple(fields.get("before", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +157,13 @@ def glossed(session: Session, params: RetrievalParams, sentence: Sentence, name:
     return Glossed(found, glossary.index.normalisation, note)
 
 
+def glossary_rows(session: Session, params: RetrievalParams, sentence: Sentence) -> list[dict[str, Any]]:
+    """Return the terms of a part of a sentence for a template; those of the whole are noted and checked."""
+    if not params.glossary:
+        return []
+    return Glossed(terms(session.corpus(params.glossary), sentence.text, source=sentence.source, target=sentence.target)).rows
+
+
 def recalled(session: Session, params: RetrievalParams, sentence: Sentence, corpora: Sequence[Corpus], name: str) -> Answer | list[Pair]:
     """Return what the translation memory has: the sentence's own translation as an answer, or pairs to show, the most similar first.
 
@@ -154,9 +183,14 @@ def recalled(session: Session, params: RetrievalParams, sentence: Sentence, corp
     takes = best.is_exact and params.memory != "shown"
     found = [{"score": m.score, "source": m.pair.source, "target": m.pair.target, "line": m.pair.line, "n": m.n} for m in matches]
     text = f"Answer: {best.pair.target}" if takes else f"{best.score:g} % like: {best.pair.source}"
-    note = session.note(text, parent=session.root, role=f"{name}/memory", state={"matches": found, "taken": takes})
-    session.mark(note, status="final" if takes else "kept")
-    session.measure(match=best.score, **({"taken": 1.0} if takes else {}))
+    note = session.note(
+        text, parent=sentence.above or session.root, role=sentence.role(name, "memory"), state={"matches": found, "taken": takes}
+    )
+    session.mark(note, status="kept" if sentence.above or not takes else "final")
+    if sentence.above is None:
+        session.measure(match=best.score, **({"taken": 1.0} if takes else {}))
+    if takes and sentence.above:
+        return Answer(text, note.id)
     return session.offer(text, note) if takes else [match.pair for match in matches]
 
 
@@ -166,6 +200,11 @@ def sizes(n: int) -> list[int]:
     while made[-1]:
         made.append(made[-1] - max(1, made[-1] // 40))
     return made
+
+
+def place_of(shares: Sequence[int], least: int) -> int:
+    """Return the last place of falling numbers that is not below one; the first place where all are."""
+    return max((at for at, n in enumerate(shares) if n >= least), default=0)
 
 
 def shown(cover: Cover, max_pairs: int) -> list[dict[str, Any]]:
@@ -192,6 +231,11 @@ def n_shown(fragments: Sequence[dict[str, Any]]) -> int:
     return len({(pair["source"], pair["target"]) for fragment in fragments for pair in fragment["pairs"]})
 
 
+def n_first(cover: Cover, most: int) -> int:
+    """Return how many first examples of fragments there are, at most so many."""
+    return min(most, sum(bool(fragment.pairs) for fragment in cover.fragments))
+
+
 def n_slots(cover: Cover, max_pairs: int) -> int:
     """Return how many examples a prompt shows at most, those under two fragments twice."""
     return min(max_pairs, sum(len(fragment.pairs) for fragment in cover.fragments))
@@ -203,13 +247,15 @@ def asked_form(session: Session, reply: Thought) -> int:
     return int(state["shortened"]) if isinstance(state, dict) and "shortened" in state else 0
 
 
-def record(session: Session, cover: Cover, *, role: str, n_examples: int) -> Thought:
+def record(session: Session, cover: Cover, sentence: Sentence, name: str, *, n_examples: int) -> Thought:
     """Note what was found as a thought of its own, and measure it for the verdict."""
     pieces = [fragment.text for fragment in cover.fragments]
     state = {"coverage": cover.coverage, "fragments": pieces, "unknown": list(cover.unknown), "examples": n_examples}
     text = " | ".join(pieces) + (f"  (unknown: {', '.join(cover.unknown)})" if cover.unknown else "")
-    note = session.note(text or "(nothing was found)", parent=session.root, role=role, state=state)
+    note = session.note(
+        text or "(nothing was found)", parent=sentence.above or session.root, role=sentence.role(name, "cover"), state=state
+    )
     session.mark(note, status="kept")
-    if cover.coverage is not None:
+    if cover.coverage is not None and sentence.above is None:
         session.measure(coverage=round(cover.coverage, 6), examples=float(n_examples))
     return note

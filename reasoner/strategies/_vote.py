@@ -55,7 +55,7 @@ async def draw(session: Session, inner: Strategy, rule: Rule, *, role: str, samp
     """
     drawn: list[Branch] = []
     while left := rule.n - len(drawn):
-        n = next_round([group.total for group in count(session, drawn, rule.weight).values()], left, rule)
+        n = next_round([group.total for group in (await count(session, drawn, rule.weight)).values()], left, rule)
         if not n:
             break
         drawn += await sample(session, inner, role=role, n=n, sampling=sampling, first=len(drawn) + 1)
@@ -64,11 +64,11 @@ async def draw(session: Session, inner: Strategy, rule: Rule, *, role: str, samp
     return drawn
 
 
-def count(session: Session, branches: Sequence[Branch], weight: Weight) -> dict[str, Group]:
+async def count(session: Session, branches: Sequence[Branch], weight: Weight) -> dict[str, Group]:
     """Group the branches by answer, in the order in which the answers were first met; those without a readable one vote for nothing."""
     groups: dict[str, Group] = {}
     given = [branch for branch in branches if branch.answer is not None]
-    keys = session.answer_groups([branch.answer.text for branch in given if branch.answer is not None])
+    keys = await session.answer_groups([branch.answer.text for branch in given if branch.answer is not None])
     for branch, key in zip(given, keys, strict=True):
         if key is not None:
             before = groups.get(key, Group([], 0.0))
@@ -77,7 +77,7 @@ def count(session: Session, branches: Sequence[Branch], weight: Weight) -> dict[
     return groups
 
 
-def elect(
+async def elect(
     session: Session, drawn: Sequence[Branch], voters: Sequence[Branch], weight: Weight, note: Callable[[Mapping[str, Group]], None]
 ) -> Answer:
     """Offer the answer that counts most among the voters, of equals the one first met; where none can be read, the first answer there is.
@@ -97,7 +97,7 @@ def elect(
     answered = [branch for branch in drawn if branch.answer is not None]
     if not answered and exhausted is not None:
         raise exhausted
-    groups = count(session, voters, weight)
+    groups = await count(session, voters, weight)
     winner = max(groups.values(), key=lambda group: group.total, default=Group(answered[:1], 0.0))
     chosen = winner.branches[0]
     assert chosen.answer is not None

@@ -96,7 +96,7 @@ class BestOfN(Strategy):
         if self.params.select == "check":
             return await together(_passed(session, branch) for branch in branches)
         if self.params.select == "verifier":
-            return [session.oracle(branch.answer.text, branch.root).score if branch.answer else None for branch in branches]
+            return [(await session.oracle(branch.answer.text, branch.root)).score if branch.answer else None for branch in branches]
         return await together(_rated(session, branch) for branch in branches)
 
 

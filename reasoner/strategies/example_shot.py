@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from reasoner.strategies._parts import TranslationStrategy
 from reasoner.strategies._translating import (
+    Question,
     RetrievalParams,
-    TranslationStrategy,
     as_dicts,
-    asked_form,
-    glossed,
+    n_first,
     n_shown,
+    place_of,
     recalled,
     record,
-    sentence_of,
     shown,
     sizes,
 )
@@ -62,21 +62,18 @@ class ExampleShot(TranslationStrategy):
         """Name the corpora that are read."""
         return self.params.corpora(*([self.params.pivot_corpus] if self.params.method == "join" else []))
 
-    async def run(self, session: Session) -> Answer:
-        """Choose examples, then ask once, with as many of them as fit; a reply that was cut off is offered as it is."""
-        params, sentence = self.params, sentence_of(session, self.name)
+    def question(self, session: Session, sentence: Sentence) -> Question | Answer:
+        """Choose examples: all of them, then fewer."""
+        params = self.params
         corpus = session.corpus(params.corpus)
         if params.method == "join":
             other = session.corpus(params.pivot_corpus)
             corpus = corpus.joined(other, source=sentence.source, pivot=params.pivot, target=sentence.target)
-        leave_out = params.leaves_out(sentence)
-        terms = glossed(session, params, sentence, self.name)
         matches = recalled(session, params, sentence, [corpus], self.name) if params.method != "none" else []
         if not isinstance(matches, list):
-            terms.check(session, matches.text)
             return matches
-        seed = session.rng.getrandbits(32)
-        note = session.root
+        seed, leave_out = session.rng.getrandbits(32), params.leaves_out(sentence)
+        note, first = sentence.above or session.root, 0
         pairs: Sequence[Pair] = ()
         # Zero-shot needs no corpus of its languages; where there is one, coverage is measured for it as for the others.
         if params.method != "none" or {sentence.source, sentence.target} <= set(corpus.languages):
@@ -84,23 +81,18 @@ class ExampleShot(TranslationStrategy):
             budget = params.n or n_shown(shown(cover, params.max_pairs))
             found = cover.pairs[:budget] if params.method == "join" else self._chosen(corpus, sentence, budget, seed)
             pairs = list({(pair.source, pair.target): pair for pair in (*matches, *found)}.values())[: max(budget, len(matches))]
-            note = record(session, cover, role="example_shot/cover", n_examples=len(pairs))
+            note = record(session, cover, sentence, self.name, n_examples=len(pairs))
+            first = len(matches) + n_first(cover, params.max_pairs)
         shares = sizes(len(pairs))
-        reply = await session.ask(
+        return Question(
             "example_shot/translate",
-            parent=note,
-            fewer=[{"pairs": as_dicts(pairs[:n])} for n in shares[1:]],
+            note,
+            [{"pairs": as_dicts(pairs[:n])} for n in shares],
+            shares,
+            kept=place_of(shares, first),
             room=sentence.room(),
-            terms=terms.rows,
-            source=sentence.source,
-            target=sentence.target,
-            pairs=as_dicts(pairs),
+            measures_examples=note is not (sentence.above or session.root),
         )
-        if note is not session.root:
-            session.measure(examples=float(shares[asked_form(session, reply)]))
-        terms.check(session, reply.text)
-        session.mark(reply, status="final")
-        return session.offer(reply.text, reply)
 
     def _chosen(self, corpus: Corpus, sentence: Sentence, n: int, seed: int) -> Sequence[Pair]:
         method = self.params.method

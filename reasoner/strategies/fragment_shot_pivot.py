@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from reasoner.strategies._parts import TranslationStrategy
 from reasoner.strategies._translating import (
+    Question,
     RetrievalParams,
-    TranslationStrategy,
     as_dicts,
-    asked_form,
-    glossed,
+    n_first,
+    place_of,
     recalled,
     record,
-    sentence_of,
     shown,
     sizes,
 )
@@ -62,42 +62,33 @@ class FragmentShotPivot(TranslationStrategy):
         """Name both corpora."""
         return self.params.corpora(self.params.pivot_corpus)
 
-    async def run(self, session: Session) -> Answer:
-        """Look the sentence up, look its examples up, then ask once, with as many examples as fit."""
-        params, sentence = self.params, sentence_of(session, self.name)
+    def question(self, session: Session, sentence: Sentence) -> Question | Answer:
+        """Look the sentence up, and its examples: all of them, then fewer."""
+        params = self.params
         first, second = session.corpus(params.corpus), session.corpus(params.pivot_corpus)
-        terms = glossed(session, params, sentence, self.name)
         matches = recalled(session, params, sentence, [first, second], self.name)
         if not isinstance(matches, list):
-            terms.check(session, matches.text)
             return matches
-        seed = session.rng.getrandbits(32)
-        leave_out = params.leaves_out(sentence)
+        seed, leave_out = session.rng.getrandbits(32), params.leaves_out(sentence)
         cover = params.cover(first, sentence.text, source=sentence.source, target=params.pivot, seed=seed, leave_out=leave_out)
         inner = self._inner(second, cover, sentence, seed)
-        forms: list[dict[str, Any]] = [{"rows": self._rows(cover, inner, n), "matches": as_dicts(matches)} for n in sizes(params.max_pairs)]
-        forms = [form for at, form in enumerate(forms) if not at or form != forms[at - 1]]
+        made = [(n, {"rows": self._rows(cover, inner, n), "matches": as_dicts(matches)}) for n in sizes(params.max_pairs)]
+        made = [one for at, one in enumerate(made) if not at or one[1] != made[at - 1][1]]
+        forms: list[dict[str, Any]] = [form for _, form in made]
         counts = [sum(row["kind"] in {"pair", "inner pair"} for row in form["rows"]) + len(form["matches"]) for form in forms]
-        note = record(session, cover, role="fragment_shot_pivot/cover", n_examples=counts[0])
+        note = record(session, cover, sentence, self.name, n_examples=counts[0])
         coverage = [inner[pair["target"]].coverage for row in shown(cover, max(1, params.max_pairs // 3)) for pair in row["pairs"]]
-        if known := [share for share in coverage if share is not None]:
+        if (known := [share for share in coverage if share is not None]) and sentence.above is None:
             session.measure(pivot_coverage=round(sum(known) / len(known), 6))
-        reply = await session.ask(
+        return Question(
             "fragment_shot_pivot/translate",
-            parent=note,
-            fewer=forms[1:],
+            note,
+            forms,
+            counts,
+            kept=place_of([n for n, _ in made], 3 * n_first(cover, params.max_pairs)),
             room=sentence.room(steps=True),
-            terms=terms.rows,
-            source=sentence.source,
-            pivot=params.pivot,
-            target=sentence.target,
-            unknown=list(cover.unknown) if params.unknown == "listed" else [],
-            **forms[0],
+            variables={"pivot": params.pivot, "unknown": list(cover.unknown) if params.unknown == "listed" else []},
         )
-        session.measure(examples=float(counts[asked_form(session, reply)]))
-        terms.check(session, reply.text)
-        session.mark(reply, status="final")
-        return session.offer(reply.text, reply)
 
     def _inner(self, second: Corpus, cover: Cover, sentence: Sentence, seed: int) -> dict[str, Cover]:
         """Return the covers of all pivot sentences that may be shown."""

@@ -87,7 +87,7 @@ class Program(Strategy):
                 state={"votes": votes, "n": len(branches), "failed": len(branches) - len(ran)},
             )  # fmt: skip
 
-        return elect(session, branches, ran, "count", note)
+        return await elect(session, branches, ran, "count", note)
 
     async def _one(self, session: Session) -> Answer:
         """Write a program, run it, and repair it while it fails."""

@@ -5,7 +5,8 @@
     reply    submit(answer="51")
 
 Tools are offered as the provider defines them where the client can pass them on; for other models they are described in the prompt, and each turn
-is one JSON object under a schema (`form=text`). A turn that cannot be used (a tool that is not there, arguments that are no JSON) is told to the
+is one JSON object under a schema (`form=text`). A model that repeats the definitions of the tools where it was to call one does not know the
+provider's form, and is asked anew in the other (`form=auto`). A turn that cannot be used (a tool that is not there, arguments that are no JSON) is told to the
 model; the second in a row ends the work with what the model said. A turn without a call is the answer. When the steps are used up, one last
 call asks for the answer. A transcript that outgrows the context is shortened, see `reasoner.strategies._transcript`.
 
@@ -60,11 +61,16 @@ class React(Strategy):
 
     async def run(self, session: Session) -> Answer:
         """Take steps until there is an answer."""
-        agent = _Agent(session, native=self.params.form == "native" or (self.params.form == "auto" and session.calls_tools))
+        auto = self.params.form == "auto"
+        agent = _Agent(session, native=self.params.form == "native" or (auto and session.calls_tools))
         warned = False
-        for _ in range(self.params.max_steps):
+        for step in range(self.params.max_steps):
             reply = await agent.ask()
             calls, problem = agent.calls_of(reply)
+            if auto and step == 0 and not calls and agent.is_echo(reply):
+                session.mark(reply, status="pruned")
+                agent = _Agent(session, native=False)
+                continue
             if (problem is None and not calls) or (problem is not None and warned):
                 session.mark(reply, status="final")
                 return session.offer(session.read(reply), reply)
@@ -111,6 +117,11 @@ class _Agent:
             **how,
             **self._variables,
         )
+
+    def is_echo(self, reply: Thought) -> bool:
+        """Tell whether a turn repeats how the tools are defined, as models do that were not trained to call any."""
+        text = self._session.read(reply)[:MAX_TURN_CHARS]
+        return self._native and '"parameters"' in text and any(f'"name": "{name}"' in text for name in self._tools)
 
     def calls_of(self, reply: Thought) -> tuple[list[ToolCall], str | None]:
         """Return the calls a turn asks for, and what is wrong with it (None: nothing). No call and nothing wrong is an answer."""

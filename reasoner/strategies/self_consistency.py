@@ -63,7 +63,7 @@ class SelfConsistency(Strategy):
         rule = Rule(params.n, params.weight, params.stop, params.confidence)
         sampling = {"temperature": params.temperature} | ({"logprobs": True} if params.weight == "logprob" else {})
         branches = await draw(session, inner_of(self), rule, role="self_consistency/branch", sampling=sampling)
-        return elect(session, branches, branches, params.weight, lambda groups: _note(session, groups, n=len(branches), rule=rule))
+        return await elect(session, branches, branches, params.weight, lambda groups: _note(session, groups, n=len(branches), rule=rule))
 
 
 def _note(session: Session, groups: Mapping[str, Group], *, n: int, rule: Rule) -> None:

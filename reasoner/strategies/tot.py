@@ -77,7 +77,7 @@ class TreeOfThoughts(Strategy):
             return await tree.answer(leaves[0])
         answers = [await tree.answer(leaf, status="pruned") for leaf in leaves[: self.params.breadth]]
         thoughts = [session.trajectory.thought(answer.thought_id or "") for answer in answers]
-        right = [session.oracle(a.text, thought).correct for a, thought in zip(answers, thoughts, strict=True)]
+        right = [(await session.oracle(a.text, thought)).correct for a, thought in zip(answers, thoughts, strict=True)]
         chosen = right.index(True) if any(right) else 0
         session.mark(thoughts[chosen], status="final")
         return session.offer(answers[chosen].text, thoughts[chosen])

@@ -10,7 +10,7 @@ The file is what memory holds, byte for byte, so an index in memory and one on d
 
 Sections: the lines of all languages as UTF-8 and their offsets; for every language that can be searched its words (sorted), the words
 of the lines as numbers with a 0 after each line, where lines start, the places sorted by the `window` words that follow, and where each
-word's places start. Knows the layout; does not know where lines come from.
+word's places start; with the normalisation `lemma` what words are looked up by; where there are any, the numbers of the preferred lines. Knows the layout; does not know where lines come from.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, DataError
-from reasoner.translation.normalise import VERSIONS, Normalisation, words
+from reasoner.files.signatures import CORPUS
+from reasoner.files.target import replaceable
+from reasoner.translation.normalise import VERSIONS, Normalisation, language_of, words
 from reasoner.translation.order import order
+from reasoner.translation.stems import Stems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-MAGIC = b"reasoner-corpus\n"
+MAGIC = CORPUS
 FORMAT = 1
 MAX_TOKENS = 2**31 - 64
 """Places are 32-bit numbers."""
@@ -89,6 +92,7 @@ class Builder:
         self.window = window
         self.n_lines = 0
         self._sides = {language: _Side() for language in chosen}
+        self._preferred = array("i")
         self._offsets = array("q", [0])
         self._hash = hashlib.sha256()
         self._file: Any = io.BytesIO() if folder is None else tempfile.NamedTemporaryFile(dir=folder, prefix=".corpus-", delete=False)  # noqa: SIM115 - closed in __exit__
@@ -104,8 +108,10 @@ class Builder:
         if isinstance(name := getattr(self._file, "name", None), str):
             Path(name).unlink(missing_ok=True)
 
-    def add(self, cells: Sequence[str]) -> None:
-        """Add one line of every language, in the order of `languages`; none may be empty or hold a line break.
+    def add(self, cells: Sequence[str], *, preferred: bool = False) -> None:
+        """Add one line of every language, in the order of `languages`; none may hold a line break.
+
+        A `preferred` line comes first wherever it is an example; a cell of it may be empty, in a language that it does not have.
 
         Raises:
             DataError: the index is full.
@@ -120,10 +126,12 @@ class Builder:
             side = self._sides.get(language)
             if side is not None:
                 side.starts.append(len(side.tokens))
-                side.tokens.extend(map(side.numbers.__getitem__, words(cell, self.normalisation)))
+                side.tokens.extend(map(side.numbers.__getitem__, words(cell, self.normalisation, language)))
                 side.tokens.append(0)
                 if len(side.tokens) > MAX_TOKENS:
                     raise DataError(f"more than {MAX_TOKENS:,} words of {language}", hint="build two indexes and search both")
+        if preferred:
+            self._preferred.append(self.n_lines)
         self.n_lines += 1
 
     def write(self, path: Path, *, notes: dict[str, Any] | None = None) -> None:
@@ -132,11 +140,12 @@ class Builder:
         Raises:
             DataError: there is no line in it, or it cannot be written.
         """
+        place = replaceable(path, over=(CORPUS,))
         self._finish(notes)
         self._file.flush()
         os.fsync(self._file.fileno())
         try:
-            Path(self._file.name).replace(path)
+            Path(self._file.name).replace(place)
         except OSError as error:
             raise DataError(f"cannot write the index {path}: {error.strerror}") from error
 
@@ -155,8 +164,11 @@ class Builder:
         self._sections["text"] = (len(MAGIC), self._offsets[-1])
         self._section("offsets", self._offsets)
         for number, language in enumerate(self._sides):
-            self._finish_side(number, self._sides[language])
+            self._finish_side(number, language, self._sides[language])
             self._sides[language] = _Side()  # its numbers are written; let the memory go before the next one is sorted
+        if self._preferred:
+            self._section("preferred", self._preferred)
+            self._hash.update(b"preferred:" + self._preferred.tobytes())
         self._hash.update(json.dumps([self.languages, self.normalisation, VERSIONS[self.normalisation], self.window]).encode())
         head = {
             "format": FORMAT, "byteorder": sys.byteorder, "languages": self.languages, "searched": list(self._sides), "lines": self.n_lines,
@@ -166,16 +178,21 @@ class Builder:
         data = json.dumps(head).encode()
         self._put(data + len(data).to_bytes(8, "little") + MAGIC)
 
-    def _finish_side(self, number: int, side: _Side) -> None:
-        in_order = sorted((word.encode("utf-8", "replace"), old) for word, old in side.numbers.items())
-        self._section(f"{number}.word_offsets", array("i", accumulate((len(word) for word, _ in in_order), initial=0)))
-        self._section(f"{number}.words", b"".join(word for word, _ in in_order))
+    def _finish_side(self, number: int, language: str, side: _Side) -> None:
+        stems = self._stems(number, language, side)
+        labels = ((stems.of(word) if stems else word, old) for word, old in side.numbers.items())
+        in_order = sorted((label.encode("utf-8", "replace"), old) for label, old in labels)
         new = array("i", bytes(4 * (len(in_order) + 1)))
-        for rank, (_, old) in enumerate(in_order, start=1):
-            new[old] = rank
-        n_words = len(in_order)
+        different: list[bytes] = []
+        for label, old in in_order:
+            if not (stems and different and different[-1] == label):
+                different.append(label)
+            new[old] = len(different)
+        self._section(f"{number}.word_offsets", array("i", accumulate(map(len, different), initial=0)))
+        self._section(f"{number}.words", b"".join(different))
+        n_words = len(different)
         side.numbers.clear()
-        del in_order
+        del in_order, different
         tokens = renumbered(side.tokens, new)
         side.starts.append(len(tokens))
         tokens.extend([0] * self.window)
@@ -185,6 +202,15 @@ class Builder:
         self._section(f"{number}.first", _firsts(tokens, n_words))
         self._section(f"{number}.tokens", tokens)
         self._section(f"{number}.starts", side.starts)
+
+    def _stems(self, number: int, language: str, side: _Side) -> Stems | None:
+        """Return what the words are looked up by, and keep it in the index; None where it is themselves."""
+        if self.normalisation != "lemma":
+            return None
+        rules = language_of(language)
+        stems = Stems.of_language(rules.lemmas) if rules and rules.lemmas else Stems.learned(side.numbers)
+        self._section(f"{number}.stems", stems.to_json())
+        return stems
 
     def _section(self, name: str, data: Any) -> None:
         at = self._file.tell()

@@ -19,11 +19,11 @@ from reasoner.translation.bm25 import Bm25
 from reasoner.translation.build import Builder
 from reasoner.translation.cover import Cover, Pair, Query, Ranking, Search
 from reasoner.translation.index import Index, sound
-from reasoner.translation.normalise import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reasoner.translation.index import Side
     from reasoner.translation.memory import Match
 
 Method = Literal["random", "bm25", "ngram"]
@@ -83,7 +83,7 @@ class Corpus:
             same = () if leave_out else memory.exact(self.index, sentence, source=source, target=target)
             if least >= memory.EXACT:
                 return same[:n]
-            similar = self._ranked(source, words(sentence, self.index.normalisation))
+            similar = self._ranked(source, self.index.words(sentence, source))
             like = memory.fuzzy(self.index, sentence, similar, source=source, target=target, least=least, leave_out=leave_out)
         return (*same[:n], *like[:n])
 
@@ -105,17 +105,19 @@ class Corpus:
 
     def _similar(self, sentence: str, source: str, target: str, method: Method, n: int, seed: int, *, leave_out: bool) -> tuple[Pair, ...]:
         source_at, target_at = self.index.column(source), self.index.column(target)
-        own = words(sentence, self.index.normalisation)
+        own = self.index.words(sentence, source)
         if method == "random":
             lines: Iterator[int] | Sequence[int] = self._shuffled(seed, sentence)
         else:
             lines = self._ranked(source, own)
             if method == "ngram":
-                lines = self._reranked(list(islice(lines, RERANKED + 1)), source_at, own)
+                lines = self._reranked(list(islice(lines, RERANKED + 1)), self.index.side(source), own)
+        left_out = memory.own_lines(self.index, sentence, source) if leave_out and source in self.index.searched else frozenset[int]()
         made: dict[tuple[str, str], Pair] = {}
         for line in lines:
             pair = Pair(line, self.index.text(line, source_at), self.index.text(line, target_at))
-            if not leave_out or words(pair.source, self.index.normalisation) != own:
+            is_own = leave_out and (line in left_out or self.index.words(pair.source, source) == own)
+            if pair.source and pair.target and not is_own:
                 made.setdefault((pair.source, pair.target), pair)
             if len(made) == n:
                 break
@@ -133,23 +135,24 @@ class Corpus:
         return self._joined[key]
 
     def _join(self, other: Corpus, source: str, pivot: str, target: str) -> Corpus:
-        normalisation = self.index.normalisation
         from_pivot: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
         for pivot_text, target_text in other.texts(pivot, target):
-            from_pivot[tuple(words(pivot_text, normalisation))].append(target_text)
-        builder = Builder((source, target), normalisation=normalisation, window=self.index.window, searched=(source,))
+            from_pivot[tuple(other.index.words(pivot_text, pivot))].append(target_text)
+        builder = Builder((source, target), normalisation=self.index.normalisation, window=self.index.window, searched=(source,))
         for source_text, pivot_text in self.texts(source, pivot):
-            for target_text in from_pivot.get(tuple(words(pivot_text, normalisation)), ()):
+            for target_text in from_pivot.get(tuple(other.index.words(pivot_text, pivot)), ()):
                 builder.add((source_text, target_text))
         if not builder.n_lines:
             raise BadConfig(f"{self.name} and {other.name} have no {pivot} sentence in common", hint="there is nothing to join")
         return Corpus(Index.of_bytes(builder.in_memory(), f"{self.name} joined with {other.name}"))
 
     def texts(self, first: str, second: str) -> Iterator[tuple[str, str]]:
-        """Yield the lines of two languages, in order."""
+        """Yield the lines that have both of two languages, in order."""
         one, two = self.index.column(first), self.index.column(second)
         for line in range(self.index.n_lines):
-            yield self.index.text(line, one), self.index.text(line, two)
+            texts = self.index.text(line, one), self.index.text(line, two)
+            if all(texts):
+                yield texts
 
     def _shuffled(self, seed: int, sentence: str) -> Iterator[int]:
         rng = random.Random(f"{seed}|{sentence}")
@@ -167,12 +170,12 @@ class Corpus:
             self._bm25[source] = Bm25(side)
         return self._bm25[source].ranked(side.numbers(own))
 
-    def _reranked(self, lines: Sequence[int], column: int, own: Sequence[str]) -> list[int]:
+    def _reranked(self, lines: Sequence[int], side: Side, words: Sequence[str]) -> list[int]:
         """Pick one after another the line that holds most of the sentence's n-grams, those already held counting little."""
-        wanted = _ngrams(own)
-        held = {line: wanted & _ngrams(words(self.index.text(line, column), self.index.normalisation)) for line in lines}
+        wanted = _ngrams(side.numbers(words))
+        held = {line: wanted & _ngrams(side.line_numbers(line)) for line in lines}
         rank = {line: number for number, line in enumerate(lines)}
-        seen: Counter[tuple[str, ...]] = Counter()
+        seen: Counter[tuple[int, ...]] = Counter()
         picked: list[int] = []
         while held:
             best = min(
@@ -183,5 +186,5 @@ class Corpus:
         return picked
 
 
-def _ngrams(of: Sequence[str]) -> set[tuple[str, ...]]:
+def _ngrams(of: Sequence[int]) -> set[tuple[int, ...]]:
     return {tuple(of[at : at + n]) for n in range(1, MAX_NGRAM + 1) for at in range(len(of) - n + 1)}

@@ -10,7 +10,7 @@ fragment's examples are up to k different pairs, ranked:
     similar    most words in common with the rest of the sentence first
     diverse    each brings the most words that the ones before it did not, for its length
 
-Where more than MAX_CANDIDATES lines hold a fragment, a random draw of that many of them is ranked. All of it follows from the seed.
+Preferred lines (what a person corrected) come before all others, the newest first. Where more than MAX_CANDIDATES lines hold a fragment, a random draw of that many of them is ranked. All of it follows from the seed.
 
 Source: arXiv 2505.22293 (segmentation, coverage, shuffle); written anew.
 """
@@ -19,10 +19,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
-
-from reasoner.translation.normalise import readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -108,7 +106,7 @@ class Search:
         self.query = query
         self.side: Side = index.side(query.source)
         self.columns = index.column(query.source), index.column(query.target)
-        self.readings = [reading[:MAX_QUERY_WORDS] for reading in readings(query.sentence, index.normalisation)]
+        self.readings = [reading[:MAX_QUERY_WORDS] for reading in index.readings(query.sentence, query.source)]
         self.words = self.readings[0]
         self.numbers = [self.side.numbers(reading) for reading in self.readings]
         self.own = self._own_lines() if query.leave_out else frozenset()
@@ -157,8 +155,23 @@ class Search:
         """Return up to k different pairs that hold a fragment, ranked."""
         if self.query.k == 0:
             return ()
+        return self._pairs(chain(self._preferred(held, length), self._ordered(start, length, held)))
+
+    def _preferred(self, held: Sequence[Run], length: int) -> list[int]:
+        """Return the preferred lines that hold a fragment, the newest first."""
+        known = self.index.preferred - self.own
+        if not known:
+            return []
+        if sum(high - low for low, high in held) <= MAX_CANDIDATES:
+            return sorted(known.intersection(self._all_lines(held)), reverse=True)
+        tokens, firsts = self.side.tokens, [self.side.places[low] for low, high in held if low < high]
+        sought = [tokens[place : place + length].tolist() for place in firsts]
+        return [line for line in sorted(known, reverse=True) if any(_holds(self.side.line_numbers(line), words) for words in sought)]
+
+    def _ordered(self, start: int, length: int, held: Sequence[Run]) -> Iterable[int]:
+        """Return the lines that hold a fragment, ranked."""
         if self.query.ranking == "shuffle":
-            return self._pairs(self._drawn(held, length))
+            return self._drawn(held, length)
         lines = self._candidates(held, length)
         if self.query.ranking == "shortest":
             lines.sort(key=lambda line: (self._length(line), line))
@@ -166,7 +179,7 @@ class Search:
             lines = self._by_similarity(lines, start, length)
         else:
             lines = self._by_novelty(lines)
-        return self._pairs(lines)
+        return lines
 
     def _candidates(self, held: Sequence[Run], length: int) -> list[int]:
         """Return the lines to rank, each once: all that hold a fragment, or a random draw where there are many."""
@@ -208,7 +221,7 @@ class Search:
         if length == 1:
             return tokens[place] not in before
         sought = tokens[place : place + length].tolist()
-        return not any(before[at : at + length] == sought for at in range(len(before) - length + 1))
+        return not _holds(before, sought)
 
     def _length(self, line: int) -> int:
         return self.side.starts[line + 1] - self.side.starts[line] - 1
@@ -234,7 +247,13 @@ class Search:
         made: dict[tuple[str, str], Pair] = {}
         for line in lines:
             pair = Pair(line, self.index.text(line, source), self.index.text(line, target))
-            made.setdefault((pair.source, pair.target), pair)
+            if pair.target:
+                made.setdefault((pair.source, pair.target), pair)
             if len(made) == self.query.k:
                 break
         return tuple(made.values())
+
+
+def _holds(numbers: Sequence[int], sought: Sequence[int]) -> bool:
+    n = len(sought)
+    return any(numbers[at : at + n] == sought for at in range(len(numbers) - n + 1))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reasoner.translation.index import sound
-from reasoner.translation.normalise import readings, words
+from reasoner.translation.normalise import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def terms(glossary: Corpus, sentence: str, *, source: str, target: str) -> tuple
     source_at, target_at, side = index.column(source), index.column(target), index.side(source)
     found: dict[int, Term] = {}
     with sound(index):
-        for reading in readings(sentence, index.normalisation):
+        for reading in index.readings(sentence, source):
             numbers = side.numbers(reading[:MAX_SENTENCE_WORDS])
             taken = [False] * len(numbers)
             for length in range(min(MAX_TERM_WORDS, len(numbers)), 0, -1):

@@ -21,13 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, CorruptRecord, DataError
 from reasoner.translation.build import FORMAT, MAGIC
-from reasoner.translation.normalise import VERSIONS, Normalisation, check
+from reasoner.translation.normalise import VERSIONS, Normalisation, check, readings, words
+from reasoner.translation.stems import Stems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 MAX_HEAD_BYTES = 1 << 20
 MAX_KNOWN = 1 << 16
+MIN_NEAR, NEAR_SHARE = 4, 0.6
+"""Letters, and share of the longer word, with which a word must begin like another to stand for it."""
 
 Run = tuple[int, int]
 """A fragment's places: first and last (exclusive) in the sorted list."""
@@ -43,6 +46,10 @@ class Side:
     starts: memoryview[int]
     places: memoryview[int]
     first: memoryview[int]
+    label: Callable[[str], str] = str
+    """What a word is looked up by: itself, its lemma or its stem."""
+    takes_near: bool = False
+    """Whether a word that no line has stands for the one that begins most like it."""
     known: dict[str, int] = field(default_factory=dict)
     """Numbers that were looked up before, at most MAX_KNOWN."""
 
@@ -60,7 +67,7 @@ class Side:
         """Return a word's number, 0 when no line has it."""
         if (known := self.known.get(word)) is not None:
             return known
-        wanted = word.encode("utf-8", "replace")
+        wanted = self.label(word).encode("utf-8", "replace")
         low, high = 0, self.n_words
         offsets, data = self.word_offsets, self.word_bytes
         while low < high:
@@ -70,10 +77,22 @@ class Side:
             else:
                 high = middle
         found = low < self.n_words and bytes(data[offsets[low] : offsets[low + 1]]) == wanted
-        number = low + 1 if found else 0
+        number = low + 1 if found else self._near(word, low) if self.takes_near else 0
         if len(self.known) < MAX_KNOWN:
             self.known[word] = number
         return number
+
+    def _near(self, word: str, place: int) -> int:
+        """Return the number of the word that begins most like one that would stand at `place`; 0 where none does for most of its letters."""
+        best, n_best = 0, 0
+        for number in (place, place + 1):
+            if not 1 <= number <= self.n_words:
+                continue
+            other = self.word(number)
+            n_same = next((at for at, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
+            if n_same > n_best and n_same >= max(MIN_NEAR, NEAR_SHARE * max(len(word), len(other))):
+                best, n_best = number, n_same
+        return best
 
     def word(self, number: int) -> str:
         """Return the word of a number."""
@@ -182,6 +201,8 @@ class Index:
             self._text = self._section("text")
             self._offsets = self._section("offsets").cast("q")
             self._sides = {language: self._open_side(number) for number, language in enumerate(self.searched)}
+            self.preferred = frozenset(self._section("preferred").cast("i")) if "preferred" in head["sections"] else frozenset[int]()
+            """Lines that come first wherever they are examples: what a person corrected."""
         except (KeyError, TypeError) as error:
             raise DataError(f"{name} is damaged: a section is missing or cut", hint="build it again") from error
         self._check()
@@ -243,6 +264,14 @@ class Index:
             raise BadConfig(f"{self.name} has no language {language[:40]!r}", hint=f"it has: {', '.join(self.languages)}")
         return self.languages.index(language)
 
+    def words(self, text: str, language: str) -> list[str]:
+        """Return the words of a text as they were cut when the index was made."""
+        return words(text, self.normalisation, language)
+
+    def readings(self, text: str, language: str) -> list[list[str]]:
+        """Return the ways a query may match; see `normalise`."""
+        return readings(text, self.normalisation, language)
+
     def text(self, line: int, column: int) -> str:
         """Return one line of one language as it was read."""
         at = line * len(self.languages) + column
@@ -265,13 +294,15 @@ class Index:
             and len(side.tokens) == len(side.places) + self.n_lines + n_tails
             for side in self._sides.values()
         )
-        if self.n_lines < 1 or not as_told:
+        if self.n_lines < 1 or not as_told or any(not 0 <= line < self.n_lines for line in self.preferred):
             raise DataError(f"{self.name} is damaged: its sections do not fit each other", hint="build it again")
 
     def _open_side(self, number: int) -> Side:
         def numbers(name: str) -> memoryview[int]:
             return self._section(f"{number}.{name}").cast("i")
 
+        stems = f"{number}.stems"
+        label = Stems.from_json(bytes(self._section(stems)), self.name).of if stems in self._head["sections"] else str
         return Side(
             self._section(f"{number}.words"),
             numbers("word_offsets"),
@@ -279,6 +310,8 @@ class Index:
             numbers("starts"),
             numbers("places"),
             numbers("first"),
+            label,
+            self.normalisation == "subword",
         )
 
 

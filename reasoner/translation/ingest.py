@@ -13,10 +13,11 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from reasoner.errors import BadConfig, DataError
-from reasoner.files.target import writable, write_text
+from reasoner.files.signatures import CORPUS
+from reasoner.files.target import replaceable, write_text
 from reasoner.translation.build import DEFAULT_WINDOW, Builder
 from reasoner.translation.index import Index, sound
 from reasoner.translation.readers import read
@@ -71,7 +72,8 @@ def ingest(
         BadConfig: languages, window or the number to hold out do not fit the input.
         DataError: a file cannot be read or written, nothing in it can be used, or `strict` and a row cannot be.
     """
-    if not writable(out).parent.is_dir():
+    place = replaceable(out, over=(CORPUS,))
+    if not place.parent.is_dir():
         raise DataError(f"cannot write {out}: there is no folder {out.parent}", hint="create it first")
     sources: list[Source] = [source] if isinstance(source, Path | Mapping) else list(source)
     report = Report() if report is None else report
@@ -81,7 +83,7 @@ def ingest(
         normalisation, window, searched = base.normalisation, base.window, base.searched
     chosen = _chosen(sources, columns, hold_out, seed)
     kept_out: list[str] = []
-    with Builder(list(columns), normalisation=normalisation, window=window, searched=searched, folder=out.parent) as builder:
+    with Builder(list(columns), normalisation=normalisation, window=window, searched=searched, folder=place.parent) as builder:
         n_before = _copied(base, builder) if base else 0
         for number, row in enumerate(_rows(sources, columns, report, strict=strict)):
             if number in chosen:
@@ -91,8 +93,7 @@ def ingest(
             if on_row and number % 1000 == 0:
                 on_row(number)
         if not report.n_rows:
-            why = next((fault.what for fault in report.faults if fault.kind == "no row taken"), "there is no source")
-            raise DataError(f"no line can be taken: {why}", hint="name each language as the files do; the report says what was left out")
+            _nothing(report)
         notes = dict(base.notes) if base else {"seed": seed, "held_out": len(kept_out)}
         builder.write(out, notes=notes | {"faults": dict(report.counts)} | ({"added": builder.n_lines - n_before} if base else {}))
         n_lines = builder.n_lines
@@ -101,6 +102,24 @@ def ingest(
         held_out = out.with_suffix(".heldout.tsv")
         write_text(held_out, "\n".join(["\t".join(columns), *kept_out]) + "\n")
     return Ingested(out, held_out, n_lines, len(kept_out), out.stat().st_size, report)
+
+
+def lines_of(source: Source | Sequence[Source], columns: Columns, report: Report) -> Iterator[dict[str, str]]:
+    """Yield the usable lines of files, language to text; what is wrong with the others is reported.
+
+    Raises:
+        DataError: a file cannot be read, or nothing in them can be used.
+    """
+    sources: list[Source] = [source] if isinstance(source, Path | Mapping) else list(source)
+    for row in _rows(sources, columns, report):
+        yield dict(zip(columns, row.cells, strict=True))
+    if not report.n_rows:
+        _nothing(report)
+
+
+def _nothing(report: Report) -> NoReturn:
+    why = next((fault.what for fault in report.faults if fault.kind == "no row taken"), "there is no source")
+    raise DataError(f"no line can be taken: {why}", hint="name each language as the files do; the report says what was left out")
 
 
 def _rows(sources: Sequence[Source], columns: Columns, report: Report, *, strict: bool = False) -> Iterator[Row]:
@@ -137,7 +156,7 @@ def _copied(base: Index, builder: Builder) -> int:
     """Add the lines of an index; return how many there are."""
     with sound(base):
         for line in range(base.n_lines):
-            builder.add([base.text(line, column) for column in range(len(base.languages))])
+            builder.add([base.text(line, column) for column in range(len(base.languages))], preferred=line in base.preferred)
     return base.n_lines
 
 

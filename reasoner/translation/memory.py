@@ -5,7 +5,7 @@
 
 A score of 100 is the same text, apart from Unicode composition, runs of blanks and the form of apostrophes; anything else is below 100: the share
 of characters that need no edit (1 - Levenshtein distance / length of the longer). Candidates are the lines with the sentence's words and
-the hundred that BM25 finds most similar. Knows an index; does not know what is done with a match.
+the hundred that BM25 finds most similar, and the preferred lines. Knows an index; does not know what is done with a match.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import MissingDependency
 from reasoner.translation.cover import Pair
-from reasoner.translation.normalise import readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from reasoner.translation.index import Index
 
 EXACT = 100.0
+MAX_CORRECTED = 2000
+"""So many of the newest preferred lines are compared with every sentence."""
 MOST_FUZZY = 99.9
 """The highest score of a text that is not the same."""
 CANDIDATES = 100
@@ -38,6 +39,8 @@ class Match:
     pair: Pair
     score: float
     n: int = 1
+    is_preferred: bool = False
+    """Whether a person made it so: such a pair comes before others that are as like."""
 
     @property
     def is_exact(self) -> bool:
@@ -54,16 +57,17 @@ def own_lines(index: Index, sentence: str, source: str) -> frozenset[int]:
     """Return the lines whose source has exactly the words of the sentence, as the index's normalisation sees them."""
     side = index.side(source)
     found: set[int] = set()
-    for reading in readings(sentence, index.normalisation):
+    for reading in index.readings(sentence, source):
         found |= side.whole_lines(side.numbers(reading), window=index.window)
     return frozenset(found)
 
 
 def exact(index: Index, sentence: str, *, source: str, target: str) -> tuple[Match, ...]:
-    """Return the translations that the corpus has of a sentence: the most frequent one first, then the one that stands first."""
+    """Return the translations that the corpus has of a sentence: a preferred one first, then the most frequent, then the one that stands first."""
     wanted, column = plain(sentence), index.column(source)
     lines = (line for line in sorted(own_lines(index, sentence, source)) if plain(index.text(line, column)) == wanted)
-    return tuple(sorted(_counted(index, ((line, EXACT) for line in lines), source, target), key=lambda match: (-match.n, match.pair.line)))
+    found = _counted(index, ((line, EXACT) for line in lines), source, target)
+    return tuple(sorted(found, key=lambda match: (not match.is_preferred, -match.n, match.pair.line)))
 
 
 def fuzzy(
@@ -79,16 +83,21 @@ def fuzzy(
     distance = _levenshtein()
     wanted, column = plain(sentence), index.column(source)
     own = own_lines(index, sentence, source)
-    candidates = dict.fromkeys([*sorted(own), *islice(similar, CANDIDATES + len(own))])
+    corrected = sorted(index.preferred, reverse=True)[:MAX_CORRECTED]
+    candidates = dict.fromkeys([*sorted(own), *corrected, *islice(similar, CANDIDATES + len(own))])
     scored: list[tuple[int, float]] = []
     for line in candidates:
         text = plain(index.text(line, column))
-        if text == wanted or (leave_out and line in own):
+        if not text or text == wanted or (leave_out and line in own):
             continue
         score = min(MOST_FUZZY, round(100 * distance.normalized_similarity(wanted, text, score_cutoff=max(0.0, least / 100 - 0.001)), 1))
         if score >= least:
             scored.append((line, score))
-    return tuple(sorted(_counted(index, scored, source, target), key=lambda match: (-match.score, -match.n, match.pair.line)))
+    return tuple(sorted(_counted(index, scored, source, target), key=_likest_first))
+
+
+def _likest_first(match: Match) -> tuple[float, bool, int, int]:
+    return -match.score, not match.is_preferred, -match.n, match.pair.line
 
 
 def _levenshtein() -> Any:
@@ -106,6 +115,10 @@ def _counted(index: Index, scored: Iterable[tuple[int, float]], source: str, tar
     for line, score in scored:
         pair = Pair(line, index.text(line, source_at), index.text(line, target_at))
         key = pair.source if score < EXACT else "", pair.target
-        held = made.get(key)
-        made[key] = Match(pair, score) if held is None else Match(held.pair, held.score, held.n + 1)
+        if not pair.target:
+            continue  # a preferred line of other languages
+        held, is_preferred = made.get(key), line in index.preferred
+        made[key] = (
+            Match(held.pair, held.score, held.n + 1, held.is_preferred or is_preferred) if held else Match(pair, score, 1, is_preferred)
+        )
     return list(made.values())

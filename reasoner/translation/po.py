@@ -7,17 +7,25 @@ Serves the reader of corpora and the writer of files alike; does not know which 
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reasoner.errors import CorruptRecord
+from reasoner.files.decoding import BYTE_ORDER_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _STRING = re.compile(r'\s*(?:(msgctxt|msgid_plural|msgid|msgstr(?:\[\d{1,2}\])?)\s*)?"((?:[^"\\]|\\.)*)"\s*')
+_CHARSET = re.compile(rb'^"Content-Type:[^\n"]{0,80}charset=([\w.:+-]{1,40})', re.MULTILINE | re.IGNORECASE)
+_CHARSETS = re.compile(
+    r"ascii|iso8859-\d{1,2}|koi8-[rut]|cp\d{3,4}|gb2312|gbk|gb18030|big5|big5hkscs|euc_jp|euc_kr|shift_jis|johab|tis-620"
+)
+"""The character sets that gettext knows, by Python's names of them."""
+_LOOKED_AT = 1 << 16
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
@@ -41,6 +49,37 @@ class Entry:
         for keyword, text in self.texts.items():
             if singular and keyword.startswith("msgstr"):
                 yield keyword, singular if keyword in {"msgstr", "msgstr[0]"} else self.texts.get("msgid_plural", singular), text
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The text of a PO file in the character set that its head names: as Python calls it, and as the head does."""
+
+    text: str
+    charset: str
+    name: str
+
+
+def declared_text(data: bytes, path: Path) -> Declared | None:
+    """Return the text of a PO file whose head names another character set than UTF-8; None where it names that or none, or has a byte order mark.
+
+    Raises:
+        CorruptRecord: it names one that gettext does not know, or the file is not in the one it names.
+    """
+    found = None if data.startswith(BYTE_ORDER_MARKS) else _CHARSET.search(data[:_LOOKED_AT])
+    name = found[1].decode("ascii", "replace") if found else ""
+    if found is None or name.upper() in {"CHARSET", "UTF-8", "UTF8"}:
+        return None
+    try:
+        charset = codecs.lookup(name).name
+    except LookupError:
+        charset = ""
+    if not _CHARSETS.fullmatch(charset):
+        raise CorruptRecord(path, data.count(b"\n", 0, found.start()) + 1, f"the character set {name!r} is not known")
+    try:
+        return Declared(data.decode(charset), charset, name)
+    except UnicodeDecodeError as error:
+        raise CorruptRecord(path, data.count(b"\n", 0, error.start) + 1, f"it is not {name}, as its head says") from error
 
 
 def entries_of(lines: Sequence[str], path: Path) -> list[Entry]:

@@ -89,8 +89,8 @@ def test_the_memory_is_shown_taken_and_left_out(built: Path) -> None:
 
 
 def test_missed_terms_are_told(tmp_path: Path) -> None:
-    (tmp_path / "g.tsv").write_text("English\tSelvan\nriver\tfluss\nsleeps\ttudasas\n")
-    assert reasoner("corpus", "build", "g.corpus", "g.tsv", cwd=tmp_path).returncode == 0
+    (tmp_path / "g.csv").write_text("sep=;\nEnglish;Selvan\nriver;fluss\nsleeps;tudasas\n")
+    assert reasoner("corpus", "build", "g.corpus", "g.csv", cwd=tmp_path).returncode == 0
     way = ("--from", "English", "--to", "Selvan", "--glossary", "g.corpus", "--model", "teacher")
     done = reasoner("translate", "The river sleeps.", *way, "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["rows"][0]["metrics"]["terms_missed"] == 1, done.stderr
@@ -128,6 +128,15 @@ def test_translating_a_sentence_and_a_file(tmp_path: Path) -> None:
     assert [row["translation"] for row in json.loads(done.stdout)["rows"]] == lines
 
 
+def test_a_translation_without_a_reference_is_not_judged(tmp_path: Path) -> None:
+    how = ("--strategy", "fragment_shot", "--model", "teacher", "--db", "t.db")
+    done = reasoner("solve", "translation", "English>Selvan: The river sleeps.", *how, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "not judged: there is no reference" in done.stdout
+    left = reasoner("export", "kto", "rows.jsonl", "--db", "t.db", cwd=tmp_path)
+    assert "have no verdict" in left.stderr, "a translation that nobody judged is no example of a wrong one"
+
+
 def test_references_are_scored_with_signatures_and_the_rank_correlation(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("English\tSelvan\nThe river sleeps.\tMeris tudasas.\nThe zebra sleeps.\tX tudasas.\n")
     done = reasoner("translate", "t.tsv", "--from", "English", "--to", "Selvan", "--model", "teacher", cwd=tmp_path)
@@ -149,7 +158,7 @@ def test_references_are_scored_with_signatures_and_the_rank_correlation(tmp_path
         (("translate", "x", "--from", "a>b", "--to", "Selvan", "--model", "teacher"), "line 1"),
         (("translate", "", "--from", "English", "--to", "Selvan", "--model", "teacher"), "no sentence"),
         (("translate", "x", "--from", "English", "--to", "Selvan", "--model", "teacher", "-s", "cot,ats"), "one"),
-        (("translate", "x" * 5000, "--from", "English", "--to", "Selvan", "--model", "teacher"), "4000"),
+        (("translate", "x" * 21_000, "--from", "English", "--to", "Selvan", "--model", "teacher"), "20000"),
     ],
     ids=lambda value: " ".join(value)[:50] if isinstance(value, tuple) else "",
 )

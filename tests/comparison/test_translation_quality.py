@@ -16,6 +16,7 @@ from reasoner.clients.scripted import ScriptedClient
 from reasoner.comparison import translation_quality
 from reasoner.comparison.comparison import Comparison
 from reasoner.comparison.markdown import markdown
+from reasoner.comparison.plot import write_plot
 from reasoner.comparison.tables import tables
 from reasoner.comparison.trials import Trials, read_trials
 from reasoner.store import Store
@@ -126,3 +127,15 @@ def test_without_references_or_the_library_there_is_none(
     _, trials = run
     monkeypatch.setitem(sys.modules, "sacrebleu.significance", None)
     assert translation_quality.qualities(trials.trials, baseline=BASELINE) == []
+
+
+def test_the_picture_shows_chrf_where_there_is_nothing_but_translations(tmp_path: Path) -> None:
+    strategies = ["fragment_shot", "example_shot:method=none"]
+    made = reasoner.compare("translation", strategy=strategies, model="teacher", n=2, db=tmp_path / "t.db")
+    write_plot(made, tmp_path / "a.svg")
+    drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "chrF++ of all sentences" in drawn
+    assert "%" not in "".join(re.findall(r"<text[^>]*>([^<]*)</text>", drawn)).replace("95 %", "")
+    mixed = reasoner.compare(["translation", "arithmetic"], strategy=["direct"], model="teacher", n=2, db=tmp_path / "u.db")
+    write_plot(mixed, tmp_path / "b.svg")
+    assert "accuracy of a single answer" in (tmp_path / "b.svg").read_text(encoding="utf-8")

@@ -132,10 +132,15 @@ def test_without_sacrebleu_the_verdict_is_the_same_and_names_the_extra(monkeypat
     assert "reasoner-llm[translation]" in verdict.reason
 
 
-def test_without_a_reference_nothing_is_right() -> None:
-    verdict = SOLVER.verify(RIVER.model_copy(update={"reference": ""}), "Answer: Meris tudasas.")
-    assert not verdict.correct
+def test_without_a_reference_a_translation_is_not_judged() -> None:
+    alone = RIVER.model_copy(update={"reference": ""})
+    verdict = SOLVER.verify(alone, "Answer: Meris tudasas.")
+    assert (verdict.correct, verdict.score, verdict.unparsed) == (None, 0.0, False)
     assert "no reference" in verdict.reason
+    copied = SOLVER.verify(alone, f"Answer: {RIVER.sentence}")
+    assert (copied.correct, copied.metrics) == (None, {"copy": 1.0})
+    refused = SOLVER.verify(alone, "I'm sorry, I cannot translate this.")
+    assert (refused.correct, refused.unparsed) == (False, True), "what is no translation needs no reference"
     assert SOLVER.right_answer(RIVER.model_copy(update={"reference": ""})) is None
 
 
@@ -147,7 +152,7 @@ def test_lines() -> None:
         "L'aga: è frëida!",
         "The water: is cold!",
     )
-    for line in ("English>: x", "English Selvan: x", "English>Selvan:", "English>Selvan: a ||| b ||| c", "a>b: " + "x" * 5000):
+    for line in ("English>: x", "English Selvan: x", "English>Selvan:", "English>Selvan: a ||| b ||| c", "a>b: " + "x" * 21_000):
         with pytest.raises(BadInstance):
             SOLVER.parse(line)
 

@@ -57,6 +57,25 @@ def test_a_turn_without_a_call_is_the_answer(tmp_path: Path, native: bool) -> No
     assert len(client.requests) == 1
 
 
+ECHO = '<tools>\n{"type": "function", "function": {"name": "calculator", "description": "Work out", "parameters": {"type": "object"}}}\n</tools>'
+
+
+def test_a_model_that_repeats_the_definitions_is_asked_in_words(tmp_path: Path) -> None:
+    result, client = solve([ECHO, json.dumps(SUBMIT)], tmp_path / "a.db", native=True)
+    assert result.correct
+    native, in_words = client.requests
+    assert (bool(native.tools), native.constraint) == (True, None)
+    assert not in_words.tools
+    assert in_words.constraint is not None
+    assert [message.role for message in in_words.messages] == ["system", "user"], "it begins anew"
+    told = [(thought.role, result.trajectory.mark_of(thought).status) for thought in result.trajectory.thoughts()]
+    assert told[1:3] == [("react/native", "pruned"), ("react/text", "final")]
+    assert reasoner.replay("last", db=tmp_path / "a.db").exact
+    wrong, client = solve([ECHO], tmp_path / "b.db", native=True, strategy="react:form=native")
+    assert not wrong.correct
+    assert len(client.requests) == 1, "a form that is named is kept to"
+
+
 def test_a_turn_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     bad = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "divide", "{}"),))
     good = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "submit", json.dumps({"answer": ANSWER})),))

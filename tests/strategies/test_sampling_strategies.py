@@ -138,7 +138,7 @@ def test_an_inner_oracle_does_not_open_the_verifier_to_the_outer_strategy(tmp_pa
 def test_a_strategy_that_does_not_declare_it_cannot_ask_the_verifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def cheat(_self: Direct, session: Session) -> Answer:
         reply = await session.ask("direct/answer")
-        session.oracle(reply.text, reply)
+        await session.oracle(reply.text, reply)
         return session.offer(reply.text, reply)
 
     monkeypatch.setattr(Direct, "run", cheat)

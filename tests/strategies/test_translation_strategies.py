@@ -62,6 +62,23 @@ def test_the_answer_line_alone_can_be_asked_for(tmp_path: Path) -> None:
     assert prompt.endswith("Reply with that last line only.")
 
 
+def test_the_published_layout_can_be_asked_for(tmp_path: Path) -> None:
+    prompt, _ = asked(tmp_path, "fragment_shot:reply=published,k=2")
+    assert [line for line in prompt.splitlines() if line.startswith("### ")] == ["### **the old woman**", "### **sees the**"]
+    assert prompt.count("- English: ") == prompt.count("\n- Selvan: ") == 4
+    assert "\nSentence: [[The old woman" in prompt
+    assert "Answer:" not in prompt, "it asks for brackets"
+    assert prompt.splitlines()[-1].endswith("[[...]]")
+
+
+def test_an_answer_in_brackets_is_read(tmp_path: Path) -> None:
+    strategy = "fragment_shot:reply=published"
+    made = reasoner.translate(
+        ["The river sleeps."], source="English", target="Selvan", strategy=strategy, model="teacher", db=tmp_path / "t.db"
+    )
+    assert made.translations == ("Meris tudasas.",)
+
+
 def test_max_pairs_takes_the_later_examples_first(tmp_path: Path) -> None:
     prompt, _ = asked(tmp_path, "fragment_shot:k=3,max_pairs=3")
     blocks = prompt.split("### ")[1:]
@@ -212,7 +229,7 @@ def test_one_odd_line_is_left_and_the_rest_goes_on(tmp_path: Path) -> None:
         "model": ScriptedClient(lambda _: "Answer: x"),
         "db": tmp_path / "t.db",
     }
-    made = translate(["The river sleeps.", "a ||| b", "x" * 5000, "The dog sleeps."], **settings)
+    made = translate(["The river sleeps.", "a ||| b", "x" * 21_000, "The dog sleeps."], **settings)
     assert made.translations == ("x", "", "", "x")
     assert [item.line for item in made.left] == [2, 3]
 
@@ -220,13 +237,26 @@ def test_one_odd_line_is_left_and_the_rest_goes_on(tmp_path: Path) -> None:
 def test_reading_what_is_to_be_translated(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\n two \n", encoding="utf-8")
     assert read_items(tmp_path / "a.txt", source="A", target="B") == [Item(1, "one"), Item(2, ""), Item(3, "two")]
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        for ends in ("\n", "\r\n", "\r"):
+            (tmp_path / "e.txt").write_bytes(f"perché{ends}{ends}città{ends}".encode(encoding))
+            assert read_items(tmp_path / "e.txt", source="A", target="B") == [Item(1, "perché"), Item(2, ""), Item(3, "città")]
     (tmp_path / "a.tsv").write_text("B\tA\nx\ty\n", encoding="utf-8")
     assert read_items(tmp_path / "a.tsv", source="A", target="B") == [Item(2, "y", "x")]
     (tmp_path / "a.csv").write_text('B;A\r\n"x;\nz";"y ""q"""\r\nb;a\r\n', encoding="utf-8-sig")
     assert read_items(tmp_path / "a.csv", source="A", target="B") == [Item(2, 'y "q"', "x; z"), Item(4, "a", "b")]
     (tmp_path / "b.csv").write_text('A,B\n"x\n')
-    with pytest.raises(DataError, match="not CSV"):
+    with pytest.raises(DataError, match="line 2: a quote is not closed"):
         read_items(tmp_path / "b.csv", source="A", target="B")
+    (tmp_path / "c.csv").write_text("A\tB\n1\t2\n", encoding="utf-16")
+    assert read_items(tmp_path / "c.csv", source="A", target="B") == [Item(2, "1", "2")], "as a spreadsheet writes it"
+    (tmp_path / "e.csv").write_text("\n\n")
+    with pytest.raises(BadConfig, match="no column"):
+        read_items(tmp_path / "e.csv", source="A", target="B")
+    for name in ("d.tsv", "d.txt"):
+        (tmp_path / name).write_bytes(b"A\tB\n\xc3\xa8\t\xff\n")
+        with pytest.raises(DataError, match=name):
+            read_items(tmp_path / name, source="A", target="B")
     (tmp_path / "a.tmx").write_text("<tmx/>")
     with pytest.raises(BadConfig, match="not read as sentences"):
         read_items(tmp_path / "a.tmx", source="A", target="B")

@@ -322,7 +322,7 @@ def test_a_line_break_is_a_span_and_nothing_else_becomes_one() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("a.po", b'msgid "a"\nmsgstr "\xff"\n', "not UTF-8"),
+        ("a.po", b'msgid "\xc3\xa8"\nmsgstr "\xff"\n', "not UTF-8"),
         ("a.po", b"hello\n", "line 1"),
         ("a.po", b'msgid "a"\nmsgid_plural\n', "line 2"),
         ("a.po", b'msgid "a\nmsgstr ""\n', "line 1"),

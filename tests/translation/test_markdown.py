@@ -117,6 +117,6 @@ def test_signs_beside_spans_make_no_link_or_image() -> None:
 
 
 def test_a_file_that_is_not_utf8_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_bytes(b"one\n\xff")
+    (tmp_path / "a.md").write_bytes(b"one\n\xc3\xa8 \xff")
     with pytest.raises(DataError, match="line 2: it is not UTF-8"):
         open_document(tmp_path / "a.md")

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reasoner.errors import BadConfig, DataError
+from reasoner.files.devices import ending
+from reasoner.translation.documents._docx import Docx
 from reasoner.translation.documents._gettext import Gettext
 from reasoner.translation.documents._markdown import Markdown
-from reasoner.translation.documents._spans import Filled, Unit
+from reasoner.translation.documents._spans import MARKER, SPAN, Filled, Unit, bare
 from reasoner.translation.documents._subrip import Subrip
 from reasoner.translation.documents._table import Table
+from reasoner.translation.documents._text import Text
 from reasoner.translation.documents._tmx import Tmx
 from reasoner.translation.documents._xliff import Xliff
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from reasoner.translation.documents._spans import Document
 
-__all__ = ["ENDINGS", "Filled", "Unit", "is_document", "open_document"]
+__all__ = ["ENDINGS", "MARKER", "SPAN", "Filled", "Unit", "bare", "is_document", "open_document"]
 
 ENDINGS: dict[str, Callable[[bytes, Path], Document]] = {
     ".po": Gettext,
@@ -38,18 +41,21 @@ ENDINGS: dict[str, Callable[[bytes, Path], Document]] = {
     ".xliff": Xliff,
     ".srt": Subrip,
     ".md": Markdown,
+    ".docx": Docx,
 }
 TABLES = frozenset({".csv", ".tsv"})
 MAX_BYTES = 1 << 28
 
 
-def is_document(path: Path, *, column: str = "") -> bool:
-    """Tell whether a file's ending is one of those that are read here; a table is, where a column is to be filled."""
+def is_document(path: Path, *, column: str = "", sentences: bool = False) -> bool:
+    """Tell whether a file's ending is one of those that are read here; a table where a column is to be filled, a text where it is cut into sentences."""
     ending = path.suffix.lower()
-    return ending in ENDINGS or ending == ".tmx" or bool(column and ending in TABLES)
+    return ending in ENDINGS or ending == ".tmx" or bool(column and ending in TABLES) or (sentences and ending == ".txt")
 
 
-def open_document(path: Path, *, source: str = "", target: str = "", column: str = "", codes: str = "") -> Document:
+def open_document(
+    path: Path, *, source: str = "", target: str = "", column: str = "", codes: str = "", sentences: bool = False
+) -> Document:
     """Read a file by its ending.
 
     Args:
@@ -58,6 +64,7 @@ def open_document(path: Path, *, source: str = "", target: str = "", column: str
         target: the language of the translations.
         column: the column of a table to fill, `ladin`, or both columns, `english=ladin`.
         codes: the language codes of a TMX file, `en:lld`.
+        sentences: whether a text file is cut into sentences, each of its lines a paragraph.
 
     Raises:
         DataError: it cannot be read, is not UTF-8, or is damaged.
@@ -74,11 +81,13 @@ def open_document(path: Path, *, source: str = "", target: str = "", column: str
         if codes and not (first and second):
             raise BadConfig(f"{codes[:40]!r} is no pair of codes", hint="give both with `codes`, en:lld")
         kind = partial(Tmx, source=first if equals else source, target=second if equals else target)
+    elif sentences and path.suffix.lower() == ".txt":
+        kind = partial(Text, language=source)
     if kind is None:
-        known = ", ".join([*ENDINGS, ".tmx", "and with `column` .csv, .tsv"])
+        known = ", ".join([*ENDINGS, ".tmx", "with `column` .csv, .tsv, and with `sentences` .txt"])
         raise BadConfig(f"cannot translate {path}: its ending is not known", hint=f"known: {known}")
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if ending(path).stat().st_size > MAX_BYTES:
             raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB", hint="split it")
         data = path.read_bytes()
     except OSError as error:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
 
-from reasoner.translation.documents._spans import MARKER, Document, Filled, Unit, decoded, has_words, put_away, put_back, spliced
+from reasoner.translation.documents._bytes import TextDocument, opened
+from reasoner.translation.documents._spans import MARKER, Filled, Unit, has_words, put_away, put_back, spliced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-_FRONT = re.compile(r"\ufeff?---[^\S\n]*\r?\n.*?^(?:---|\.\.\.)[^\S\n]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT = re.compile(r"---[^\S\n]*\r?\n.*?^(?:---|\.\.\.)[^\S\n]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _TARGET = r"\((?:[^()\\\n]|\\.|\((?:[^()\\\n]|\\.)*\))*\)"
 _MARKUP = re.compile(
     r"(?<!`)(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)|(?P<hard>(?:\\| {2,})\r?\n[ \t>]*)|\\[!-/:-@\[-`{-~]|<!--.*?-->|<[A-Za-z][\w+.-]*:[^<>\s]*>"
@@ -46,18 +47,19 @@ class _Place:
     is_cell: bool
 
 
-class Markdown(Document):
+class Markdown(TextDocument):
     """One Markdown file."""
 
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
 
         Raises:
-            CorruptRecord: it is not UTF-8.
+            CorruptRecord: it is no text (see `opened`).
         """
-        self._text = decoded(data, path)
+        self.original = opened(data, path)
+        self._text = self.original.text
         front = _FRONT.match(self._text)
-        begin = front.end() if front else int(self._text.startswith("\ufeff"))
+        begin = front.end() if front else 0
         self._starts = [begin, *(found.end() for found in re.compile("\n").finditer(self._text, begin))]
         environment: dict[str, Any] = {}
         tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(self._text[begin:], environment)
@@ -152,7 +154,7 @@ class Markdown(Document):
             if re.match(r"\[[^\]]*\]:", text):
                 text = f"\\{text}"  # else the definition of a reference
             changes.append((place.start, place.end, text))
-        return spliced(self._text, changes).encode()
+        return self.original.encoded(spliced(self._text, changes))
 
     def put_back(self, number: int, text: str) -> tuple[str, bool]:
         """Return a translation as Markdown, without markup of its own."""

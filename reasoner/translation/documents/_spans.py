@@ -24,7 +24,7 @@ _NO_TEXT = (
     r"|\{\{[^{}\n]{0,80}\}\}|\$?\{[^{}\n]{0,80}\}|</?[A-Za-z][^<>\n]{0,300}>|&(?:#\d{1,7}|#x[\da-fA-F]{1,6}|[A-Za-z]{2,12});"
     r"|https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"
 )
-_SPAN = re.compile(_NO_TEXT)
+SPAN = re.compile(_NO_TEXT)
 _SPAN_OR_BREAK = re.compile(rf"[^\S\n]*\r?\n[^\S\n]*|{_NO_TEXT}")
 MARKER = re.compile(r"\{(\d{1,4})\}")
 
@@ -47,11 +47,22 @@ class Filled:
     from_memory: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A text that is translated already, for those who want to know what stands before a unit: the unit it stands before, as a number."""
+
+    before: int
+    text: str
+    translation: str
+
+
 class Document(ABC):
     """One opened file."""
 
     units: list[Unit]
     """What is untranslated in it, in order."""
+    done: Sequence[Done] = ()
+    """What is translated in it, in order, spans left out."""
     left: Sequence[str] = ()
     """What of the file cannot be read and stays as it is: where, and why."""
 
@@ -62,6 +73,10 @@ class Document(ABC):
     def put_back(self, number: int, text: str) -> tuple[str, bool]:
         """Return a translation of a unit with its spans in their places, and whether each was there once, nested as the file asks."""
         return put_back(text, self.units[number].spans)
+
+    def remarks(self, filled: Mapping[int, Filled]) -> list[str]:  # noqa: ARG002 - for those with a character set to tell of
+        """Say in which character set the file was read, and that it becomes UTF-8 where translations need it; nothing for UTF-8."""
+        return []
 
 
 def decoded(data: bytes, path: Path) -> str:
@@ -83,7 +98,12 @@ def has_words(unit: Unit) -> bool:
 
 def put_away(text: str, line: int) -> Unit:
     """Return a plain text as a unit, its placeholders, tags and addresses put away."""
-    return Unit(line, *_away(_SPAN, text))
+    return Unit(line, *_away(SPAN, text))
+
+
+def bare(text: str) -> str:
+    """Return a text without markers, on one line."""
+    return " ".join(MARKER.sub(" ", text).split())
 
 
 def put_away_lines(text: str, line: int) -> Unit:

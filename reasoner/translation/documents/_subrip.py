@@ -5,7 +5,7 @@
     <i>The river</i>                ->  the translation, over as many lines as before
     sleeps.
 
-A file has no mark for what a person should look at; the command's report names these cues.
+A cue ends at an empty line, or where the next one begins; text in no cue is told and stays. A file has no mark for what a person should look at; the command's report names these cues.
 """
 
 from __future__ import annotations
@@ -15,39 +15,53 @@ from typing import TYPE_CHECKING
 
 from reasoner.errors import CorruptRecord
 from reasoner.files.lines import with_ends
-from reasoner.translation.documents._spans import Document, Filled, Unit, decoded, has_words, put_away
+from reasoner.translation.documents._bytes import TextDocument, opened
+from reasoner.translation.documents._spans import Filled, Unit, has_words, put_away
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _TIMES = re.compile(r"\s*\d{1,3}:\d\d:\d\d[,.]\d{1,3}\s*-->\s*\d{1,3}:\d\d:\d\d[,.]\d{1,3}.*")
 
 
-class Subrip(Document):
+class Subrip(TextDocument):
     """One file of subtitles."""
 
     def __init__(self, data: bytes, path: Path) -> None:
         """Read it.
 
         Raises:
-            CorruptRecord: there is no cue in it.
+            CorruptRecord: there is no cue in it, or it is no text (see `opened`).
         """
-        self._lines = with_ends(decoded(data, path))
+        self.original = opened(data, path)
+        self._lines = with_ends(self.original.text)
         self.units: list[Unit] = []
         self._places: list[tuple[int, int]] = []
         starts = [at for at, line in enumerate(self._lines) if _TIMES.fullmatch(line.strip())]
         if not starts:
             raise CorruptRecord(path, 1, "there is no cue with times in it")
-        for start in starts:
+        self.left: list[str] = []
+        for start, limit in zip(starts, self._limits(starts), strict=True):
             end = start + 1
-            while end < len(self._lines) and self._lines[end].strip():
+            while end < limit and self._lines[end].strip():
                 end += 1
+            self.left += [
+                f"line {at + 1}: it stands behind an empty line, in no cue" for at in range(end, limit) if self._lines[at].strip()
+            ]
             text = " ".join(" ".join(self._lines[start + 1 : end]).split())
             unit = put_away(text, start + 2)
             if has_words(unit):
                 self.units.append(unit)
                 self._places.append((start + 1, end))
+
+    def _limits(self, starts: Sequence[int]) -> list[int]:
+        """Return for each cue the line that is no longer its own: the number of the next one, also where no empty line stands before it."""
+        after = [*starts[1:], len(self._lines)]
+        return [
+            at - 1 if at < len(self._lines) and at - 1 > start and self._lines[at - 1].strip().isdecimal() else at
+            for start, at in zip(starts, after, strict=True)
+        ]
 
     def written(self, filled: Mapping[int, Filled]) -> bytes:
         """Return the file with translations in their places."""
@@ -59,7 +73,7 @@ class Subrip(Document):
             # Fewer words than lines leave the last lines out: an empty line would end the cue.
             parts = _balanced(text, end - start)
             lines[start:end] = [f"{part}{ends[at]}" for at, part in enumerate(parts)] + [""] * (end - start - len(parts))
-        return "".join(lines).encode()
+        return self.original.encoded("".join(lines))
 
 
 def _balanced(text: str, n: int) -> list[str]:

@@ -3,7 +3,7 @@
     id;english;ladin
     1;"Good, day";       ->  1;"Good, day";Bun dé          with `column="ladin"`, the text from the column `english`
 
-The first line names the columns. A row with another number of cells, or a quote out of place, is told and stays. What a spreadsheet would take
+The first line names the columns, behind `sep=;` where a spreadsheet wrote that. A row with another number of cells, or a quote out of place, is told and stays. What a spreadsheet would take
 for a formula gets an apostrophe before it. A table has no mark for what a person should look at; the command's report names these cells.
 """
 
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reasoner.errors import BadConfig, CorruptRecord
-from reasoner.files.decoding import decode
 from reasoner.text import clean, shorten
-from reasoner.translation.documents._spans import Document, Filled, Unit, has_words, put_away_lines, spliced
+from reasoner.translation.documents._bytes import TextDocument, opened
+from reasoner.translation.documents._spans import Done, Filled, Unit, has_words, put_away_lines, spliced
+from reasoner.translation.readers.tables import delimiter_of, has_quotes, told_delimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +34,7 @@ class _Cell:
     text: str
 
 
-class Table(Document):
+class Table(TextDocument):
     """One table."""
 
     def __init__(self, data: bytes, path: Path, *, source: str, column: str) -> None:
@@ -41,21 +42,18 @@ class Table(Document):
 
         Raises:
             BadConfig: it has no such column.
-            CorruptRecord: it is neither UTF-8 nor UTF-16, or empty.
+            CorruptRecord: it is no text (see `opened`), or empty.
         """
-        made = decode(data)
-        self._text, self._encoding = made.text, made.encoding
-        body = self._text.encode(made.encoding, "surrogateescape")
-        self._mark = data[: len(data) - len(body)]
-        if made.encoding == "cp1252" or self._mark + body != data or not self._is_text():
-            raise CorruptRecord(path, 1, "it is neither UTF-8 nor UTF-16")
-        first = self._text.partition("\n")[0]
-        is_csv = path.suffix.lower() == ".csv" or made.encoding.startswith("utf-16")
-        self._delimiter = max(",;\t", key=first.count) if is_csv else "\t"
-        plain = rf"[^{self._delimiter}\r\n]*"
-        self._pattern = re.compile(rf"{_QUOTED}|(?P<plain>(?!\"){plain})" if is_csv else rf"(?P<quoted>(?!))|(?P<plain>{plain})")
-        self._quotes = is_csv
+        self.original = opened(data, path)
+        self._text = self.original.text
+        self._quotes = has_quotes(path.suffix.lower(), self.original.charset)
+        told = told_delimiter(self._text.partition("\n")[0]) if self._quotes else ""
+        self._start = self._text.find("\n") + 1 if told else 0
+        self._delimiter = told or (delimiter_of(self._text.partition("\n")[0]) if self._quotes else "\t")
+        plain = rf"[^{re.escape(self._delimiter)}\r\n]*"
+        self._pattern = re.compile(rf"{_QUOTED}|(?P<plain>(?!\"){plain})" if self._quotes else rf"(?P<quoted>(?!))|(?P<plain>{plain})")
         self.units: list[Unit] = []
+        self.done: list[Done] = []
         self.left: list[str] = []
         self._places: list[tuple[_Cell, str]] = []
         rows = self._rows()
@@ -68,15 +66,14 @@ class Table(Document):
                 raise BadConfig(f"{path} has no column {name[:40]!r}", hint=f"its columns are: {shorten(clean(', '.join(names)), 200)}")
         self._fill(rows, len(names), names.index(source), names.index(column))
 
-    def _is_text(self) -> bool:
-        return not any("\ud800" <= c <= "\udfff" for c in self._text)
-
     def _fill(self, rows: Iterator[tuple[int, list[_Cell] | None]], n_columns: int, source: int, column: int) -> None:
         for line, cells in rows:
             if cells is None or len(cells) != n_columns:
                 what = "a quote is out of place" if cells is None else f"{len(cells)} columns, the head has {n_columns}"
                 self.left.append(f"line {line}: {what}")
-            elif not cells[column].text.strip():
+            elif own := cells[column].text.strip():
+                self.done.append(Done(len(self.units), cells[source].text.strip(), own))
+            else:
                 unit = put_away_lines(cells[source].text.strip(), line)
                 if has_words(unit):
                     self.units.append(unit)
@@ -84,7 +81,7 @@ class Table(Document):
 
     def _rows(self) -> Iterator[tuple[int, list[_Cell] | None]]:
         """Yield each row with its line; a row that cannot be cut spoils its own line only."""
-        text, at, line, n_cells = self._text, 0, 1, 0
+        text, at, line, n_cells = self._text, self._start, 2 if self._start else 1, 0
         while at < len(text):
             cells, end = self._row(at)
             own = re.compile(r"[^\n]*\n?").match(text, at)
@@ -122,11 +119,11 @@ class Table(Document):
             cell, source = self._places[number]
             text, _ = self.put_back(number, translation.text)
             changes.append((cell.start, cell.end, self._spelt(text, source)))
-        return self._mark + spliced(self._text, changes).encode(self._encoding)
+        return self.original.encoded(spliced(self._text, changes))
 
     def _spelt(self, text: str, source: str) -> str:
         if text[:1] in _FORMULA and source.strip()[:1] != text[:1]:
             text = f"'{text}"
         if not self._quotes:
             return " ".join(text.split())
-        return '"' + text.replace('"', '""') + '"' if re.search(rf'["\r\n{self._delimiter}]', text) else text
+        return '"' + text.replace('"', '""') + '"' if re.search(rf'["\r\n{re.escape(self._delimiter)}]', text) else text

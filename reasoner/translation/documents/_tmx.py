@@ -78,7 +78,10 @@ class Tmx(XmlDocument):
         """Of each unit the variant of the source, the last one, and the empty segment of the target where there is one."""
         for variants in reader.units:
             own, empty = (self._first(variants, code) for code in self._codes)
-            if own is None or own.segment is None or any(self._is_filled(variant) for variant in variants):
+            if own is None or own.segment is None:
+                continue
+            if filled := next((variant for variant in variants if self._is_filled(variant)), None):
+                self._note_done(own.segment, filled.segment, native=NATIVE)
                 continue
             unit = unit_of(self._raw(own.segment), own.tuv.line, native=NATIVE)
             if has_words(unit):

@@ -4,7 +4,7 @@
     -> ... <target state="translated">Apri <g id="1">ora</g></target> ...          1.2: the state stands at the target
     -> <segment state="translated"><source>...                                     2.0: at the segment
 
-In 1.2 `bpt ept it ph` hold native code and are one span with what is in them. A unit that says `translate="no"` or `approved="yes"`, has a
+In 1.2 `bpt ept it ph` hold native code and are one span with what is in them, and a source that a tool cut into segments (`seg-source`) is translated with its `mrk`. A unit that says `translate="no"` or `approved="yes"`, has a
 translation, or is in a state other than new, initial or needs-translation, stays. Where the codes of a translation lack or are wrongly nested, they are put at its end, and the state asks for
 review (1.2: `needs-review-translation`; 2.0: `initial`, with the translation in place).
 """
@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reasoner.translation.documents._spans import Filled, has_words, spliced
+from reasoner.translation.documents._spans import Filled, bare, has_words, spliced
 from reasoner.translation.documents._xml import NATIVE, Element, ElementReader, XmlDocument, unit_of
 
 if TYPE_CHECKING:
@@ -81,18 +81,32 @@ class Xliff(XmlDocument):
         self._segments: list[_Segment] = []
         for segment in reader.found:
             source, target = segment.parts.get("source"), segment.parts.get("target")
-            if source is None or not segment.translates or self._is_done(segment, target):
+            native = frozenset() if self._is_2 else NATIVE
+            if source is None:
                 continue
-            unit = unit_of(self._raw(source), segment.holder.line, native=frozenset() if self._is_2 else NATIVE)
+            if not segment.translates or self._is_done(segment, target):
+                self._note_done(source, target if self._is_settled(segment, target) else None, native=native)
+                continue
+            cut = segment.parts.get("seg-source") or source  # the same text, cut into `mrk` by a tool that expects them in the target
+            unit = unit_of(self._raw(cut), segment.holder.line, native=native)
             if has_words(unit):
                 self.units.append(unit)
                 self._segments.append(segment)
 
+    def _state(self, segment: _Segment, target: Element | None) -> str:
+        return (segment.holder if self._is_2 else target or segment.holder).attributes.get("state", "")
+
+    def _is_settled(self, segment: _Segment, target: Element | None) -> bool:
+        """Tell whether nobody has to look at a translation any more."""
+        state = self._state(segment, target)
+        return segment.translates and state not in _OPEN_STATES - {""} and not state.startswith("needs-")
+
     def _is_done(self, segment: _Segment, target: Element | None) -> bool:
-        state = (segment.holder if self._is_2 else target or segment.holder).attributes.get("state", "")
+        state = self._state(segment, target)
         if state not in _OPEN_STATES or segment.holder.attributes.get("approved") == "yes":
             return True
-        return target is not None and bool(self._raw(target).strip())
+        native = frozenset() if self._is_2 else NATIVE
+        return target is not None and bool(bare(unit_of(self._raw(target), 0, native=native).text))
 
     def written(self, filled: Mapping[int, Filled]) -> bytes:
         """Return the file with translations in their places."""

@@ -1,4 +1,4 @@
-"""What XLIFF and TMX share: elements by their byte offsets, markup as spans, and translations that are nested as XML asks.
+"""What XLIFF, TMX and Word files share: elements by their byte offsets, markup as spans, and translations that are nested as XML asks.
 
     unit_of('Open <g id="1">now</g>', 3, native=NATIVE)      'Open {1}now{2}', ('<g id="1">', '</g>')
 
@@ -15,9 +15,10 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, unescape
 
 from reasoner.errors import CorruptRecord
-from reasoner.translation.documents._spans import MARKER, Document, Unit, decoded, put_back
+from reasoner.translation.documents._spans import MARKER, Document, Done, Unit, bare, decoded, put_back
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 NATIVE = frozenset({"bpt", "ept", "it", "ph", "ut"})
@@ -26,9 +27,11 @@ _TAG = re.compile(rb"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _PIECE = re.compile(r"<!\[CDATA\[(.*?)\]\]>|(<!--.*?-->|<\?.*?\?>)|(<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>)|([^<]+)", re.DOTALL)
 _NAMED = {"&quot;": '"', "&apos;": "'"}
 _CHAR = re.compile(r"&#(x[\da-fA-F]{1,6}|\d{1,7});")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML file may have (XML 1.0, section 2.2), such as control characters."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Element:
     """One element: its name without a prefix, the line it begins on, and in bytes where it, what is in it, and its end are."""
 
@@ -105,14 +108,16 @@ class XmlDocument(Document):
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.units: list[Unit] = []
+        self.done: list[Done] = []
+
+    def _note_done(self, source: Element, target: Element | None, *, native: frozenset[str]) -> None:
+        """Note a text that is translated already, or at least not to be translated, without its codes."""
+        texts = [bare(unit_of(self._raw(each), 0, native=native).text) if each else "" for each in (source, target)]
+        self.done.append(Done(len(self.units), *texts))
 
     def put_back(self, number: int, text: str) -> tuple[str, bool]:
         """Return a translation as XML; wrongly nested codes are put at its end."""
-        spans = self.units[number].spans
-        made, complete = put_back(text, spans, spelt=escape)
-        if is_sound(made):
-            return made, complete
-        return escape(" ".join(MARKER.sub(" ", text).split())) + "".join(spans), False
+        return put_back_nested(text, self.units[number].spans)
 
     def _raw(self, element: Element) -> str:
         return self._data[slice(*element.inner)].decode()
@@ -166,7 +171,20 @@ def _character(found: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else found[0]
 
 
-def is_sound(text: str) -> bool:
+def put_back_nested(text: str, spans: Sequence[str], *, around: Callable[[str], str] = str) -> tuple[str, bool]:
+    """Do as `put_back`, as XML; where spans are wrongly nested, all stand at the end. `around` makes the whole of which the nesting counts."""
+    made, complete = put_back(text, spans, spelt=_spelt)
+    if _is_sound(whole := around(made)):
+        return whole, complete
+    return around(_spelt(" ".join(MARKER.sub(" ", text).split())) + "".join(spans)), False
+
+
+def _spelt(text: str) -> str:
+    """Return a text as it stands in XML."""
+    return escape(_NOT_XML.sub("", text))
+
+
+def _is_sound(text: str) -> bool:
     """Tell whether a translation's markup is nested as XML asks."""
     try:
         expat.ParserCreate().Parse(f"<t>{text}</t>".encode(), True)  # noqa: FBT003 - the parser's own signature

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, TextIO, cast
 
 from reasoner.errors import DataError
 from reasoner.files.decoding import looks_wide
+from reasoner.files.devices import ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def opened_bytes(path: Path) -> Iterator[IO[bytes]]:
         DataError: it cannot be read, or is no whole gzip file.
     """
     try:
-        with path.open("rb") as raw:
+        with ending(path).open("rb") as raw:
             if raw.peek(2).startswith(b"\x1f\x8b"):
                 with gzip.open(raw) as unpacked:
                     yield cast("IO[bytes]", unpacked)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reasoner.files.decoding import decode
 from reasoner.files.lines import ENDS
-from reasoner.translation.po import entries_of
+from reasoner.translation.po import declared_text, entries_of
 from reasoner.translation.readers._opening import opened_bytes
 from reasoner.translation.rows import Row
 
@@ -29,7 +29,9 @@ def read_po(path: Path, wanted: Wanted) -> Iterator[Row]:
         DataError: the file cannot be opened, or a line is none of a PO file.
     """
     with opened_bytes(path) as file:
-        entries = entries_of(ENDS.split(decode(file.read()).text), path)
+        data = file.read()
+    made = declared_text(data, path) or decode(data)
+    entries = entries_of(ENDS.split(made.text), path)
     head = next((entry.texts.get("msgstr", "") for entry in entries if entry.texts.get("msgid") == ""), "")
     language = re.search(r"^Language:[^\S\n]*([\w@-]+)", head, flags=re.MULTILINE)
     for name in ("msgid", "msgstr", *([language[1]] if language else [])):

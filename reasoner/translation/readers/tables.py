@@ -9,12 +9,13 @@ A row with another number of cells than the first, or with a quote that is not c
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 import zipfile
 from collections import deque
 from contextlib import ExitStack
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from xml.etree.ElementTree import ParseError
 
 from reasoner.errors import BadConfig, CorruptRecord, DataError, MissingDependency
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reasoner.translation.rows import Wanted
 
 BARS = "|||"
+QUOTE_FAULT = "a quote is not closed, or stands inside a quoted cell"
 MAX_QUOTED_LINES = 100
 """A quoted cell may go over this many lines."""
 MAX_SHEET_BYTES = 1 << 31
@@ -63,19 +65,34 @@ def read_table(path: Path, wanted: Wanted) -> Iterator[Row]:
         DataError: the file cannot be opened or is empty.
         BadConfig: it has no such column.
     """
-    ending = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     with opened(path) as (file, encoding):
-        first = next(file, None)
-        if first is None:
-            raise DataError(f"{path} is empty", hint="its first line names the columns")
-        lines = chain([first], file)
-        if ending == ".txt" and BARS in first:
-            rows: Iterator[Numbered] = ((n, line.rstrip("\r\n").split(BARS)) for n, line in enumerate(lines, start=1))
-            yield from _rows(path, rows, wanted, in_order=True)
-        elif ending == ".csv" or encoding.startswith("utf-16"):  # spreadsheets write UTF-16 with tabs, and quote like CSV
-            yield from _rows(path, _quoted(lines, _delimiter(first)), wanted)
-        else:
-            yield from _rows(path, ((n, line.rstrip("\r\n").split("\t")) for n, line in enumerate(lines, start=1)), wanted)
+        rows, in_order = _cut(path, file, encoding)
+        yield from _rows(path, rows, wanted, in_order=in_order)
+
+
+def table_rows(path: Path) -> Iterator[Numbered]:
+    """Yield the rows of a table with the line of each, cut as its ending says; the line that names the columns is the first.
+
+    Raises:
+        DataError: the file cannot be opened or is empty.
+    """
+    with opened(path) as (file, encoding):
+        yield from _cut(path, file, encoding)[0]
+
+
+def _cut(path: Path, file: TextIO, encoding: str) -> tuple[Iterator[Numbered], bool]:
+    """Return the rows of a table, and whether its cells are separated by `|||`, so that no line names the columns."""
+    ending = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    first = next(file, None)
+    if first is None:
+        raise DataError(f"{path} is empty", hint="its first line names the columns")
+    lines = chain([first], file)
+    if ending == ".txt" and BARS in first:
+        return ((n, line.rstrip("\r\n").split(BARS)) for n, line in enumerate(lines, start=1)), True
+    if has_quotes(ending, encoding):
+        told = told_delimiter(first)
+        return (_quoted(file, told, start=2) if told else _quoted(lines, delimiter_of(first))), False
+    return ((n, line.rstrip("\r\n").split("\t")) for n, line in enumerate(lines, start=1)), False
 
 
 def read_sheet(path: Path, wanted: Wanted) -> Iterator[Row]:
@@ -130,7 +147,7 @@ def _rows(path: Path, rows: Iterator[Numbered], wanted: Wanted, *, in_order: boo
         raise BadConfig(f"{path} has no column {max(at) + 1}", hint=f"its first line has {len(names)}")
     for number, cells in rows:
         if cells is None:
-            yield Row(str(path), number, fault="columns", what="a quote is not closed, or stands inside a quoted cell")
+            yield Row(str(path), number, fault="columns", what=QUOTE_FAULT)
         elif len(cells) != len(names):
             yield Row(str(path), number, fault="columns", what=f"{len(cells)} columns, the head has {len(names)}")
         else:
@@ -150,14 +167,25 @@ def _numbered(wanted: Wanted, *, in_order: bool) -> list[int] | None:
     return list(range(len(digits))) if in_order else None
 
 
-def _delimiter(head: str) -> str:
+def has_quotes(ending: str, encoding: str) -> bool:
+    """Tell whether quotes in a table are no text: in CSV, and in the UTF-16 that spreadsheets write, with tabs."""
+    return ending == ".csv" or encoding.startswith("utf-16")
+
+
+def delimiter_of(head: str) -> str:
     """Return what separates the cells of a head: the sign of these that is there most often."""
-    return max(",;\t", key=head.count)
+    return max(",;\t|", key=head.count)
 
 
-def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[Numbered]:
+def told_delimiter(first: str) -> str:
+    """Return what a first line `sep=;`, which spreadsheets write before the head, says that separates cells; empty where it is none."""
+    found = re.fullmatch(r"\s*\"?sep=([^\s\w\"]|\t)\"?\s*", first.removeprefix("\ufeff").rstrip("\r\n"), re.IGNORECASE)
+    return found[1] if found else ""
+
+
+def _quoted(lines: Iterable[str], delimiter: str, *, start: int = 1) -> Iterator[Numbered]:
     """Cut lines into rows. A quote that is never closed, or closes where the row is of another length, spoils its own line only."""
-    numbered = iter(enumerate(lines, start=1))
+    numbered = iter(enumerate(lines, start=start))
     again: deque[tuple[int, str]] = deque()
     n_cells = 0
 
