@@ -30,6 +30,7 @@ from typing import Any
 
 import pytest
 import typer
+from pages import Block, blocks, conversations, says
 from typer import _click as click
 from typer.core import TyperGroup
 
@@ -224,7 +225,7 @@ def _command(line: str) -> None:
     """Read a command line as the program would, without running it."""
     words = shlex.split(re.split(r"\s{2,}|\s->", line)[0], comments=True)[1:]
     cut = next(
-        (at for at, word in enumerate(words) if word in {"|", ">", "&&", ";", "->", "<", "\\"} or word.startswith(("-> ", "(", ">"))),
+        (at for at, word in enumerate(words) if word in {"|", ">", "&", "&&", ";", "->", "<", "\\"} or word.startswith(("-> ", "(", ">"))),
         len(words),
     )
     words = words[:cut]
@@ -248,32 +249,15 @@ def _command(line: str) -> None:
             raise AssertionError(f"{line}: {error.format_message()}") from error
 
 
-BLOCK = re.compile(r"(?m)^(?P<before>[^\n]*)\n+```(?P<kind>[a-z]*)\n(?P<code>.*?)^```$", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of code on a page."""
-
-    kind: str
-    code: str
-    run: bool
-
-
-def blocks(page: Path) -> list[Block]:
-    """Return the blocks of a page in order; the whole text of a file (its path stands before it) is no example."""
-    text = page.read_text(encoding="utf-8")
-    found = [(m["before"].strip(), m["kind"], m["code"]) for m in BLOCK.finditer(text)]
-    return [
-        Block(kind, code, not before.startswith("<!-- not run")) for before, kind, code in found if not re.fullmatch(r"`[\w./-]+`", before)
-    ]
+def _blocks(page: Path) -> list[Block]:
+    return blocks(page.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_command_on_a_page_could_be_given(page: Path) -> None:
-    for block in blocks(page):
+    for block in _blocks(page):
         if block.kind in {"", "console", "sh", "bash"}:
-            for line in re.sub(r"\\\n\s*", " ", block.code).splitlines():
+            for line in block.lines():
                 bare = line.removeprefix("$ ").strip()
                 if bare.startswith("reasoner "):
                     _command(bare)
@@ -284,9 +268,8 @@ RUN = [
     page
     for page in PAGES
     if page.name not in ELSEWHERE
-    and any(block.run and (block.kind == "python" or (block.kind == "console" and "$ " in block.code)) for block in blocks(page))
+    and any(block.run and (block.kind == "python" or (block.kind == "console" and "$ " in block.code)) for block in _blocks(page))
 ]
-CONVERSATION = re.compile(r"(?m)^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)")
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(ROOT)))
@@ -298,13 +281,12 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     (folder := tmp_path / "work").mkdir()
     env = {**os.environ, "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    given = [block for block in blocks(page) if block.run]
-    for command, wanted in [each for block in given if block.kind == "console" for each in CONVERSATION.findall(block.code)]:
+    given = [block for block in _blocks(page) if block.run]
+    for command, wanted in [each for block in given if block.kind == "console" for each in conversations(block.code)]:
         done = subprocess.run(["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
-        for line in filter(None, map(str.strip, wanted.splitlines())):
-            pattern = r"\s*".join(".*".join(re.escape(part) for part in word.split("…")) for word in line.split())
-            assert re.search(pattern, done.stdout + done.stderr), f"{command}\nsays\n{done.stdout}{done.stderr}\nand not\n{line}"
+        for line in wanted:
+            assert says(done.stdout + done.stderr, line), f"{command}\nsays\n{done.stdout}{done.stderr}\nand not\n{line}"
     # The blocks of a page go on from each other: they are one program.
     code = "\n\n".join(block.code for block in given if block.kind == "python" and not block.code.startswith(">>>"))
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=240)

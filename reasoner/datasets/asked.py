@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reasoner import token_record
 from reasoner.datasets.records import Group, Prompt
 from reasoner.datasets.select import NO_CALL
+from reasoner.store import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     from reasoner.datasets.records import Record
     from reasoner.datasets.select import Judged
     from reasoner.datasets.source import Source
+    from reasoner.token_record import TokenRecord
 
 NO_REWARD = "no verifier can judge answers to it"
 OUT_OF_RATE = "the pass rate of its prompt is not within `pass_rate`"
 UNKNOWN_RATE = -1.0
+NO_TOKENS = "its tokens were not recorded (`record=tokens` does), or not those of the same prompt"
 
 
 def prompts(source: Source) -> Iterator[Record]:
@@ -38,7 +42,10 @@ def prompts(source: Source) -> Iterator[Record]:
 
 def groups(source: Source) -> Iterator[Record]:
     """Yield each prompt with all whole replies to it that have a verdict."""
-    for group in _asked(source, whole=True):
+    for asked in _asked(source, whole=True):
+        group, recorded = _with_tokens(source, asked) if source.options.tokens else (asked, [])
+        if not group:
+            continue
         first = group[0]
         messages = source.contexts.of(first.row)
         told = any(judged.row.reasoning for judged in group) or any(m.reasoning for m in messages)
@@ -48,9 +55,36 @@ def groups(source: Source) -> Iterator[Record]:
         first.origin.models, first.origin.strategies = models, strategies
         yield Group(
             first.origin, lineage, messages, first.row.solver, first.row.line, [judged.row.reply or "" for judged in group],
-            [judged.row.reasoning or "" for judged in group], [_reward(judged) for judged in group], _rate(group),
-            columns=source.context_of(first.row.solver),
+            [judged.row.reasoning or "" for judged in group], [_reward(judged) for judged in group], _rate(asked),
+            prompt_ids=list(recorded[0].prompt_ids) if recorded else [], token_ids=[list(each.ids) for each in recorded],
+            logprobs=[list(each.logprobs) for each in recorded], columns=source.context_of(first.row.solver),
         )  # fmt: skip
+
+
+def tokens_fit(source: Source, record: Record) -> bool:
+    """Tell whether an imported record has the tokens that are asked for; those that are not asked for are taken off."""
+    if not isinstance(record, Group):
+        return True
+    if source.options.tokens:
+        if not record.token_ids:
+            source.tally.leave_out(NO_TOKENS)
+        return bool(record.token_ids)
+    record.prompt_ids, record.token_ids, record.logprobs = [], [], []
+    return True
+
+
+def _with_tokens(source: Source, group: list[Judged]) -> tuple[list[Judged], list[TokenRecord]]:
+    """Return the trajectories whose tokens were recorded, with these; of several models only those that read the prompt as the first does."""
+    taken: list[Judged] = []
+    recorded: list[TokenRecord] = []
+    for judged in group:
+        found = token_record.read(reading.tokens(source.store, judged.row.key or ""))
+        if found is None or (recorded and found.prompt_ids != recorded[0].prompt_ids):
+            source.tally.leave_out(NO_TOKENS)
+        else:
+            taken.append(judged)
+            recorded.append(found)
+    return taken, recorded
 
 
 def _asked(source: Source, *, whole: bool) -> Iterator[list[Judged]]:

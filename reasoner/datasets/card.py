@@ -35,7 +35,7 @@ _WHAT = {
     "group": "prompts, each with all replies to it and their rewards",
     "document": "whole trajectories: every call, every thought, the verdict",
 }
-_TEACHER = (
+TEACHER = (
     "**Rows whose model is `teacher` were written by the exact solver, not by a language model.** They are searches and solutions put into "
     "the format a prompt asks for; they say nothing about any model's skill."
 )
@@ -70,7 +70,7 @@ def check_place(path: Path) -> None:
 
 def _front_matter(options: Options, tally: Tally, others: list[Path]) -> Iterator[str]:
     """Yield the YAML that the Hub reads. All values are quoted as JSON, which is YAML too."""
-    size = next((name for most, name in _SIZES if tally.taken < most), "n>10M")
+    size = size_category(tally.taken)
     yield "---"
     yield f"license: {json.dumps(options.licence)}"
     yield "language:\n- en"
@@ -105,35 +105,35 @@ def _body(format_name: str, kind: Kind, filters: Filters, options: Options, tall
     yield f"\n# {tally.taken} rows of format {format_name}\n"
     yield f"{_WHAT[kind].capitalize()}. {MARK} {__version__} with `reasoner export {format_name}`.\n"
     if "teacher" in tally.counts.get("model", {}):
-        yield _TEACHER + "\n"
+        yield TEACHER + "\n"
     if options.trust_verdicts:
         yield "The stored verdicts were taken as they are; they were not verified again for this export.\n"
     else:
         yield "Every answer was verified again, by an exact solver, when the file was written.\n"
     if options.licence == "unknown":
         yield "No licence was named (`--licence`). Whether texts of a model may be used for training is up to that model's terms.\n"
-    yield from _table(
+    yield from table(
         "Files", ("file", "rows", "bytes", "sha256"), [(n, f["rows"], f["bytes"], f["sha256"]) for n, f in sorted(tally.files.items())]
     )
     for what in ("split", "solver", "level", "strategy", "model"):
         counted = tally.counts.get(what)
         if counted:
-            yield from _table(f"Rows by {what}", (what, "rows"), sorted(counted.items()))
+            yield from table(f"Rows by {what}", (what, "rows"), sorted(counted.items()))
     yield from _lengths(tally)
     yield f"\n## How it was chosen\n\n{tally.seen} trajectories were looked at.\n"
     yield from _settings("Filters", filters.as_dict())
     yield from _settings("Options", options.changed())
-    yield from _table("Not selected", ("what", "trajectories"), sorted(tally.not_selected.items()))
-    yield from _table("Left out", ("reason", "how many"), sorted(tally.left_out.items()))
-    yield from _table("Comparison with the evaluation files", ("what", "texts"), sorted(tally.compared.items()))
-    yield from _table("Secrets, personal data and control tokens found", ("kind", "how often"), sorted(tally.findings.items()))
+    yield from table("Not selected", ("what", "trajectories"), sorted(tally.not_selected.items()))
+    yield from table("Left out", ("reason", "how many"), sorted(tally.left_out.items()))
+    yield from table("Comparison with the evaluation files", ("what", "texts"), sorted(tally.compared.items()))
+    yield from table("Secrets, personal data and control tokens found", ("kind", "how often"), sorted(tally.findings.items()))
     yield "\nThe scan looks for known forms; that it found nothing does not say that there is nothing.\n"
     yield "## Where rows come from\n\n`lineage` (a column, or a file beside) names the run, trajectory and calls of each row: `reasoner trace FILE:LINE`."
 
 
 def _beside(others: list[Path]) -> Iterator[str]:
     rows = [(path.name, path.stat().st_size) for path in others]
-    yield from _table("Other files in this folder", ("file", "bytes"), rows)
+    yield from table("Other files in this folder", ("file", "bytes"), rows)
     if rows:
         yield "\nThis card says nothing of what they hold; each data file among them is a configuration of its own.\n"
 
@@ -141,25 +141,31 @@ def _beside(others: list[Path]) -> Iterator[str]:
 def _lengths(tally: Tally) -> Iterator[str]:
     for unit, histogram in tally.lengths.items():
         rows = [(f"{low}–{2 * low - 1}", n) for low, n in sorted(histogram.items())]
-        yield from _table(f"Length in {unit}, prompt and completion", (unit, "rows"), rows)
+        yield from table(f"Length in {unit}, prompt and completion", (unit, "rows"), rows)
         yield f"\n{tally.total_length} {unit} in all, {tally.total_length / max(1, tally.taken):.0f} a row.\n"
 
 
 def _settings(title: str, values: Mapping[str, Any]) -> Iterator[str]:
-    said = ", ".join(f"`{name} = {_cell(json.dumps(value))}`" for name, value in values.items())
+    said = ", ".join(f"`{name} = {cell(json.dumps(value))}`" for name, value in values.items())
     yield f"{title}: {said or 'none'}.\n"
 
 
-def _table(title: str, head: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
+def size_category(n_rows: int) -> str:
+    """Return what the Hub calls a data set of so many rows."""
+    return next((name for most, name in _SIZES if n_rows < most), "n>10M")
+
+
+def table(title: str, head: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
+    """Yield a titled table; nothing where there are no rows."""
     if not rows:
         return
     yield f"\n## {title}\n"
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(_cell(str(value)) for value in row)} |"
+        yield f"| {' | '.join(cell(str(value)) for value in row)} |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Make a value safe in a table: names come from stores, and a store may come from anywhere."""
     return clean(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'").strip()[:200]

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner import registry
 from reasoner.datasets.hygiene import Hygiene
-from reasoner.datasets.lineage import complete
+from reasoner.datasets.lineage import LineageTexts, complete
 from reasoner.datasets.options import Options
 from reasoner.datasets.records import THOUGHT_KEYS
 from reasoner.datasets.select import Filters, Tally
 from reasoner.datasets.source import not_selected, records
 from reasoner.datasets.split import Split
-from reasoner.datasets.write import encode, open_rows
+from reasoner.datasets.write import open_rows
 from reasoner.errors import BadConfig
-from reasoner.files.target import writable, write_text
+from reasoner.files.target import folders, writable, write_text
 from reasoner.store import reading
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def export(
 
     `progress` is told from time to time how many trajectories were looked at, and how many rows were taken.
 
-    With a split, `out.jsonl` becomes `out.train.jsonl`, `out.test.jsonl` and so on. No row, no file.
+    With a split, `out.jsonl` becomes `out.train.jsonl`, `out.test.jsonl` and so on. No row, no file. Where a format writes a package, `path` is its folder.
 
     Raises:
         UnknownName: there is no such format.
@@ -76,7 +76,8 @@ class _Job:
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.progress = progress
-        self.store, self.format, self.path, self.filters, self.options = store, format_, writable(path), filters, options
+        self.store, self.format, self.filters, self.options = store, format_, filters, options
+        self.out, self.path = path, writable(format_.rows_at(path))
         self.kind = _kind(format_, options)
         self.split = Split.parse(options.split, seed=options.seed)
         own = format_.lineage
@@ -86,7 +87,14 @@ class _Job:
         if options.thinking in {"thinking", "both"} and not format_.thinking_field:
             raise BadConfig(f"{format_.name} has no field for thinking", hint="use `thinking=tags`")
         if options.pass_rate and self.kind not in {"prompt", "group"}:
-            raise BadConfig(f"{format_.name} has no pass rates", hint="leave `pass_rate` out, or export grpo, verl, rft or grouped")
+            raise BadConfig(
+                f"{format_.name} has no pass rates", hint="leave `pass_rate` out, or export grpo, verl, verifiers, rft or grouped"
+            )
+        if options.tokens and self.kind != "group":
+            raise BadConfig(
+                f"{format_.name} has no columns for tokens",
+                hint="leave `tokens` out, or export grouped; atif writes recorded tokens by itself",
+            )
         if own != "column" and (options.ratings or options.context or options.lineage == "column"):
             raise BadConfig(f"{format_.name} allows no column of ours", hint="leave `ratings`, `context` and `lineage` column out")
 
@@ -105,6 +113,8 @@ class _Job:
                 self.quota[part, solver] = min(n, self.quota.get((part, solver), n))
         tally = Tally(not_selected=not_selected(self.store, self.kind, self.filters))
         with ExitStack() as stack:
+            if self.format.packaged and not self.options.dry_run:
+                stack.enter_context(folders(self.path.parent))
             files = _Files(self, stack)
             _count(tally, self._write(files, tally))
             if not self.options.dry_run:
@@ -133,32 +143,21 @@ class _Job:
         for record, part, rows in self.accepted(tally):
             o = record.origin
             kinds[part, o.solver, o.level, o.strategies, o.models] += 1
-            for row in rows:
-                if len(tally.preview) < self.options.preview:
-                    tally.preview.append({"split": part, **row})
-                if not self.options.dry_run:
+            if len(tally.preview) < self.options.preview:
+                self._show(part, rows, record, tally)
+            if not self.options.dry_run:
+                for row in rows:
                     files.add(part, row, record)
         return kinds
 
-    def _rows(self, record: Record, tally: Tally) -> list[dict[str, Any]] | None:
-        rows = self.format.rows(record)
-        if rows is None:
-            tally.leave_out(f"its messages cannot be written as {self.format.name}")
-        return rows
-
-    def _whole(self, record: Record, rows: list[dict[str, Any]], hygiene: Hygiene, tally: Tally) -> list[dict[str, Any]]:
-        """Return the rows of a record that is taken with all their columns, and count it as one."""
-        for row in rows:
-            if record.columns:
-                row.update(record.columns)
-            if self.lineage == "column":
-                row["lineage"] = complete(self.kind, record.lineage, annotated=self.annotated)
-        tally.taken += 1
-        hygiene.measure(record)
-        return rows
+    def _show(self, part: str, rows: list[dict[str, Any]], record: Record, tally: Tally) -> None:
+        """Keep rows for the preview."""
+        for row in rows[: self.options.preview - len(tally.preview)]:
+            last = {"lineage": complete(self.kind, record.lineage, annotated=self.annotated)} if self.lineage == "column" else {}
+            tally.preview.append({"split": part, **row, **last})
 
     def accepted(self, tally: Tally) -> Iterator[tuple[Record, str, list[dict[str, Any]]]]:
-        """Yield (record, part, rows) of all that passes."""
+        """Yield (record, part, rows) of all that passes; the rows are without their lineage."""
         used: Counter[tuple[str, str, str]] = Counter()
         taken: Counter[tuple[Any, ...]] = Counter()
         with Hygiene(self.options, tally, fields=self.format.thinking_field) as hygiene:
@@ -167,8 +166,9 @@ class _Job:
                     self.progress(tally.seen, tally.taken)
                 if not hygiene.passes(record):
                     continue
-                rows = self._rows(record, tally)
+                rows = self.format.rows(record)
                 if rows is None:
+                    tally.leave_out(f"its messages cannot be written as {self.format.name}")
                     continue
                 origin = record.origin
                 part = self.split.of(origin.solver, origin.family)
@@ -184,7 +184,12 @@ class _Job:
                         tally.leave_out(OVER_LIMIT)
                         continue
                     taken[kind] += 1
-                yield record, part, self._whole(record, rows, hygiene, tally)
+                if record.columns:
+                    for row in rows:
+                        row.update(record.columns)
+                tally.taken += 1
+                hygiene.measure(record)
+                yield record, part, rows
 
 
 def _count(tally: Tally, kinds: Counter[tuple[Any, ...]]) -> None:
@@ -207,6 +212,8 @@ class _Files:
         self._job = job
         self._stack = stack
         self._open: dict[Path, JsonLines] = {}
+        self._of_part: dict[str, JsonLines] = {}
+        self._lineages = LineageTexts(job.kind, annotated=job.annotated)
         self._place = {name: self._path(name) for name in job.split.names}
         if not job.options.dry_run:
             self._stack.enter_context(open_rows(job.path))  # what cannot be written is said before the work, not after it
@@ -223,10 +230,15 @@ class _Files:
         return self._open[path]
 
     def add(self, part: str, row: dict[str, Any], record: Record) -> None:
-        path = self._place[part]
-        self._file(path).add(row)
+        file = self._of_part.get(part)
+        if file is None:
+            file = self._of_part[part] = self._file(self._place[part])
+        if self._job.lineage == "column":
+            file.add_ending(row, "lineage", self._lineages.text(record.lineage))
+            return
+        file.add(row)
         if self._job.lineage == "sidecar":
-            self._file(sidecar(path)).add_line(encode(complete(self._job.kind, record.lineage, annotated=self._job.annotated)))
+            self._file(sidecar(self._place[part])).add_line(self._lineages.text(record.lineage))
 
     def commit(self) -> dict[str, dict[str, Any]]:
         """Name all files, the companion last; whether that can be written is found out first."""
@@ -241,6 +253,8 @@ class _Files:
             file.commit()
         if beside is not None:
             write_text(*beside)
+        for path, text in self._job.format.package(self._job.out, paths).items() if paths else ():
+            write_text(path, text)
         return facts
 
 

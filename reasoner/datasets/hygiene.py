@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from reasoner.datasets import thinking
 from reasoner.datasets.contamination import Evaluation
 from reasoner.datasets.duplicates import NearDuplicates, Seen
+from reasoner.datasets.line_scan import LineScan
 from reasoner.datasets.records import Conversation, Document, Group, Label, Pair, Prompt, Record, Steps, map_texts, prompt_texts, texts
 from reasoner.datasets.scan import ControlTokens, findings, redacted
 from reasoner.datasets.tokens import Tokenizer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from reasoner.datasets.options import Options
     from reasoner.datasets.select import Tally
 
-MAX_CLEAN_LINES = 50_000
 NAMES: dict[type[Record], str] = {
     Conversation: "conversation", Pair: "pair", Label: "reply with the same label", Steps: "chain of steps", Prompt: "prompt",
     Document: "trajectory", Group: "group",
@@ -50,17 +50,18 @@ class Hygiene:
         self._length = 0
         """Characters of the record that passed last, as it was before it was divided."""
         self._control = ControlTokens(self._tokenizer.control if self._tokenizer else ())
-        self._clean: set[str] = set()
-        """Lines found clean: records of one family share most of theirs, and no pattern looks past a line."""
+        self._scan = LineScan(self._control)
 
     def passes(self, record: Record) -> bool:
         """Tell whether a record may be written; it may be changed on the way (redacted, escaped, divided)."""
         prompts, written = prompt_texts(record), texts(record)
-        self._length = sum(map(len, prompts)) + sum(map(len, written))
         whole = "\x1f".join((*prompts, "\x1e", *written))
-        if not self._is_clean(record, whole):
+        self._length = len(whole) - 1 - len(prompts) - len(written)
+        data = whole.encode("utf-8", "surrogatepass")
+        if not self._is_clean(record, data):
             return False
-        if not self.is_first(whole, _more(record), what=NAMES.get(type(record), "row")):
+        if not self._seen.add(b"%b\x1e%b" % (data, _more(record))):
+            self._tally.leave_out(DUPLICATE.format(NAMES.get(type(record), "row")))
             return False
         if self._evaluation is not None and any(self._evaluation.touches(text) for text in (*prompts, *written) if text):
             self._tally.leave_out(CONTAMINATED)
@@ -75,13 +76,6 @@ class Hygiene:
             return False
         return True
 
-    def is_first(self, whole: str, more: str = "", what: str = "row") -> bool:
-        """Tell whether the texts of a record, joined as `passes` joins them, are new; count it where they are not."""
-        if self._seen.add(f"{whole}\x1e{more}".encode("utf-8", "surrogatepass")):
-            return True
-        self._tally.leave_out(DUPLICATE.format(what))
-        return False
-
     def measure(self, record: Record) -> None:
         """Count the length of a record that was taken."""
         if self._tokenizer is not None:
@@ -89,15 +83,10 @@ class Hygiene:
         else:
             self._tally.measure("characters", self._length)
 
-    def _is_clean(self, record: Record, whole: str) -> bool:
-        """Scan the texts of a record, and do with what is found as the options say."""
-        lines = set(whole.split("\n"))
-        lines -= self._clean
-        text = "\n".join(lines)
-        found, tokens = findings(text), self._control.found(text)
+    def _is_clean(self, record: Record, data: bytes) -> bool:
+        """Scan the texts of a record, joined as UTF-8, and do with what is found as the options say."""
+        found, tokens = self._scan.look(data)
         if not found and not tokens:
-            if len(self._clean) < MAX_CLEAN_LINES:
-                self._clean |= lines
             return True
         self._tally.findings.update(finding.kind for finding in found)
         if tokens:
@@ -125,16 +114,18 @@ class Hygiene:
         self.close()
 
 
-def _more(record: Record) -> str:
+def _more(record: Record) -> bytes:
     """Return what, besides its texts, makes a record another one."""
     match record:
+        case Conversation():
+            return b""
         case Label():
-            return str(record.label)
+            return str(record.label).encode()
         case Steps():
-            return str(record.labels)
+            return str(record.labels).encode()
         case Group():
-            return str(record.rewards)
+            return str(record.rewards).encode()
         case Document():
-            return ",".join(record.origin.strategies)  # what one does besides its calls is not in every format
+            return ",".join(record.origin.strategies).encode()  # what one does besides its calls is not in every format
         case _:
-            return ""
+            return b""

@@ -9,19 +9,25 @@ the next, ends the loading; so nothing is null: a text that says nothing is empt
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring_ascii as quoted
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from reasoner.datasets.write import encode
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from reasoner.datasets.records import Kind
 
 NO_LEVEL = -1
 FROM_TREE = "tree"
 FROM_REPLIES = "replies"
+FROM_EDITS = "edits"
+"""A person's edit stands against what it was made of."""
 
 _BASE: dict[str, Any] = {
-    "run": "", "trajectory": "", "calls": "", "problem": "", "solver": "", "instance": "", "level": NO_LEVEL, "strategy": "", "model": "",
+    "run": "", "trajectory": "", "calls": [""], "problem": "", "solver": "", "instance": "", "level": NO_LEVEL, "strategy": "", "model": "",
     "judged_by": "",
 }  # fmt: skip
 _SAID: dict[str, Any] = {**_BASE, "reasoning": False, "divided": ""}
@@ -55,12 +61,12 @@ def complete(kind: Kind, lineage: Mapping[str, Any], *, annotated: bool = False)
         other = lineage.get("rejected")
         made["rejected"] = _filled(_SAID, other if isinstance(other, dict) else lineage)
     if kind == "group":
-        made["trajectories"] = [str(name) for name in lineage.get("trajectories") or [made["trajectory"]]]
+        made["trajectories"] = _names(lineage.get("trajectories"), made["trajectory"])
     if is_of_tree(lineage):
         made["labels_from"] = FROM_TREE
         made |= _filled(_OF_TREE.get(kind, {}), lineage)
         if kind == "steps":
-            made["thoughts"] = [str(name) for name in lineage.get("thoughts") or [""]]
+            made["thoughts"] = _names(lineage.get("thoughts"), "")
     if annotated and kind not in _OF_MANY:
         made["annotation"] = _annotation(lineage)
         if kind == "pair":
@@ -73,11 +79,14 @@ def _annotation(lineage: Any) -> dict[str, str]:
     return {name: value if isinstance(found, dict) and isinstance(value := found.get(name), str) else "" for name in ("label", "note")}
 
 
+_THOUGHTS = frozenset({"thought", "thoughts", "chosen_thought", "rejected_thought"})
+
+
 def is_of_tree(lineage: Mapping[str, Any]) -> bool:
     """Tell whether a row is a step or the beginning of a reply, out of a tree; otherwise it is a whole reply."""
-    return lineage.get("labels_from") == FROM_TREE or any(
-        lineage.get(name) for name in ("thought", "thoughts", "chosen_thought", "rejected_thought")
-    )
+    if lineage.get("labels_from") == FROM_TREE:
+        return True
+    return not _THOUGHTS.isdisjoint(lineage) and any(lineage.get(name) for name in _THOUGHTS)
 
 
 def level_of(lineage: Mapping[str, Any]) -> int | None:
@@ -87,11 +96,83 @@ def level_of(lineage: Mapping[str, Any]) -> int | None:
 
 
 def _filled(shape: Mapping[str, Any], lineage: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, default in shape.items():
-        value = lineage.get(name)
-        if name == "calls":
-            made[name] = list(map(str, value)) if isinstance(value, list) and value else [""]
-        else:
-            made[name] = value if type(value) is type(default) else default
+    made: dict[str, Any] = {**shape, **lineage}
+    if list(map(type, made.values())) != list(map(type, shape.values())) or len(made) != len(shape):
+        for name in made.keys() - shape.keys():
+            del made[name]
+        for name, default in shape.items():
+            if type(made[name]) is not type(default):
+                made[name] = default
+    if "calls" in made:
+        made["calls"] = _names(made["calls"], "")
     return made
+
+
+def _names(value: Any, default: str) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) and value else [default]
+
+
+_OWN: dict[str, type] = {"trajectory": str, "calls": list, "problem": str, "instance": str}
+"""What differs from row to row, in the order of the shapes, and the types of it."""
+_SIMPLE: frozenset[Kind] = frozenset({"conversation", "label", "steps", "prompt"})
+"""Kinds whose lineages say what differs in one place each."""
+_PLAIN_TYPES = frozenset({str, int, bool, type(None)})
+
+Form = tuple[tuple[str, ...], tuple[type, ...]]
+"""The keys of a lineage and the types of their values."""
+
+
+class LineageTexts:
+    """Lineages as JSON, each as `encode(complete(...))` writes it: what the rows of a run have in common is written once.
+
+    Knows the lineages of one kind.
+    """
+
+    MAX_KEPT = 1_000
+
+    def __init__(self, kind: Kind, *, annotated: bool) -> None:
+        self._kind, self._annotated = kind, annotated
+        self._forms: dict[Form, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {}
+        """What lineages of a form may have in common."""
+        self.kept: dict[tuple[Form, tuple[Any, ...]], list[str]] = {}
+        """Texts around what differs, by what lineages of a form have in common."""
+
+    def text(self, lineage: Mapping[str, Any]) -> str:
+        """Return a lineage with all keys of its kind as JSON."""
+        form = (tuple(lineage), tuple(map(type, lineage.values())))
+        shared = self._forms.get(form)
+        if shared is None and self._is_simple(form):
+            shared = self._forms[form] = itemgetter(*(name for name in SHAPES[self._kind] if name in lineage and name not in _OWN))
+        if shared is None or not lineage["calls"]:
+            return encode(complete(self._kind, lineage, annotated=self._annotated))
+        key = form, shared(lineage)
+        parts = self.kept.get(key)
+        if parts is None:
+            if len(self.kept) >= self.MAX_KEPT:
+                self.kept.clear()
+                self._forms.clear()
+            parts = self.kept[key] = self._between(complete(self._kind, lineage, annotated=self._annotated))
+        a, b, c, d, e = parts
+        calls = ", ".join(map(quoted, map(str, lineage["calls"])))
+        return f"{a}{quoted(lineage['trajectory'])}{b}[{calls}]{c}{quoted(lineage['problem'])}{d}{quoted(lineage['instance'])}{e}"
+
+    def _is_simple(self, form: Form) -> bool:
+        """Tell whether what differs stands in lineages of this form, and all else is plain values of keys of the kind."""
+        types = dict(zip(*form, strict=True))
+        if self._kind not in _SIMPLE or len(types) < len(_OWN) + 2:  # `itemgetter` gives a tuple for two keys or more
+            return False
+        return all(types.get(name) is kind for name, kind in _OWN.items()) and all(
+            name in SHAPES[self._kind] and kind in _PLAIN_TYPES for name, kind in types.items() if name not in _OWN
+        )
+
+    @staticmethod
+    def _between(made: dict[str, Any]) -> list[str]:
+        """Return the five texts around what differs."""
+        texts = ["{"]
+        for n, (name, value) in enumerate(made.items()):
+            texts[-1] += f"{', ' if n else ''}{quoted(name)}: "
+            if name in _OWN:
+                texts.append("")
+            else:
+                texts[-1] += encode(value)
+        return [*texts[:-1], texts[-1] + "}"]

@@ -50,6 +50,8 @@ class Options:
     of the two, and its lineage says which."""
     search_to_text: str = ""
     """Write searches of several calls as one reply, `bfs` or `dfs`."""
+    tokens: bool = False
+    """Groups of replies whose tokens were recorded, with the columns `prompt_ids`, `completion_ids` and `logprobs`."""
     pass_rate: str = ""
     """Prompts and groups whose share of correct answers lies within `LO:HI`, both included."""
     min_gap: float = 0.0
@@ -88,6 +90,8 @@ class Options:
         self.pass_rates()
         if self.limit is not None and self.limit < 1:
             raise BadConfig(f"`limit` {self.limit} leaves nothing", hint="give 1 or more")
+        if self.tokens and (self.secrets == "redact" or self.special_tokens == "escape"):
+            raise BadConfig("texts that are changed no longer are what their tokens say", hint="leave `tokens` out, or use drop or keep")
         if self.max_pairs < 1:
             raise BadConfig(f"`max_pairs` {self.max_pairs} leaves nothing", hint="give 1 or more")
         if not 0.0 <= self.min_gap <= 1.0:

@@ -68,7 +68,7 @@ class Conversation(Record):
 
     def turns(self) -> list[dict[str, Any]]:
         """Return all messages, the reply last, as TRL and OpenAI write them."""
-        return [*asked(self.messages, self.thinking_key), self.said()]
+        return [*asked(self.messages, self.thinking_key), said(self.reply, self.thinking, self.thinking_key, self.tool_calls)]
 
     def said(self) -> dict[str, Any]:
         """Return the reply as a message."""
@@ -138,6 +138,10 @@ class Group(Record):
     rewards: list[float]
     pass_rate: float
     thinking_key: str = ""
+    prompt_ids: list[int] = field(default_factory=list)
+    token_ids: list[list[int]] = field(default_factory=list)
+    logprobs: list[list[float]] = field(default_factory=list)
+    """What was recorded of the prompt and of each reply (`reasoner/token_record.py`), where the export asks for it."""
 
 
 @dataclass(slots=True)
@@ -198,7 +202,7 @@ def texts(record: Record) -> tuple[str, ...]:
     """Return the texts a trainer would see that a model wrote: what duplicates and scans are about."""
     match record:
         case Conversation():
-            return (record.thinking, record.reply, *(call.arguments for call in record.tool_calls))
+            return (record.thinking, record.reply, *[call.arguments for call in record.tool_calls])
         case Pair():
             return (record.chosen_thinking, record.chosen, record.rejected_thinking, record.rejected)
         case Label():
@@ -219,7 +223,7 @@ def prompt_texts(record: Record) -> tuple[str, ...]:
     """Return the texts a trainer would see that were put to a model."""
     match record:
         case Conversation() | Pair() | Label() | Prompt() | Group():
-            return tuple(text for m in record.messages for text in _texts_of(m))
+            return tuple([text for m in record.messages for text in _texts_of(m)])
         case Steps():
             return (record.prompt,)
         case Document():
@@ -278,6 +282,7 @@ def map_texts(record: Record, change: Callable[[str], str]) -> None:
 
     if isinstance(record, Document):
         for call in record.calls:
+            call["tokens"] = None  # they spell the texts as they were
             call["messages"] = tuple(map(changed, call["messages"]))
             call["reply"] = change(call["reply"])
             if call.get("reasoning"):

@@ -40,16 +40,18 @@ class Attempt:
 
 def divide(text: str) -> list[str]:
     """Return the lines of a text as steps; blank lines stand with the line before, a block between fences is one step."""
-    steps: list[str] = []
-    fenced = False
+    steps: list[list[str]] = []
+    fenced = said = False  # `said`: the last step is more than blanks
     for line in text.split("\n"):
-        if steps and (fenced or not line.strip() or not steps[-1].strip()):
-            steps[-1] += f"\n{line}"
+        if steps and (fenced or not line.strip() or not said):
+            steps[-1].append(line)
+            said = said or bool(line.strip())
         else:
-            steps.append(line)
+            steps.append([line])
+            said = bool(line.strip())
         if line.lstrip().startswith(FENCE):
             fenced = not fenced
-    return steps
+    return list(map("\n".join, steps))
 
 
 def is_json(text: str) -> bool:
@@ -65,8 +67,8 @@ def is_json(text: str) -> bool:
         return False
 
 
-def steps(prompt: str, attempts: Iterable[Attempt], leave_out: Callable[[str], None]) -> Iterator[Steps]:
-    """Yield one record per reply to a prompt; `scores` holds the share of right ones among those that begin with the same steps."""
+def steps(prompt: str, attempts: Iterable[Attempt], leave_out: Callable[[str], None]) -> Iterator[tuple[Attempt, Steps]]:
+    """Yield one record per reply to a prompt, with the reply; `scores` holds the share of right ones among those that begin with the same steps."""
     taken: list[tuple[Attempt, list[str], list[bytes]]] = []
     good: Counter[bytes] = Counter()
     known: Counter[bytes] = Counter()
@@ -83,7 +85,7 @@ def steps(prompt: str, attempts: Iterable[Attempt], leave_out: Callable[[str], N
     for attempt, parts, begins in taken:
         made = Steps(attempt.origin, {**attempt.lineage, "labels_from": FROM_REPLIES}, prompt, parts, [good[place] > 0 for place in begins])
         made.columns["scores"] = [round(good[place] / known[place], 6) for place in begins]
-        yield made
+        yield attempt, made
 
 
 def _beginnings(parts: Sequence[str]) -> Iterator[bytes]:

@@ -65,8 +65,9 @@ PERSONAL_KINDS = tuple(name for name, _ in _PERSONAL)
 _PATTERNS = {name: re.compile(pattern) for name, pattern in (*_SECRETS, *_PERSONAL)}
 # A text is looked at with a pattern only where it holds what the pattern cannot do without: a search for a fixed text costs next to
 # nothing, and most texts hold none of them.
+# Marks stand there as `masked` shows them too, so that a masked line is suspect wherever the line is.
 _NEEDS: dict[str, tuple[str, ...]] = {
-    **{form.kind: form.marks for form in SECRET_FORMS},
+    **{form.kind: tuple(dict.fromkeys((*form.marks, *(re.sub(r"[0-9]", "0", mark) for mark in form.marks)))) for form in SECRET_FORMS},
     "password in a url": ("://",),
     "e-mail": ("@",),
 }
@@ -74,6 +75,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 _NUMBERS = re.compile(r"[(+\d](?:(?<=\d)(?:(?:[ .-]?\d){6}|\d{1,2}\.\d{1,3}\.\d)|(?<=\()\d{3,4}\)|(?<=\+)\d)")
 _SHAPES = bytes.maketrans(b"123456789BCDEFGHIJKLMNOPQRSTUVWXYZ", b"000000000" + b"A" * 25)
 """Every digit a zero, every capital an A: what numbers and postal codes look like."""
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _RUNS = bytes(97 if (chr(byte).isalnum() and byte < 128) or chr(byte) in "_-+/=.:" else 32 for byte in range(256))
 LONG = b"a" * 16
 """Every key of the forms with a mark that is not rare has so many of these characters in a row; hardly any other text has."""
@@ -114,7 +116,8 @@ def _marked(t: str) -> bool:
     several, so a rare letter stands before the marks that have it.
     """
     return (
-        "@" in t or "_" in t or "sk-" in t or "xox" in t or "://" in t or "hooks.slack" in t or "pat-" in t or "ya29." in t or "pypi-" in t
+        "@" in t or "_" in t or "sk-" in t or "xox" in t or "://" in t or "hooks.slack" in t or "pat-" in t or "pypi-" in t
+        or ("ya" in t and ("ya29." in t or "ya00." in t))
         or ("K" in t and ("KEY" in t or "AKIA" in t)) or ("I" in t and ("ASIA" in t or "AIDA" in t or "AIza" in t))
         or ("O" in t and "AROA" in t) or ("G" in t and "SG." in t) or ("J" in t and "eyJ" in t)
     )  # fmt: skip
@@ -131,10 +134,23 @@ def _numeric(text: str, shape: bytes) -> bool:
     return b"00.0" in shape or b"+0" in shape or b"(000)" in shape or b"(0000)" in shape or b"0000000" in shape.translate(None, b" .-")
 
 
+def _postal(text: str, shape: bytes) -> bool:
+    """Tell whether the pattern of addresses may match: it ends in a state with its code, in a British code, or in a German one and its town."""
+    if b" 0AA" in shape or b"AA 00000" in shape or b" 00000 A" in shape:
+        return True
+    return b" 00000" in shape and not text.isascii()
+
+
+def masked(data: bytes) -> bytes:
+    """Return UTF-8 text with every ASCII digit a zero: what many lines of a calculation have in common."""
+    return data.translate(_DIGITS)
+
+
 def suspects(text: str) -> list[str]:
     """Return the kinds whose patterns have to be run on a text.
 
-    Where there is none, nothing can be found. Lines that are not suspect together are not suspect each by itself.
+    Where there is none, nothing can be found. Lines that are not suspect together are not suspect each by itself. No digit is told from
+    another: where the `masked` text is not suspect, no text is that is masked alike.
     """
     data = text.encode("utf-8", "surrogatepass")
     kinds: list[str] = []
@@ -146,7 +162,7 @@ def suspects(text: str) -> list[str]:
     shape = data.translate(_SHAPES)
     if _numeric(text, shape) and _NUMBERS.search(text) is not None:
         kinds.extend(_NUMERIC)
-    if b" 00000" in shape or b" 0AA" in shape:
+    if _postal(text, shape):
         kinds.append("postal address")
     return kinds
 
@@ -178,7 +194,8 @@ def _of_somebody(text: str, start: int, end: int) -> bool:
 
     Where a sign of arithmetic stands beside it, or digits stand alone without a group, only the words before it make it somebody's.
     """
-    before, after = text[max(0, start - 40) : start], text[end : end + 3].lstrip()
+    before = text[max(text.rfind("\n", 0, start) + 1, start - 40) : start]
+    after = text[end : end + 3].partition("\n")[0].lstrip()
     if _CUE.search(before):
         return True
     last = before.rstrip()[-1:]
@@ -250,6 +267,8 @@ class ControlTokens:
     def __init__(self, more: Iterable[str] = ()) -> None:
         own = sorted({token for token in more if len(token) > 1}, key=lambda t: (-len(t), t))
         self._pattern = re.compile("|".join([*map(re.escape, own), _KNOWN_TOKENS]))
+        shapes = sorted({re.sub(r"[0-9]", "0", token) for token in own}, key=lambda t: (-len(t), t))
+        self._masked = re.compile("|".join([*map(re.escape, shapes), _KNOWN_TOKENS]))
         self._plain = all(token[0] in "<[" for token in own)
 
     def found(self, text: str) -> list[str]:
@@ -257,6 +276,10 @@ class ControlTokens:
         if self._plain and "<" not in text and "[" not in text:
             return []
         return self._pattern.findall(text)
+
+    def possible(self, text: str) -> bool:
+        """Tell whether a text that is masked like this one (`masked`) may hold a control token."""
+        return not (self._plain and "<" not in text and "[" not in text) and self._masked.search(text) is not None
 
     def escaped(self, text: str) -> str:
         """Return the text with a space put into each control token, after its first character: `<|im_end|>` becomes `< |im_end|>`."""

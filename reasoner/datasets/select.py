@@ -36,6 +36,7 @@ Wanted = Literal["default", "correct", "incorrect", "any"]
 
 NO_SOLVER = "its solver is not installed"
 NO_LONGER = "it no longer verifies"
+UNJUDGED = "its verifier gives no verdict now"
 CHANGED = "it was found wrong, and verifies now"
 UNREADABLE = "its problem cannot be read by the solver"
 ANSWER = "answer"
@@ -189,7 +190,7 @@ class Judge:
 
     def judge(self, row: Answered, tally: Tally) -> Judged | None:
         """Return a row that stands, None (counted) when it does not."""
-        solver = self.solver(row.solver)
+        solver = self._solvers.get(row.solver) or self.solver(row.solver)
         if solver is None:
             if row.correct is not None:
                 tally.leave_out(NO_SOLVER)
@@ -199,7 +200,8 @@ class Judge:
         if self._trust and not self._families:
             return judged
         answer = row.answer or ""
-        if self._families or self.remembered(row.problem_id, answer) is None:
+        known = self._known.get((row.problem_id, answer))
+        if self._families or known is None:
             try:
                 instance = judged.instance
             except ValueError:
@@ -207,28 +209,26 @@ class Judge:
                 return None
             if self._families:
                 judged.origin.family = stable(solver.family(instance))
-        if row.correct is not None and not self._trust and self._correct(solver, judged, answer) != bool(row.correct):
-            tally.leave_out(NO_LONGER if row.correct else CHANGED)
-            return None
+        if row.correct is not None and not self._trust:
+            correct = self._correct(solver, judged, answer) if known is None else known
+            if correct != bool(row.correct):
+                tally.leave_out(UNJUDGED if correct is None else NO_LONGER if row.correct else CHANGED)
+                return None
         return judged
 
-    def remembered(self, problem_id: str, answer: str) -> bool | None:
-        """Return what the verifier said of this answer to this problem earlier in this export; None where it was not asked yet."""
-        return self._known.get((problem_id, answer))
-
-    def _correct(self, solver: Solver[Any], judged: Judged, answer: str) -> bool:
-        """Verify an answer.
+    def _correct(self, solver: Solver[Any], judged: Judged, answer: str) -> bool | None:
+        """Verify an answer; None where the verifier gives no verdict.
 
         A verifier is exact and deterministic, so within one export the same answer to the same problem (an id names one solver and one
         instance) is put to it once, as long as it is remembered.
         """
-        correct = self.remembered(judged.row.problem_id, answer)
+        correct = self._known.get((judged.row.problem_id, answer))
         return self._verify(solver, judged.row.problem_id, judged.instance, answer) if correct is None else correct
 
-    def _verify(self, solver: Solver[Any], problem_id: str, instance: Any, answer: str) -> bool:
+    def _verify(self, solver: Solver[Any], problem_id: str, instance: Any, answer: str) -> bool | None:
         """Ask the verifier, and remember what it said."""
-        correct = bool(solver.verify(instance, answer).correct)
-        if len(answer) <= MAX_REMEMBERED_CHARS:
+        correct: bool | None = solver.verify(instance, answer).correct
+        if correct is not None and len(answer) <= MAX_REMEMBERED_CHARS:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
             self._known[problem_id, answer] = correct
@@ -243,7 +243,7 @@ class Judge:
             return self._submissions  # it stands in the call of a tool that the reply asks for, or in what the tool gave
         if not row.correct and answer_line(row.reply or "") is None:
             return False  # a vote, a proposal, a part: the wrong answer was put together from several
-        return self._correct(judged.solver, judged, row.reply or "") == bool(row.correct)
+        return bool(self._correct(judged.solver, judged, row.reply or "")) == bool(row.correct)
 
     def is_submitted(self, row: Answered) -> bool:
         """Tell whether a tool gave the answer: an action says so, or the lineage of a row that was read back."""
@@ -272,9 +272,12 @@ class Judge:
             "level": row.level,
             "strategy": row.strategy,
             "model": row.model,
-            **({"judged_by": row.judged_by} if row.judged_by else {}),
         }
-        return self.annotated((self._noted(row) or made) if row.run_id in self.imported else made, row.id)
+        if row.judged_by:
+            made["judged_by"] = row.judged_by
+        if row.run_id in self.imported:
+            made = self._noted(row) or made
+        return self.annotated(made, row.id) if self._any_annotations or "annotation" in made else made
 
     def annotated(self, lineage: dict[str, Any], trajectory_id: str) -> dict[str, Any]:
         """Return a lineage with the annotation its trajectory has now, and no other."""

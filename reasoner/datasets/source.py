@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from reasoner.datasets import asked, label, reply_steps, stored, thinking, turns
+from reasoner.datasets import asked, edited, label, reply_steps, stored, thinking, turns
 from reasoner.datasets.lineage import FROM_TREE
 from reasoner.datasets.records import Conversation, Document, Label, Origin, Pair, Record
 from reasoner.datasets.search_text import write_search
@@ -56,7 +56,9 @@ def records(store: Store, kind: Kind, filters: Filters, options: Options, tally:
         "group": source.groups,
     }
     yield from makers[kind]()
-    yield from stored.records(store, kind, filters, tally, source.judge, labels_from=options.labels_from)
+    for record in stored.records(store, kind, filters, tally, source.judge, labels_from=options.labels_from):
+        if asked.tokens_fit(source, record):
+            yield record
 
 
 OF_BOTH: frozenset[Kind] = frozenset({"pair", "label", "steps", "prompt", "group"})
@@ -102,7 +104,7 @@ class Source:
         """Tell whether the answering call's reply is text alone, as preferences and labels need it; count why not."""
         if not self._single(judged):
             return False
-        if judged.row.turn.tool_calls or self.judge.is_submitted(judged.row):
+        if judged.row.tool_calls or self.judge.is_submitted(judged.row):
             self.tally.leave_out(BY_TOOL)
             return False
         return True
@@ -122,10 +124,10 @@ class Source:
         if not self._single(judged):
             return None
         lineage = self.judge.of_conversation(row)
-        turn, messages = row.turn, self.contexts.of(row)
+        messages, thought = self.contexts.of(row), row.reasoning or ""
         return Conversation(
-            judged.origin, _with_thought(lineage, turn, messages), messages, turn.content, turn.reasoning, tool_calls=turn.tool_calls,
-            tools=tools_of(row.tools), among_tools=self._tools, columns=self._columns(judged),
+            judged.origin, _with_thought(lineage, thought, messages), messages, row.reply or "", thought, tool_calls=row.tool_calls,
+            tools=tools_of(row.tools) if row.tools else (), among_tools=self._tools, columns=self._columns(judged),
         )  # fmt: skip
 
     def _written(self, judged: Judged) -> Conversation | None:
@@ -176,10 +178,9 @@ class Source:
             if not ready:
                 continue
             prompt = reply_steps.as_text(self.contexts.of(ready[0][0].row))
-            columns = self._columns
-            for made in reply_steps.steps(prompt, [attempt for _, attempt in ready], self.tally.leave_out):
-                judged = next(one for one, attempt in ready if attempt.lineage["trajectory"] == made.lineage["trajectory"])
-                made.columns.update(columns(judged))
+            whose = {id(attempt): judged for judged, attempt in ready}
+            for attempt, made in reply_steps.steps(prompt, [attempt for _, attempt in ready], self.tally.leave_out):
+                made.columns.update(self._columns(whose[id(attempt)]))
                 yield made
 
     def _attempt(self, judged: Judged) -> reply_steps.Attempt | None:
@@ -253,7 +254,7 @@ class Source:
                 if not self.is_plain(judged):
                     continue
                 messages = self.contexts.of(row)
-                lineage = _with_thought(self.judge.lineage(row), row.turn, messages)
+                lineage = _with_thought(self.judge.lineage(row), row.reasoning, messages)
                 columns = self._columns(judged) | self.context_of(row.solver)
                 yield Label(judged.origin, lineage, messages, row.reply or "", bool(row.correct), row.reasoning or "", columns=columns)
             elif row.correct:
@@ -277,6 +278,7 @@ class Source:
             taken: Counter[str] = Counter()
             for group in self.by_prompt(self._is_judged_reply):
                 yield from self._reply_pairs(group, taken)
+            yield from edited.pairs(self)
             return
         for judged in self._rows(both=True):
             if judged.row.correct is None:
@@ -308,8 +310,8 @@ class Source:
         good, bad = better.row, worse.row
         origin = Origin(good.solver, better.origin.family, good.level, _both(good.model, bad.model), _both(good.strategy, bad.strategy))
         messages = self.contexts.of(good)
-        lineage = _with_thought(self.judge.lineage(good), good.turn, messages)
-        lineage |= {"rejected": _with_thought(self.judge.lineage(bad), bad.turn, ())}
+        lineage = _with_thought(self.judge.lineage(good), good.reasoning, messages)
+        lineage |= {"rejected": _with_thought(self.judge.lineage(bad), bad.reasoning, ())}
         columns: dict[str, Any] = self.context_of(good.solver)
         if self.options.ratings:
             columns |= {
@@ -390,6 +392,6 @@ def _both(one: str, other: str) -> tuple[str, ...]:
     return (one,) if one == other else (one, other)
 
 
-def _with_thought(lineage: dict[str, Any], turn: Message, messages: tuple[Message, ...]) -> dict[str, Any]:
+def _with_thought(lineage: dict[str, Any], thought: str | None, messages: tuple[Message, ...]) -> dict[str, Any]:
     """Say in a lineage that a row holds thoughts a model told apart, so that an import does not take them for a part of the text."""
-    return {**lineage, "reasoning": True} if turn.reasoning or any(m.reasoning for m in messages) else lineage
+    return {**lineage, "reasoning": True} if thought or [m for m in messages if m.reasoning] else lineage

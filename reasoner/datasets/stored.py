@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from reasoner.datasets.lineage import FROM_TREE, is_of_tree
+from reasoner.datasets.lineage import FROM_EDITS, FROM_TREE, is_of_tree
 from reasoner.datasets.records import Label, Pair, Record, from_json
 from reasoner.datasets.select import CHANGED, NO_LONGER, NO_SOLVER
 from reasoner.store import reading
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 OF_TREE = "it is a step or a beginning, out of a tree (`labels_from=tree` takes these)"
 OF_REPLIES = "it is a whole reply (`labels_from=replies` takes these)"
 NOT_JUDGED = "no verifier can judge it (--verdict any takes it as the file says)"
+NO_VERDICT = "its verifier gives no verdict (--verdict any takes it as the file says)"
 
 
 def records(store: Store, kind: Kind, filters: Filters, tally: Tally, judge: Judge, *, labels_from: LabelSource) -> Iterator[Record]:
@@ -58,18 +59,20 @@ def _read(state: str) -> Record | None:
 def _stands(record: Record, instance_json: str, judge: Judge, *, any_verdict: bool) -> str:
     """Verify what a record says, where it says it of whole answers; return why it no longer stands.
 
-    What a file says of problems of no known solver cannot be verified; it is given out where unjudged rows are asked for.
+    What a file says of problems of no known solver, or of texts that a solver does not judge, cannot be verified; it is given out where unjudged
+    rows are asked for.
     """
     if record.origin.solver == "imported":
         return "" if any_verdict else NOT_JUDGED
-    if is_of_tree(record.lineage) or not isinstance(record, (Pair, Label)):
-        return ""
+    if is_of_tree(record.lineage) or not isinstance(record, (Pair, Label)) or record.lineage.get("labels_from") == FROM_EDITS:
+        return ""  # steps have no verdict, and a person's edit needs none
     solver = judge.solver(record.origin.solver)
     if solver is None:
         return NO_SOLVER
     instance = solver.Instance.model_validate_json(instance_json)
     said = [(record.completion, record.label)] if isinstance(record, Label) else [(record.chosen, True), (record.rejected, False)]
-    for text, wanted in said:
-        if solver.verify(instance, text).correct != wanted:
+    found = [(solver.verify(instance, text).correct, wanted) for text, wanted in said]
+    for correct, wanted in found:
+        if correct is not None and correct != wanted:
             return NO_LONGER if wanted else CHANGED
-    return ""
+    return "" if any_verdict or all(correct is not None for correct, _ in found) else NO_VERDICT

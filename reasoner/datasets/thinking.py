@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from reasoner.types import Message
 
 FIELDS = ("reasoning_content", "thinking", "both")
+_UNDIVIDED = frozenset({"reasoning_content", "drop"})
+"""Where a reply without a thought of its own stays as it is."""
 NESTED = "its texts hold tags of a thought already, and another pair would stand around them"
 _TAG = re.compile("|".join(re.escape(tag) for pair in PAIRS.items() for tag in pair))
 
@@ -101,7 +103,8 @@ def apply(record: Record, how: Thinking, *, fields: bool) -> None:
     blanks = other = ""
     match record:
         case Conversation():
-            record.thinking, record.reply, blanks = placed(record.thinking, record.reply, how, fields=fields)
+            if record.thinking or how not in _UNDIVIDED:
+                record.thinking, record.reply, blanks = placed(record.thinking, record.reply, how, fields=fields)
             record.thinking_key = key
         case Label():
             record.thinking, record.completion, blanks = placed(record.thinking, record.completion, how, fields=fields)
@@ -125,13 +128,15 @@ def apply(record: Record, how: Thinking, *, fields: bool) -> None:
             record.thinking_key = key
         case _:
             return
-    if any(m.reasoning for m in record.messages):
+    if [m for m in record.messages if m.reasoning]:
         record.messages = tuple(_before(m, how, fields=fields) for m in record.messages)
     _note(record, blanks, other, told=how != "drop")
 
 
 def _note(record: Record, blanks: str, other: str, *, told: bool) -> None:
     """Say in the lineage what was done to the replies; one that an import noted says what its file held."""
+    if told and not blanks and not other and "divided" not in record.lineage and "rejected" not in record.lineage:
+        return
     record.lineage = _noted(record.lineage, blanks, told=told)
     rejected = record.lineage.get("rejected")
     if isinstance(rejected, dict):

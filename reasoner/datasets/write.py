@@ -18,14 +18,31 @@ from reasoner.errors import DataError, MissingDependency
 from reasoner.files.target import Target, cannot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 BLOCK_ROWS = 256
 GROUP_ROWS = 10_000
 """Rows of one Parquet row group; what they hold is the most that is in memory at once."""
 
-encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False).encode
+
+def _encoder() -> Callable[[Any], str]:
+    """Return what writes a value as JSON.
+
+    `JSONEncoder.encode` makes the accelerated encoder anew for every value; here it is made once, where Python has it.
+    """
+    plain = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    strings = json.encoder.encode_basestring_ascii
+    pieces = make(
+        None, plain.default, strings, None, plain.key_separator, plain.item_separator, plain.sort_keys, plain.skipkeys, plain.allow_nan
+    )
+    return lambda value: "".join(pieces(value, 0))
+
+
+encode = _encoder()
 
 
 class JsonLines:
@@ -41,6 +58,10 @@ class JsonLines:
     def add(self, row: Mapping[str, Any]) -> None:
         """Add one row."""
         self.add_line(encode(row))
+
+    def add_ending(self, row: Mapping[str, Any], name: str, text: str) -> None:
+        """Add one row of at least one column, with a last column that is ASCII JSON already."""
+        self.add_line(f'{encode(row)[:-1]}, "{name}": {text}}}')
 
     def add_line(self, line: str) -> None:
         """Add one row that is ASCII JSON already, without its line end."""
@@ -103,6 +124,10 @@ class Parquet(JsonLines):
         self.n_rows += 1
         if len(self._rows) >= GROUP_ROWS:
             self._flush()
+
+    def add_ending(self, row: Mapping[str, Any], name: str, text: str) -> None:
+        """Add one row with a last column that is given as JSON."""
+        self.add({**row, name: json.loads(text)})
 
     def add_line(self, line: str) -> None:
         """Add one row given as JSON."""

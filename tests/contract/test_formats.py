@@ -62,26 +62,33 @@ def lineage_of(path: Path, name: str) -> list[dict[str, Any]]:
     return [row["lineage"] for row in rows]
 
 
+def places(folder: Path, name: str) -> tuple[Path, Path]:
+    """What is exported to, and the file that then holds the rows."""
+    made = registry.find("format", name)
+    out = folder / ("out" if made.packaged else "out.jsonl")
+    return out, made().rows_at(out)
+
+
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_rows_parse_alone_carry_lineage_and_repeat_byte_for_byte(store: Store, tmp_path: Path, name: str, kind: str) -> None:
     made = registry.find("format", name)
     assert made.name == name
     assert made.summary
-    first, second = tmp_path / "first" / "out.jsonl", tmp_path / "second" / "out.jsonl"
-    for path in (first, second):
-        path.parent.mkdir()
-        tally = export(store, name, path, options=Options(records=kind, labels_from=source(kind)))
+    (one, first), (other, second) = places(tmp_path / "first", name), places(tmp_path / "second", name)
+    for out in (one, other):
+        out.parent.mkdir()
+        tally = export(store, name, out, options=Options(records=kind, labels_from=source(kind)))
         assert tally.taken > 0
     names = sorted(path.name for path in first.parent.iterdir())
     assert names == sorted(path.name for path in second.parent.iterdir())
     for file in names:
         assert (first.parent / file).read_bytes() == (second.parent / file).read_bytes()
     rows = [json.loads(line) for line in first.read_text(encoding="ascii").splitlines()]
-    assert len(rows) == tally.files["out.jsonl"]["rows"]
+    assert len(rows) == tally.files[first.name]["rows"]
     if name not in SESSIONS:
         assert len(rows) == tally.taken
         assert len({frozenset(row) for row in rows}) == 1, "one shape per file"
-    assert hashlib.sha256(first.read_bytes()).hexdigest() == tally.files["out.jsonl"]["sha256"]
+    assert hashlib.sha256(first.read_bytes()).hexdigest() == tally.files[first.name]["sha256"]
     lineages = lineage_of(first, name)
     assert len({str(lineage) for lineage in lineages} if name in SESSIONS else lineages) == tally.taken
     assert {lineage["trajectory"] for lineage in lineages} <= {row["id"] for row in store.rows("SELECT id FROM trajectories")}
@@ -94,7 +101,7 @@ def test_rows_parse_alone_carry_lineage_and_repeat_byte_for_byte(store: Store, t
 def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: str, kind: str, thinking: Thinking) -> None:
     if thinking in {"thinking", "both"} and not getattr(registry.find("format", name), "thinking_field", False):
         with pytest.raises(BadConfig, match="no field for thinking"):
-            export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, thinking=thinking))
+            export(store, name, places(tmp_path, name)[0], options=Options(records=kind, thinking=thinking))
         return
     more = getattr(registry.find("format", name), "lineage", "column") == "column"
     options = Options(records=kind, thinking=thinking, ratings=more, context=more, labels_from=source(kind))
@@ -102,12 +109,13 @@ def test_export_import_export_is_byte_equal(store: Store, tmp_path: Path, name: 
         with pytest.raises(BadConfig, match="no column of ours"):
             export(store, name, tmp_path / "out.jsonl", options=Options(records=kind, ratings=True))
     (tmp_path / "again").mkdir()
-    before = export(store, name, tmp_path / "out.jsonl", options=options)
+    (out, rows), (out_again, rows_again) = places(tmp_path, name), places(tmp_path / "again", name)
+    before = export(store, name, out, options=options)
     with Store.open(tmp_path / "other.db") as other:
-        found = read_path(other, tmp_path / "out.jsonl")
+        found = read_path(other, rows)
         assert (found.rows, found.taken) == (1 if name in SESSIONS else before.taken, before.taken)
-        after = export(other, name, tmp_path / "again" / "out.jsonl", options=options)
-        assert read_path(other, tmp_path / "out.jsonl").taken == 0, "what is there is not taken twice"
+        after = export(other, name, out_again, options=options)
+        assert read_path(other, rows).taken == 0, "what is there is not taken twice"
     assert after.left_out == {}
-    for path in sorted(tmp_path.glob("*.jsonl")):
-        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+    for path in sorted(rows.parent.glob("*.jsonl")):
+        assert path.read_bytes() == (rows_again.parent / path.name).read_bytes()

@@ -22,7 +22,12 @@ from reasoner.store.annotations import annotate, annotation, remove_annotation
 
 RIGHT, WRONG = "So.\nAnswer: 9 -> 10 -> 20", "So.\nAnswer: 9 -> 18 -> 36"
 OTHER = "Once more.\nAnswer: 9 -> 10 -> 20"
-FORMATS = [(name, kind) for name in registry.names("format") for kind in registry.find("format", name).kinds]
+FORMATS = [
+    (name, kind)
+    for name in registry.names("format")
+    for kind in registry.find("format", name).kinds
+    if not registry.find("format", name).packaged
+]
 
 
 UNREAD = ({"a": 1}, ["a"], 3, "", "{", "[]", '"text"', "null")

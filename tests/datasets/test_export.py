@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from reasoner.datasets.write import write_jsonl
 from reasoner.errors import DataError, UnknownName
 from reasoner.store import Store
 from reasoner.store.queries import calls
+from solvers.game24 import Game24Solver
 
 
 @pytest.fixture
@@ -69,6 +71,13 @@ def test_an_answer_that_no_longer_verifies_is_left_out(store: Store, tmp_path: P
     )
     tally = export(store, "sft", tmp_path / "out.jsonl")
     assert (tally.taken, tally.left_out) == (15, {"it no longer verifies": 1})
+
+
+def test_an_answer_that_is_not_judged_any_more_is_told_as_that(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verify = Game24Solver.verify
+    monkeypatch.setattr(Game24Solver, "verify", lambda *of: replace(verify(*of), correct=None))
+    tally = export(store, "sft", tmp_path / "out.jsonl")
+    assert (tally.taken, tally.left_out) == (8, {"its verifier gives no verdict now": 8})
 
 
 def test_the_same_conversation_is_taken_once(store: Store, tmp_path: Path) -> None:

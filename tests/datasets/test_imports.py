@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from reasoner.runs.results import Result
 from reasoner.session import Session
 from reasoner.store import Store
 from reasoner.store.queries import load_trajectory, prompt_of
-from reasoner.types import Answer, ToolCall
+from reasoner.types import Answer, ToolCall, Verdict
+from solvers.number_path import NumberPathSolver
+
+NO_VERDICT = "its verifier gives no verdict (--verdict any takes it as the file says)"
 
 
 def lines(path: Path, *rows: Any) -> Path:
@@ -134,6 +138,41 @@ def test_a_forged_verdict_is_not_believed(search: Callable[..., Result], tmp_pat
     assert tally.left_out["it no longer verifies"] == 1
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "why"),
+    [
+        ({}, NO_VERDICT), ({"19": False}, NO_VERDICT),
+        ({"20": True}, NO_VERDICT), ({"19": True}, "it was found wrong, and verifies now"), ({"20": False}, "it no longer verifies"),
+        ({"20": True, "19": False}, ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["dpo", "kto"])
+def test_what_the_verifier_does_not_judge_is_counted_as_that(
+    search: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, verdicts: dict[str, bool], why: str
+) -> None:
+    """A family whose verifier gives no verdict, as `translation` without a reference, has no answer that no longer verifies."""
+    for end in ("10 -> 20", "18 -> 19"):
+        said(search, f"Answer: 9 -> {end}")
+    with Store.open(tmp_path / "t.db") as store:
+        assert export(store, name, tmp_path / "out.jsonl").taken == {"dpo": 1, "kto": 2}[name]
+    verify = NumberPathSolver.verify
+
+    def judged(self: NumberPathSolver, instance: Any, text: str) -> Verdict:
+        return replace(verify(self, instance, text), correct=next((right for end, right in verdicts.items() if text.endswith(end)), None))
+
+    with Store.open(tmp_path / "u.db") as store:
+        read_path(store, tmp_path / "out.jsonl")
+        monkeypatch.setattr(NumberPathSolver, "verify", judged)
+        tally = export(store, name, tmp_path / "again.jsonl")
+        n_unjudged = 2 - len(verdicts) if name == "kto" else 1
+        expected = {why: 1} if why.startswith("it ") else {why: n_unjudged} if why else {}
+        if name == "kto" and why.startswith("it "):
+            expected[NO_VERDICT] = 1
+        assert tally.left_out == expected
+        taken = export(store, name, tmp_path / "any.jsonl", Filters(verdict="any")).taken
+        assert taken == tally.seen - sum(n for each, n in expected.items() if each.startswith("it "))
+
+
 def test_an_atif_document_of_ours_is_the_same_trajectory(search: Callable[..., Result], tmp_path: Path) -> None:
     outcome = said(search, "Answer: 9 -> 10 -> 20")
     with Store.open(tmp_path / "t.db") as store:
@@ -237,7 +276,7 @@ def test_searches_of_several_calls_come_back(search: Callable[..., Result], tmp_
 WRONG_COLUMNS: list[tuple[str, Any]] = [
     ("created", "yesterday"), ("created", 5), ("finished", "x"), ("status", "odd"), ("score", "x"), ("seconds", "x"), ("seconds", float("inf")),
     ("operation", None), ("label", 3), ("role", None), ("depth", "1"), ("position", 2**63), ("total_cost_usd", "x"), ("level", "<b>"), ("line", 3),
-    ("sampling", {}), ("calls", None),
+    ("sampling", {}), ("calls", None), ("score", 10**400), ("seconds", 10**400),
 ]  # fmt: skip
 
 

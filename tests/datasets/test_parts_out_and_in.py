@@ -37,7 +37,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield opened
 
 
-FORMATS = [(name, kind) for name in registry.names("format") for kind in registry.find("format", name).kinds if kind != "steps"]
+FORMATS = [
+    (name, kind)
+    for name in registry.names("format")
+    for kind in registry.find("format", name).kinds
+    if kind != "steps" and not registry.find("format", name).packaged
+]
+"""Those that are files; packages are one-way, see `test_verifiers`."""
 
 
 @pytest.mark.parametrize("thinking", ["reasoning_content", "thinking", "both", "tags", "drop"])

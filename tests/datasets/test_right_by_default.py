@@ -188,7 +188,7 @@ FORMATS = [
     (name, kind)
     for name in registry.names("format")
     for kind in registry.find("format", name).kinds
-    if kind != "document" and registry.find("format", name).lineage == "column"
+    if kind != "document" and registry.find("format", name).lineage == "column" and not registry.find("format", name).packaged
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from reasoner import registry
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
 from reasoner.store import Store
+from reasoner.tools.calculator import Calculator
 
 
 class Strict(BaseModel):
@@ -176,6 +178,10 @@ class Grpo(Ours, Rate):
     prompt: list[Message]
     solver: str
     instance: str
+
+
+class VerifiersTask(Grpo):
+    id: str = Field(pattern="[0-9a-f]{16}")
 
 
 class RewardModel(Strict):
@@ -450,6 +456,7 @@ SCHEMAS: dict[tuple[str, str], type[BaseModel]] = {
     ("kto", "label"): Kto,
     ("prm", "steps"): AxolotlSteps,
     ("grpo", "prompt"): Grpo,
+    ("verifiers", "prompt"): VerifiersTask,
     ("verl", "prompt"): Verl,
     ("grouped", "group"): Grouped,
     ("rft", "prompt"): Rft,
@@ -497,8 +504,10 @@ def test_every_format_has_a_schema() -> None:
 def test_rows_are_exactly_what_the_format_says_and_load(store: Store, tmp_path: Path, name: str, kind: str) -> None:
     import datasets
 
-    path = tmp_path / "out.jsonl"
-    tally = export(store, name, path, options=Options(records=kind, labels_from="tree" if kind == "pair" else "replies"))
+    made = registry.find("format", name)
+    out = tmp_path / ("out" if made.packaged else "out.jsonl")
+    tally = export(store, name, out, options=Options(records=kind, labels_from="tree" if kind == "pair" else "replies"))
+    path = made().rows_at(out)
     lines = path.read_text(encoding="ascii").splitlines()
     assert tally.taken > 3
     for line in lines:
@@ -569,7 +578,10 @@ def test_the_example_files_are_of_every_format_and_small() -> None:
     for (name, kind), schema in SCHEMAS.items():
         folder = EXAMPLES / (name if kind == registry.find("format", name).kinds[0] else f"{name}-{kind}")
         found[folder.name] = folder
-        lines = (folder / "train.jsonl").read_text(encoding="ascii").splitlines()
+        rows = folder / "train.jsonl"
+        if registry.find("format", name).packaged:
+            (rows,) = folder.rglob("tasks.jsonl")
+        lines = rows.read_text(encoding="ascii").splitlines()
         assert len(lines) >= 15, "one of each solver and strategy"
         for line in lines:
             row = json.loads(line)
@@ -578,6 +590,18 @@ def test_the_example_files_are_of_every_format_and_small() -> None:
                     key: value for key, value in row.items() if not key.endswith(("_rating", "_reason"))
                 }  # ratings, which were asked for
             schema.model_validate(row)
-        assert "were written by the exact solver" in (folder / "README.md").read_text(encoding="utf-8")
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(found)
-    assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()) < 1_500_000
+        assert "were written by the exact solver" in (rows.parent / "README.md").read_text(encoding="utf-8")
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} - {"pipelines"} == set(found)
+    assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()) < 1_600_000
+
+
+def test_the_tools_of_the_example_files_are_those_of_this_version() -> None:
+    """Where a description was changed, `scripts/make_examples --only FORMAT` makes the files of a format anew."""
+    tool = Calculator()
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    found = []
+    for line in (EXAMPLES / "opentelemetry" / "train.jsonl").read_text(encoding="ascii").splitlines():
+        for attribute in re.findall(r'"gen_ai\.tool\.definitions",\s*"value":\s*\{"stringValue":\s*("(?:[^"\\]|\\.)*")', line):
+            found += [each["function"] for each in json.loads(json.loads(attribute)) if each["function"]["name"] == "calculator"]
+    assert len(found) >= 10
+    assert [each for each in found if each != function] == []

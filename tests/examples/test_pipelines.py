@@ -25,7 +25,10 @@ def run(name: str, forks: Forks, cwd: Path) -> list[dict[str, Any]]:
 def test_a_pipeline_runs_and_is_short(name: str, forks: Forks, tmp_path: Path) -> None:
     rows = run(name, forks, tmp_path)
     assert rows
+    card = (tmp_path / f"{name}.md").read_text()
+    assert "`reasoner map`. No verifier has judged these rows: they are what script wrote" in card
     assert run(name, forks, tmp_path) == rows
+    assert (tmp_path / f"{name}.md").read_text() == card
     body = (FOLDER / f"{name}.py").read_text(encoding="utf-8").splitlines()
     assert len([line for line in body if line.strip()]) < 60
     if name == "skillmix":

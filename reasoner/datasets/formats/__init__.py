@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from reasoner.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from reasoner.datasets.records import Kind
@@ -29,6 +30,8 @@ class Format(ABC):
     """Where it stands from which calls a row comes: in a column, in a file beside (no column of ours is allowed), or within the row."""
     bare_names: ClassVar[bool] = False
     """Whether the parts of a split are called by their names alone, `train.jsonl`, and not `OUT.train.jsonl`."""
+    packaged: ClassVar[bool] = False
+    """Whether what an export is written to is the folder of a package, and not the file of the rows."""
     thinking_field: ClassVar[bool] = False
     """Whether an assistant's message may have a key of its own for what was thought."""
 
@@ -60,3 +63,15 @@ class Format(ABC):
     def companion(self, paths: list[Path], kind: Kind) -> tuple[str, dict[str, Any]] | None:  # noqa: ARG002 - what a format may need
         """Return the name of a JSON file that has to stand beside the rows, and the entries it has to hold; None where none has to."""
         return None
+
+    def rows_at(self, path: Path) -> Path:
+        """Return the file of the rows of what is exported to `path`; another one where `path` is a folder with more than rows.
+
+        Raises:
+            BadConfig: `path` cannot be it.
+        """
+        return path
+
+    def package(self, path: Path, written: Sequence[Path]) -> dict[Path, str]:  # noqa: ARG002 - what a format may need
+        """Return text files to write with the files of rows that were written (one for each part that has rows), by their paths."""
+        return {}

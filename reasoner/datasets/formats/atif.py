@@ -3,7 +3,7 @@
     {"schema_version": "ATIF-v1.8", "session_id": run, "trajectory_id": ..., "agent": {...}, "steps": [...], "final_metrics": {...}, "extra": {...}}
 
 Messages that were put to the model become steps of source system or user, each text once; every call's reply is a step of source agent
-with its metrics. What a search knows and ATIF has no field for (which steps a call was asked with, the graph of thoughts, the verdict)
+with its metrics, token ids and log-probabilities among them where they were recorded (`--record tokens`). What a search knows and ATIF has no field for (which steps a call was asked with, the graph of thoughts, the verdict)
 stands in `extra`, so that `reasoner import` gives the same trajectory back.
 Source: https://harborframework.com/docs/trajectory-format
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from reasoner import token_record
 from reasoner.datasets.formats import Format
 from reasoner.datasets.formats._sessions import arguments
 from reasoner.datasets.records import Document, Kind
@@ -38,6 +39,8 @@ PROBLEM_FIELDS = ("problem_id", "solver", "instance", "line", "level")
 END_FIELDS = ("status", "answer", "answer_thought", "error", "error_kind", "dag_hash", "calls", "seconds", "created", "finished")
 LATER_FIELDS = ("reasoning_tokens", "usage_estimated", "tools")
 """The same, where they say something: most calls have none of them."""
+TOKEN_FIELDS = ("prompt_token_ids", "completion_token_ids", "logprobs")
+"""Metrics of a step that hold what a `TokenRecord` does, in its order."""
 SOURCES = {"system": "system", "user": "user", "assistant": "agent", "tool": "user"}
 
 
@@ -120,6 +123,8 @@ def _steps(calls: list[dict[str, Any]], results: dict[str, list[dict[str, Any]]]
         }
         if call["cost"] is not None:
             metrics["cost_usd"] = call["cost"]
+        if recorded := token_record.read(call["tokens"]):
+            metrics |= dict(zip(TOKEN_FIELDS, map(list, recorded), strict=True))
         turn = message_of("assistant", call["reply"], call["parts"], call["reasoning"])
         extra = {"call": call["key"], "context": context, **{name: call[name] for name in CALL_FIELDS}, **_parts(turn)}
         extra |= {name: call[name] for name in LATER_FIELDS if call[name]}

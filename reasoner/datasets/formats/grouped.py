@@ -2,7 +2,8 @@
 
     {"prompt": [messages], "completions": [[message], ...], "rewards": [1.0, 0.0, ...], "pass_rate": 0.25, "solver": str, "instance": str}
 
-Replies are in the order they were made; a wrong one has the verdict's score, 0 where it has none.
+Replies are in the order they were made; a wrong one has the verdict's score, 0 where it has none. With `--tokens`, `prompt_ids`, `completion_ids` and `logprobs`
+(one a token, natural) are what the model read and wrote: the ids decode, without control tokens, to the reply.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Grouped(Format):
         replies = [[said(text, thought, record.thinking_key)] for text, thought in zip(record.texts, record.thoughts, strict=True)]
         return {
             "prompt": asked(record.messages, record.thinking_key), "completions": replies, "rewards": record.rewards, "pass_rate": record.pass_rate,
-            "solver": record.solver, "instance": record.instance,
+            "solver": record.solver, "instance": record.instance, **_recorded(record),
         }  # fmt: skip
 
     def example(self, kind: Kind, thoughts: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002 - it has one
@@ -46,4 +47,12 @@ class Grouped(Format):
         return {
             "messages": _turns.messages(row["prompt"]), "texts": [one.content for one in replies], "thoughts": [one.reasoning for one in replies],
             "rewards": rewards, "pass_rate": float(row["pass_rate"]), "solver": str(row["solver"]), "instance": str(row["instance"]),
+            **({"prompt_ids": row["prompt_ids"], "token_ids": row["completion_ids"], "logprobs": row["logprobs"]} if "completion_ids" in row else {}),
         }  # fmt: skip
+
+
+def _recorded(record: Group) -> dict[str, Any]:
+    """Return the columns of the tokens, where there are any."""
+    if not record.token_ids:
+        return {}
+    return {"prompt_ids": record.prompt_ids, "completion_ids": record.token_ids, "logprobs": record.logprobs}

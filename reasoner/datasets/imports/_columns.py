@@ -28,7 +28,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not math.isnan(value)
+    return _is_count(value) or (isinstance(value, float) and not math.isnan(value))
 
 
 def _is_amount(value: Any) -> bool:

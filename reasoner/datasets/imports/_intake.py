@@ -19,6 +19,7 @@ from reasoner.datasets.imports._problems import named, of_lineage
 from reasoner.datasets.imports._seam import IMPORTED, Context, Importer, NoRequest, Transcript, Unusable
 from reasoner.datasets.records import Group, Label, Pair, Prompt, Record, Steps, to_json
 from reasoner.errors import CorruptRecord, DataError, UsageError
+from reasoner.files.devices import ending
 from reasoner.store.annotations import said_in
 from reasoner.store.imports import ReadCall, ReadTrajectory, put
 from reasoner.text import shorten, storable
@@ -347,7 +348,7 @@ def _is_odd(value: Any) -> bool:
 
 def _checksum(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with ending(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", hint="name a file of rows") from error

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reasoner.datasets.formats.atif import CALL_FIELDS, END_FIELDS, LATER_FIELDS, THOUGHT_FIELDS
+from reasoner import token_record
+from reasoner.datasets.formats.atif import CALL_FIELDS, END_FIELDS, LATER_FIELDS, THOUGHT_FIELDS, TOKEN_FIELDS
 from reasoner.datasets.imports import _values as v
 from reasoner.datasets.imports._problems import judged
 from reasoner.datasets.imports._seam import Importer, Transcript, Unusable
@@ -63,7 +64,7 @@ def _foreign(row: Mapping[str, Any], steps: list[dict[str, Any]], agent: Mapping
             metrics: dict[str, Any] = step["metrics"] if isinstance(step.get("metrics"), dict) else {}
             usage, bad = v.usage(metrics, cost=metrics.get("cost_usd"))
             n_bad += bad
-            calls[len(found)] = {**usage, "model": v.text(step.get("model_name") or agent.get("model_name"))}
+            calls[len(found)] = {**usage, "model": v.text(step.get("model_name") or agent.get("model_name")), "tokens": _recorded(metrics)}
         found.append(made)
         found += _observed(step)
     if not calls:
@@ -92,14 +93,20 @@ def _observed(step: Mapping[str, Any]) -> list[Message]:
 
 
 def _token_ids(steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the token ids that steps have, by the number of the step."""
-    names = ("prompt_token_ids", "completion_token_ids", "logprobs")
+    """Return the token ids of steps that do not have all that is recorded of a call, by the number of the step."""
     found = {
         str(n): ids
         for n, step in enumerate(steps)
-        if (ids := {name: v.at(step, f"metrics.{name}") for name in names if v.at(step, f"metrics.{name}")})
+        if (ids := {name: v.at(step, f"metrics.{name}") for name in TOKEN_FIELDS if v.at(step, f"metrics.{name}")})
+        and not _recorded(step["metrics"])
     }
     return {"tokens": found} if found else {}
+
+
+def _recorded(metrics: Mapping[str, Any]) -> str | None:
+    """Return a step's tokens as the store keeps them; None where not all are there, or they do not fit together."""
+    prompt_ids, ids, logprobs = (value if isinstance(value := metrics.get(name), list) else [] for name in TOKEN_FIELDS)
+    return token_record.written(prompt_ids, ids, logprobs) or None
 
 
 def _own(row: Mapping[str, Any], extra: Mapping[str, Any]) -> ReadTrajectory:
@@ -144,7 +151,7 @@ def _call(step: Mapping[str, Any], texts: Mapping[int, Message]) -> ReadCall:
     columns = {name: extra[name] for name in CALL_FIELDS}
     columns |= {name: extra[name] for name in LATER_FIELDS if name in extra and name != "tools"}
     columns |= {name: metrics[name] for name in ("prompt_tokens", "completion_tokens", "cached_tokens")}
-    columns |= {"cost": metrics.get("cost_usd"), "model": step["model_name"], "finished": step["timestamp"]}
+    columns |= {"cost": metrics.get("cost_usd"), "model": step["model_name"], "finished": step["timestamp"], "tokens": _recorded(metrics)}
     tools = tools_of(extra.get("tools"))
     return ReadCall(
         extra["call"], tuple(texts[at] for at in extra["context"]), storable(step["message"]), columns, extra.get("parts") or {}, tools

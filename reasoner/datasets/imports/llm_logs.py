@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from reasoner.datasets.imports import _values as v
 from reasoner.datasets.imports._seam import Importer, Transcript, Unusable
+from reasoner.files.signatures import DATABASE
 from reasoner.store.foreign import read_table, tables
 from reasoner.types import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-SQLITE = b"SQLite format 3\x00"
 
 
 class LlmLogs(Importer):
@@ -28,7 +27,7 @@ class LlmLogs(Importer):
 
     def opens(self, path: Path, head: bytes) -> bool:
         """Tell a database with the two tables of a log."""
-        return head.startswith(SQLITE) and {"responses", "conversations"} <= tables(path)
+        return head.startswith(DATABASE) and {"responses", "conversations"} <= tables(path)
 
     def rows(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield a conversation after another, its responses in order."""
