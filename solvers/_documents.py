@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from solvers._clock import clock
+
 if TYPE_CHECKING:
     import random
 
@@ -39,6 +41,12 @@ class Form:
         self.properties[name] = {"type": [type_, "null"], "description": description, **enum, **more}
         self.gold[name] = value
         self.steps.append(f"{name}: {because}")
+
+    def ask_date(self, name: str, what: str, day: date | None, *, because: str, points: bool = False) -> None:
+        """Ask for a day, None where the document gives none; `points` says how one with points between its parts is read."""
+        self.ask(
+            name, f"{what}, YYYY-MM-DD{POINTS if points else ''}", None if day is None else day.isoformat(), format="date", because=because
+        )
 
     def task(self, document: str) -> dict[str, Any]:
         """Return the instance as a JSON object."""
@@ -122,10 +130,10 @@ def amount(cents: int) -> float | int:
     return cents // 100 if cents % 100 == 0 else cents / 100
 
 
-def clock(minutes: int, *, spoken: bool = False) -> str:
+def time_of_day(minutes: int, *, spoken: bool = False) -> str:
     """Write a time of day: `14:30`, or as it is spoken `2.30 pm`."""
-    hour, minute = divmod(minutes, 60)
     if not spoken:
-        return f"{hour:02}:{minute:02}"
+        return clock(minutes)
+    hour, minute = divmod(minutes, 60)
     half = "am" if hour < 12 else "pm"
     return f"{(hour - 1) % 12 + 1}{f'.{minute:02}' if minute else ''} {half}"

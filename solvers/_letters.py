@@ -50,13 +50,7 @@ def invoice(rng: random.Random, level: int) -> dict[str, Any]:
     form.ask("total", "the amount to be paid, as a number", documents.amount(total), type_="number", because=f"{documents.money(total)} is to be paid")  # fmt: skip
     lines = [f"{firm} Ltd", f"Invoice {number}"]
     if level >= 2:
-        form.ask(
-            "date",
-            f"the date of the invoice, YYYY-MM-DD{documents.POINTS}",
-            day.isoformat(),
-            format="date",
-            because=f"it is dated {day.isoformat()}",
-        )
+        form.ask_date("date", "the date of the invoice", day, because=f"it is dated {day.isoformat()}", points=True)
         lines.append(f"Date: {documents.written(rng, day)}")
     if level >= 3:
         lines += rng.sample([f"Your order: {order}", f"Customer number: {customer}", f"Delivered on {documents.written(rng, day - timedelta(days=rng.randint(2, 9)))}"], 3)  # fmt: skip
@@ -84,8 +78,8 @@ def invoice(rng: random.Random, level: int) -> dict[str, Any]:
 def _due(rng: random.Random, form: Form, lines: list[str], day: date) -> None:
     due = day + timedelta(days=rng.choice((14, 20, 30)))
     told = rng.random() > MISSING_SHARE
-    form.ask("due", "the date by which it is to be paid, YYYY-MM-DD", due.isoformat() if told else None, format="date",
-             because=f"it is payable by {due.isoformat()}" if told else "no such date is given, so null")  # fmt: skip
+    form.ask_date("due", "the date by which it is to be paid", due if told else None,
+                  because=f"it is payable by {due.isoformat()}" if told else "no such date is given, so null")  # fmt: skip
     lines.append(f"Payable by {documents.written(rng, due)}." if told else "Payable on receipt, by bank transfer only.")
 
 
@@ -112,19 +106,13 @@ def mail(rng: random.Random, level: int) -> dict[str, Any]:
     spoken = level >= 2 and rng.random() < 0.5
 
     def say(minutes: int) -> str:
-        return documents.clock(minutes, spoken=spoken)
+        return documents.time_of_day(minutes, spoken=spoken)
 
-    form.ask("time", "the time of the meeting, HH:MM, hours from 00 to 23", documents.clock(time), because=f"it is to be at {documents.clock(time)}")  # fmt: skip
+    form.ask("time", "the time of the meeting, HH:MM, hours from 00 to 23", documents.time_of_day(time), because=f"it is to be at {documents.time_of_day(time)}")  # fmt: skip
     form.ask("room", "the room of the meeting, its name alone", room if placed else None, because=f"it is to be in {room}" if placed else "no room is named for it, so null")  # fmt: skip
     when = f"at {say(time)}"
     if level >= 2:
-        form.ask(
-            "date",
-            f"the day of the meeting, YYYY-MM-DD{documents.POINTS}",
-            day.isoformat(),
-            format="date",
-            because=f"it is to be on {day.isoformat()}",
-        )
+        form.ask_date("date", "the day of the meeting", day, because=f"it is to be on {day.isoformat()}", points=True)
         when = f"on {documents.written(rng, day)} {when}"
     lines = [f"Dear {reader.title},"]
     where = f" in room {room}" if placed else ""

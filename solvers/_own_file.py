@@ -2,23 +2,27 @@
 
     OwnFile.read("extract", "notes.jsonl?schema=tumour.json", ("schema",))  ->  OwnFile(path=notes.jsonl, options={"schema": "tumour.json"})
 
-A row that cannot be used is left out, counted and told of; with `strict=1` the file is refused. Knows files; what a row means says the family.
+A row that cannot be used is left out, counted and told of; with `strict=1` the file is refused. `FromFile` is a family that draws its problems, or takes
+them from such a file. Knows files; what a row means says the family.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from urllib.parse import unquote
 
 from reasoner.errors import BadConfig
 from reasoner.files import complaint, read_records
 from reasoner.files.faults import Fault
+from reasoner.solver import I, Solver
 from reasoner.text import shorten
 from solvers._record import why
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
@@ -90,6 +94,55 @@ class OwnFile:
         if not kept:
             raise BadConfig(f"{shorten(str(path), 200)} holds no rows", hint="see docs/reference/solvers.md for the form")
         return OwnRows(path, tuple(kept), tuple(faults))
+
+
+class FromFile(Solver[I], Generic[I]):
+    """A family that draws its problems, or takes them from a file behind the colon, which is read when the first is asked for."""
+
+    file_options: ClassVar[tuple[str, ...]] = ()
+    """What may stand behind the question mark, besides `strict`."""
+
+    def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
+        self.source = source
+        self.file = file
+        self._read: OwnRows[I] | None = None
+
+    @classmethod
+    def open(cls, source: str) -> Self:
+        """Take the problems of a file.
+
+        Raises:
+            BadConfig: the source names no file, or an option is unknown.
+        """
+        return cls(source, OwnFile.read(cls.name, source, cls.file_options))
+
+    @abstractmethod
+    def read_rows(self, file: OwnFile) -> OwnRows[I]:
+        """Read the file."""
+
+    @abstractmethod
+    def draw(self, rng: random.Random, level: int) -> I:
+        """Draw a problem where there is no file."""
+
+    def generate(self, rng: random.Random, level: int) -> I:
+        """Draw a problem; of a file, one of its rows."""
+        own = self._own()
+        return self.draw(rng, level) if own is None else rng.choice(own.rows)
+
+    def listed(self, level: int) -> Sequence[I] | None:  # noqa: ARG002 - a file has one level
+        """Return the problems of the file; None where they are drawn."""
+        own = self._own()
+        return None if own is None else own.rows
+
+    def remarks(self) -> Sequence[str]:
+        """Say which rows of the file are left out."""
+        own = self._own()
+        return [remark] if own is not None and (remark := own.remark()) else []
+
+    def _own(self) -> OwnRows[I] | None:
+        if self._read is None and self.file is not None:
+            self._read = self.read_rows(self.file)
+        return self._read
 
 
 def first_of(values: Mapping[str, Any], *names: str) -> Any:

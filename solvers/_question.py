@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from typing import Any, Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
@@ -19,6 +20,9 @@ from reasoner.grading.graders.exact import normal
 from reasoner.types import digest
 from solvers._record import Record
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 NO_ANSWER = "no answer"
@@ -27,6 +31,7 @@ NO_ANSWER = "no answer"
 Kind = Literal["choices", "number", "text"]
 
 _LATER = ("aliases", "grader", "reader", "meta", "rubric", "baseline", "turns", "references", "said", "may_be_unanswerable")
+_HAVE_DEFAULTS = frozenset((*_LATER, "choices", "order", "context", "pair", "direction"))
 
 
 class Question(Record):
@@ -54,15 +59,17 @@ class Question(Record):
     may_be_unanswerable: bool = False
     """Whether the set has questions that its text does not answer: the model is told what to say then."""
 
+    def values(self) -> tuple[Any, ...]:
+        """Return the values of all its fields, in their order, without the names: they are the same for every row of a file."""
+        return _values_of(vars(self))
+
     @classmethod
-    def restored(cls, values: dict[str, Any]) -> Question:
-        """Return a question that was checked before, from its fields as JSON has them: lists are tuples again, nothing is checked."""
-        for name, value in values.items():
-            if value.__class__ is list:
-                values[name] = tuple(value)
-        if values["said"]:
-            values["said"] = tuple((asked, answered) for asked, answered in values["said"])
-        return cls.model_construct(**values)
+    def restored(cls, values: tuple[Any, ...]) -> Question:
+        """Return a question that was checked before, from its `values`, as a copied or pickled one is: nothing is checked."""
+        made = cls.__new__(cls)
+        fields = dict(zip(_FIELDS, values, strict=True))
+        made.__setstate__({"__dict__": fields, "__pydantic_fields_set__": _ALL, "__pydantic_extra__": None, "__pydantic_private__": None})
+        return made
 
     @field_validator("answer", "pair", mode="before")
     @classmethod
@@ -82,7 +89,8 @@ class Question(Record):
     @model_validator(mode="after")
     def _can_be_judged(self) -> Question:
         for gold in (self.answer, *self.aliases):
-            if not normal(gold) or any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in gold):
+            odd = not gold.isprintable() and any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in gold)
+            if odd or not normal(gold):
                 raise ValueError("the answer has to be a text without control characters")
         if bool(self.pair) != bool(self.direction):
             raise ValueError("pair and direction (forward or backward) go together")
@@ -118,7 +126,17 @@ class Question(Record):
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         made: dict[str, Any] = write(self)
-        return {name: value for name, value in made.items() if name not in _LATER or value}
+        for name in _LATER:
+            if name in made and not made[name]:
+                del made[name]
+        return made
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Return the fields as values for JSON, as `model_dump` of pydantic does; files have many rows, and its general way takes twice as long."""
+        if options.keys() - {"mode", "exclude_defaults"}:
+            return super().model_dump(**options)
+        left_out = _HAVE_DEFAULTS if options.get("exclude_defaults") else _LATER
+        return {name: value for name, value in vars(self).items() if value or name not in left_out}
 
     @property
     def golds(self) -> tuple[str, ...]:
@@ -144,3 +162,8 @@ class Question(Record):
     def letter(self) -> str:
         """The letter of the right choice."""
         return LETTERS[self.shown.index(self.answer)]
+
+
+_FIELDS = tuple(Question.model_fields)
+_ALL = set(_FIELDS)
+_values_of: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*_FIELDS)

@@ -79,7 +79,7 @@ class Row:
     def get(self, *columns: str) -> Any:
         """Return the value of the first of these columns that is there and is not null."""
         for column in columns:
-            name = self.name(column)
+            name = self.name(column) if self._columns else self._names.get(column)
             if name is not None and (value := self.values[name]) is not None:
                 self.used.add(name)
                 return value
@@ -87,7 +87,12 @@ class Row:
 
     def text(self, *columns: str) -> str:
         """Return a value as text; empty where there is none."""
-        return text_of(self.get(*columns))
+        value = self.get(*columns)
+        return "" if value is None else text_of(value)
+
+    def has_any(self, columns: frozenset[str]) -> bool:
+        """Tell whether it may have one of these columns, a null one included; a row whose columns are mapped may have all."""
+        return bool(self._columns) or not columns.isdisjoint(self._names)
 
     def need(self, *columns: str) -> str:
         """Return a value as text.
@@ -139,26 +144,39 @@ def worked(text: str) -> tuple[str, str]:
 
 
 def _own(row: Row) -> Fields:
-    question = row.need("question")
-    choices, labels = choices_of(row.get("choices"))
+    made = Fields(row.need("question"))
     answer = row.get("answer")
-    made = Fields(question, context=context_of(row.get("context")), pair=row.text("pair"), direction=row.text("direction"))
+    if row.has_any(_BESIDES) and _own_besides(row, answer, made):
+        return made
+    solution, gold = worked(answer) if isinstance(answer, str) and "####" in answer else ("", "")
+    made.golds = [gold] if gold else golds_of(answer)
+    made.solution = solution or made.solution
+    if (aliases := row.get("aliases")) is not None:
+        made.golds = list(dict.fromkeys([*made.golds, *golds_of(aliases)]))
+    return made
+
+
+_BESIDES = frozenset(
+    {"choices", "order", "context", "pair", "direction", "rubric", "baseline", "grader", "reader", "solution", "rationale"}
+)
+"""Columns of our own layout that most files do not have."""
+
+
+def _own_besides(row: Row, answer: Any, made: Fields) -> bool:
+    """Read what stands beside a question and its golds; tell whether there are none to be read any more: it has choices, or a judge alone."""
+    choices, labels = choices_of(row.get("choices"))
+    made.context, made.pair, made.direction = context_of(row.get("context")), row.text("pair"), row.text("direction")
     made.rubric, made.baseline = row.text("rubric"), row.text("baseline")
     made.grader, made.reader, made.solution = row.text("grader"), row.text("reader"), row.text("solution", "rationale")
     if choices:
         made.choices, made.right = choices, place_of(answer, choices, labels)
         order = row.get("order")
         made.order = [int(place) for place in order] if isinstance(order, list) else []
-        return made
+        return True
     if answer is None and (made.rubric or made.baseline):
         made.grader = made.grader or "judge:"
-        return made
-    solution, gold = worked(answer) if isinstance(answer, str) and "####" in answer else ("", "")
-    made.golds = [gold] if gold else golds_of(answer)
-    made.solution = solution or made.solution
-    aliases = row.get("aliases")
-    made.golds = list(dict.fromkeys([*made.golds, *golds_of(aliases)]))
-    return made
+        return True
+    return False
 
 
 def _svamp(row: Row) -> Fields:

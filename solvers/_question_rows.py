@@ -123,20 +123,21 @@ def _of_paragraphs(articles: Iterable[Record], faults: list[Fault]) -> Iterator[
             yield from (Record(article.line, {**above, **one}) for one in asked)
 
 
-def _record_written(record: Record) -> str:
-    return json.dumps([record.line, record.values])
+def _record_written(record: Record) -> tuple[int, str]:
+    return record.line, json.dumps(record.values)  # a file's own values, which may nest deeper than plain values can be written
 
 
-def _record_read(text: str) -> Record:
-    return Record(*json.loads(text))
+def _record_read(written: tuple[int, str]) -> Record:
+    line, text = written
+    return Record(line, json.loads(text))
 
 
-def _written(row: Row) -> str:
-    return json.dumps([row.line, vars(row.question), row.solution])
+def _written(row: Row) -> tuple[int, tuple[Any, ...], str]:
+    return row.line, row.question.values(), row.solution
 
 
-def _read(text: str) -> Row:
-    line, question, solution = json.loads(text)
+def _read(values: tuple[int, tuple[Any, ...], str]) -> Row:
+    line, question, solution = values
     return Row(line, Question.restored(question), solution)
 
 

@@ -21,15 +21,15 @@ _LETTERED = re.compile(r"^\s*\(?([A-Za-z])\s?[).:]\s*(.+)$", re.DOTALL)
 
 def text_of(value: Any) -> str:
     """Write a value as text: numbers as they are, truth as Yes and No."""
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
         return str(int(value))
-    return (
-        value.strip() if isinstance(value, str) else str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
-    )
+    return str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
 
 
 def golds_of(value: Any) -> list[str]:

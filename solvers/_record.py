@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MAX_LINE_CHARS = 200_000
 
+_encode = json.JSONEncoder(ensure_ascii=True).encode
+"""Made once, not at every line."""
+
 M = TypeVar("M", bound="Record")
 
 
@@ -30,7 +33,7 @@ class Record(BaseModel):
 
     def line(self) -> str:
         """Return the instance in its one-line syntax, in ASCII."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
+        return _encode(self.model_dump(mode="json", exclude_defaults=True))
 
 
 def read(solver: Solver[Any], model: type[M], line: str) -> M:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from solvers._schedule_task import GRID, clock
+from solvers._clock import clock
+from solvers._schedule_task import GRID
 
 if TYPE_CHECKING:
     import random
@@ -38,8 +39,8 @@ def meetings(rng: random.Random, size: int) -> dict[str, Any]:
     for who in people:
         if rng.random() < (0.5 if size <= 2 else 0.7):
             begin = OPENS + GRID * rng.randint(0, 7 if size > 1 else 1)
-            busy.append((who, clock(begin), clock(begin + GRID * rng.randint(1, 4))))
-    return {"kind": "meetings", "items": items, "hours": (clock(OPENS), clock(CLOSES)), "busy": busy}
+            busy.append((who, _hour(begin), _hour(begin + GRID * rng.randint(1, 4))))
+    return {"kind": "meetings", "items": items, "hours": (_hour(OPENS), _hour(CLOSES)), "busy": busy}
 
 
 def shifts(rng: random.Random, size: int) -> dict[str, Any]:
@@ -70,3 +71,7 @@ def jobs(rng: random.Random, size: int) -> dict[str, Any]:
                 {"name": f"{job}{step}", "length": rng.randint(1, 6), "needs": [machine], "after": f"{job}{step - 1}" if step > 1 else ""}
             )
     return {"kind": "jobs", "items": items}
+
+
+def _hour(value: int) -> str:
+    return clock(value, padded=False)

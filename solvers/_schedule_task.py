@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from solvers._clock import clock, minutes
 from solvers._record import Record
 
 Kind = Literal["meetings", "shifts", "jobs"]
@@ -21,29 +22,6 @@ MAX_SHIFTS, MAX_PEOPLE = 14, 6
 GRID = 30
 """Meetings begin on the hour or the half hour."""
 _NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,29}$"
-_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?: ?([ap])\.?m\.?)?", re.IGNORECASE)
-
-
-def minutes(text: str) -> int | None:
-    """Return a time of day in minutes after midnight, None where it is none.
-
-    >>> minutes("9:30"), minutes("2:00 pm"), minutes("24:00")
-    (570, 840, None)
-    """
-    found = _CLOCK.fullmatch(text)
-    if found is None:
-        return None
-    hour, minute = int(found[1]), int(found[2])
-    if found[3]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if found[3].lower() == "p" else 0)
-    return 60 * hour + minute if hour < 24 and minute < 60 else None
-
-
-def clock(value: int) -> str:
-    """Write minutes after midnight as a time of day."""
-    return f"{value // 60}:{value % 60:02}"
 
 
 class Item(BaseModel):
@@ -124,9 +102,13 @@ class Schedule(Record):
         """When all must have ended; for jobs there is always time enough."""
         return (minutes(self.hours[1]) or 0) if self.kind == "meetings" else sum(item.length for item in self.items)
 
+    def busy_minutes(self) -> tuple[tuple[str, int, int], ...]:
+        """Return who is busy from when to when, in minutes after midnight."""
+        return tuple((who, minutes(begin) or 0, minutes(end) or 0) for who, begin, end in self.busy)
+
     def written(self, value: int) -> str:
         """Write what an item is given: a time, or the name of a worker."""
-        return clock(value) if self.kind == "meetings" else self.workers[value].name if self.kind == "shifts" else str(value)
+        return clock(value, padded=False) if self.kind == "meetings" else self.workers[value].name if self.kind == "shifts" else str(value)
 
 
 def n_orders(items: tuple[Item, ...]) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from solvers._schedule_task import GRID, clock, minutes
+from solvers._schedule_task import GRID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def _taken(task: Schedule, state: Starts, k: int) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=256)
 def _busy(task: Schedule) -> tuple[tuple[str, int, int], ...]:
-    return tuple((who, minutes(begin) or 0, minutes(end) or 0) for who, begin, end in task.busy)
+    return task.busy_minutes()
 
 
 def place(state: Starts, k: int, start: int) -> Starts:
@@ -77,12 +77,12 @@ def fault(task: Schedule, starts: Sequence[int]) -> str:
     for k, item in enumerate(task.items):
         start, end = starts[k], starts[k] + item.length
         if task.kind == "meetings" and (start < task.opens or end > task.closes or start % GRID):
-            return f"{item.name} is from {clock(start)} to {clock(end)}, and should be between {task.hours[0]} and {task.hours[1]}, on a half hour"
+            return f"{item.name} is from {task.written(start)} to {task.written(end)}, and should be between {task.hours[0]} and {task.hours[1]}, on a half hour"
         if item.after and starts[places[item.after]] + task.items[places[item.after]].length > start:
             return f"{item.name} begins at {task.written(start)}, before {item.after} has ended"
         for who, begin, until in _busy(task):
             if who in item.needs and begin < end and start < until:
-                return f"{who} is busy from {clock(begin)} to {clock(until)}, when {item.name} is at {clock(start)}"
+                return f"{who} is busy from {task.written(begin)} to {task.written(until)}, when {item.name} is at {task.written(start)}"
         for other in range(k):
             shared = sorted(set(item.needs) & set(task.items[other].needs))
             if shared and starts[other] < end and start < starts[other] + task.items[other].length:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Flag = Literal["", "refusal", "copy"]
 
-MAX_TRANSLATION_CHARS = 4000
+MAX_TRANSLATION_CHARS = 40_000
 MAX_LAYERS = 12
 """Wrappings taken off one reply."""
 MAX_LABEL_CHARS = 200

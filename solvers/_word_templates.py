@@ -22,8 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reasoner.errors import BadConfig, MissingAsset, Unparseable
 from reasoner.files.bounded_toml import parse_toml
+from reasoner.files.devices import ending
 from reasoner.grading.expression import evaluate
 from reasoner.text import shorten
+from solvers._clock import clock
 from solvers._record import why
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ class Template(BaseModel):
             if made is not None:
                 equations, answer = made
                 question = self._told(values, rng, n_asides)
-                shown = clock(answer) if self.unit == CLOCK else number(answer, money=self.unit == MONEY)
+                shown = clock(int(answer)) if self.unit == CLOCK else number(answer, money=self.unit == MONEY)
                 if self.unit == CLOCK:
                     equations = [*equations[:-1], f"{equations[-1]}, which is {shown}"]
                 return {"question": question, "answer": shown, "unit": self.unit, "steps": tuple(equations), "template": self.name}
@@ -150,11 +152,6 @@ def number(value: Fraction, *, money: bool = False) -> str:
     return f"{float(value):.2f}" if money and len(text.partition(".")[2]) < 2 else text
 
 
-def clock(value: Fraction) -> str:
-    """Write minutes after midnight as a time of day."""
-    return f"{int(value) // 60:02}:{int(value) % 60:02}"
-
-
 def _drawn(rng: random.Random, bounds: Sequence[float]) -> Fraction:
     low, high, *rest = (Fraction(str(bound)) for bound in bounds)
     step = rest[0] if rest else Fraction(1)
@@ -177,7 +174,7 @@ def _shown(text: str, values: Mapping[str, Fraction], people: Mapping[str, str])
         if found[1] in people:
             return people[found[1]]
         value = values[found[1]]
-        return clock(value) if found[2] else number(value, money=text[: found.start()].endswith("$"))
+        return clock(int(value)) if found[2] else number(value, money=text[: found.start()].endswith("$"))
 
     return _PLACE.sub(put, text)
 
@@ -192,7 +189,7 @@ def read_templates(path: Path) -> tuple[Template, ...]:
     """
     hint = "see corpora/words/templates.toml for the form"
     try:
-        told = parse_toml(path.read_text(encoding="utf-8"))
+        told = parse_toml(ending(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise MissingAsset(f"the templates {shorten(str(path), 200)} cannot be read: {error.strerror}", hint=hint) from error
     except ValueError as error:

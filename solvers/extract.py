@@ -19,7 +19,7 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -27,14 +27,14 @@ from reasoner.constraint import Constraint
 from reasoner.drawing import Cell, Table
 from reasoner.errors import BadConfig, MissingAsset, Unparseable
 from reasoner.files import read_text
-from reasoner.solver import Seen, Solver
+from reasoner.solver import Seen
 from reasoner.text import after_answer, answer_line, clean, shorten, tail
 from reasoner.types import Verdict
 from solvers import _answer as answers
 from solvers import _record_schema as schemas
 from solvers._doctors_notes import note
 from solvers._letters import invoice, mail
-from solvers._own_file import OwnFile, OwnRows, first_of
+from solvers._own_file import FromFile, OwnFile, OwnRows, first_of
 from solvers._record import Record, read
 from solvers._worked import N_WORKED, stream, worked
 
@@ -84,7 +84,7 @@ class ExtractTask(Record):
         return _plain(self.form)
 
 
-class ExtractSolver(Solver[ExtractTask]):
+class ExtractSolver(FromFile[ExtractTask]):
     """Fields of documents."""
 
     name = "extract"
@@ -101,20 +101,12 @@ class ExtractSolver(Solver[ExtractTask]):
     }
     default_level = 1
     block = True
+    file_options = ("schema",)
 
-    def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
-        self.source = source
-        self._file = file
-        self._read: OwnRows[ExtractTask] | None = None
-
-    @classmethod
-    def open(cls, source: str) -> Self:
-        """Take the documents of a file; it is read when the first is asked for.
-
-        Raises:
-            BadConfig: the source names no file, or an option is unknown.
-        """
-        return cls(source, OwnFile.read(cls.name, source, ("schema",)))
+    def read_rows(self, file: OwnFile) -> OwnRows[ExtractTask]:
+        """Read the documents, with the schema they share where one is named."""
+        shared = _schema_file(Path(file.options["schema"])) if "schema" in file.options else None
+        return file.rows(lambda values: _task(values, shared, file.path.parent))
 
     def parse(self, line: str) -> ExtractTask:
         """Read the JSON object."""
@@ -129,24 +121,8 @@ class ExtractSolver(Solver[ExtractTask]):
         """Return the document and what is asked of it."""
         return f"{instance.document}\n{instance.form}"
 
-    def listed(self, level: int) -> Sequence[ExtractTask] | None:  # noqa: ARG002 - a file has one level
-        """Return the documents of the user's file; None where documents are drawn."""
-        return None if self._file is None else self._rows(self._file).rows
-
-    def remarks(self) -> Sequence[str]:
-        """Say which rows of the file are left out."""
-        return [] if self._file is None or not (remark := self._rows(self._file).remark()) else [remark]
-
-    def _rows(self, file: OwnFile) -> OwnRows[ExtractTask]:
-        if self._read is None:
-            shared = _schema_file(Path(file.options["schema"])) if "schema" in file.options else None
-            self._read = file.rows(lambda values: _task(values, shared, file.path.parent))
-        return self._read
-
-    def generate(self, rng: random.Random, level: int) -> ExtractTask:
-        """Draw a document with its fields; of a file, one of its rows."""
-        if self._file is not None:
-            return rng.choice(self._rows(self._file).rows)
+    def draw(self, rng: random.Random, level: int) -> ExtractTask:
+        """Draw a document with its fields."""
         return _drawn(rng, rng.choice(_KINDS), level)
 
     def statement_variables(self, instance: ExtractTask) -> Mapping[str, Any]:
@@ -229,7 +205,7 @@ class ExtractSolver(Solver[ExtractTask]):
 
     def worked(self, kind: str) -> Sequence[tuple[ExtractTask, str]]:
         """Return worked examples of levels 1 to 5, drawn apart from all problems; of a file none, nor for layouts of searches."""
-        if self._file is not None:
+        if self.file is not None:
             return []
         rng = stream("extract")
         return worked(self, kind, [_drawn(rng, _KINDS[n % len(_KINDS)], 1 + n % 5) for n in range(N_WORKED)])

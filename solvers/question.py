@@ -203,6 +203,12 @@ class QuestionSolver(Solver[Question]):
             )
         return replace(grader(spec).judge(found.text, instance.golds, choices=instance.shown), grader=spec, reader=found.by)
 
+    def takes_time(self, instance: Question) -> bool:
+        """Tell whether the judging process is asked, by the grader or by the reader."""
+        if instance.grading.startswith("judge:") or not trusted(instance.grading):
+            return False
+        return grader(instance.grading).slow or reader_of(instance).startswith("regex:")
+
     def judge_case(self, instance: Question) -> JudgeCase | None:
         """Return reference, rubric and the answer to compare with; None where no judge is asked."""
         if not instance.grading.startswith("judge:"):

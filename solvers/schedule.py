@@ -11,7 +11,7 @@ breaks a rule 0. What may be seen of an answer (`visible_check`) is whether it k
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from reasoner.constraint import Constraint
 from reasoner.drawing import Cell, Table
@@ -23,9 +23,10 @@ from solvers import _answer as answers
 from solvers import _rota as rota
 from solvers import _schedule_drawn as drawn
 from solvers import _timetable as timetable
-from solvers._own_file import OwnFile, OwnRows
+from solvers._clock import minutes
+from solvers._own_file import FromFile, OwnFile, OwnRows
 from solvers._record import read
-from solvers._schedule_task import GRID, Item, Schedule, Worker, minutes
+from solvers._schedule_task import GRID, Item, Schedule, Worker
 from solvers._timetable import NOT_YET
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ State = tuple[int, ...]
 """The start of every item (NOT_YET where it is not placed), or the worker of each shift so far."""
 
 
-class ScheduleSolver(Searchable[Schedule, State]):
+class ScheduleSolver(FromFile[Schedule], Searchable[Schedule, State]):
     """Meetings, shifts and job shops."""
 
     name = "schedule"
@@ -58,19 +59,9 @@ class ScheduleSolver(Searchable[Schedule, State]):
     }
     default_level = 2
 
-    def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
-        self.source = source
-        self._file = file
-        self._read: OwnRows[Schedule] | None = None
-
-    @classmethod
-    def open(cls, source: str) -> Self:
-        """Take the schedules of a file; it is read when the first is asked for.
-
-        Raises:
-            BadConfig: the source names no file, or an option is unknown.
-        """
-        return cls(source, OwnFile.read(cls.name, source))
+    def read_rows(self, file: OwnFile) -> OwnRows[Schedule]:
+        """Read the schedules of the file, those that can be kept."""
+        return file.rows(_solvable)
 
     def parse(self, line: str) -> Schedule:
         """Read the JSON object; it need not have a solution."""
@@ -80,23 +71,8 @@ class ScheduleSolver(Searchable[Schedule, State]):
         """Write the JSON object."""
         return instance.line()
 
-    def listed(self, level: int) -> Sequence[Schedule] | None:  # noqa: ARG002 - a file has one level
-        """Return the schedules of the user's file; None where they are drawn."""
-        return None if self._file is None else self._rows(self._file).rows
-
-    def remarks(self) -> Sequence[str]:
-        """Say which rows of the file are left out."""
-        return [] if self._file is None or not (remark := self._rows(self._file).remark()) else [remark]
-
-    def _rows(self, file: OwnFile) -> OwnRows[Schedule]:
-        if self._read is None:
-            self._read = file.rows(_solvable)
-        return self._read
-
-    def generate(self, rng: random.Random, level: int) -> Schedule:
+    def draw(self, rng: random.Random, level: int) -> Schedule:
         """Draw one of the three kinds; from level 3 on, one that is not solved by always taking the first thing that is possible."""
-        if self._file is not None:
-            return rng.choice(self._rows(self._file).rows)
         kind = rng.choice(_KINDS)
         while True:
             made = Schedule.model_validate(kind(rng, level))
@@ -317,7 +293,7 @@ def _time_rows(task: Schedule, starts: State) -> tuple[tuple[str, ...], Rows]:
                 for start, item in zip(starts, task.items, strict=True)
                 if who in item.needs and start <= time < start + item.length
             ]
-            busy = any(person == who and (minutes(begin) or 0) <= time < (minutes(until) or 0) for person, begin, until in task.busy)
+            busy = any(person == who and begin <= time < until for person, begin, until in task.busy_minutes())
             cells.append(Cell(" ".join([*taken, *(["busy"] if busy else [])]), right=len(taken) + busy < 2))
         rows.append(tuple(cells))
     return ("", *(task.written(time) for time in times)), tuple(rows)

@@ -27,13 +27,13 @@ from reasoner.errors import BadConfig
 from reasoner.grading.graders import unjudged
 from reasoner.sandbox.database import checked_size
 from reasoner.sandbox.query_server import MAX_SQL_CHARS, Made, Outcome, run
-from reasoner.solver import Seen, Solver
+from reasoner.solver import Seen
 from reasoner.text import after_answer, answer_line, clean, shorten, tail
 from reasoner.types import Verdict
 from solvers import _answer as answers
 from solvers import _sql_own as own
 from solvers import _sql_schema as schemas
-from solvers._own_file import OwnFile, OwnRows
+from solvers._own_file import FromFile, OwnFile, OwnRows
 from solvers._record import Record, read
 from solvers._sql_questions import KINDS, N_TABLES, Question, question
 from solvers._worked import N_WORKED, stream, worked
@@ -84,7 +84,7 @@ class SqlTask(Record):
         return self
 
 
-class SqlSolver(Solver[SqlTask]):
+class SqlSolver(FromFile[SqlTask]):
     """Questions to be answered by one query."""
 
     name = "sql"
@@ -100,11 +100,7 @@ class SqlSolver(Solver[SqlTask]):
     }
     default_level = 1
     slow = True
-
-    def __init__(self, source: str = "", file: OwnFile | None = None) -> None:
-        self.source = source
-        self._file = file
-        self._read: OwnRows[SqlTask] | None = None
+    file_options = ("questions", "also")
 
     @classmethod
     def open(cls, source: str) -> Self:
@@ -113,25 +109,16 @@ class SqlSolver(Solver[SqlTask]):
         Raises:
             BadConfig: no database or no file of questions is named, or an option is unknown.
         """
-        file = OwnFile.read(cls.name, source, ("questions", "also"))
-        if "questions" not in file.options:
+        made = super().open(source)
+        if made.file is not None and "questions" not in made.file.options:
             raise BadConfig(f"sql:{source[:80]} names no questions", hint="write sql:DATABASE?questions=FILE.jsonl")
-        return cls(source, file)
+        return made
 
-    def listed(self, level: int) -> Sequence[SqlTask] | None:  # noqa: ARG002 - a file has one level
-        """Return the questions of the user's file; None where they are drawn."""
-        return None if self._file is None else self._rows(self._file).rows
-
-    def remarks(self) -> Sequence[str]:
-        """Say which rows of the file are left out."""
-        return [] if self._file is None or not (remark := self._rows(self._file).remark()) else [remark]
-
-    def _rows(self, file: OwnFile) -> OwnRows[SqlTask]:
-        if self._read is None:
-            if not file.path.is_dir():
-                checked_size(file.path)
-            self._read = file.rows(lambda values: SqlTask.model_validate(own.fields_of(file, values)), path=Path(file.options["questions"]))
-        return self._read
+    def read_rows(self, file: OwnFile) -> OwnRows[SqlTask]:
+        """Read the questions, and run the query of each."""
+        if not file.path.is_dir():
+            checked_size(file.path)
+        return file.rows(lambda values: SqlTask.model_validate(own.fields_of(file, values)), path=Path(file.options["questions"]))
 
     def parse(self, line: str) -> SqlTask:
         """Read the JSON object."""
@@ -145,10 +132,8 @@ class SqlSolver(Solver[SqlTask]):
         """Return what the problem is made from."""
         return (instance.theme, instance.made_from, instance.kind, instance.question, instance.prints)
 
-    def generate(self, rng: random.Random, level: int) -> SqlTask:
+    def draw(self, rng: random.Random, level: int) -> SqlTask:
         """Draw a schema and a question whose result is not the same everywhere."""
-        if self._file is not None:
-            return rng.choice(self._rows(self._file).rows)
         kinds = [kind for kind, (at, _) in KINDS.items() if at == level]
         while True:
             made = SqlTask(theme=rng.choice(("shop", "library", "garage")), made_from=f"{rng.getrandbits(32):08x}", kind=rng.choice(kinds))

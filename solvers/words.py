@@ -26,6 +26,7 @@ from reasoner.grading import grader
 from reasoner.solver import Solver
 from reasoner.types import Verdict
 from solvers import _answer as answers
+from solvers._clock import clock, minutes
 from solvers._record import Record, read
 from solvers._word_templates import CLOCK, MONEY, Template, read_templates
 from solvers._worked import N_WORKED, stream, worked
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ASIDES_FROM, MORE_FROM = 3, 6
-_TIME = re.compile(r"([0-9]{1,2})[:.h]([0-9]{2})(?: ?(?:h|hrs|hours|o'clock))?(?: ?([ap])\.? ?m\.?)?", re.IGNORECASE)
 MAX_PLACES = 4
 
 
@@ -131,10 +131,10 @@ class WordsSolver(Solver[WordProblem]):
         except Unparseable as error:
             return answers.unread(error.message)
         if instance.unit == CLOCK:
-            minutes = _minutes(given)
-            if minutes is None:
+            time = minutes(given)
+            if time is None:
                 return answers.unread(f"{answers.shown(given)} is no time of day")
-            right = minutes == _minutes(instance.answer)
+            right = time == minutes(instance.answer)
             return answers.right("the time is right") if right else answers.wrong(f"{answers.shown(given)} is not the time")
         return grader("number").judge(given, [_gold(instance)])
 
@@ -144,8 +144,8 @@ class WordsSolver(Solver[WordProblem]):
             given = answers.find(text)
         except Unparseable:
             return None
-        if instance.unit == CLOCK and (minutes := _minutes(given)) is not None:
-            return f"{minutes // 60:02}:{minutes % 60:02}"
+        if instance.unit == CLOCK and (time := minutes(given)) is not None:
+            return clock(time)
         return grader("number").canonical(given, [_gold(instance)]) or None
 
     def right_answer(self, instance: WordProblem) -> str:
@@ -165,16 +165,3 @@ class WordsSolver(Solver[WordProblem]):
 
 def _gold(instance: WordProblem) -> str:
     return f"${instance.answer}" if instance.unit == MONEY else f"{instance.answer} {instance.unit}".strip()
-
-
-def _minutes(text: str) -> int | None:
-    """Return a time of day in minutes after midnight, None where it is none."""
-    found = _TIME.fullmatch(text.strip())
-    if found is None:
-        return None
-    hour, minute = int(found[1]), int(found[2])
-    if found[3]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if found[3].lower() == "p" else 0)
-    return hour * 60 + minute if hour < 24 and minute < 60 else None

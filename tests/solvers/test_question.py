@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 import reasoner
 from reasoner import registry
@@ -310,3 +311,18 @@ def test_all_rows_and_a_few_are_drawn_alike_and_a_large_file_as_a_small_one(data
             fewer = [list(draw(f"question:{path}", n=n, seed=seed)) for n in range(1, len(small) + 1)]
         assert large == small
         assert all(each == large[: len(each)] for each in fewer)
+
+
+RICH: tuple[dict[str, Any], ...] = (
+    *ROWS_DRAWN[:2],
+    {"question": "How many?", "answer": "5", "aliases": ["five"], "meta": {"subject": "sums"}, "reader": "boxed", "grader": "exact"},
+    {"question": "Is it?", "answer": "1", "pair": "p", "direction": "forward", "may_be_unanswerable": True},
+    {"question": "Say.", "answer": "-", "grader": "judge:", "turns": ["And?"], "references": ["x"], "said": [["a", "b"]], "rubric": "r"},
+)
+
+
+@pytest.mark.parametrize("row", RICH)
+@pytest.mark.parametrize("options", [{"mode": "json"}, {"mode": "json", "exclude_defaults": True}])
+def test_the_quick_way_of_writing_a_question_is_that_of_pydantic(row: dict[str, Any], options: dict[str, Any]) -> None:
+    question = Question.model_validate(row)
+    assert json.dumps(question.model_dump(**options)) == json.dumps(BaseModel.model_dump(question, **options))
