@@ -1,6 +1,6 @@
 """HelpSteer2: ratings by attribute, and preferences with a justification, from a judge that is asked in both orders.
 
-python examples/pipelines/helpsteer.py [MODEL]
+python examples/pipelines/helpsteer.py [MODEL [ROWS.jsonl]]
 Source: Wang et al. 2024, "HelpSteer2-Preference: Complementing Ratings with Preferences", section 3.
 """
 
@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reasoner.api.mapping import map_rows
+from reasoner.api.map_card import write_map_card
+from reasoner.api.mapping import Mapped, map_rows, read_table
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.datasets.write import write_jsonl
 from reasoner.types import Client, Request
@@ -24,15 +25,15 @@ ROWS = [
 ]
 
 
-def annotate(rows: list[dict[str, Any]], model: str | Client, *, db: Path) -> tuple[list[dict[str, Any]], float]:
+def annotate(rows: list[dict[str, Any]], model: str | Client, *, db: Path) -> tuple[list[dict[str, Any]], float, Mapped]:
     """Return the rows in which the judge prefers the same reply in both orders, and the share of rows in which it does."""
     steps = [PROMPTS / f"{name}.jinja" for name in ("ratings", "forward", "backward")]
-    judged = map_rows(rows, steps, model=model, db=db, progress=True).rows
-    same = [row for row in judged if (row["better"] == "A") == (row["better_swapped"] == "B")]
+    judged = map_rows(rows, steps, model=model, db=db, progress=True)
+    same = [row for row in judged.rows if (row["better"] == "A") == (row["better_swapped"] == "B")]
     for row in same:
         row["preference_strength"] = -1 if row["better"] == "A" else 1
         row["preference_elaboration"] = row["justification"]
-    return same, len(same) / max(1, len(judged))
+    return same, len(same) / max(1, len(judged.rows)), judged
 
 
 def scripted(request: Request) -> str:
@@ -49,8 +50,11 @@ def scripted(request: Request) -> str:
 def main() -> None:
     """Run it and write the rows."""
     model = sys.argv[1] if len(sys.argv) > 1 else ScriptedClient(scripted, name="script")
-    rows, agreement = annotate(ROWS, model, db=Path("pipelines.db"))
-    print(f"helpsteer.jsonl: {write_jsonl(Path('helpsteer.jsonl'), rows)} rows; the two orders agree in {agreement:.0%}")
+    given = read_table(Path(sys.argv[2])) if len(sys.argv) > 2 else ROWS
+    rows, agreement, mapped = annotate(given, model, db=Path("pipelines.db"))
+    n = write_jsonl(out := Path("helpsteer.jsonl"), rows)
+    write_map_card(Path("helpsteer.md"), [out], [mapped], n_rows=n)
+    print(f"{out}: {n} rows; the two orders agree in {agreement:.0%}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Self-instruct as BioInstruct does it: new tasks out of a few seed tasks, kept where they are new, then answered.
 
-python examples/pipelines/self_instruct.py [MODEL]
+python examples/pipelines/self_instruct.py [MODEL [TASKS.jsonl]]
 Source: Tran et al. 2024, "BioInstruct: Instruction Tuning of Large Language Models for Biomedical NLP", section 3; Wang et al. 2023, "Self-Instruct".
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 import sys
 from pathlib import Path
-from typing import Any
 
-from reasoner.api.mapping import map_rows
+from reasoner.api.map_card import write_map_card
+from reasoner.api.mapping import Mapped, map_rows, read_table
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.datasets.duplicates import shingles
 from reasoner.datasets.write import write_jsonl
@@ -27,18 +27,19 @@ def is_new(task: str, known: list[str], *, most: float) -> bool:
     return all(len(own & other) / len(own | other) < most for other in (shingles(one, 3) for one in known))
 
 
-def self_instruct(seeds: list[str], model: str | Client, *, rounds: int, width: int, db: Path, most: float = 0.5) -> list[dict[str, Any]]:
-    """Return new tasks with their outputs; each round shows the model three of the tasks so far."""
-    known = list(seeds)
+def self_instruct(seeds: list[str], model: str | Client, *, rounds: int, width: int, db: Path, most: float = 0.5) -> list[Mapped]:
+    """Return what was mapped, the new tasks with their outputs last; each round shows the model three of the tasks so far."""
+    known, mapped = list(seeds), []
     for number in range(rounds):
         rng = random.Random(number)
         shown = [{"field": "medicine", "examples": rng.sample(known, 3), "n": n} for n in range(width)]
         made = map_rows(shown, [PROMPTS / "task.jinja"], model=model, db=db, seed=number, temperature=1.0, progress=True)
+        mapped.append(made)
         for row in made.rows:
             if is_new(row["task"], known, most=most):
                 known.append(row["task"].strip())
     fresh = [{"task": task} for task in known[len(seeds) :]]
-    return map_rows(fresh, [PROMPTS / "output.jinja"], model=model, db=db, progress=True).rows if fresh else []
+    return [*mapped, map_rows(fresh, [PROMPTS / "output.jinja"], model=model, db=db, progress=True)]
 
 
 def scripted(request: Request) -> str:
@@ -52,8 +53,11 @@ def scripted(request: Request) -> str:
 def main() -> None:
     """Run it and write the rows."""
     model = sys.argv[1] if len(sys.argv) > 1 else ScriptedClient(scripted, name="script")
-    rows = self_instruct(SEEDS, model, rounds=3, width=3, db=Path("pipelines.db"))
-    print(f"self_instruct.jsonl: {write_jsonl(Path('self_instruct.jsonl'), rows)} rows")
+    given = [row["task"] for row in read_table(Path(sys.argv[2]))] if len(sys.argv) > 2 else SEEDS
+    mapped = self_instruct(given, model, rounds=3, width=len(given), db=Path("pipelines.db"))
+    n = write_jsonl(out := Path("self_instruct.jsonl"), mapped[-1].rows)
+    write_map_card(Path("self_instruct.md"), [out], mapped, n_rows=n)
+    print(f"{out}: {n} rows")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -29,6 +29,7 @@ from reasoner.runs.strategy_spec import as_specs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from reasoner.api.settings import Settings
     from reasoner.prompts.templates import Prompt
     from reasoner.runs.results import Report, Result
     from reasoner.types import Client, Problem
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 NO_REPLY = "the model gave no reply"
 NO_JSON = "the reply is not the JSON that was asked for"
+CUT_OFF = "the reply ended at the token limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,27 @@ class Step:
 
 
 @dataclass(slots=True)
+class Done:
+    """What a step came to: what was asked, of whom, and how many rows went in and came out. `models` has the rows of each."""
+
+    name: str
+    hash: str
+    text: str
+    schema: dict[str, Any] | None
+    strategy: str
+    samples: int
+    seed: int
+    sampling: dict[str, Any]
+    n_in: int
+    n_out: int = 0
+    run: str = ""
+    models: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(slots=True)
 class Mapped:
     """The rows that came through all steps, in the order of those given; which were left out, by step and reason; the runs they stand in."""
 
@@ -61,6 +84,7 @@ class Mapped:
     runs: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     n_given: int = 0
+    done: list[Done] = field(default_factory=list)
 
 
 def read_step(path: Path | str) -> Step:
@@ -125,17 +149,38 @@ async def amap_rows(
     mapped = Mapped(n_given=len(current))
     samples = settings.pop("samples", 1)
     for number, step in enumerate(made):
+        told = settings_of({**settings, "samples": samples if number == 0 else 1})
+        if told.carrier is not None and len(made) > 1:
+            told = replace(told, carrier=told.carrier.within(f"{number + 1}-{step.name}"))
+        done = _begun(step, strategy, told, len(current))
+        mapped.done.append(done)
         problems, places = _problems(step, current, mapped)
         if not problems:
             current = []
             break
-        told = settings_of({**settings, "samples": samples if number == 0 else 1})
         plan = Plan(list(problems.values()), as_specs(strategy), told.seed, told.samples, told.sampling, told.limits, tools=told.tools)
         report = await carry_out(plan, [model], told)
         mapped.runs.append(report.run_id)
         current = list(_joined(step, report, places, mapped))
+        _count(done, report, len(current))
+    for done in mapped.done:
+        start = f"{done.name}: "
+        done.left_out.update({why.removeprefix(start): n for why, n in mapped.left_out.items() if why.startswith(start)})
     mapped.rows = current
     return mapped
+
+
+def _begun(step: Step, strategy: str, told: Settings, n_in: int) -> Done:
+    text = read_text(step.prompt.path).text if step.prompt.path.is_file() else ""
+    return Done(step.name, step.prompt.hash, text, step.schema, strategy, told.samples, told.seed, told.sampling.as_dict(), n_in)
+
+
+def _count(done: Done, report: Report, n_out: int) -> None:
+    done.run, done.n_out = report.run_id, n_out
+    for result in report.results:
+        done.models[result.model] += 1
+        done.prompt_tokens += result.spent.prompt_tokens
+        done.completion_tokens += result.spent.completion_tokens
 
 
 def map_rows(
@@ -198,6 +243,8 @@ def _columns(step: Step, result: Result) -> tuple[Row, str]:
     text = result.text
     if text is None or not text.strip():
         return {}, result.error or NO_REPLY
+    if result.at_limit:
+        return {}, CUT_OFF
     if step.schema is None:
         return {step.name: text}, ""
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reasoner.cli import cluster_options as c
 from reasoner.cli import options as o
 from reasoner.cli.output import guarded, print_json, say
 from reasoner.errors import UsageError
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 @o.expanded
+@c.expanded
 def map_(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Table of rows: .jsonl, .json, .csv, .tsv or .parquet.", show_default=False)],
     prompt: Annotated[
@@ -41,23 +43,35 @@ def map_(
     samples: Annotated[
         int, typer.Option("--samples", min=1, help="Times each row is asked at the first step; it goes on as so many rows.")
     ] = 1,
+    card: Annotated[bool, typer.Option("--card", help="Write a card, README.md, beside the file: every model, prompt and count.")] = False,
+    licence: Annotated[str, typer.Option("--licence", help="Licence the card names.")] = "unknown",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first rows of the table.", show_default=False)] = None,
     *,
+    cluster: c.OnCluster,
     common: o.Common,
     json: o.Json = False,
 ) -> None:
     """Put rows through prompt templates, one step after the other; recorded like every run, and resumed by the same command."""
-    from reasoner.api.mapping import map_rows, read_step, read_table  # noqa: PLC0415 - loading the engine only when it is needed
+    from reasoner.api.map_card import write_map_card  # noqa: PLC0415 - loading the engine only when it is needed
+    from reasoner.api.mapping import map_rows, read_step, read_table  # noqa: PLC0415
+    from reasoner.datasets.card import check_place  # noqa: PLC0415
     from reasoner.datasets.write import open_rows  # noqa: PLC0415
 
+    beside = out.parent / "README.md"
+    if card:
+        check_place(beside)
     steps = [read_step(one) for one in prompt]
     rows = read_table(path)[:limit]
     with open_rows(out) as file:  # what cannot be written is said before the work
-        mapped = map_rows(rows, steps, model=model, strategy=strategy, **common.settings(samples=samples, progress=True))
+        mapped = map_rows(
+            rows, steps, model=model, strategy=strategy, **common.settings(samples=samples, progress=True, **cluster.settings())
+        )
         for row in mapped.rows:
             file.add(row)
         if mapped.rows:
             file.commit()
+    if card and mapped.rows:
+        write_map_card(beside, [out], [mapped], n_rows=len(mapped.rows), licence=licence)
     if not mapped.rows:
         why = "".join(f"; {count}: {reason}" for reason, count in sorted(mapped.left_out.items()))
         raise UsageError(f"no row came through ({mapped.n_given} were read{why}); {out} was not written", hint="see 'reasoner show'")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from reasoner.clients.llamacpp.adapter import BASE_NAME, BASE_SHA256, CARD, check_base
 from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import BadConfig, DataError
+from reasoner.files.signatures import MODEL
 from reasoner.files.target import Target
 from reasoner.tune.base import PERMUTED
 
@@ -58,7 +59,7 @@ def write_adapter(
     import numpy as np  # noqa: PLC0415
 
     layout = _Layout(header)
-    target = Target(path)
+    target = Target(path, over=(MODEL,))
     try:
         temporary = path.with_name(f".{path.name}.building")
         writer = gguf.GGUFWriter(str(temporary), header.architecture)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import CorruptRecord, DataError
+from reasoner.files.devices import ending
 from reasoner.text import shorten
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read_rows(path: Path, objective: Objective = "sft") -> tuple[list[Row], str]
     shapes: dict[str, int] = {}
     checksum = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with ending(path).open("rb") as file:
             for number, line in enumerate(file, start=1):
                 checksum.update(line)
                 if line.strip():

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reasoner.clients.llamacpp import bundled_model, free_cores
 from reasoner.clients.llamacpp.file_hash import file_sha256
+from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import BadConfig, DataError
-from reasoner.files.target import writable
+from reasoner.files.signatures import MODEL
+from reasoner.files.target import kept, replaceable
 from reasoner.tune import memory
 from reasoner.tune.adapter import read_adapter, write_adapter
 from reasoner.tune.base import Base, load_base, read_base, require, require_compiler
@@ -57,7 +59,7 @@ def tune(
     """
     options = options or Options()
     note = on_note or _silent
-    if not writable(out).parent.is_dir():
+    if not _free(out).parent.is_dir():
         raise DataError(f"the directory {out.parent} does not exist", hint="make it, or name another `out`")
     path = model_path(options.model)
     header = read_base(path)
@@ -91,6 +93,14 @@ def tune(
     write_adapter(out, header, trainer.matrices(), alpha=options.alpha, base_name=base.name, base_sha256=base_sha256, card=card)
     job.checkpoint.clear()
     return Report(adapter=str(out), sha256=file_sha256(out), size_bytes=out.stat().st_size, **report, resumed=job.resumed)
+
+
+def _free(out: Path) -> Path:
+    """Return where the adapter can be put: in place of another one, never of a model."""
+    place = replaceable(out, over=(MODEL,))
+    if kept(place) == MODEL and read_header(place).kind != "adapter":
+        raise DataError(f"cannot write {out}: it is a model, which would be lost", hint="name another file")
+    return place
 
 
 def _silent(_: str) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from forks import Ended, Forks
 
-from reasoner.api.mapping import map_rows, read_step, read_table
+from reasoner.api.map_card import write_map_card
+from reasoner.api.mapping import CUT_OFF, map_rows, read_step, read_table
 from reasoner.clients.scripted import ScriptedClient
 from reasoner.errors import BadConfig, BadTemplate, CorruptRecord, MissingAsset
-from reasoner.types import Request
+from reasoner.store import Store
+from reasoner.types import Completion, Request
 
 SCHEMA = {"type": "object", "properties": {"score": {"type": "integer"}, "why": {"type": "string"}}, "required": ["score", "why"]}
 
@@ -79,6 +81,13 @@ def test_rows_that_do_not_come_through_are_counted(steps: list[Path], tmp_path: 
     assert mapped.left_out["rate: a column it asks for is missing"] == 1
 
 
+def test_a_reply_that_ended_at_the_token_limit_is_no_row(steps: list[Path], tmp_path: Path) -> None:
+    client = ScriptedClient([Completion("Why are there", "length"), Completion("Why is it so?")], name="m")
+    mapped = map_rows([{"topic": "tides"}, {"topic": "moons"}], steps[:1], model=client, db=tmp_path / "t.db")
+    assert [row["question"] for row in mapped.rows] == ["Why is it so?"]
+    assert dict(mapped.left_out) == {f"question: {CUT_OFF}": 1}
+
+
 def test_what_cannot_be_is_said_before_the_first_call(steps: list[Path], tmp_path: Path) -> None:
     silent = ScriptedClient([], name="m")
     with pytest.raises(BadTemplate, match="was not given 'topic'"):
@@ -124,3 +133,49 @@ def test_the_command_writes_the_table(command: Callable[..., Ended], tmp_path: P
     assert wrong.code == 2
     assert "was not given 'answer'" in wrong.err
     assert not (tmp_path / "p.jsonl").exists()
+
+
+def test_the_card_names_every_model_prompt_and_count(command: Callable[..., Ended], tmp_path: Path) -> None:
+    (tmp_path / "question.jinja").write_text("Ask about {{ topic }}.\n```\nno fence of ours\n")
+    (tmp_path / "s.jsonl").write_text('{"text": "Why", "finish_reason": "length"}\n"Why moons?"\n')
+    done = command("t.csv", "--prompt", "question.jinja", "--out", "o.jsonl", "--card", "--licence", "cc0-1.0", "--temperature", "0.5")
+    assert done.code == 0, done.err
+    card = (tmp_path / "README.md").read_text()
+    head, body = card.removeprefix("---\n").split("\n---\n", 1)
+    assert 'license: "cc0-1.0"' in head
+    assert 'data_files: "o.jsonl"' in head
+    assert "# 1 rows made by prompts" in body
+    assert "| question | 2 | 1 | scripted:s.jsonl (2) | plain | 1 | 0 | temperature 0.5 |" in body
+    assert f"| question | {CUT_OFF} | 1 |" in body
+    assert "````jinja\nAsk about {{ topic }}.\n```\nno fence of ours\n````" in body
+    (run,) = [line for line in body.splitlines() if line.startswith("| question | 2")]
+    assert run.rstrip(" |").split("| ")[-1] in runs_in(tmp_path)
+    again = command("t.csv", "--prompt", "question.jinja", "--out", "o.jsonl", "--card", "--licence", "cc0-1.0", "--temperature", "0.5")
+    assert (again.code, (tmp_path / "README.md").read_text()) == (0, card), "the same rows have the same card"
+
+
+def runs_in(folder: Path) -> set[str]:
+    with Store.read(folder / "t.db") as store:
+        return {row[0] for row in store.tuples("SELECT id FROM runs")}
+
+
+def test_a_readme_of_somebody_else_is_left_alone_and_said_before_the_work(command: Callable[..., Ended], tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Mine\n")
+    done = command("t.csv", "--prompt", "question.jinja", "--out", "o.jsonl", "--card")
+    assert done.code == 2
+    assert "no export wrote it" in done.err
+    assert not (tmp_path / "o.jsonl").exists()
+    assert (tmp_path / "README.md").read_text() == "# Mine\n"
+
+
+def test_steps_are_counted_each_by_itself(steps: list[Path], tmp_path: Path) -> None:
+    client = ScriptedClient(
+        lambda request: Completion("Why") if request.messages[-1].content.startswith("Ask") else Completion("x", "length"), name="m"
+    )
+    mapped = map_rows([{"topic": "tides"}], steps, model=client, db=tmp_path / "t.db", samples=2)
+    assert [(done.name, done.n_in, done.n_out, done.samples, dict(done.models)) for done in mapped.done] == [
+        ("question", 1, 2, 2, {"m": 2}), ("answer", 2, 0, 1, {"m": 1}), ("rate", 0, 0, 1, {}),
+    ]  # fmt: skip
+    assert dict(mapped.done[1].left_out) == {CUT_OFF: 2}
+    write_map_card(tmp_path / "card.md", [tmp_path / "rows.jsonl"], [mapped], n_rows=0)  # a file of no rows is not made
+    assert '"score"' in (tmp_path / "card.md").read_text(), "the schema of a step stands there"
