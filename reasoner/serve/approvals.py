@@ -65,8 +65,8 @@ class Approvals:
         ]
 
     def form_values(self, request: Request, action_id: int) -> dict[str, Any]:
-        """Return what the form of one action needs: its secret value, and whether the token has to be typed in."""
-        return self.forms.values(request, f"form {action_id}")
+        """Return what the form of one action needs: its secret value, whether the token has to be typed in, and the bound of a reason."""
+        return self.forms.values(request, f"form {action_id}") | {"max_reason": MAX_REASON_CHARS}
 
     async def decide(self, action_id: int, decision: Literal["approve", "deny"], reason: str = "") -> dict[str, Any]:
         """Write a decision down, go on with the run where its models are served, and say how it stands.

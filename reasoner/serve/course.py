@@ -76,7 +76,7 @@ def transcript_values(store: Store, trajectory_id: str, *, page: int) -> dict[st
             turn["earlier"], before = same, prompt
             turn["tool_calls"] = [(name, _cut(given)) for _, name, given in json.loads(reply["parts"] or "{}").get("tool_calls", [])]
         turns.append(turn | {"reply": _cut(reply["content"]), "reasoning": _cut(reply["reasoning"] or "")})
-    return {"turns": turns, "n": n, "page": page, "more": (page + 1) * SAID < n}
+    return {"turns": turns, "n": n, "page": page, "first": page * SAID + 1, "more": (page + 1) * SAID < n}
 
 
 def _stamp(text: str) -> float:

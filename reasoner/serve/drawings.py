@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from reasoner.trajectory import Trajectory
 
 MAX_STATES = 40
+MAX_FRAGMENTS, MAX_UNKNOWN = 200, 50
+MAX_SENTENCE = 20_000
+"""Characters of a sentence that fragments are marked on."""
 
 
 def drawing(row: dict[str, Any]) -> dict[str, Any] | None:
@@ -128,13 +131,21 @@ def fragments(row: dict[str, Any], dag: Trajectory) -> dict[str, Any] | None:
     state = dag.mark_of(covers[0]).state if covers else None
     if not isinstance(state, dict) or not isinstance(state.get("fragments"), list):
         return None
-    sentence = str(json.loads(row["instance"]).get("sentence", ""))
-    pieces = [str(piece) for piece in state["fragments"]][:200]
+    coverage, unknown = state.get("coverage"), state.get("unknown")
     return {
-        "pieces": _marked(sentence, pieces),
-        "coverage": state.get("coverage"),
-        "unknown": [str(u) for u in state.get("unknown", [])][:50],
+        "pieces": _marked(_sentence(row["instance"]), [clean(str(piece)) for piece in state["fragments"][:MAX_FRAGMENTS]]),
+        "coverage": coverage if isinstance(coverage, (int, float)) else None,
+        "unknown": [str(each) for each in unknown[:MAX_UNKNOWN]] if isinstance(unknown, list) else [],
     }
+
+
+def _sentence(instance: str) -> str:
+    """Return the sentence of a problem; an imported one may be of any form."""
+    try:
+        found = json.loads(instance)
+    except (ValueError, RecursionError):
+        found = None
+    return clean(str(found.get("sentence", ""))[:MAX_SENTENCE]) if isinstance(found, dict) else ""
 
 
 def _marked(sentence: str, pieces: Sequence[str]) -> list[tuple[int, str]]:

@@ -6,6 +6,8 @@ Knows HTTP; the dialects stand in `completions`, `messages` and `responses`, the
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 B = TypeVar("B", bound=BaseModel)
 T = TypeVar("T")
 MAX_KEY_CHARS = 200
+_PRODUCT = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40})?")
+"""A product of a User-Agent (RFC 9110, section 10.1.5), bounded."""
 
 
 class Dialect(NamedTuple):
@@ -85,6 +89,7 @@ class Endpoint:
         try:
             body = await _body(request, dialect.body)
             order = dialect.order_of(body, self._executor.model_names, self._settings, key=_key(request))
+            order = replace(order, client=_client(request))
             return await self._answered(request, order, body, dialect)
         except (ReasonerError, Refused) as error:
             return _refusal(request, error)
@@ -214,6 +219,12 @@ async def _body(request: Request, model: type[B]) -> B:
         where = ".".join(str(part) for part in first["loc"])
         message = f"{where}: {first['msg']}" if where else first["msg"]
         raise Refused(Fault(400, "invalid_request", shorten(clean(message), 500), code="invalid_value", param=where or None)) from error
+
+
+def _client(request: Request) -> str:
+    """Return the first product of the User-Agent, name and version; empty where there is none."""
+    found = _PRODUCT.match(request.headers.get("user-agent", "").strip())
+    return found[0] if found else ""
 
 
 def _key(request: Request) -> str:

@@ -103,7 +103,8 @@ class Executor:
         tools = replace(self.tools.plan, sketches=()) if acts else ToolPlan()
         plan = Plan([problem_of(order)], [order.target.spec], seed, order.n, sampling, self._limits, tools=tools)
         tokens: dict[int, tuple[tuple[str, float], ...]] = {}
-        options = replace(self._options, mode="join" if order.key else "fresh", wanted=wanted)
+        command = f"{COMMAND} for {order.client}" if order.client else COMMAND
+        options = replace(self._options, mode="join" if order.key else "fresh", wanted=wanted, command=command)
         async with open_run(
             plan, [self.model_names.opened_as(order.target.model)], options, db=self._store, pool=self._pool, thoughts=True,
             tools=self.tools if acts else None, pieces=order.plain and (pieces or order.sampling.logprobs),

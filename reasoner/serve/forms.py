@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 from starlette.responses import RedirectResponse
 
-from reasoner.serve.guard import TooLarge
+from reasoner.serve.guard import TooLarge, same
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -81,8 +81,3 @@ class Forms:
 
     def _made(self, of: str) -> str:
         return hmac.new(self._secret, f"reasoner {of}".encode(), hashlib.sha256).hexdigest()
-
-
-def same(given: str, wanted: str) -> bool:
-    """Compare two texts in constant time."""
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())

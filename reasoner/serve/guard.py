@@ -158,12 +158,12 @@ class Guard:
 
     def _may_enter(self, path: str, headers: _Headers) -> bool:
         if path.startswith("/view/"):
-            return _same(path.split("/")[2], self._settings.page_key)
+            return same(path.split("/")[2], self._settings.page_key)
         if headers.count("authorization") > 1 or headers.count("x-api-key") > 1:
             return False
         scheme, _, bearer = headers.one("authorization").partition(" ")
         given = bearer.strip() if scheme.lower() == "bearer" else "" if scheme else headers.one("x-api-key")
-        return _same(given, self._settings.token)
+        return same(given, self._settings.token)
 
 
 class _Headers:
@@ -177,7 +177,8 @@ class _Headers:
         return next((value for key, value in self._pairs if key == name.encode()), "")
 
 
-def _same(given: str, wanted: str) -> bool:
+def same(given: str, wanted: str) -> bool:
+    """Compare two texts in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())
 
 

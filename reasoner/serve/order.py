@@ -50,6 +50,8 @@ class Order:
     tool_choice: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Penalties and a bias of tokens, as the OpenAI format writes them."""
+    client: str = ""
+    """Whose program asks, as it names itself: `python-httpx/0.28`."""
 
     @property
     def plain(self) -> bool:

@@ -56,7 +56,7 @@ def write_bundle(store: Store, run_id: str, folder: Path, *, limit: int = MAX_TR
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadConfig(f"{folder} is there and is no empty folder", hint="name a new one")
     (folder / "t").mkdir(parents=True, exist_ok=True)
-    template, look = environment().get_template("bundle.html"), _look()
+    template, look = environment().get_template("bundle_one.html"), _look()
     rows = trajectory_page(store, run_id, limit=limit)
     for number, row in enumerate(rows, start=1):
         found = trajectory_values(store, row["id"])
@@ -64,7 +64,8 @@ def write_bundle(store: Store, run_id: str, folder: Path, *, limit: int = MAX_TR
             page = template.render(run=run, one=_with_thoughts(store, found), number=number, n=len(rows), **look)
             write_text(folder / "t" / f"{number:05d}.html", page)
     listed = [row | {"short": short_answer(row)} for row in rows]
-    index = template.render(run=run, one=None, rows=listed, **look, **compared(comparison(store, run_id, run["judged"])))
+    made = compared(comparison(store, run_id, run["judged"]))
+    index = environment().get_template("bundle.html").render(run=run, rows=listed, n_shown=len(listed), **look, **made)
     write_text(folder / "index.html", index)
     return len(rows)
 
@@ -74,8 +75,8 @@ def render(store: Store, run_id: str, *, limit: int) -> tuple[str, int]:
     run = _run(store, run_id)
     ids = trajectory_ids(store, run_id, limit=limit)
     shown = [_with_thoughts(store, found) for one in ids if (found := trajectory_values(store, one)) is not None]
-    made = comparison(store, run_id, run["judged"])
-    return environment().get_template("report.html").render(run=run, shown=shown, **_look(), **compared(made)), len(shown)
+    made = compared(comparison(store, run_id, run["judged"]))
+    return environment().get_template("report.html").render(run=run, shown=shown, n_shown=len(shown), **_look(), **made), len(shown)
 
 
 def _run(store: Store, run_id: str) -> dict[str, Any]:
@@ -93,4 +94,5 @@ def _look() -> dict[str, str]:
 
 def _with_thoughts(store: Store, values: dict[str, Any]) -> dict[str, Any]:
     nodes = values["plan"].nodes[:MAX_THOUGHTS] if values["plan"] else ()
-    return {**values, "facts": [thought_facts(store, values["row"]["id"], node.id) for node in nodes]}
+    facts = (thought_facts(store, values["row"]["id"], node.id) for node in nodes)
+    return {**values, "facts": [each for each in facts if each is not None]}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_REASONS = 12
 MAX_EXAMPLES = 3
+MAX_REASON = 400
+"""Characters of a reason, which may be a judge's or a server's words."""
 MAX_COLUMNS = 12
 """Columns of the problems that a page offers to group by."""
 _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|«[^»]*»|(?<![A-Za-z_])-?\d[\d.,/]*")
@@ -34,7 +36,7 @@ def mistakes(store: Store, run_id: str) -> list[dict[str, Any]]:
     """
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in queries.not_right(store, run_id):
-        said = row["reason"] or row["error"] or "wrong"
+        said = (row["reason"] or row["error"] or "wrong")[:MAX_REASON]
         found[shorten(_PARTICULAR.sub("…", clean(said)), 160)].append(row | {"said": said})
     ordered = sorted(found.items(), key=lambda item: -len(item[1]))
     kept = [{"reason": reason, "n": len(rows), "examples": rows[:MAX_EXAMPLES]} for reason, rows in ordered[:MAX_REASONS]]

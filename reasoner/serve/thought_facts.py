@@ -128,7 +128,7 @@ def _fields(text: str | None) -> dict[str, Any]:
     """Return the fields of a JSON object; of a text that is none (a file made by hand), the text itself."""
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {"as written": text}
 

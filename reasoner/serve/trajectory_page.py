@@ -76,12 +76,12 @@ def question_of(store: Store, row: dict[str, Any]) -> str:
         return line
     try:
         fields = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = {}
     said = fields.get("messages") if isinstance(fields, dict) else None
     if isinstance(fields, dict) and isinstance(fields.get("question"), str):
-        choices = [str(one) for one in fields.get("choices") or []]
-        return "\n".join([fields["question"], *(f"{chr(65 + at)}) {one}" for at, one in enumerate(choices[:26]))])
+        choices = fields["choices"][:26] if isinstance(fields.get("choices"), list) else []
+        return "\n".join([fields["question"], *(f"{chr(65 + at)}) {one}" for at, one in enumerate(choices))])
     if isinstance(said, list):
         asked = [turn.get("content") for turn in said if isinstance(turn, dict) and turn.get("role") == "user"]
         return str(asked[-1]) if asked else line
@@ -98,6 +98,7 @@ def _path(store: Store, best: Sequence[str]) -> list[dict[str, Any]]:
     """Return the thoughts of the way to the answer without the root; of a search that names its steps, these and the last."""
     ids = best[1:] if len(best) <= MAX_PATH else (*best[1 : MAX_PATH // 2], *best[-MAX_PATH // 2 :])
     rows = queries.thoughts_of(store, ids)
+    ids = [name for name in ids if name in rows]  # what an earlier version imported has ids of another making
     named = [name for name in ids if rows[name]["operation"]]
     if len(named) > 1:
         ids = named if named[-1] == ids[-1] else [*named, ids[-1]]

@@ -1,4 +1,4 @@
-"""The pages: routes under a secret path, rendered on the server; they only read the store, but for the two forms of a trajectory's page.
+"""The pages: routes under a secret path, rendered on the server; they only read the store, but for the two forms of a trajectory's page and that of a translation.
 
     Viewer(store, settings).routes()
 
@@ -20,8 +20,8 @@ from starlette.routing import Mount, Route
 from reasoner.comparison.comparison import compare_trials
 from reasoner.comparison.tables import tables
 from reasoner.comparison.trials import read_trials
-from reasoner.errors import BadConfig
-from reasoner.serve import annotating, drawings
+from reasoner.errors import BadConfig, UnknownName
+from reasoner.serve import annotating, drawings, reviewing
 from reasoner.serve.course import timeline_values, transcript_values
 from reasoner.serve.run_page import collapsed, group_columns, mistakes, shown_columns
 from reasoner.serve.templating import PAGES, environment
@@ -74,6 +74,7 @@ class Viewer:
             ("/requests", self.requests),
             ("/run/{run}", self.run),
             ("/run/{run}/progress", self.progress),
+            ("/run/{run}/review", self.review),
             ("/t/{trajectory}", self.trajectory),
             ("/t/{trajectory}/window", self.window),
             ("/t/{trajectory}/thought/{thought}", self.thought),
@@ -86,6 +87,7 @@ class Viewer:
         if self._approvals is not None:
             routes.append(Route("/t/{trajectory}/actions/{action}", self.decide, methods=["POST"]))
             routes.append(Route("/t/{trajectory}/annotation", self.annotate, methods=["POST"]))
+            routes.append(Route("/t/{trajectory}/edit", self.edit, methods=["POST"]))
         return [Mount(self._base, routes=routes)]
 
     def _page(self, name: str, /, *, code: int = 200, **values: Any) -> Response:
@@ -109,7 +111,7 @@ class Viewer:
         words, page = request.query_params.get("q", "")[:200], _page_of(request)
         rows = run_queries.requests(self._store, words=words, limit=PAGE, offset=page * PAGE)
         n = run_queries.n_requests(self._store, words=words)
-        return self._page("requests.html", rows=rows, n=n, per_page=PAGE, words=words, page=page)
+        return self._page("requests.html", asked_by=run_queries.asked_by, rows=rows, n=n, per_page=PAGE, words=words, page=page)
 
     def run(self, request: Request) -> Response:
         """Show a run: its key figures, its comparison, what went wrong and its trajectories."""
@@ -128,7 +130,7 @@ class Viewer:
             n=queries.n_trajectories(self._store, row["id"], chosen=chosen), options=options, baseline=baseline, by=",".join(by),
             columns=shown_columns(rows, options), groups=group_columns(self._store, row["id"]), mistakes=mistakes(self._store, row["id"]),
             inside=run_queries.inside_thought(self._store, row["id"]) if row["judged"] <= MAX_COMPARED else (),
-            **compared(self._compared(row, baseline=baseline, by=by)),
+            too_large=row["judged"] > MAX_COMPARED, **compared(self._compared(row, baseline=baseline, by=by)),
         )  # fmt: skip
 
     def progress(self, request: Request) -> Response:
@@ -178,6 +180,29 @@ class Viewer:
             self._store, self._approvals.forms, request, name, place=f"{self._base}/t/{name}#annotation",
             refused=lambda problem: self._trajectory(request, problem=problem, code=403),
         )  # fmt: skip
+
+    def review(self, request: Request) -> Response:
+        """Show the translations of a run, worst first."""
+        return self._review(request, request.path_params["run"])
+
+    async def edit(self, request: Request) -> Response:
+        """Take a person's edit of a translation, and show the translations again."""
+        name = request.path_params["trajectory"]
+        run = await run_in_threadpool(run_queries.run_of_trajectory, self._store, name)
+        if self._approvals is None or run is None:
+            return self._missing("form")
+        return await reviewing.take(
+            self._store, self._approvals.forms, request, name, base=self._base,
+            refused=lambda problem: self._review(request, run, problem=problem, code=403),
+        )  # fmt: skip
+
+    def _review(self, request: Request, run: str, *, problem: str = "", code: int = 200) -> Response:
+        forms = self._approvals.forms if self._approvals else None
+        try:
+            values = reviewing.page_values(self._store, forms, request, run, page=_page_of(request), per_page=PAGE)
+        except (BadConfig, UnknownName):
+            return self._missing("translation")
+        return self._page("review.html", code=code, problem=problem, **values)
 
     def _trajectory(self, request: Request, *, problem: str = "", code: int = 200) -> Response:
         name, view = request.path_params["trajectory"], request.query_params.get("view", "")

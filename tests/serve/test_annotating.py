@@ -150,6 +150,9 @@ def test_pages_that_only_read_show_it_and_take_no_form(store: Store, tmp_path: P
 
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
 def test_a_browser_sends_the_form_and_it_fits_a_telephone(server: Loopback, store: Store) -> None:
+    from selenium.webdriver.support.expected_conditions import url_contains
+    from selenium.webdriver.support.wait import WebDriverWait
+
     name = ids(store)[0]
     annotate(store, name, label="x" * 80, note="y" * 400)
     with open_browser() as browser:
@@ -167,7 +170,8 @@ def test_a_browser_sends_the_form_and_it_fits_a_telephone(server: Loopback, stor
             place.clear()
             place.send_keys(text)
         browser.find_element("css selector", ".annotation [value=save]").click()
-        assert browser.current_url.endswith(f"/t/{name}#annotation")
+        # A click returns before the browser has followed the answer to the form.
+        WebDriverWait(browser, 60).until(url_contains(f"/t/{name}#annotation"))
         assert "good" in browser.find_element("css selector", ".annotation .badge").text
     made = annotation(store, name)
     assert made is not None

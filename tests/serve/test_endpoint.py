@@ -17,6 +17,7 @@ from reasoner.errors import BadConfig, EngineLost
 from reasoner.serve.faults import Refused
 from reasoner.serve.model_names import ModelNames
 from reasoner.serve.order import Done, Order, Started
+from reasoner.serve.settings import Settings
 from reasoner.store import Store
 from reasoner.store.queries import prompt_of
 from reasoner.types import Completion, Message, Request, Sampling, Usage
@@ -292,7 +293,7 @@ async def test_what_is_closed_early_is_parked_and_finished_later(app: Callable[.
         return made
 
     client.complete = second_hangs
-    events = served.executor.run(order(served))
+    events = served.executor.run(order(served, client="curl/8.5.0"))
     started = await anext(events)
     assert isinstance(started, Started)
     await anext(events)  # the first thought
@@ -322,6 +323,25 @@ async def test_an_idempotency_key_finds_its_run_again(app: Callable[..., Any], s
     assert again[1] == 0
     unkeyed = {(await run(""))[0] for _ in range(2)}
     assert len(unkeyed) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("OpenAI/Python 1.109.1", "OpenAI/Python"),
+        ("python-httpx/0.28.1", "python-httpx/0.28.1"),
+        ("<script>alert(1)</script>", "serve"),
+        ("", "serve"),
+        ("x" * 5000, "x" * 40),
+    ],
+)
+def test_the_page_of_requests_names_the_program_that_asked(server: Any, told: str, shown: str) -> None:
+    body = {"model": "iot/scripted", "messages": [{"role": "user", "content": "six times seven"}]}
+    answered = httpx.post(f"{server.url}/v1/chat/completions", json=body, headers={**HEADERS, "User-Agent": told}, trust_env=False)
+    assert answered.status_code == 200
+    page = httpx.get(f"{server.url}/view/{Settings(TOKEN).page_key}/requests", trust_env=False).text
+    assert f'data-name="By">{shown}</td>' in page
+    assert "alert(1)" not in page
 
 
 async def test_too_many_requests_are_refused(app: Callable[..., Any]) -> None:

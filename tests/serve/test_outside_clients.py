@@ -1,6 +1,6 @@
 """Clients that people use, each in an environment of its own, against the endpoint: every mode works or is one clear refusal.
 
-The table of docs/guides/serve.md is this one. `REASONER_CLIENTS` names the Python of that environment (`scripts/_env` makes it).
+The table of docs/guides/serve.md is this one. `REASONER_CLIENTS` names the Python of that environment (`scripts/test` makes it).
 """
 
 from __future__ import annotations
