@@ -34,6 +34,12 @@ class Bench:
     report: Report
     rows: tuple[Row, ...]
 
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook: chart and table."""
+        from reasoner.comparison.notebook import bench_html  # noqa: PLC0415 - only where it is drawn
+
+        return bench_html(self.report.run_id, self.rows)
+
     def as_dict(self) -> dict[str, Any]:
         """Return what `reasoner bench --json` prints."""
         made: dict[str, Any] = {"run": self.report.run_id, "rows": [row.as_dict() for row in self.rows]}

@@ -57,6 +57,13 @@ class Picked:
     runs: tuple[str, ...]
     """The runs of the rounds, in order."""
 
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook: what was chosen, and its test."""
+        from reasoner.comparison.notebook import comparison_html, fragment  # noqa: PLC0415 - only where it is drawn
+
+        bound = f"{self.chosen}, of {len(self.contenders)} strategies with {self.tokens_per_answer} tokens an answer"
+        return fragment(f"chosen for {self.solver} on {self.model}:", bound, comparison_html(self.test))
+
     def as_dict(self) -> dict[str, Any]:
         """Return what `reasoner pick --json` prints."""
         return {
@@ -211,6 +218,10 @@ def _bounded(settings: Settings, tokens: int) -> Settings:
 def _tell(settings: Settings, text: str) -> None:
     if callable(settings.progress):
         settings.progress(Note(text))
+    elif settings.progress:
+        from reasoner.api.progress import Bar  # noqa: PLC0415 - draws with rich, which is slow to load
+
+        Bar()(Note(text))
 
 
 async def _run(problems: Sequence[Problem], specs: Sequence[StrategySpec], model: str | Client, made: Settings) -> Report:

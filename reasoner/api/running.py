@@ -16,6 +16,7 @@ from reasoner.runs.runner import open_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from reasoner.api.progress import Bar
     from reasoner.api.settings import Settings
     from reasoner.runs.events import Event
     from reasoner.runs.plan import Plan
@@ -31,15 +32,20 @@ async def carry_out(plan: Plan, models: Sequence[str | Client], settings: Settin
     Raises:
         ReasonerError: see `reasoner.errors`; the run is left resumable.
     """
+    if settings.carrier is not None:
+        await settings.carrier(plan, models, settings)
     with ExitStack() as stack:
         tell: Callable[[Event], None] | None = None
+        bar: Bar | None = None
         if callable(settings.progress):
             tell = settings.progress
         elif settings.progress:
             from reasoner.api.progress import Bar  # noqa: PLC0415 - draws with rich, which is slow to load
 
-            tell = stack.enter_context(Bar())
+            tell = bar = stack.enter_context(Bar())
         async with open_run(plan, models, settings.options, db=settings.db, pool=settings.pool, tell=tell) as run:
+            if bar is not None:
+                bar.follow(run)
             async for event in run:
                 if tell is not None:
                     tell(event)

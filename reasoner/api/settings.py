@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,10 +30,22 @@ if TYPE_CHECKING:
     from reasoner.calling.retry import RetryPolicy
     from reasoner.runs.events import Event
     from reasoner.runs.options import Mode
+    from reasoner.runs.plan import Plan
     from reasoner.runs.pool import ModelPool
     from reasoner.runs.tool_plan import Named
+    from reasoner.types import Client
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class Carrier(Protocol):
+    """Carries runs out elsewhere, on other machines say."""
+
+    async def __call__(self, plan: Plan, models: Sequence[str | Client], settings: Settings) -> None:
+        """Carry a run out; afterwards it stands in the database of the settings."""
+
+    def within(self, name: str) -> Self:
+        """Return what carries one of several runs of a command; `name` tells it from the others."""
 
 
 class RunSettings(TypedDict, total=False):
@@ -75,6 +87,8 @@ class RunSettings(TypedDict, total=False):
     """`off`, `low`, `medium`, `high`, or a number of tokens."""
     extra_body: str | Mapping[str, Any] | None
     """A JSON object merged into the body sent to a remote model."""
+    record: str | None
+    """`tokens`: keep the ids and log-probabilities of prompts and replies with the calls (local models, vLLM)."""
 
     limits: Limits | None
     """What one trajectory may use; single fields can be given by name instead."""
@@ -91,9 +105,10 @@ class RunSettings(TypedDict, total=False):
 
     options: ClientOptions | None
     """How models are opened; single fields can be given by name instead."""
-    base_url: str | None
+    base_url: str | Sequence[str] | None
+    """Where a remote model stands; several addresses where the same model answers at each."""
     api_key_env: str | None
-    """The environment variable that holds the key."""
+    """The environment variable that holds the key, or one a host: `KEY,other.example=OTHER_KEY`."""
     timeout: float | None
     concurrency: int | None
     rpm: int | None
@@ -123,6 +138,8 @@ class RunSettings(TypedDict, total=False):
     command: str
     pool: ModelPool | None
     """Open models to share with other runs of the same event loop."""
+    carrier: Carrier | None
+    """Carries the run out elsewhere first, on other machines say; what is then in the database is read back, and the rest is done here."""
 
 
 _LIMITS = {"max_calls": "calls", "max_total_tokens": "tokens", "max_cost": "cost", "max_seconds": "seconds"}
@@ -137,9 +154,9 @@ _CLIENT = {
     "timeout": "timeout_s",
     "idle_timeout": "idle_timeout_s",
 }
-_SAMPLING = {name: name for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens", "thinking", "extra_body")}
+_SAMPLING = {name: name for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens", "thinking", "extra_body", "record")}
 _PLAIN = {"approve", "allow_unpriced", "on_unknown", "confirm", "cache", "retry", "retry_poisoned", "lease_s", "command", "mode", "prompts"}
-_OWN = {"db", "tools", "mcp", "seed", "samples", "progress", "sampling", "limits", "run_limits", "options", "prices", "pool"}
+_OWN = {"db", "tools", "mcp", "seed", "samples", "progress", "sampling", "limits", "run_limits", "options", "prices", "pool", "carrier"}
 NAMES = frozenset({*_LIMITS, *_ACTIONS, *_RUN_LIMITS, *_CLIENT, *_SAMPLING, *_PLAIN, *_OWN})
 """All names that may be given."""
 
@@ -179,6 +196,7 @@ class Settings:
     options: RunOptions = field(default_factory=RunOptions)
     progress: bool | Callable[[Event], None] = False
     pool: ModelPool | None = None
+    carrier: Carrier | None = None
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:
@@ -213,6 +231,7 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
         options=options,
         progress=given.get("progress") or False,
         pool=given.get("pool"),
+        carrier=given.get("carrier"),
     )
 
 
@@ -235,6 +254,10 @@ def _sampling(given: Mapping[str, Any]) -> Sampling:
         told["thinking"] = str(given["thinking"])
     if given.get("extra_body") is not None:
         told["extra_body"] = _json_object("extra_body", given["extra_body"])
+    if (record := given.get("record")) is not None:
+        if record != "tokens":
+            raise BadConfig(f"`record={str(record)[:80]!r}`: that cannot be recorded", hint="write `record=tokens`, or leave it out")
+        told["tokens"] = True
     base = given.get("sampling")
     if not isinstance(base, Sampling | None):
         raise BadConfig(f"`sampling={str(base)[:80]}`: it is no Sampling", hint="give a reasoner.Sampling, or its fields by name")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reasoner import registry
 from reasoner.errors import BudgetExhausted, ReasonerError, WaitsForApproval
+from reasoner.grading.groups import grouped
 from reasoner.runs.few_shot import demonstrations, from_store, statement
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import instance_of
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from reasoner.tools import Tool
     from reasoner.trajectory import Thought
     from reasoner.types import Client
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +162,22 @@ def _on(at: Workshop, solver: Solver[Any], instance: Any, session: Session, stra
         )  # fmt: skip
         return _on(at, solver, following, asked, strategy, run_id)
 
-    async def verify(answer: str) -> Verdict:
-        return (
-            await in_thread(lambda: solver.verify(instance, answer), name="reasoner-verify")
-            if solver.slow
-            else solver.verify(instance, answer)
-        )
-
     schema = None if strategy.keeps_schema else solver.output_schema(instance)
-    return Assembled(session, strategy, verify if solver.judged else None, schema, instance, follow_up)
+    return Assembled(session, strategy, _verifier(solver, instance), schema, instance, follow_up)
+
+
+async def _in_time(solver: Solver[Any], instance: Any, ask: Callable[[], T]) -> T:
+    """Ask a family; where it may take seconds, in a thread, so that other trajectories go on."""
+    return await in_thread(ask, name="reasoner-verify") if solver.takes_time(instance) else ask()
+
+
+def _verifier(solver: Solver[Any], instance: Any) -> Callable[[str], Awaitable[Verdict]] | None:
+    """Return what judges an answer to an instance; None for a family without verdicts."""
+
+    async def verify(answer: str) -> Verdict:
+        return await _in_time(solver, instance, lambda: solver.verify(instance, answer))
+
+    return verify if solver.judged else None
 
 
 def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any, run_id: str) -> Lookups:
@@ -179,14 +189,25 @@ def _lookups(store: Store, prompts: Prompts, solver: Solver[Any], instance: Any,
             return from_store(solver, answers, n, exclude=instance, prompts=prompts)
         return demonstrations(solver, kind, n, exclude=instance, prompts=prompts)
 
+    async def groups(texts: Sequence[str]) -> list[str | None]:
+        return await _in_time(
+            solver,
+            instance,
+            lambda: grouped(
+                texts, lambda text: solver.canonical_answer(instance, text), lambda one, other: solver.same_answer(instance, one, other)
+            ),
+        )
+
     return Lookups(
         shots=shots,
         canonical=lambda text: solver.canonical_answer(instance, text),
-        same=lambda one, other: solver.same_answer(instance, one, other),
-        verify=(lambda text: solver.verify(instance, text)) if solver.judged else None,
+        groups=groups,
+        verify=_verifier(solver, instance),
         corpora=open_corpus,
         given=Given(
-            lambda: solver.answer_constraint(instance), (lambda: Walk(solver, instance)) if isinstance(solver, Searchable) else None
+            lambda: solver.answer_constraint(instance),
+            (lambda: Walk(solver, instance)) if isinstance(solver, Searchable) else None,
+            lambda text, part: solver.part_answer(instance, part, text),
         ),
     )
 

@@ -70,4 +70,19 @@ class TrajectoryClosed:
     result: Result
 
 
-Event = Started | Note | ThoughtAdded | PieceCame | ActionAsked | TrajectoryClosed
+@dataclass(frozen=True, slots=True)
+class ShardsMoved:
+    """How far a run is whose shards are worked on elsewhere: trajectories closed of all, shards complete of all, and the nodes at work.
+
+    Told before `Started`: what the shards made is read back after it.
+    """
+
+    run_id: str
+    done: int
+    total: int
+    complete: int
+    shards: int
+    nodes: tuple[str, ...]
+
+
+Event = ShardsMoved | Started | Note | ThoughtAdded | PieceCame | ActionAsked | TrajectoryClosed

@@ -9,13 +9,14 @@ from reasoner.clients import ClientOptions
 from reasoner.store.claims import LEASE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from reasoner.budget import Limits, Price
+    from reasoner.budget import Limits, Price, Reserve
     from reasoner.calling.actor import ActionAsked
     from reasoner.calling.caller import OnUnknown
     from reasoner.calling.retry import RetryPolicy
+    from reasoner.runs.part import Part
 
 Mode = Literal["join", "fresh", "recheck"]
 """`join` goes on with the run of the same manifest, `fresh` starts a new one, `recheck` joins it and runs closed trajectories again too:
@@ -43,6 +44,10 @@ class RunOptions:
     """Asks whoever runs this about an action that needs approval: yes, no, or None for later (its trajectory is then parked)."""
     wanted: Callable[[], bool] | None = None
     """Asked just before each call is begun; False parks the run. It has to answer at once; None is always yes."""
+    renew: Callable[[Reserve], Awaitable[bool]] | None = None
+    """Asked where the run's budget has no room for a call: True once it has been raised, so that the call is tried again."""
+    part: Part | None = None
+    """The run that this one is a part of; None for a run of its own."""
     cache: bool = False
     """Answer a call from any earlier run that asked the same model the same."""
     retry: RetryPolicy | None = None

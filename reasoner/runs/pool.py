@@ -50,7 +50,7 @@ class ModelPool:
             return self._given[model]
         place = model, (options or ClientOptions()).model_dump_json()
         if place not in self._opened:
-            self._opened[place] = open_client(model, options)
+            self._opened[place] = open_client(model, options, beside=self._opened.values())
         return self._opened[place]
 
     def limiter(self, client: Client) -> Limiter:
@@ -60,6 +60,10 @@ class ModelPool:
             circuit = self._circuits.setdefault(pacing.account, Circuit()) if pacing.account is not None else Circuit()
             self._limiters[id(client)] = Limiter(client.concurrency, pacing=pacing, circuit=circuit)
         return self._limiters[id(client)]
+
+    def limiters(self) -> list[Limiter]:
+        """Return the limiters of the clients that were asked for so far."""
+        return list(self._limiters.values())
 
     async def aclose(self) -> None:
         """Close what was opened here. Safe to call twice."""

@@ -13,7 +13,7 @@ from reasoner import registry
 from reasoner.errors import BadConfig
 from reasoner.files import keep, reordered
 from reasoner.solver import Solver
-from reasoner.types import Problem, canonical_json, digest, problem_as_text, problem_of_text
+from reasoner.types import Problem, canonical_json, digest, problem_as_values, problem_of_values
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -75,7 +75,7 @@ def draw(solver_name: str, *, n: int | None, seed: int, level: int | None = None
         return _pick(solver, listed, n=n, seed=seed, level=chosen)
     if n is None:
         raise BadConfig(f"{solver_name} has no fixed list of problems, so there is no number for all of them", hint="give a number: -n 20")
-    return keep(_drawn(solver, solver_name, n=n, seed=seed, level=chosen), write=problem_as_text, read=problem_of_text)
+    return keep(_drawn(solver, solver_name, n=n, seed=seed, level=chosen), write=problem_as_values, read=problem_of_values)
 
 
 def drawn(solver_names: Sequence[str], *, n: int | None, seed: int, level: int | None = None) -> Sequence[Problem]:
@@ -83,7 +83,7 @@ def drawn(solver_names: Sequence[str], *, n: int | None, seed: int, level: int |
     if len(solver_names) == 1:
         return draw(solver_names[0], n=n, seed=seed, level=level)
     return keep(
-        (one for name in solver_names for one in draw(name, n=n, seed=seed, level=level)), write=problem_as_text, read=problem_of_text
+        (one for name in solver_names for one in draw(name, n=n, seed=seed, level=level)), write=problem_as_values, read=problem_of_values
     )
 
 
@@ -127,7 +127,7 @@ def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int | None, seed: in
     most = n is None or 2 * n >= len(listed)
     in_file_order: Sequence[Problem] = ()
     if most:
-        in_file_order = keep(map(problem, different.noted()), write=problem_as_text, read=problem_of_text)
+        in_file_order = keep(map(problem, different.noted()), write=problem_as_values, read=problem_of_values)
     else:
         for _ in different.noted():
             pass
@@ -140,7 +140,7 @@ def _pick(solver: Solver[Any], listed: Sequence[Any], *, n: int | None, seed: in
     random.Random(int(digest(str(seed), solver.title, str(level)), 16)).shuffle(places)
     if most:
         return reordered(in_file_order, places[:n])
-    return keep((problem(listed[place]) for place in places[:n]), write=problem_as_text, read=problem_of_text)
+    return keep((problem(listed[place]) for place in places[:n]), write=problem_as_values, read=problem_of_values)
 
 
 class _Different:

@@ -1,4 +1,4 @@
-"""A result as HTML for a notebook: verdict, answer, what it took, and the tree of thoughts. Everything a model wrote is escaped."""
+"""A result as HTML for a notebook: verdict, answer, what it took, and the tree of thoughts; and tables. Everything a model wrote is escaped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from reasoner.text import clean, shorten
 from reasoner.types import SIGNS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from reasoner.trajectory import Trajectory
 
 MAX_THOUGHTS = 200
 """Thoughts that are drawn at most."""
 MAX_CHARS = 160
 MAX_ANSWER_CHARS = 4000
+MAX_LINES = 200
+"""Lines of a table that are drawn at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,26 @@ def result_html(shown: Shown, dag: Trajectory) -> str:
         f'<div style="color:#57606a">{_text(shown.used)}</div>'
         f"<details><summary>{len(dag.graph)} thoughts</summary>{_tree(dag)}</details></div>"
     )
+
+
+def table_html(title: str, columns: Sequence[tuple[str, bool]], lines: Sequence[Sequence[str]], *, rest: int = 0) -> str:
+    """Return a table; `columns` are headings and whether they hold words, which stand at the left; `rest` lines more are told of."""
+    sides = ["left" if words else "right" for _, words in columns]
+    head = "".join(_cell("th", name, side) for (name, _), side in zip(columns, sides, strict=True))
+    rows = ("".join(_cell("td", text, side) for text, side in zip(line, sides, strict=True)) for line in lines[:MAX_LINES])
+    rest += max(0, len(lines) - MAX_LINES)
+    more = f"<div>… and {rest} more</div>" if rest else ""
+    caption = f'<caption style="text-align:left">{_text(title)}</caption>'
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{_in_rows(rows)}</tbody></table>{more}"
+
+
+def _cell(tag: str, text: str, side: str) -> str:
+    whole = ";white-space:nowrap" if side == "right" and tag == "td" else ""
+    return f'<{tag} style="text-align:{side};padding:.1em .5em{whole}">{_text(text)}</{tag}>'
+
+
+def _in_rows(rows: Iterable[str]) -> str:
+    return "".join(f"<tr>{row}</tr>" for row in rows)
 
 
 def _tree(dag: Trajectory) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reasoner.budget import Spent
 from reasoner.errors import StoreError
-from reasoner.runs.result_html import Shown, result_html
+from reasoner.runs.result_html import MAX_LINES, Shown, result_html, table_html
 from reasoner.sequences import Lazy
 from reasoner.store import Store
 from reasoner.store.claims import TrajectoryRow
@@ -241,6 +241,27 @@ class Report:
     """How many trajectories wait for a person to decide on an action."""
     inside_thought: Sequence[InsideThought] = ()
     """Replies that the token limit ended before they had begun to answer, by strategy and model."""
+
+    def _repr_html_(self) -> str:
+        """Draw it for a notebook: a line for each of the first results."""
+        columns = [
+            ("problem", True),
+            ("strategy", True),
+            ("model", True),
+            ("verdict", True),
+            ("answer", True),
+            ("calls", False),
+            ("tokens", False),
+        ]
+        lines = [_line(result) for result in self.results[:MAX_LINES]]
+        return table_html(f"run {self.run_id}, {len(self.results)} results", columns, lines, rest=len(self.results) - len(lines))
+
+
+def _line(result: Result) -> tuple[str, ...]:
+    verdict = {True: "✓ correct", False: "✗ not correct", None: "– not judged"}[result.correct]
+    spent = result.spent
+    what, tokens = asked(result.problem), spent.prompt_tokens + spent.completion_tokens
+    return (what, result.strategy, result.model, verdict, result.answer or result.error or "", str(spent.calls), str(tokens))
 
 
 def asked(problem: Problem) -> str:

@@ -15,28 +15,20 @@ from __future__ import annotations
 import asyncio
 from array import array
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import replace
 from itertools import count, repeat
 from typing import TYPE_CHECKING
 
-from reasoner.budget import unpriced
 from reasoner.calling.caller import Channel, UnknownPolicy
 from reasoner.calling.retry import RetryPolicy
 from reasoner.errors import Abandoned, BadConfig, ReasonerError, first_fault
-from reasoner.prompts import Prompts
-from reasoner.runs.acting import needed_tools
 from reasoner.runs.assemble import Task, Workshop, trajectory_id
 from reasoner.runs.events import Note, PieceCame, Started, ThoughtAdded, TrajectoryClosed, Watch
 from reasoner.runs.heartbeat import beating
-from reasoner.runs.judges import judge_names
+from reasoner.runs.opening import opened_plan
 from reasoner.runs.options import RunOptions
 from reasoner.runs.pool import ModelPool
-from reasoner.runs.prepared import prepared
 from reasoner.runs.results import Ids, Report, Result, StoredResults, stored_result
 from reasoner.runs.saved_plan import saved_plan_json
-from reasoner.runs.scorers import open_scorers
-from reasoner.runs.shipped_adapters import for_plan
-from reasoner.runs.tool_plan import OpenTools, opened
 from reasoner.runs.trajectory_work import carry_out
 from reasoner.runs.unfinished import unfinished_first
 from reasoner.store import Store
@@ -56,6 +48,7 @@ if TYPE_CHECKING:
     from reasoner.calling.hearing import Heard
     from reasoner.runs.events import Event
     from reasoner.runs.plan import Plan
+    from reasoner.runs.tool_plan import OpenTools
     from reasoner.store.connection import Connection
     from reasoner.store.records import RunRow
     from reasoner.trajectory import Thought
@@ -98,24 +91,13 @@ async def open_run(
         ReasonerError: see `reasoner.errors`; nothing was asked.
     """
     options = options or RunOptions()
-    prompts = Prompts(options.prompts)
     async with AsyncExitStack() as stack:
         shared = pool if pool is not None else await stack.enter_async_context(ModelPool())
-        notes: list[str] = []
-        clients = [_opened(model, plan, options, shared, notes) for model in models]
-        judges = {name: _opened(name, plan, options, shared, notes) for name in judge_names(plan.problems)}
-        scorers = open_scorers(
-            plan, models, clients, options.client, lambda name, client: _opened(name, plan, replace(options, client=client), shared, notes)
-        )
-        others = [*judges.values(), *scorers.values()]
-        forms = await prepared([*clients, *others], lambda text: notes.append(text) if tell is None else tell(Note(text)))
-        _check_prices(plan, [*clients, *others], options)
-        acts = await stack.enter_async_context(opened(plan.tools, needed=needed_tools(plan.strategies), shared=tools))
-        plan = replace(plan, tools=acts.plan)
-        notes += acts.notes
+        made = await stack.enter_async_context(opened_plan(plan, models, options, pool=shared, tools=tools, tell=tell))
+        plan = made.plan
         store = db if isinstance(db, Store) else stack.enter_context(Store.open(db))
         row = await _begun(store, starting(
-            plan.manifest(clients, prompts, judges, scorers), plan=saved_plan_json(store, plan, models, options, forms=forms), limits=options.run_limits,
+            made.manifest(options), plan=saved_plan_json(store, plan, models, options, forms=made.forms), limits=options.run_limits,
             command=options.command, version=__version__, parent=_parent(store, plan), run_id=options.run, fresh=options.mode == "fresh",
             lease_s=options.lease_s,
         ))  # fmt: skip
@@ -123,13 +105,13 @@ async def open_run(
 
         def channel(client: Client) -> Channel:
             price, retry = options.prices.get(client.name), options.retry or RetryPolicy()
-            return Channel(client, shared.limiter(client), price, retry, unknown, options.wanted)
+            return Channel(client, shared.limiter(client), price, retry, unknown, options.wanted, options.renew)
 
-        judging = {name: channel(client) for name, client in judges.items()}
-        scoring = {names: channel(client) for names, client in scorers.items()}
-        at = Workshop(store, prompts, [*map(channel, clients)], acts.tools, judging, scoring)
+        judging = {name: channel(client) for name, client in made.judges.items()}
+        scoring = {names: channel(client) for names, client in made.scorers.items()}
+        at = Workshop(store, made.prompts, [*map(channel, made.clients)], made.tools.tools, judging, scoring)
         watch = Watch(thoughts=thoughts, pieces=pieces)
-        run = Run(plan, options, at, row, notes=[*notes, *_notes_of(row)], watch=watch)
+        run = Run(plan, options, at, row, notes=[*made.notes, *_notes_of(row)], watch=watch)
         try:
             with beating(store, row.worker):
                 yield run
@@ -152,26 +134,6 @@ async def _begun(store: Store, begin: Callable[[Connection], RunRow]) -> RunRow:
         if writing.exception() is None:
             close_run(store, writing.result(), "interrupted")
         raise
-
-
-def _opened(model: str | Client, plan: Plan, options: RunOptions, pool: ModelPool, notes: list[str]) -> Client:
-    """Open the client of a name; `local` with the adapter that ships for the plan, unless the options name one or none."""
-    if not isinstance(model, str) or pool.has(model):
-        return pool.open(model)
-    choice = for_plan(model, options.client, plan)
-    if choice.note:
-        notes.append(choice.note)
-    return pool.open(model, choice.options)
-
-
-def _check_prices(plan: Plan, clients: Iterable[Client], options: RunOptions) -> None:
-    """Refuse a money budget over a model without a price before anything is asked."""
-    shared = options.run_limits
-    if options.allow_unpriced or (plan.limits.cost is None and (shared is None or shared.cost is None)):
-        return
-    for client in clients:
-        if client.paid and client.name not in options.prices:
-            raise unpriced(client.name)
 
 
 def _parent(store: Store, plan: Plan) -> str | None:
@@ -222,6 +184,13 @@ class Run:
         self._first = True  # later looks take what other processes made of their trajectories as it is
         for note in notes:
             self._events.put_nowait(Note(note))
+
+    @property
+    def calls_under_way(self) -> int:
+        """How many calls its models are making now; where a model is shared with other runs, theirs too."""
+        made = self._workshop
+        limiters = {id(one.limiter): one.limiter for one in (*made.channels, *made.judges.values(), *made.scorers.values())}
+        return sum(limiter.in_flight for limiter in limiters.values())
 
     @property
     def report(self) -> Report:

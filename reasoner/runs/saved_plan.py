@@ -9,7 +9,7 @@ It holds names of models and of environment variables, never a key.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,24 +52,28 @@ def saved_plan_json(
     """Return the plan of a run as JSON, with what is known of the forms of its models (`reasoner.capabilities.Prepared`). A model that was given as an open client is kept by its name, many problems by the list they are put in."""
     many = len(plan.problems) > MAX_INSIDE
     problems = {"list": keep_list(store, plan.problems), "n": len(plan.problems)} if many else [list(astuple(p)) for p in plan.problems]
-    return canonical_json(
-        {
-            "problems": problems,
-            "strategies": [[s.name, s.params] for s in plan.strategies],
-            "seed": plan.seed,
-            "samples": plan.samples,
-            "sampling": plan.sampling.as_dict(),
-            "limits": plan.limits.model_dump(mode="json"),
-            "fork": asdict(plan.fork) if plan.fork else None,
-            "continues": plan.continues,
-            "tools": plan.tools.as_json(),
-            "models": [model if isinstance(model, str) else model.name for model in models],
-            "options": options.client.model_dump(mode="json"),
-            "prompts": str(Path(options.prompts).absolute()) if options.prompts else None,
-            "prices": {name: price.model_dump(mode="json") for name, price in options.prices.items()},
-            **({"forms": forms} if forms else {}),
-        }
-    )
+    return canonical_json({"problems": problems, **plan_as_json(plan, models, options, forms=forms)})
+
+
+def plan_as_json(
+    plan: Plan, models: Sequence[str | Client], options: RunOptions, *, forms: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return all of a run's plan but its problems as JSON values."""
+    return {
+        "strategies": [[s.name, s.params] for s in plan.strategies],
+        "seed": plan.seed,
+        "samples": plan.samples,
+        "sampling": plan.sampling.as_dict(),
+        "limits": plan.limits.model_dump(mode="json"),
+        "fork": asdict(plan.fork) if plan.fork else None,
+        "continues": plan.continues,
+        "tools": plan.tools.as_json(),
+        "models": [model if isinstance(model, str) else model.name for model in models],
+        "options": options.client.model_dump(mode="json"),
+        "prompts": str(Path(options.prompts).absolute()) if options.prompts else None,
+        "prices": {name: price.model_dump(mode="json") for name, price in options.prices.items()},
+        **({"forms": forms} if forms else {}),
+    }
 
 
 def read_saved_plan(store: Store, run_id: str) -> SavedPlan:
@@ -83,9 +87,16 @@ def read_saved_plan(store: Store, run_id: str) -> SavedPlan:
     if "strategies" not in manifest or "sampling" not in manifest:
         raise BadConfig(f"run {run_id} was read from a file or made by hand: there is nothing to run again", hint="see 'reasoner runs'")
     kept: dict[str, Any] = json.loads(row["plan"]) if row.get("plan") else {}
+    plan, options = plan_of_json(_problems(store, kept.get("problems", [])), kept, manifest=manifest)
+    models = tuple(kept.get("models", [name for name, _ in manifest["models"]]))
+    return SavedPlan(run_id, plan, manifest, models, replace(options, command=row["command"]), whole=bool(kept))
+
+
+def plan_of_json(problems: Sequence[Problem], kept: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> tuple[Plan, RunOptions]:
+    """Return a plan over problems, and how its models are opened, from what `plan_as_json` returned; the manifest says the rest where that is little."""
     told = {**manifest, **kept}
     plan = Plan(
-        problems=_problems(store, kept.get("problems", [])),
+        problems=problems,
         strategies=[spec_from(name, params) for name, params in told["strategies"]],
         seed=told["seed"],
         samples=told["samples"],
@@ -99,10 +110,8 @@ def read_saved_plan(store: Store, run_id: str) -> SavedPlan:
         client=ClientOptions.model_validate(kept.get("options", {})),
         prompts=Path(kept["prompts"]) if kept.get("prompts") else None,
         prices={name: Price.model_validate(price) for name, price in kept.get("prices", {}).items()},
-        command=row["command"],
     )
-    models = tuple(kept.get("models", [name for name, _ in manifest["models"]]))
-    return SavedPlan(run_id, plan, manifest, models, options, whole=bool(kept))
+    return plan, options
 
 
 def _problems(store: Store, kept: list[Any] | Mapping[str, Any]) -> Sequence[Problem]:

@@ -73,6 +73,10 @@ def is_adapter(name: str) -> bool:
     """
     if not name.lower().endswith(".gguf"):
         return False
-    from reasoner.clients.llamacpp.gguf_header import read_header  # noqa: PLC0415 - read only where a file is named
+    from reasoner.clients.llamacpp.adapter import named_with_adapter  # noqa: PLC0415 - read only where a file is named
+    from reasoner.clients.llamacpp.gguf_header import read_header  # noqa: PLC0415
+
+    if named_with_adapter(name)[1] is not None:
+        return False  # a model with an adapter
 
     return read_header(Path(name).expanduser()).kind == "adapter"

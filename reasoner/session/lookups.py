@@ -1,6 +1,6 @@
 """What a session can look up for a strategy that must see neither the solver nor the database.
 
-    Lookups(shots=..., verify=lambda text: solver.verify(instance, text))
+    Lookups(shots=..., verify=verify)        async def verify(text): return solver.verify(instance, text)
 
 Whoever runs a strategy closes these functions over what they need; the session passes on their answers and nothing else.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from reasoner.constraint import Constraint
     from reasoner.session.walk import Walk
@@ -27,6 +27,8 @@ class Given:
     """What the answer line must conform to, None where any line will do."""
     walk: Callable[[], Walk] | None = None
     """A walk over the legal moves, of a family that has them."""
+    part: Callable[[str, str], str | None] | None = None
+    """(reply, part of the problem's text) -> the answer in a reply to that part, None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ class Lookups:
     """(kind, template, n, source) -> n worked examples, never the problem itself."""
     canonical: Callable[[str], str | None] | None = None
     """The one spelling of a text's answer, None where it has none."""
-    same: Callable[[str, str], bool] | None = None
-    """Whether two texts answer alike that are spelt differently."""
-    verify: Callable[[str], Verdict] | None = None
+    groups: Callable[[Sequence[str]], Awaitable[list[str | None]]] | None = None
+    """For each text the one spelling of its answer, the same for texts that answer alike though they are spelt differently."""
+    verify: Callable[[str], Awaitable[Verdict]] | None = None
     """The verifier, for strategies that say that they are an upper bound."""
     corpora: Callable[[str], Corpus] | None = None
     """Parallel corpora by name."""

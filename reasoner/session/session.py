@@ -17,23 +17,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, BudgetExhausted, ContextTooLong
-from reasoner.grading.groups import grouped
 from reasoner.session.acting import Acting
 from reasoner.session.actions import Actions
 from reasoner.session.context_fit import less, n_chars, next_form, with_history, with_instructions
 from reasoner.session.digit_grouping import NumberFormat, group, ungroup
 from reasoner.session.gather import together
+from reasoner.session.looking import Looking
 from reasoner.session.lookups import Lookups
 from reasoner.session.rules import Rules
 from reasoner.store.journal import Intent, ThoughtRow, thought_row
-from reasoner.text import plain_answer, storable
+from reasoner.text import storable
 from reasoner.trajectory import Thought, Trajectory
 from reasoner.types import (
     About,
     Answer,
     Completion,
     Constraint,
-    Demonstration,
     Message,
     Problem,
     Request,
@@ -51,15 +50,13 @@ if TYPE_CHECKING:
     from reasoner.calling.caller import Caller
     from reasoner.prompts import Prompts
     from reasoner.session.context_fit import End
-    from reasoner.session.walk import Walk
-    from reasoner.translation.corpus import Corpus
     from reasoner.types import Sampling
 
 MAX_THOUGHTS = 20_000
 """A trajectory stops growing here: a model that never stops must not fill the disk."""
 
 
-class Session(Acting):
+class Session(Acting, Looking):
     """One strategy at work on one problem."""
 
     def __init__(
@@ -174,6 +171,7 @@ class Session(Acting):
         fewer: Sequence[Mapping[str, Any]] = (),
         room: int = 0,
         whole: bool = False,
+        divisible: bool = False,
         tools: Sequence[ToolSpec] = (),
         tool_choice: str = "",
         **variables: Any,
@@ -185,7 +183,8 @@ class Session(Acting):
         will hold this answer (an evaluation, say), so that a local model need not keep it in its cache. What does not fit in the context
         is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`; where the
         strategy knows better, with the histories of `shorter` instead, one after the other, or with the variables of the first of `fewer` that
-        fits beside `room` tokens of answer (the thought's state then has `shortened`); a `whole` question is not. `tools` are offered to the model; `message` gives its turn with the calls it asks for.
+        fits beside `room` tokens of answer (the thought's state then has `shortened`); a `whole` question is not. A `divisible` one, which the strategy asks in parts where
+        no form of it fits, keeps its `room` to the last form. `tools` are offered to the model; `message` gives its turn with the calls it asks for.
 
         Raises:
             BudgetExhausted: the call does not fit in the budget of the trajectory or of the run; nothing was asked.
@@ -232,12 +231,23 @@ class Session(Acting):
         others = [*((one, variables) for one in shorter), *((history, {**variables, **one}) for one in fewer)]
         ways = [(history, variables), *others, *([fallback] if fallback is not None else [])]
         graded = room if fewer else None
-        return await self._first_fitting([partial(asking, *way) for way in ways], answered, note=bool(others), graded=graded)
+        return await self._first_fitting(
+            [partial(asking, *way) for way in ways], answered, note=bool(others), graded=graded, divisible=divisible
+        )
 
     async def _first_fitting(
-        self, ways: Sequence[Callable[[], Intent]], answered: Callable[[Completion, str], Thought], *, note: bool, graded: int | None
+        self,
+        ways: Sequence[Callable[[], Intent]],
+        answered: Callable[[Completion, str], Thought],
+        *,
+        note: bool,
+        graded: int | None,
+        divisible: bool,
     ) -> Thought:
-        """Take the first form of a question that was answered before; else ask one form after the other until one fits in the context."""
+        """Take the first form of a question that was answered before; else ask one form after the other until one fits in the context.
+
+        A divisible question whose last form was refused is not asked again where the journal has answers: the strategy went on with its parts.
+        """
 
         def noted(thought: Thought, level: int) -> Thought:
             if note and level:
@@ -250,6 +260,8 @@ class Session(Acting):
             if (known := self._caller.committed.get(key)) is not None:
                 self._replayed.add(key)
                 return noted(answered(self._caller.replay(known, key), key), level)
+        if divisible and self._caller.committed and self._caller.journal.did_not_fit(ways[-1]().request.key):
+            raise ContextTooLong("the question did not fit when it was first asked", hint="its parts were asked")
         level = 0
         while level < len(ways) - 1:
             try:
@@ -258,7 +270,8 @@ class Session(Acting):
                 step = partial(next_form, lambda at: n_chars(ways[at]().request.messages), len(ways), level)
                 level = level + 1 if graded is None else step(error, room=graded)
         last = ways[level]()
-        return noted(await self._call(replace(last, request=replace(last.request, room=0)), answered), level)
+        asked = last if divisible else replace(last, request=replace(last.request, room=0))
+        return noted(await self._call(asked, answered), level)
 
     async def _call(self, intent: Intent, answered: Callable[[Completion, str], Thought]) -> Thought:
         return await self._caller.call(intent, lambda completion: (answered(completion, intent.request.key), self.unwritten()))
@@ -299,47 +312,7 @@ class Session(Acting):
         self.best = Answer(storable(self._plain(text)), thought.id)
         return self.best
 
-    def shots(self, kind: str, n: int, *, source: str = "corpora", template: str = "") -> list[Demonstration]:
-        """Return n worked examples for this solver, never the problem itself.
-
-        From `corpora` they are those of a kind (`cot`); from `store`, verified answers to the same `template` of earlier runs.
-
-        Raises:
-            BadConfig: there are not that many.
-        """
-        if not n:
-            return []
-        if self._lookups.shots is None:
-            raise BadConfig(f"this session has no worked examples, and {n} of kind {kind!r} were asked for", hint="use shots=0")
-        return self._lookups.shots(kind, template, n, source)
-
-    def canonical_answer(self, text: str) -> str | None:
-        """Return the one spelling of a text's answer, None where it has none; equal exactly when two texts answer alike. No verdict."""
-        plain = self._plain(text)
-        return plain_answer(plain) if self._lookups.canonical is None else self._lookups.canonical(plain)
-
-    def answer_constraint(self) -> Constraint | None:
-        """Return what the problem's answer line, marker included, must conform to; None where any line will do."""
-        return None if self._lookups.given.constraint is None else self._lookups.given.constraint()
-
-    def walk(self) -> Walk:
-        """Return a walk over the problem's legal moves, at its start.
-
-        Raises:
-            BadConfig: the family has no moves.
-        """
-        if self._lookups.given.walk is None:
-            raise BadConfig(f"{self.problem.solver} has no moves, so there are no legal steps to choose from", hint="use cot, say")
-        return self._lookups.given.walk()
-
-    def answer_groups(self, texts: Sequence[str]) -> list[str | None]:
-        """Return for each text the one spelling of its answer, the same for texts that answer alike; None where one has no answer.
-
-        Unlike `canonical_answer` it also joins answers that are equal without being spelt alike, under the spelling that is met first.
-        """
-        return grouped([self._plain(text) for text in texts], self._lookups.canonical or plain_answer, self._lookups.same)
-
-    def oracle(self, text: str, thought: Thought) -> Verdict:
+    async def oracle(self, text: str, thought: Thought) -> Verdict:
         """Ask the verifier about an answer, and record that it was asked. For strategies that declare themselves an upper bound.
 
         Raises:
@@ -350,23 +323,10 @@ class Session(Acting):
                 "this strategy may not ask the verifier",
                 hint="only a strategy whose `oracle` is true may, see docs/reference/strategies.md",
             )
-        verdict = self._lookups.verify(self._plain(text))
+        verdict = await self._lookups.verify(self._plain(text))
         asked = self.note(verdict.reason, parent=thought, role="oracle/verdict", state={"correct": verdict.correct})
         self.mark(asked, score=verdict.score)
         return verdict
-
-    def corpus(self, name: str) -> Corpus:
-        """Return an opened parallel corpus; the empty name is the shipped one.
-
-        Raises:
-            DataError: there is none of that name.
-            BadConfig: this session has no corpora.
-        """
-        if self._lookups.corpora is None:
-            raise BadConfig(
-                f"this session has no corpora, and {name or 'the shipped one'} was asked for", hint="run it through reasoner.runs.runner"
-            )
-        return self._lookups.corpora(name)
 
     def measure(self, **metrics: float) -> None:
         """Note measures of this trajectory; they are stored with its verdict and decide nothing."""

@@ -230,19 +230,9 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, recheck: bool = 
 
     `recheck` takes one that has ended too; `alone` says that the worker has no other under way. `retry_failed` takes one that had failed; `retry_poisoned` one that had been set aside.
     """
-    problem = row.problem
     found = c.execute("SELECT status, owner, epoch, lost_claims, error_kind FROM trajectories WHERE id = ?", (row.id,)).fetchone()
     if found is None:
-        c.execute(
-            "INSERT OR IGNORE INTO problems (id, solver, instance, line, level) VALUES (?, ?, ?, ?, ?)",
-            (problem.id, problem.solver, problem.instance, problem.line, problem.level),
-        )
-        c.execute(
-            "INSERT INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, created, owner,"
-            " epoch, fork_of, fork_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, 1, ?, ?)",
-            (row.id, row.run_id, problem.id, row.strategy, row.params, redact(row.model), redact(row.model_fingerprint), row.sample, now(), worker.id,
-             row.fork_of, row.fork_at),
-        )  # fmt: skip
+        insert_trajectory(c, row, owner=worker.id, epoch=1)
         return Claim("ours", 1)
     status, owner, epoch, lost, error_kind = found
     if has_ended(status, error_kind, failed_too=not retry_failed) and not recheck:
@@ -268,6 +258,21 @@ def claim(c: Connection, row: TrajectoryRow, worker: Worker, *, recheck: bool = 
         (worker.id, epoch + 1, 0 if retry_poisoned else lost, row.id),
     )
     return Claim("ours", epoch + 1)
+
+
+def insert_trajectory(c: Connection, row: TrajectoryRow, *, owner: str | None, epoch: int) -> None:
+    """Insert an open trajectory with its problem; one that is there stays as it is."""
+    problem = row.problem
+    c.execute(
+        "INSERT OR IGNORE INTO problems (id, solver, instance, line, level) VALUES (?, ?, ?, ?, ?)",
+        (problem.id, problem.solver, problem.instance, problem.line, problem.level),
+    )
+    c.execute(
+        "INSERT OR IGNORE INTO trajectories (id, run_id, problem_id, strategy, params, model, model_fingerprint, sample, status, created, owner,"
+        " epoch, fork_of, fork_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)",
+        (row.id, row.run_id, problem.id, row.strategy, row.params, redact(row.model), redact(row.model_fingerprint), row.sample, now(), owner, epoch,
+         row.fork_of, row.fork_at),
+    )  # fmt: skip
 
 
 def check(c: Connection, trajectory_id: str, epoch: int) -> bool:

@@ -15,6 +15,10 @@ variable a place costs one comparison. The places are the edges at which a crash
     in_action_done        the result is written, its transaction not yet committed
     after_action_done     the result is committed, the strategy has not seen it
     in_close        the verdict is written, its transaction not yet committed
+    before_seal     a shard's segment is about to be written
+    in_seal         it is written to local disk, not yet copied
+    after_seal      it is copied and verified
+    in_grant        a shard was granted more of the run's budget, its own file does not say so yet
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ import signal
 POINTS = ("in_migration", "before_intent", "after_intent", "before_done", "in_done", "after_done", "in_close")
 ACTION_POINTS = ("before_action", "after_action_intent", "before_action_done", "in_action_done", "after_action_done")
 """Those that only a run with tools passes."""
+SHARD_POINTS = ("before_seal", "in_seal", "after_seal", "in_grant")
+"""Those that only a shard passes (the last one only with a budget of the run)."""
 
 _wanted, _, _count = os.environ.get("REASONER_CRASH_AT", "").partition(":")
 _left = int(_count) if _count.isdigit() else 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from reasoner.errors import StoreError
+from reasoner.files.database_path import database_path
 from reasoner.store import migrations
 from reasoner.store.connection import Connection, DatabaseError, connect, explain, prepare
 from reasoner.store.ownership import refuse_foreign
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
-
-DEFAULT_PATH = "trajectories.db"
-
-
-def store_path(given: Path | str | None = None) -> Path:
-    """Return the database to use: what was given, else `REASONER_DB`, else `trajectories.db` in the working directory."""
-    return Path(given or os.environ.get("REASONER_DB") or DEFAULT_PATH)
 
 
 class Store:
@@ -51,7 +45,7 @@ class Store:
         Raises:
             StoreError: it cannot be opened, is damaged, is another program's, or a newer version of reasoner wrote it.
         """
-        chosen = store_path(path)
+        chosen = database_path(path)
         prepare(chosen, create=create)
         refuse_foreign(chosen)
         writer = connect(chosen, create=create)
@@ -75,7 +69,7 @@ class Store:
         Raises:
             StoreError: it is not there, cannot be read, is damaged, is another program's, or of another version.
         """
-        chosen = store_path(path)
+        chosen = database_path(path)
         prepare(chosen, create=False)
         refuse_foreign(chosen)
         reader = Reader(chosen)

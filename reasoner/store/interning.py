@@ -74,19 +74,24 @@ def intern_message(c: Connection, message: Message) -> int:
     message = stored(message)
     parts = message.parts()
     reasoning = parts.pop("reasoning", None)
-    more: dict[str, Any] = {} if reasoning is None else {"reasoning_id": _intern(c, _hash(REASONING, reasoning), REASONING, reasoning)}
+    more: dict[str, Any] = {} if reasoning is None else {"reasoning_id": intern_row(c, _hash(REASONING, reasoning), REASONING, reasoning)}
     if parts:
         more["parts"] = canonical_json(parts)
-    return _intern(c, _hash_of(message), message.role, message.content, **more)
+    return intern_row(c, _hash_of(message), message.role, message.content, **more)
 
 
 def intern_text(c: Connection, role: str, text: str) -> int:
     """Return the id of a text that is no part of a conversation (what a tool was given), storing it if it is new."""
     text = storable(text)
-    return _intern(c, _hash(role, text), role, text)
+    return intern_row(c, _hash(role, text), role, text)
 
 
-def _intern(c: Connection, hashed: bytes, role: str, content: str, *, reasoning_id: int | None = None, parts: str | None = None) -> int:
+def intern_row(c: Connection, hashed: bytes, role: str, content: str, *, reasoning_id: int | None = None, parts: str | None = None) -> int:
+    """Return the id of a message by its columns, storing it if it is new.
+
+    Raises:
+        StoreError: another text has its hash.
+    """
     found = c.execute(
         "SELECT id, role = ? AND content = ? AND reasoning_id IS ? AND parts IS ? FROM messages WHERE hash = ?",
         (role, content, reasoning_id, parts, hashed),
@@ -115,7 +120,11 @@ def intern_context(c: Connection, messages: Sequence[Message]) -> int:
 
 def extend_context(c: Connection, parent: int | None, message: Message, depth: int) -> int:
     """Return the id of a conversation with one more message, storing what of it is new."""
-    message_id = intern_message(c, message)
+    return extend_known(c, parent, intern_message(c, message), depth)
+
+
+def extend_known(c: Connection, parent: int | None, message_id: int, depth: int) -> int:
+    """Return the id of a conversation with one more message that is stored already."""
     found = c.execute("SELECT id FROM contexts WHERE coalesce(parent_id, 0) = ? AND message_id = ?", (parent or 0, message_id)).fetchone()
     if found is None:
         return int(c.execute("INSERT INTO contexts (parent_id, message_id, depth) VALUES (?, ?, ?)", (parent, message_id, depth)).lastrowid)

@@ -6,8 +6,6 @@ transaction is refused when another process has claimed the trajectory since (`e
 cannot write. Where the run has limits, a call is reserved and settled in the same transactions (see `reasoner.store.spending`).
 
     intent(key) -> 41 ... done(41, completion, thoughts)
-
-Knows rows; does not know a client or a strategy.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from reasoner.budget import Reserve
 from reasoner.redaction import redact
 from reasoner.store import claims, crash, spending
 from reasoner.store.interning import MESSAGE, intern_context, intern_message, intern_settings, message_of, packed, tools_text
+from reasoner.store.refusals import Refusals
 from reasoner.store.times import now
 from reasoner.types import Completion, Message, Request, Usage, canonical_json
 
@@ -131,7 +130,7 @@ def thought_row(dag: Trajectory, thought_id: str, *, written: bool = False) -> T
 
 COMPLETION = (
     f"{MESSAGE}, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.cached_tokens, c.cost, c.reasoning_tokens, c.usage_estimated,"
-    " c.model, c.constraint_applied, c.seconds, c.mean_logprob"
+    " c.model, c.constraint_applied, c.seconds, c.mean_logprob, c.tokens"
 )
 """The columns of a committed answer, from `calls c JOIN messages m ON m.id = c.reply_id`."""
 
@@ -139,10 +138,10 @@ COMPLETION = (
 def completion_of(row: Sequence[Any]) -> Completion:
     """Return the completion in a row of `COMPLETION`."""
     reply = message_of(*row[:4])
-    finish, prompt, said, cached, cost, thought, estimated, model, constraint, seconds, logprob = row[4:]
+    finish, prompt, said, cached, cost, thought, estimated, model, constraint, seconds, logprob, tokens = row[4:]
     return Completion(
         reply.content, finish, Usage(prompt, said, cached, cost, thought, bool(estimated)), model, constraint, seconds, logprob, reply.reasoning, reply.tool_calls,
-        reply.opaque,
+        reply.opaque, tokens=tokens or "",
     )  # fmt: skip
 
 
@@ -150,7 +149,7 @@ _Told = tuple[str, str, str | None, str | None]
 """Settings as their row holds them: hash of the template, sampling, constraint, tools."""
 
 
-class Journal:
+class Journal(Refusals):
     """The calls of one trajectory, as the process that claimed it writes them."""
 
     def __init__(self, store: Store, *, run_id: str, trajectory_id: str, epoch: int, durable: bool) -> None:
@@ -396,5 +395,6 @@ def _answer(c: Connection, completion: Completion) -> dict[str, Any]:
         "usage_estimated": int(usage.estimated),
         "seconds": completion.seconds,
         "mean_logprob": completion.mean_logprob,
+        "tokens": completion.tokens or None,
         "finished": now(),
     }

@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from reasoner.errors import StoreError
+from reasoner.files.signatures import DATABASE
 from reasoner.store.connection import DatabaseError, opened
 from reasoner.store.place import LOG, beside
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x52534E52
 """`RSNR`; source: sqlite.org, PRAGMA application_id."""
-MAGIC = b"SQLite format 3\x00"
 HEADER_BYTES = 100
 
 
@@ -38,7 +38,7 @@ def refuse_foreign(path: Path) -> None:
         ) from error
     if not head:
         return  # nothing was written to it yet
-    if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
+    if len(head) < HEADER_BYTES or not head.startswith(DATABASE):
         raise StoreError(f"{path} is not a database", hint="it is damaged or another kind of file; name another with `db`")
     found = int.from_bytes(head[68:72], "big")
     if found == APPLICATION_ID:

@@ -13,13 +13,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import StoreError
 from reasoner.files import keep
 from reasoner.sequences import Lazy
 from reasoner.store.database import Store
-from reasoner.types import Problem, canonical_json, problem_as_text, problem_of_text
+from reasoner.types import Problem, canonical_json, problem_as_values, problem_of_values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +81,7 @@ class ListedProblems(Lazy[Problem]):
 
     def __iter__(self) -> Iterator[Problem]:
         if self._read_once is None:
-            self._read_once = keep(self._read(0, self._n), write=problem_as_text, read=problem_of_text)
+            self._read_once = keep(self._read(0, self._n), write=problem_as_values, read=problem_of_values)
         return iter(self._read_once)
 
     def _read(self, begin: int, end: int) -> Iterator[Problem]:
@@ -106,7 +107,8 @@ def _hash_of(problems: Sequence[Problem]) -> str:
     """Return the hash of a list: of what its problems are, and what it calls them."""
     h = hashlib.sha256()
     for problem in problems:
-        h.update(canonical_json([problem.solver, problem.instance, problem.line, problem.level]).encode() + b"\n")
+        texts = ",".join(map(encode_basestring_ascii, (problem.solver, problem.instance, problem.line)))
+        h.update(f"[{texts},{'null' if problem.level is None else problem.level}]\n".encode())  # canonical_json of the four
     return h.hexdigest()
 
 

@@ -322,7 +322,8 @@ def prompt_of(store: Store, context_id: int) -> tuple[Message, ...]:
         "WITH RECURSIVE chain(id, parent_id, message_id, depth) AS ("  # noqa: S608 - names of columns
         " SELECT id, parent_id, message_id, depth FROM contexts WHERE id = ?"
         " UNION ALL SELECT c.id, c.parent_id, c.message_id, c.depth FROM contexts c JOIN chain ON c.id = chain.parent_id)"
-        f" SELECT {MESSAGE} FROM chain JOIN messages m ON m.id = chain.message_id ORDER BY chain.depth",
+        # A cross join, so that SQLite goes from the chain to its messages and never through all messages there are.
+        f" SELECT {MESSAGE} FROM chain CROSS JOIN messages m ON m.id = chain.message_id ORDER BY chain.depth",
         (context_id,),
     )
     return tuple(message_of(*row) for row in rows)

@@ -11,14 +11,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reasoner.store.interning import message_of
+from reasoner.store.interning import message_of, packed
 from reasoner.store.queries import prompt_of
+from reasoner.types import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reasoner.store.database import Store
-    from reasoner.types import Message
+    from reasoner.types import ToolCall
 
 PAGE = 1000
 MAX_KEPT_CONTEXTS = 4096
@@ -131,6 +132,11 @@ class Answered(NamedTuple):
         """The reply with all its parts."""
         return message_of("assistant", self.reply or "", self.reply_parts, self.reasoning)
 
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls that the reply asks for."""
+        return self.turn.tool_calls if self.reply_parts is not None else ()
+
 
 class Contexts:
     """The beginnings of conversations, read once each while they keep coming up."""
@@ -142,7 +148,8 @@ class Contexts:
     def of(self, row: Answered) -> tuple[Message, ...]:
         """Return what the answering call was asked, first to last."""
         role: Any = row.last_role or "user"
-        last = message_of(role, row.last_content or "", row.last_parts, row.last_reasoning)
+        text, parts, reasoning = row.last_content or "", row.last_parts, row.last_reasoning
+        last = Message(role, text) if parts is None and reasoning is None else message_of(role, text, parts, reasoning)
         return (*self.get(row.parent_context), last) if row.parent_context is not None else (last,)
 
     def get(self, context_id: int) -> tuple[Message, ...]:
@@ -241,7 +248,8 @@ def whole(store: Store, trajectory_id: str) -> tuple[dict[str, Any], list[dict[s
         (trajectory_id,),
     )[0]
     calls = store.rows(
-        "SELECT c.*, m.content AS reply, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning FROM call_details c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
+        "SELECT c.*, m.content AS reply, m.parts, (SELECT content FROM messages WHERE id = m.reasoning_id) AS reasoning,"
+        " (SELECT tokens FROM calls WHERE id = c.id) AS tokens FROM call_details c JOIN messages m ON m.id = c.reply_id WHERE c.trajectory_id = ? AND c.state = 'done'"
         " ORDER BY c.id",
         (trajectory_id,),
     )
@@ -276,10 +284,21 @@ def any_annotated(store: Store, where: Where) -> bool:
     return bool(store.tuples(sql, tuple(where.params)))
 
 
+def edited(where: Where) -> Where:
+    """Return the conditions with that of an edit beside them."""
+    return Where([*where.clauses, "EXISTS (SELECT 1 FROM edits WHERE trajectory_id = t.id)"], [*where.params])
+
+
 def by_agents(where: Where, *, none: bool = False) -> Where:
     """Return the conditions for those of the trajectories in which a tool was called, or with `none` those in which none was."""
     acted = "EXISTS (SELECT 1 FROM actions WHERE trajectory_id = t.id)"
     return Where([*where.clauses, f"NOT {acted}" if none else acted], [*where.params])
+
+
+def tokens(store: Store, key: str) -> str | None:
+    """Return what was recorded of a call's tokens, as text; None where nothing was."""
+    found = store.tuples("SELECT tokens FROM calls WHERE key_bytes = ? AND state = 'done'", (packed(key),))
+    return found[0][0] if found else None
 
 
 def any_actions(store: Store) -> bool:

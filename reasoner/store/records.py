@@ -104,7 +104,7 @@ def starting(
         kept = None if plan is None else redact(plan)
         if found is None or fresh:
             ordinal = 0 if found is None else found[2] + 1
-            made = digest(hashed, str(ordinal))[:12]
+            made = _id_of(hashed, ordinal)
             if found is None and parent is None:
                 differs = _differs(c, command, manifest)
             c.execute(
@@ -126,6 +126,15 @@ def starting(
         return RunRow(made, worker, found is not None and not fresh, others, differs)
 
     return job
+
+
+def run_id_of(manifest: Mapping[str, Any]) -> str:
+    """Return the id that the first run with a manifest gets, in whatever store."""
+    return _id_of(digest(canonical_json(manifest)), 0)
+
+
+def _id_of(hashed: str, ordinal: int) -> str:
+    return digest(hashed, str(ordinal))[:12]
 
 
 def _check_older(owner: str | None, run_id: str) -> None:

@@ -98,8 +98,8 @@ def plan_row(store: Store, run_id: str) -> dict[str, Any] | None:
 
 
 def interrupted(store: Store, *, command: str, limit: int = 1000) -> list[dict[str, Any]]:
-    """Return id and manifest of the runs of one command that were parked, oldest first."""
-    sql = "SELECT id, manifest FROM runs WHERE status = 'interrupted' AND command = ? ORDER BY created LIMIT ?"
+    """Return id and manifest of the runs of one command, with any arguments, that were parked, oldest first."""
+    sql = "SELECT id, manifest FROM runs WHERE status = 'interrupted' AND instr(command || ' ', ? || ' ') = 1 ORDER BY created LIMIT ?"
     return store.rows(sql, (command, limit))
 
 
@@ -157,6 +157,18 @@ def requests(store: Store, *, words: str = "", limit: int = 20, offset: int = 0)
         " ORDER BY t.rowid DESC LIMIT ? OFFSET ?",
         (words, words, limit, offset),
     )
+
+
+def asked_by(command: str) -> str:
+    """Say who asked, of the command of a run: `ask`, or the program whose request it was.
+
+    >>> asked_by("reasoner ask 'Why is the sky blue?'"), asked_by("reasoner serve for python-httpx/0.28.1"), asked_by("reasoner serve")
+    ('ask', 'python-httpx/0.28.1', 'serve')
+    """
+    words = command.split()
+    if words[1:2] == ["serve"] and len(words) > 3:
+        return words[3]
+    return words[1] if len(words) > 1 else ""
 
 
 def n_requests(store: Store, *, words: str = "") -> int:

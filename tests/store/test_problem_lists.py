@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from reasoner.errors import StoreError
 from reasoner.store import Store, problem_lists
 from reasoner.store.problem_lists import ListedProblems, keep_list
-from reasoner.types import Problem
+from reasoner.types import Problem, canonical_json
 
 PROBLEMS = st.lists(
     st.builds(
@@ -42,6 +43,14 @@ def test_lists_are_read_back_as_they_were(lists: list[list[Problem]], size: int,
             assert read[1:] == problems[1:]
             assert read[::-1] == problems[::-1]
         assert len(set(names)) == len({tuple(problems) for problems in lists})
+
+
+@given(problems=PROBLEMS)
+@settings(max_examples=30, deadline=None)
+def test_a_list_has_the_hash_that_stores_know_it_by(problems: list[Problem], tmp_path_factory: pytest.TempPathFactory) -> None:
+    written = "".join(canonical_json([each.solver, each.instance, each.line, each.level]) + "\n" for each in problems)
+    with Store.open(tmp_path_factory.mktemp("hash") / "t.db") as store:
+        assert keep_list(store, problems) == hashlib.sha256(written.encode()).hexdigest()
 
 
 def many(n: int) -> list[Problem]:
