@@ -130,6 +130,14 @@ ROWS = (
         {"REASONER_IDLE": 1000},
         alone=True,
     ),
+    Row(
+        "shards",
+        "no kill, pause, lost folder or torn segment changes what the shards of a run come to",
+        "tests/chaos/test_shard_faults.py",
+        {"REASONER_SHARD_FAULTS": 100},
+        parts=4,
+        about_s=150,
+    ),
     Row("limits", "a server's limit is found and kept to", "tests/calling/test_pacing.py tests/calling/test_retry_table.py"),
 )
 

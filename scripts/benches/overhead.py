@@ -16,6 +16,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +161,11 @@ def bars(rows: list[dict[str, Any]]) -> dict[str, float]:
     return made
 
 
-def peer_versions(python: str) -> dict[str, str]:
+def peer_versions(python: str, packages: Iterable[str] = PACKAGES.values()) -> dict[str, str]:
     """Ask the peers' Python for the versions it has."""
     code = (
         "import json, sys; from importlib.metadata import distributions\n"
-        f"print(json.dumps({{d.name: d.version for d in distributions() if d.name.lower().replace('_', '-') in {sorted(PACKAGES.values())!r}}}))"
+        f"print(json.dumps({{d.name: d.version for d in distributions() if d.name.lower().replace('_', '-') in {sorted(packages)!r}}}))"
     )
     found: dict[str, str] = json.loads(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout)
     return found

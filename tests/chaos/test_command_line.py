@@ -25,8 +25,12 @@ from forks import Forks
 from model_server import ModelServer
 from spoilt import SPOILT
 
+import reasoner
 from reasoner.cli.app import app
+from reasoner.clients.scripted import ScriptedClient
 from reasoner.store import Store
+from reasoner.token_record import written
+from reasoner.types import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +51,8 @@ WORDS = (
     "0x10", "1_000", "٣", "1.5", "1e3", "best_of_n(cot:shots=1):n=4", "ats:order=dfs", "cot,cot,cot", "2" * 300, "a" * 300 + ".gguf",
 )  # fmt: skip
 """What a word of a command line is replaced by."""
+
+DEVICES = [name for name in ("/dev/null", "/dev/full") if Path(name).is_char_device()]
 
 REFUSED = {"tune", "improve", "approve", "deny"}
 """Commands whose sound line is refused all the same: there is no such device and no such level, and no action to decide on."""
@@ -80,6 +86,9 @@ class Ground:
         "mine/cot/answer.jinja",
         "x.gguf",
         "lines.txt",
+        "cut/run.json",
+        "cut/manifests/00000.jsonl",
+        "cut/manifests/00001.jsonl",
     )
 
     def copy(self, place: Path) -> None:
@@ -89,14 +98,17 @@ class Ground:
 
 
 def lines(url: str, trajectory: str = "t", thought: str = "t") -> dict[str, list[str]]:
-    """A sound line for every command, by the command's name."""
+    """A sound line for every command, by the command's name; formats that are more than a file of rows have one of their own."""
     openai = f"--model openai:m --base-url {url}"
+    beside = url.replace("127.0.0.1", "localhost")  # the same server, named as another one
     written = {
-        "solve": f"solve game24 '4 9 10 13' --strategy cot {openai} --db t.db --json --max-tokens 64 --temperature 0.5 --seed 3 --max-calls 9 --prices prices.toml --max-cost 5",
+        "solve": f"solve game24 '4 9 10 13' --strategy cot {openai} --db t.db --json --max-tokens 64 --temperature 0.5 --seed 3 --max-calls 9 --prices prices.toml --max-cost 5 --record tokens",
         "bench": f"bench number_path question:q.jsonl -n 2 --strategy cot,direct {openai} --db t.db --concurrency 2 --samples 1 --prompts mine --level 1 --run-max-calls 50",
-        "compare": f"compare number_path -n 2 --strategy cot,direct {openai} --db t.db --json --seed 1",
+        "compare": f"compare number_path -n 2 --strategy cot,direct {openai} --base-url {beside} --db t.db --json --seed 1",
         "translate": f"translate lines.txt --corpus pairs.corpus --from A --to B --strategy example_shot {openai} --db t.db --out done.txt",
         "corpus build": "corpus build built.corpus pairs.tsv --language A=A --language B=B --hold-out 2 --report wrong.txt --json",
+        "corpus add": "corpus add pairs.corpus pairs.tsv --language A=A --language B=B --from A --json",
+        "review": "review last --db t.db --limit 2 --json",
         "corpus stats": "corpus stats pairs.corpus --test pairs.tsv --from A --to B --json",
         "corpus search": "corpus search pairs.corpus 'word 3' --from A --to B --window 3",
         "resume": "resume last --db t.db --prices prices.toml --run-max-calls 5",
@@ -110,18 +122,23 @@ def lines(url: str, trajectory: str = "t", thought: str = "t") -> dict[str, list
         "view": "view --db t.db --port 0",
         "report": "report last --db t.db --output page.html --limit 3",
         "export": "export sft made.jsonl --db t.db --solver number_path --seed 1 --split train=0.5,test=0.5 --min-score 0.5 --limit 4",
+        "export grouped": "export grouped groups.jsonl --db t.db --tokens --thinking tags --pass-rate 0:1 --card --seed 2",
+        "export verifiers": "export verifiers made/some-paths --db t.db --pass-rate 0:1 --split train=0.5,test=0.5 --solver number_path --card --seed 1",
         "import": "import rows.jsonl --db t.db --json",
         "trace": "trace sft.jsonl:1 --db t.db",
         "tune": "tune sft.jsonl --out adapter.gguf --model x.gguf --epochs 1 --tokens 10 --device nope",
-        "improve": "improve number_path --out loop --model x.gguf --strategy direct -n 1 --samples 1 --held-out 1 --rounds 1 --levels number_path=99 --max-tokens 4",
+        "improve": "improve number_path --out loop --model x.gguf --strategy direct -n 1 --samples 1 --held-out 1 --rounds 1 --levels number_path=99 --max-tokens 4 --exact",
         "pick": f"pick number_path --tokens-per-answer 3000 -n 4 --test 2 --strategy direct,cot {openai} --db t.db --json",
         "tour": "tour --model teacher --folder trip --yes",
         "list": "list --json",
         "ask": f"ask 'What is 2+2?' --strategy direct --schema ticket.json {openai} --db t.db --json",
-        "map": f"map q.jsonl --prompt step.jinja --out mapped.jsonl {openai} --db t.db --limit 1 --json",
+        "map": f"map q.jsonl --prompt step.jinja --out mapped.jsonl {openai} --db t.db --limit 1 --card --licence MIT --record tokens --json",
         "actions": "actions --db t.db",
         "approve": "approve 1 --db t.db",
         "deny": "deny 1 --db t.db --reason no",
+        "shard": f"shard --shards 2 --out parts --slurm job.sh --json bench number_path -n 3 --strategy cot {openai} --db t.db --seed 5",
+        "run-shard": "run-shard cut/manifests/00001.jsonl --out cut --local scratch --seal-calls 1 --seal-seconds 0.5 --json",
+        "merge": "merge cut --db merged.db --json",
         "check": "check q.jsonl",
         "score": "score out.jsonl --problems question:q.jsonl",
         "doctor": "doctor --db t.db --json",
@@ -157,6 +174,16 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory, server: ModelServer, forks: Forks, tiny_model: Path) -> Ground:
     folder = tmp_path_factory.mktemp("ground")
+    (folder / "pairs.tsv").write_text("A\tB\n" + "".join(f"word {n}\twort {n}\n" for n in range(20)))
+    built = forks.run(["corpus", "build", "pairs.corpus", "pairs.tsv", "--language", "A=A", "--language", "B=B"], cwd=folder)
+    assert built.code == 0, built.err
+    told = ["--corpus", "pairs.corpus", "--from", "A", "--to", "B", "--model", "teacher", "--db", "t.db"]
+    translated = forks.run(["translate", "word 3", *told], cwd=folder)
+    assert translated.code == 0, translated.err
+    recorded = Completion("Answer: 9 -> 10 -> 20", tokens=written([1, 5], [7, 2], [-0.5, -0.25]))
+    reasoner.solve(
+        "number_path", "2 9 20", strategy="direct", model=ScriptedClient([recorded], name="m"), record="tokens", db=folder / "t.db"
+    )
     done = forks.run(
         ["bench", "number_path", "arithmetic", "-n", "3", "--strategy", "cot,ats", "--model", "teacher", "--db", "t.db"], cwd=folder
     )
@@ -168,7 +195,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory, server: ModelServer, forks:
     (folder / "q.jsonl").write_text(
         '{"question": "2+2?", "answer": "4"}\n{"question": "3+3?", "answer": "6"}\n{"question": "4+4?", "answer": "8"}\n'
     )
-    (folder / "pairs.tsv").write_text("A\tB\n" + "".join(f"word {n}\twort {n}\n" for n in range(20)))
     (folder / "prices.toml").write_text('["openai:m"]\nprompt_per_million = 1.0\ncompletion_per_million = 1.0\n')
     (folder / "mine/cot").mkdir(parents=True)
     from reasoner.prompts import Prompts
@@ -181,8 +207,10 @@ def ground(tmp_path_factory: pytest.TempPathFactory, server: ModelServer, forks:
     (folder / "out.jsonl").write_text(
         "".join(json.dumps({"question": f"{n}+{n}?", "output": f"Answer: {2 * n}"}) + "\n" for n in (2, 3, 4))
     )
-    built = forks.run(["corpus", "build", "pairs.corpus", "pairs.tsv", "--language", "A=A", "--language", "B=B"], cwd=folder)
-    assert built.code == 0, built.err
+    done = forks.run(
+        ["shard", "--shards", "2", "--out", "cut", "bench", "number_path", "-n", "2", "--strategy", "cot", "--model", "teacher"], cwd=folder
+    )
+    assert done.code == 0, done.err
     with Store.read(folder / "t.db") as store:
         (thought,) = store.rows("SELECT id, trajectory_id FROM thoughts WHERE call_id IS NOT NULL ORDER BY id LIMIT 1")
     made = Ground(folder, server.url("fuzz"), thought["trajectory_id"], thought["id"])
@@ -317,6 +345,7 @@ def judge(made: Case, folder: Path, ground: Ground, forks: Forks, seen: Seen) ->
         path = str(folder / name)
         if not path.startswith(allowed) and not name.startswith("home/.cache"):
             wrong.append(f"{name} was {'written' if name in after else 'removed'} and not named")
+    wrong += [f"{name} is no device any more" for name in DEVICES if not Path(name).is_char_device()]
     return wrong
 
 
