@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from reasoner.errors import BadConfig, BudgetExhausted
 from reasoner.files.bounded_toml import parse_toml
+from reasoner.files.devices import ending
 from reasoner.types import Completion, Request, Usage
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def read_prices(path: Path) -> dict[str, Price]:
         BadConfig: the file cannot be read as that.
     """
     try:
-        return TypeAdapter(dict[str, Price]).validate_python(parse_toml(path.read_text(encoding="utf-8")))
+        return TypeAdapter(dict[str, Price]).validate_python(parse_toml(ending(path).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise BadConfig(

@@ -37,6 +37,15 @@ class Prepared(Protocol):
 
 
 @runtime_checkable
+class Sharing(Protocol):
+    """A client that may use what another one has loaded."""
+
+    def share(self, other: object) -> bool:
+        """Use it from now on, and tell whether it does: never where an answer could be another one by that. Before the first request."""
+        ...
+
+
+@runtime_checkable
 class Capable(Protocol):
     """A client that can be asked for more than text."""
 

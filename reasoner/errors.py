@@ -162,8 +162,9 @@ class BadTemplate(UsageError):
 class MissingDependency(UsageError):
     """An optional part is not installed; the hint is the line that installs it."""
 
-    def __init__(self, what: str, *, extra: str) -> None:
-        super().__init__(f"{what} is not installed", hint=f"install it with: pip install 'reasoner-llm[{extra}]'")
+    def __init__(self, what: str, *, extra: str, install: str = "") -> None:
+        """Name what is missing and the `extra` that brings it; `install` is the whole hint where none does."""
+        super().__init__(f"{what} is not installed", hint=install or f"install it with: pip install 'reasoner-llm[{extra}]'")
         self.extra = extra
 
 

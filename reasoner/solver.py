@@ -66,7 +66,7 @@ class Solver(ABC, Generic[I]):
     judged: ClassVar[bool] = True
     """False for what has no right answer (a conversation): it is recorded without a verdict and never drawn."""
     slow: ClassVar[bool] = False
-    """Whether `verify` runs what a model wrote (a program, a query), and may take seconds: it is called in a thread then, from several at once."""
+    """Whether `verify` runs what a model wrote (a program, a query), and may take seconds: see `takes_time`."""
     block: ClassVar[bool] = False
     """Whether case matters in an answer, which may have several lines (a program)."""
     source: str = ""
@@ -130,6 +130,10 @@ class Solver(ABC, Generic[I]):
     def statement_variables(self, instance: I) -> Mapping[str, Any]:
         """Return the variables of `prompts/solvers/<name>.jinja` for this instance."""
 
+    def takes_time(self, instance: I) -> bool:  # noqa: ARG002 - for families whose instances differ in it
+        """Tell whether `verify` and `same_answer` may take seconds for an instance: they are called in a thread then, from several at once."""
+        return self.slow
+
     def canonical_answer(self, instance: I, text: str) -> str | None:  # noqa: ARG002 - for those that override it
         """Return one text for all spellings of the answer in a text, so that samples can be counted without a verdict; None where there is none.
 
@@ -141,6 +145,11 @@ class Solver(ABC, Generic[I]):
         """Tell whether two texts answer alike, where equality is no matter of spelling; `canonical_answer` has told them apart already."""
         del instance, one, other
         return False
+
+    def part_answer(self, instance: I, part: str, text: str) -> str | None:
+        """Return the answer in a reply to a part of an instance's text, as it is written; None where there is none, or the family is not asked in parts."""
+        del instance, part, text
+        return None
 
     def judge_case(self, instance: I) -> JudgeCase | None:  # noqa: ARG002 - for those that override it
         """Return what a judge is told of an instance whose verdict is left to one; None for families that judge themselves."""

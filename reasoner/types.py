@@ -6,7 +6,6 @@ Request(messages=(Message("user", "4 9 10 13"),), sampling=Sampling(max_tokens=6
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -101,7 +100,7 @@ class Sampling:
     `temperature=0` is greedy. `max_tokens` bounds the completion, thought included, in tokens. `logprobs` asks for the mean log probability
     of the answer's tokens (as the model gives them at temperature 1); `logit_bias` pairs token numbers of the model's own vocabulary with
     what is added to their logits. `thinking` is `off`, `low`, `medium`, `high` or a number of tokens, written as the model's family wants
-    it; empty leaves it to the model. `extra_body` is a JSON object merged into the body sent to a remote model.
+    it; empty leaves it to the model. `extra_body` is a JSON object merged into the body sent to a remote model. `tokens` asks for `Completion.tokens`.
     """
 
     temperature: float | None = None
@@ -115,6 +114,7 @@ class Sampling:
     logit_bias: tuple[tuple[int, float], ...] = ()
     thinking: str = ""
     extra_body: str = ""
+    tokens: bool = False
 
     @property
     def numbers(self) -> SamplingNumbers:
@@ -133,8 +133,8 @@ class Sampling:
     def as_dict(self) -> dict[str, Any]:
         """Return what is set as JSON-ready values. What was added later is there only when it is used: call keys stay what they were."""
         numbers = {name: value for name in SamplingNumbers._fields if (value := getattr(self, name)) is not None}
-        bias = [list(pair) for pair in self.logit_bias]
-        later = {"logprobs": self.logprobs, "logit_bias": bias, "thinking": self.thinking, "extra_body": self.extra_body}
+        later = {name: getattr(self, name) for name in ("logprobs", "thinking", "extra_body", "tokens")}
+        later["logit_bias"] = [list(pair) for pair in self.logit_bias]
         return {**numbers, "stop": list(self.stop), **{name: value for name, value in later.items() if value}}
 
 
@@ -166,9 +166,7 @@ class Request:
     """The fields of `sampling` that the user set, not the strategy; None where nobody tells them apart. It changes nothing that is asked."""
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
-    room: int = field(
-        default=0, compare=False
-    )  # tokens the answer needs: who counts tokens refuses a prompt that leaves fewer, as too long
+    room: int = field(default=0, compare=False)  # tokens the answer needs; who counts tokens refuses a prompt that leaves fewer
     about: About | None = field(default=None, compare=False, repr=False)
     hear: Hear | None = field(default=None, compare=False, repr=False)  # told the answer's pieces as they come, where the client streams
 
@@ -226,6 +224,7 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     opaque: str = ""
     token_logprobs: tuple[tuple[str, float], ...] = ()  # tokens with log probabilities, where asked for and told; not stored
+    tokens: str = ""  # ids and log probabilities as `reasoner.token_record` writes them, where asked for and told; stored
 
     @property
     def inside_thought(self) -> bool:
@@ -257,14 +256,14 @@ class Problem:
         return digest("problem", self.solver.partition(":")[0], self.instance)[:16]
 
 
-def problem_as_text(problem: Problem) -> str:
-    """Write a problem on one line."""
-    return json.dumps([problem.solver, problem.instance, problem.line, problem.level])
+def problem_as_values(problem: Problem) -> tuple[str, str, str, int | None]:
+    """Return the values a problem is made of, in their order."""
+    return problem.solver, problem.instance, problem.line, problem.level
 
 
-def problem_of_text(text: str) -> Problem:
-    """Read what `problem_as_text` wrote."""
-    return Problem(*json.loads(text))
+def problem_of_values(values: tuple[str, str, str, int | None]) -> Problem:
+    """Return the problem of what `problem_as_values` returned."""
+    return Problem(*values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ def main() -> None:
     import sys  # noqa: PLC0415 - keeps `import reasoner.cli` light
 
     try:
-        from reasoner.cli.ending import end_like_ctrl_c, fill_standard_files  # noqa: PLC0415
+        from reasoner.cli.ending import end_like_ctrl_c, fill_standard_files, hear_lost_interrupts  # noqa: PLC0415
 
         fill_standard_files()
         end_like_ctrl_c()
+        hear_lost_interrupts()
         from reasoner.cli.output import finish, guard_streams, say, told  # noqa: PLC0415
 
         guard_streams()

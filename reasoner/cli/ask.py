@@ -14,6 +14,7 @@ from reasoner.cli import options as o
 from reasoner.cli.output import guarded, out, print_json, safe, say
 from reasoner.cli.solve import as_dict, exit_code, tell_notes
 from reasoner.errors import BadConfig
+from reasoner.files.devices import ending
 
 EPILOG = (
     'Examples:\n\n  reasoner ask "Name three rivers of Italy."\n\n'
@@ -65,7 +66,7 @@ def _schema(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        read = jsonlib.loads(path.read_text(encoding="utf-8-sig"))
+        read = jsonlib.loads(ending(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise BadConfig(f"the schema {path} cannot be read: {error}", hint="give a file with one JSON schema") from error
     if not isinstance(read, dict):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import cluster_options as c
 from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli import question_options as q
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
 @guarded
 @o.expanded
 @q.expanded
+@c.expanded
 def bench(
     solvers: Annotated[
         list[str],
@@ -68,6 +70,7 @@ def bench(
     samples: Annotated[int, typer.Option("--samples", min=1, help="Times each problem is tried, each with its own seed.")] = 1,
     *,
     questions: q.Questions,
+    cluster: c.OnCluster,
     common: o.Common,
     json: o.Json = False,
 ) -> None:
@@ -81,7 +84,7 @@ def bench(
         with watch:
             made = run(
                 names, strategy=strategy, model=model, n=q.count(n), level=level, shots=questions.shots,
-                **common.settings(samples=samples, progress=watch),
+                **common.settings(samples=samples, progress=watch, **cluster.settings()),
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         say(watch.interrupted(common.db))
@@ -124,16 +127,19 @@ class Watch:
         self.last_error = ""
         self.poisoned = self.cut_short = self.taken = 0
         self.waiting: dict[str, None] = {}
+        self._in_shards = 0
         self._budget = ""
-        self._bar = Bar(err)
+        self._bar = Bar(err, notes=False)
 
     def __call__(self, event: Event) -> None:
         """Take one event of a run."""
-        from reasoner.runs.events import Note, Started, TrajectoryClosed  # noqa: PLC0415
+        from reasoner.runs.events import Note, ShardsMoved, Started, TrajectoryClosed  # noqa: PLC0415
 
         self._bar(event)
         if isinstance(event, Note):
             say(event.text)
+        elif isinstance(event, ShardsMoved):
+            self.run_id, self.total, self._in_shards = event.run_id, event.total, event.done
         elif isinstance(event, Started):
             self.run_id, self.total = event.run_id, event.total
         elif isinstance(event, TrajectoryClosed):
@@ -162,7 +168,7 @@ class Watch:
         there: dict[str, Any] = {}
         with contextlib.suppress(StoreError), Store.read(db) as store:  # interrupted before there was a file, or it is gone
             there = totals(store, [self.run_id]).get(self.run_id, {})
-        done = max(self.done, there.get("closed", 0) + there.get("exhausted", 0))
+        done = max(self.done, self._in_shards, there.get("closed", 0) + there.get("exhausted", 0))
         return f"interrupted: {done} of {self.total} {what} are done and kept in run {self.run_id}; {then}"
 
     def finish(self, what: str = "trajectories") -> None:

@@ -39,7 +39,7 @@ Which = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog="Example:\n\n  reasoner runs --json")(runs)
+    app.command(epilog="Examples:\n\n  reasoner runs --json\n\n  reasoner runs /mnt/run7")(runs)
     app.command(epilog="Examples:\n\n  reasoner show last\n\n  reasoner show 3f9c --full")(show)
     app.command(epilog="Examples:\n\n  reasoner tree\n\n  reasoner tree 9b21 --json")(tree)
 
@@ -52,9 +52,19 @@ def _open(db: Any) -> Store:
 
 @guarded
 def runs(
-    db: o.Db = None, limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20, json: o.Json = False
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[DIR|URL]", help="Shared folder of a sharded run: list its shards.", show_default=False)
+    ] = None,
+    db: o.Db = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20,
+    json: o.Json = False,
 ) -> None:
-    """List the newest runs; ↻ marks those that can be resumed."""
+    """List the newest runs; ↻ marks those that can be resumed. Of a sharded run: its shards, with node, epoch and lag."""
+    if folder is not None:
+        from reasoner.cli.shards_table import show_shards  # noqa: PLC0415
+
+        show_shards(folder, json=json)
+        return
     from reasoner.cli.lists import runs_table  # noqa: PLC0415
     from reasoner.store.run_queries import asked_of  # noqa: PLC0415
     from reasoner.store.run_queries import runs as newest  # noqa: PLC0415

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import cluster_options as c
 from reasoner.cli import completing
 from reasoner.cli import options as o
 from reasoner.cli import question_options as q
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
 @guarded
 @o.expanded
 @q.expanded
+@c.expanded
 def compare(
     solvers: Annotated[
         list[str] | None,
@@ -70,10 +72,13 @@ def compare(
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the tables to this file.", show_default=False)] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", help="Draw accuracy against tokens to this .png or .svg (extra 'plot').", show_default=False),
+        typer.Option(
+            "--plot", help="Draw accuracy (of translations: chrF++) against tokens to this .png or .svg (extra 'plot').", show_default=False
+        ),
     ] = None,
     *,
     questions: q.Questions,
+    cluster: c.OnCluster,
     common: o.Common,
     json: o.Json = False,
 ) -> None:
@@ -97,7 +102,7 @@ def compare(
             with watch:
                 made = run(
                     names, strategy=strategy, model=model, n=q.count(n), level=level or None, baseline=baseline, shots=questions.shots,
-                    by=questions.columns(names), **common.settings(samples=samples, progress=watch),
+                    by=questions.columns(names), **common.settings(samples=samples, progress=watch, **cluster.settings()),
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             say(watch.interrupted(common.db, then="the same command resumes there, and --from-run compares what is there"))

@@ -1,24 +1,29 @@
 """Names that the shell completes: problem families, strategies, models, formats, ids of runs and trajectories, labels.
 
 strategies("cot,a")  ->  ["cot,ats"]
+
+A shell evaluates what it completes, and labels, ids and names of files come from others (an imported file brings its labels along): those that hold
+a character a shell gives a meaning are not offered.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reasoner.errors import ReasonerError
+from reasoner.cli.glance import glance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from reasoner.registry import Kind
     from reasoner.store import Store
 
 MODELS = ("local", "teacher", "openai:", "anthropic:", "responses:")
 MAX_IDS = 50
+_HARMLESS = re.compile(r"(?!-)[\w .,:@%+=/-]+")
+"""Names without quotes, escapes, substitutions, patterns and separators, and that are no option."""
 
 
 def families(incomplete: str) -> list[str]:
@@ -39,44 +44,42 @@ def strategies(incomplete: str) -> list[str]:
 
 def models(incomplete: str) -> list[str]:
     """Return the kinds of models that begin so, and the GGUF files there."""
-    folder = Path(incomplete).parent if "/" in incomplete else Path()
+    folder, slash, _ = incomplete.rpartition("/")
     try:
-        files = sorted(str(path) for path in folder.glob("*.gguf"))
+        files = sorted(folder + slash + path.name for path in Path(folder + slash).glob("*.gguf"))
     except OSError:
         files = []
-    return [name for name in (*MODELS, *files) if name.startswith(incomplete)]
+    return _offered((*MODELS, *files), incomplete)
 
 
 def ids(incomplete: str) -> list[str]:
     """Return `last` and the ids of the newest runs that begin so."""
-    from reasoner.store.run_queries import runs  # noqa: PLC0415 - only where an id is completed
 
-    found = _from_store(lambda store: [row["id"] for row in runs(store, limit=MAX_IDS)])
-    return [name for name in ("last", *found) if name.startswith(incomplete)]
+    def newest(store: Store) -> list[str]:
+        from reasoner.store.run_queries import runs  # noqa: PLC0415 - only where there is a database
+
+        return [row["id"] for row in runs(store, limit=MAX_IDS)]
+
+    none: list[str] = []
+    return _offered(("last", *glance(newest, none)), incomplete)
 
 
 def labels(incomplete: str) -> list[str]:
     """Return the labels of annotations that begin so."""
-    from reasoner.store.annotations import labels as used  # noqa: PLC0415 - only where a label is completed
 
-    return [name for name in _from_store(used) if name.startswith(incomplete)]
+    def used(store: Store) -> list[str]:
+        from reasoner.store.annotations import labels as in_use  # noqa: PLC0415 - only where there is a database
 
+        return in_use(store)
 
-def _from_store(read: Callable[[Store], list[str]]) -> list[str]:
-    """Return what is read from the database of the environment; nothing where there is none, or none that can be read."""
-    from reasoner.store import Store  # noqa: PLC0415 - only where a name is completed
-
-    db = Path(os.environ.get("REASONER_DB") or "trajectories.db")
-    if not db.is_file():
-        return []
-    try:
-        with Store.read(db) as store:
-            return read(store)
-    except ReasonerError:
-        return []
+    return _offered(glance(used, []), incomplete)
 
 
 def _names(kind: Kind, incomplete: str) -> list[str]:
     from reasoner import registry  # noqa: PLC0415 - only where a name is completed
 
-    return [name for name in registry.names(kind) if name.startswith(incomplete)]
+    return _offered(registry.names(kind), incomplete)
+
+
+def _offered(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete) and _HARMLESS.fullmatch(name)]

@@ -52,6 +52,9 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def doctor(
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[DIR|URL]", help="Shared folder of a sharded run: look at its shards too.", show_default=False)
+    ] = None,
     db: o.Db = None,
     json: o.Json = False,
     clear_cache: Annotated[
@@ -84,6 +87,11 @@ def doctor(
         "database": _database(db),
     }
     advice = _advice(found)
+    if folder is not None:
+        from reasoner.cli.shards_table import shard_facts  # noqa: PLC0415
+
+        found["shards"], more = shard_facts(folder)
+        advice += more
     if json:
         print_json({**found, "advice": advice})
         return
@@ -212,12 +220,12 @@ def _plugins() -> dict[str, Any]:
 
 
 def _database(db: Any) -> dict[str, Any]:
+    from reasoner.files.database_path import database_path  # noqa: PLC0415
     from reasoner.store import Store  # noqa: PLC0415
     from reasoner.store.connection import is_wal  # noqa: PLC0415
-    from reasoner.store.database import store_path  # noqa: PLC0415
     from reasoner.store.run_queries import at_work, n_runs  # noqa: PLC0415
 
-    path = store_path(db)
+    path = database_path(db)
     if not path.exists():
         return {"path": str(path), "state": "not made yet", "directory_writable": os.access(path.parent, os.W_OK)}
     try:

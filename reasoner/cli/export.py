@@ -77,6 +77,7 @@ def export(
     ] = True,
     search_to_text: Annotated[str, _option("--search-to-text", "Write searches of many calls as one reply: bfs or dfs.")] = "",
     pass_rate: Annotated[str, _option("--pass-rate", "Prompts and groups with this share of correct answers: 0.1:0.9.")] = "",
+    tokens: Annotated[bool, typer.Option("--tokens", help="Groups with the token ids and log-probabilities that --record kept.")] = False,
     min_gap: Annotated[float, typer.Option("--min-gap", help="Least difference of the scores of a pair.")] = 0.0,
     max_pairs: Annotated[int, typer.Option("--max-pairs", help="Pairs of one problem, and of one trajectory.")] = 16,
     allow_length_only: Annotated[
@@ -108,7 +109,7 @@ def export(
 
     options = Options(
         submissions=submissions, records=records, thinking=thinking, ratings=ratings, context=context, labels_from=labels_from, search_to_text=search_to_text,  # type: ignore[arg-type]  # Options checks them
-        pass_rate=pass_rate, min_gap=min_gap, max_pairs=max_pairs, allow_length_only=allow_length_only, split=split, seed=seed, near_duplicates=near_duplicates,
+        tokens=tokens, pass_rate=pass_rate, min_gap=min_gap, max_pairs=max_pairs, allow_length_only=allow_length_only, split=split, seed=seed, near_duplicates=near_duplicates,
         contamination=tuple(contamination), ngram=ngram, secrets=secrets, special_tokens=special_tokens, tokenizer=tokenizer, balance=balance, limit=limit,
         lineage=lineage, card=card, licence=licence, dry_run=dry_run, preview=PREVIEW_ROWS if dry_run else 0,  # type: ignore[arg-type]
     )  # fmt: skip

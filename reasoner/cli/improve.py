@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reasoner.cli import cluster_options as c
 from reasoner.cli import options as o
 from reasoner.cli.ending import EXIT_INTERRUPTED
 from reasoner.cli.output import guarded, print_json, say
@@ -20,6 +21,7 @@ EPILOG = (
     "Examples:\n\n  reasoner improve number_path --out loop --teacher 60 --strategy ats:layout=fan --rounds 3\n\n"
     "  reasoner improve words,countdown --out loop --model qwen.gguf --levels words=1-4 -n 100 --samples 8\n\n"
     "  reasoner bench number_path --strategy ats:layout=fan --adapter loop/adapter.gguf\n\n"
+    "  reasoner improve words --out loop --samples 32 --on ray:10.0.0.1:6379 --shared /mnt/team/loop\n\n"
     "After an interruption or a kill, the same command goes on; --rounds may be raised."
 )
 
@@ -30,6 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
+@c.expanded
 def improve(
     families: Annotated[str, typer.Argument(metavar="FAMILY[,FAMILY...]", help="Problem families; question:FILE too.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the rounds; the same one goes on.", show_default=False)],
@@ -66,7 +69,10 @@ def improve(
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the layers before each training (needs a C++ compiler).")] = False,
     threads: o.Threads = None,
     concurrency: o.Concurrency = None,
+    exact: o.Exact = False,
     seed: o.Seed = 0,
+    *,
+    cluster: c.OnCluster,
     json: o.Json = False,
 ) -> None:
     """Let a local model learn from its own verified answers, round by round."""
@@ -79,11 +85,14 @@ def improve(
         "teacher": teacher, "rounds": rounds, "levels": read_ladders(levels or []), "n": n, "samples": samples, "temperature": temperature,
         "max_tokens": max_tokens, "keep": keep, "objective": objective, "train_from": train_from, "patience": patience, "held_out": held_out,
         "eval_temperature": eval_temperature, "epochs": epochs, "learning_rate": learning_rate, "rank": rank, "alpha": alpha, "batch": batch, "n_ctx": n_ctx, "compile": compiled,
-        "threads": threads, "concurrency": concurrency, "seed": seed,
+        "threads": threads, "concurrency": concurrency, "exact": exact, "seed": seed,
     }  # fmt: skip
+    elsewhere = cluster.settings()
+    if elsewhere:
+        elsewhere["lease_s"] = o.lease_s()
     options = checked(Options, {name: name for name in given} | {"compile": "compiled"}, given)
     try:
-        improved = run(out, options, progress=True, on_note=say, on_training=_training)
+        improved = run(out, options, progress=True, on_note=say, on_training=_training, **elsewhere)
     except KeyboardInterrupt as interrupt:
         say(f"interrupted: the same command goes on in {out}")
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt

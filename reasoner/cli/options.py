@@ -11,6 +11,8 @@ import inspect
 import os
 import shlex
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -20,12 +22,13 @@ import typer
 
 from reasoner.cli import completing
 from reasoner.errors import BadConfig
-from reasoner.redaction import REDACTED, is_variable_name, redact
+from reasoner.redaction import REDACTED, names_variables, redact
 from reasoner.text import clean, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
+    from reasoner.api.settings import Carrier
     from reasoner.calling.actor import ActionAsked
 
 
@@ -43,7 +46,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="local, a path to a .gguf, openai:NAME, anthropic:NAME, or teacher.", autocompletion=completing.models
+        "--model",
+        "-m",
+        help="local, a path to a .gguf, either with +ADAPTER.gguf, openai:NAME, anthropic:NAME, or teacher.",
+        autocompletion=completing.models,
     ),
 ]
 PromptDir = Annotated[
@@ -51,10 +57,19 @@ PromptDir = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of problems and sampling.")]
 New = Annotated[bool, typer.Option("--new", help="Start a new run even where an earlier one could be resumed.")]
-BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Address of a remote endpoint, with its /v1.", show_default=False)]
+BaseUrl = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--base-url", help="Address of a remote endpoint, with its /v1; repeated for several servers of one model.", show_default=False
+    ),
+]
 KeyEnv = Annotated[
     str | None,
-    typer.Option("--api-key-env", help="Environment variable that holds the key [OPENAI_API_KEY, ANTHROPIC_API_KEY].", show_default=False),
+    typer.Option(
+        "--api-key-env",
+        help="Environment variable that holds the key, or NAME,host=OTHER [OPENAI_API_KEY, ANTHROPIC_API_KEY].",
+        show_default=False,
+    ),
 ]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds one call may take [600].", show_default=False)]
 Concurrency = Annotated[
@@ -126,6 +141,12 @@ Thinking = Annotated[
 ExtraBody = Annotated[
     str | None,
     typer.Option("--extra-body", metavar="JSON", help="Further fields for the body of requests to a remote model.", show_default=False),
+]
+Record = Annotated[
+    str | None,
+    typer.Option(
+        "--record", metavar="tokens", help="Keep token ids and log-probabilities with the calls (local models, vLLM).", show_default=False
+    ),
 ]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="Calls one trajectory may make.", show_default=False)]
 MaxTotal = Annotated[
@@ -202,6 +223,7 @@ class Common:
     max_tokens: MaxTokens = None
     thinking: Thinking = None
     extra_body: ExtraBody = None
+    record: Record = None
     base_url: BaseUrl = None
     api_key_env: KeyEnv = None
     timeout: Timeout = None
@@ -235,7 +257,26 @@ class Common:
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """Return the keyword arguments of the Python face (`reasoner.api.settings.RunSettings`)."""
-        return run_settings({field.name: getattr(self, field.name) for field in fields(self)}) | more
+        return run_settings({field.name: getattr(self, field.name) for field in fields(self)}) | more | carried()
+
+
+_carrier: ContextVar[Any] = ContextVar("carrier", default=None)
+
+
+@contextmanager
+def carrying(carrier: Carrier) -> Iterator[None]:
+    """Have the commands that are called in the body carry their runs out by this (`reasoner shard` calls the command it is given)."""
+    before = _carrier.set(carrier)
+    try:
+        yield
+    finally:
+        _carrier.reset(before)
+
+
+def carried() -> dict[str, Any]:
+    """Return what carries the run of the command under way, where it is not carried out here."""
+    carrier = _carrier.get()
+    return {} if carrier is None else {"carrier": carrier}
 
 
 def run_settings(given: dict[str, Any]) -> dict[str, Any]:
@@ -244,6 +285,8 @@ def run_settings(given: dict[str, Any]) -> dict[str, Any]:
 
     told = {name: value for name, value in given.items() if value is not None and name != "new"}
     told["on_unknown"] = told["on_unknown"].value
+    if not told.get("base_url"):
+        told.pop("base_url", None)
     if named := told.pop("tool", None):
         told["tools"] = list(named)
     confirm = asking()
@@ -284,14 +327,14 @@ def lease_s() -> float:
     return value
 
 
-def command_line() -> str:
+def command_line(given: Sequence[str] | None = None) -> str:
     """Return the command as it was given, for the database: without what could be a key given by mistake."""
-    words = ["reasoner", *sys.argv[1:]]
+    words = ["reasoner", *(sys.argv[1:] if given is None else given)]
     for place, word in enumerate(words):
         option, _, value = word.partition("=")
         if option == "--api-key-env":
             own = place if value else min(place + 1, len(words) - 1)
-            if not is_variable_name(value or words[own]):
+            if not names_variables(value or words[own]):
                 words[own] = f"{option}={REDACTED}" if value else REDACTED
     return redact(shlex.join(words)).encode(errors="backslashreplace").decode()  # bytes of a name that are no text cannot be stored
 

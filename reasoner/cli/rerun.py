@@ -128,7 +128,7 @@ def fork(
     if bad := next((key for key, equals, _ in pairs if not equals), None):
         raise BadConfig(f"--set {bad}: it is not KEY=VALUE", hint="for example --set breadth=3")
     told = {
-        "temperature": temperature, "max_tokens": max_tokens, "seed": seed, "base_url": base_url, "api_key_env": api_key_env, "prompts": prompts,
+        "temperature": temperature, "max_tokens": max_tokens, "seed": seed, "base_url": base_url or None, "api_key_env": api_key_env, "prompts": prompts,
         "db": db, "command": o.command_line(), "top_p": top_p, "top_k": top_k, "min_p": min_p, "thinking": thinking, "extra_body": extra_body,
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}

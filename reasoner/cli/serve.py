@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reasoner.cli import options as o
 from reasoner.cli.output import guarded, say
+
+if TYPE_CHECKING:
+    from reasoner.types import Client
 
 EPILOG = (
     "Examples:\n\n  reasoner serve --model local --port 8765\n\n"
@@ -78,7 +81,9 @@ def serve(
     if limits.calls is None:
         limits = limits.model_copy(update={"calls": settings.max_calls})
     with Store.open(common.db) as store:
-        clients = [open_client(name, client) for name in model]
+        clients: list[Client] = []
+        for name in model:
+            clients.append(open_client(name, client, beside=clients))
         opened = {each.name: name for each, name in zip(clients, model, strict=True)}
         approvals = Approvals(store, settings)
         app = application(

@@ -114,7 +114,9 @@ def show(result: Result) -> None:
     table.add_row("strategy", safe(f"{result.strategy} on {result.model}"))
     table.add_row("answer", safe(result.answer or "(none)", n_chars=400))
     if result.verdict is not None:
-        word, style = ("correct", "bold green") if result.verdict.correct else ("not correct", "bold red")
+        word, style = {True: ("correct", "bold green"), False: ("not correct", "bold red"), None: ("not judged", "bold")}[
+            result.verdict.correct
+        ]
         table.add_row("verdict", safe(f"{word}: {result.verdict.reason}", style=style))
     if result.error:
         table.add_row(result.status, safe(in_flags(result.error), style="yellow"))

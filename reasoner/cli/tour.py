@@ -22,6 +22,7 @@ from reasoner.errors import UsageError
 from reasoner.files.target import writable, write_text
 
 FOLDER = Path("reasoner-tour")
+EXPORTED = "right.jsonl"
 QUESTIONS = (
     {"question": "What is 7 + 8?", "answer": "15", "subject": "arithmetic"},
     {"question": "Tom has 5 apples and eats 2. How many are left?", "answer": "3", "subject": "stories"},
@@ -76,7 +77,7 @@ def steps(model: str, folder: Path) -> tuple[Step, ...]:
         Step(
             "Export what was right",
             "Verified answers become rows to fine-tune on; each row says where it came from.",
-            (("export", "sft", str(folder / "right.jsonl")), ("runs",)),
+            (("export", "sft", str(folder / EXPORTED)), ("runs",)),
         ),
     )
 
@@ -94,10 +95,7 @@ def tour(
 ) -> None:
     """Take a tour in two minutes, offline: solve, look, ask, compare, export; each step with the command it ran."""
     chosen = model or ("local" if has_local() else "teacher")
-    questions = folder / "questions.jsonl"
-    folder.mkdir(parents=True, exist_ok=True)
-    writable(questions)
-    write_text(questions, "".join(json.dumps(row) + "\n" for row in QUESTIONS))
+    _prepare(folder)
     waits = not yes and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if model is None and chosen == "teacher":
         out.print(
@@ -126,6 +124,23 @@ def tour(
     out.print(safe("Next", style="bold"))
     _command(f"reasoner view --db {shlex.quote(db)}", "the same in a browser: trees, timelines, comparisons")
     _command("reasoner --help", "all commands; docs/start.md goes on from here")
+
+
+def _prepare(folder: Path) -> None:
+    """Write the questions of the tour into its folder.
+
+    Raises:
+        UsageError: a file of that name, or of the name of its export, is there and is none of a tour.
+    """
+    questions = folder / "questions.jsonl"
+    text = "".join(json.dumps(row) + "\n" for row in QUESTIONS)
+    folder.mkdir(parents=True, exist_ok=True)
+    writable(questions)
+    if not questions.is_file() or questions.read_bytes() != text.encode():
+        for path in (questions, folder / EXPORTED):
+            if path.exists():
+                raise UsageError(f"{path} is there and is none of a tour; it was not changed", hint="name another folder with --folder")
+        write_text(questions, text)
 
 
 def _free(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +12,19 @@ from reasoner.cli import options as o
 from reasoner.cli.output import guarded, print_json, say
 from reasoner.cli.serve import Allow, Host, Port
 
+Folder = Annotated[
+    str | None, typer.Argument(metavar="[DIR|URL]", help="Shared folder of a sharded run, shown while it grows.", show_default=False)
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog="Example:\n\n  reasoner view --db trajectories.db --port 8766")(view)
+    app.command(epilog="Examples:\n\n  reasoner view --db trajectories.db --port 8766\n\n  reasoner view /mnt/run7")(view)
     app.command(epilog="Examples:\n\n  reasoner report last -o report.html\n\n  reasoner report 3f9c --bundle pages --limit 1000")(report)
 
 
 @guarded
-def view(db: o.Db = None, host: Host = "127.0.0.1", port: Port = 8766, allow_host: Allow = None) -> None:
+def view(folder: Folder = None, db: o.Db = None, host: Host = "127.0.0.1", port: Port = 8766, allow_host: Allow = None) -> None:
     """Look at runs, searches and messages in a browser. Prints the address; it holds a secret and is good until this is stopped."""
     from reasoner.serve.server import listen, require, settings_for, token_of  # noqa: PLC0415
 
@@ -30,10 +35,24 @@ def view(db: o.Db = None, host: Host = "127.0.0.1", port: Port = 8766, allow_hos
 
     token, _ = token_of()
     settings = settings_for(host, allow_host or (), token, drain_s=1.0)
-    with Store.read(db) as store:
+    with ExitStack() as stack:
+        if folder is not None:
+            db = stack.enter_context(_growing(folder, db))
+        store = stack.enter_context(Store.read(db))
         app = application(store, settings, pages=Viewer(store, settings).routes())
         shown = f"[{host}]" if ":" in host else host
         listen(app, host=host, port=port, settings=settings, ready=lambda at: say(f"http://{shown}:{at}/view/{settings.page_key}/"))
+
+
+def _growing(folder: str, db: Path | None) -> AbstractContextManager[Path]:
+    """Return the store of a sharded run, merged again and again."""
+    from reasoner.errors import BadConfig  # noqa: PLC0415 - keeps --help quick
+    from reasoner.scale.growing import growing  # noqa: PLC0415
+    from reasoner.scale.shared import shared  # noqa: PLC0415
+
+    if db is not None:
+        raise BadConfig(f"--db {db} and {folder} are two things to look at", hint="give one of them")
+    return growing(shared(folder))
 
 
 @guarded

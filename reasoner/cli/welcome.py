@@ -5,12 +5,15 @@ Where there are runs: "You have 3 runs in trajectories.db", and what to do with 
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from reasoner.cli.glance import glance
 from reasoner.cli.output import out, safe
 from reasoner.cli.tour import has_local
-from reasoner.errors import ReasonerError
+from reasoner.files.database_path import database_path
+
+if TYPE_CHECKING:
+    from reasoner.store import Store
 
 BEGIN = (
     ("reasoner tour", "two minutes, offline: solve, look, ask, compare, export"),
@@ -29,11 +32,10 @@ GO_ON = (
 def welcome() -> None:
     """Say what to do next."""
     out.print(safe("reasoner runs reasoning strategies over language models, keeps every thought and verifies every answer.", style="bold"))
-    db = Path(os.environ.get("REASONER_DB") or "trajectories.db")
-    n = n_recorded(db)
+    n = glance(_n_runs, 0)
     out.print()
     if n:
-        out.print(safe(f"{db} holds {n:,} run{'s' if n > 1 else ''}. Look at them, or make more:"))
+        out.print(safe(f"{database_path()} holds {n:,} run{'s' if n > 1 else ''}. Look at them, or make more:"))
     else:
         out.print(safe("Begin here:"))
     lines = GO_ON if n else BEGIN
@@ -51,15 +53,7 @@ def welcome() -> None:
     out.print(safe("reasoner --help lists all commands, reasoner COMMAND --help explains one.", style="dim"))
 
 
-def n_recorded(db: Path) -> int:
-    """Return how many runs a database holds; none where there is none, or none of ours."""
-    if not db.is_file():
-        return 0
-    from reasoner.store import Store  # noqa: PLC0415 - not loaded for the first look
-    from reasoner.store.run_queries import n_runs  # noqa: PLC0415
+def _n_runs(store: Store) -> int:
+    from reasoner.store.run_queries import n_runs  # noqa: PLC0415 - only where there is a database
 
-    try:
-        with Store.read(db) as store:
-            return n_runs(store)
-    except ReasonerError:
-        return 0
+    return n_runs(store)

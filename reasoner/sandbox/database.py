@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reasoner.errors import BadConfig, ToolFailed
+from reasoner.files.signatures import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,7 +159,7 @@ def checked_size(path: Path) -> int:
             head = file.read(16)
     except OSError as error:
         raise BadConfig(f"the database {path} cannot be read: {error.strerror}", hint="give a SQLite database file") from error
-    if head != b"SQLite format 3\x00":
+    if head != DATABASE:
         raise BadConfig(f"{path} is no SQLite database", hint="give a SQLite database file")
     if size > MAX_FILE_BYTES:
         raise BadConfig(f"the database {path} has {size >> 20} MiB, at most {MAX_FILE_BYTES >> 20} are copied", hint="cut it down")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reasoner.errors import BadConfig
+from reasoner.files.devices import ending
 from reasoner.redaction import remember
 from reasoner.tools._tool import Effect
 
@@ -69,7 +70,7 @@ def read_config(path: Path, environment: Mapping[str, str] | None = None) -> dic
         BadConfig: the file cannot be read, is not of that form, or names a variable that is not set.
     """
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
+        if ending(path).stat().st_size > MAX_CONFIG_BYTES:
             raise BadConfig(f"the file {path} is larger than {MAX_CONFIG_BYTES >> 20} MiB", hint="name the servers only")
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

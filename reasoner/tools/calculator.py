@@ -20,7 +20,7 @@ _DIGITS = 12
 class Expression(Arguments):
     """What `calculator` takes."""
 
-    expression: str = Field(description="Numbers with + - * / and brackets, such as (12.5 + 3) * 4 / 7.")
+    expression: str = Field(description="Numbers with + - * / and brackets.")
 
 
 class Calculator(Tool):
