@@ -127,7 +127,7 @@ ROWS = (
         "idle",
         "idle and slow connections leave a client that asks under a second",
         "tests/chaos/test_idle_sockets.py tests/serve/test_connections.py",
-        {"REASONER_IDLE": 1000},
+        {"REASONER_IDLE": 1000, "REASONER_IDLE_SECONDS": 1},
         alone=True,
     ),
     Row(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ends import ends
 
 from reasoner.clients import ClientOptions, open_client
 from reasoner.clients.llamacpp import LlamaCppClient
@@ -24,7 +25,8 @@ from reasoner.types import Completion, Constraint, Message, Request, Sampling
 
 KILLS = int(os.environ.get("REASONER_ENGINE_KILLS", "16"))
 MUTANTS = int(os.environ.get("REASONER_MUTANTS", "60"))
-MAX_SECONDS = 5.0
+MAX_SECONDS = 120.0
+"""By the clock on the wall, since a worker does the work: a hang lasts longer, a busy machine does not."""
 SIGNALS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGSTOP)
 
 pytestmark = pytest.mark.model
@@ -109,13 +111,12 @@ async def test_hostile_grammars_are_refused_or_harmless_and_the_worker_lives(tin
     pid = client.worker_pid
     refused = 0
     for text in GRAMMARS:
-        started = time.process_time()
-        try:
-            await client.complete(request("Hi", 0, Constraint("grammar", text)))
-        except BadConfig as error:
-            refused += 1
-            assert "\n" not in str(error)
-        assert time.process_time() - started < MAX_SECONDS
+        with ends(text, MAX_SECONDS, time.monotonic):
+            try:
+                await client.complete(request("Hi", 0, Constraint("grammar", text)))
+            except BadConfig as error:
+                refused += 1
+                assert "\n" not in str(error)
     assert client.worker_pid == pid, "no grammar may bring the worker down"
     assert refused > len(GRAMMARS) * 0.8
     await client.aclose()
@@ -153,14 +154,13 @@ async def test_hostile_constraints_are_refused_or_harmless_and_the_worker_lives(
     pid = client.worker_pid
     refused = 0
     for constraint in CONSTRAINTS:
-        started = time.monotonic()
-        try:
-            await client.complete(request("Hi", 0, constraint))
-        except BadConfig as error:
-            refused += 1
-            assert "\n" not in str(error)
-            assert len(str(error)) < 500
-        assert time.monotonic() - started < 6 * MAX_SECONDS, constraint.value[:80]
+        with ends(constraint.value, MAX_SECONDS, time.monotonic):
+            try:
+                await client.complete(request("Hi", 0, constraint))
+            except BadConfig as error:
+                refused += 1
+                assert "\n" not in str(error)
+                assert len(str(error)) < 500
     assert client.worker_pid == pid, "no constraint may bring the worker down"
     assert refused > len(CONSTRAINTS) // 2
     await client.aclose()
@@ -202,14 +202,13 @@ async def test_hostile_templates_are_refused_in_bounds_and_the_worker_lives(tiny
     pid = client.worker_pid
     harmless = []
     for i, text in enumerate(TEMPLATES):
-        started = time.monotonic()
-        try:
-            reply = await client.complete(request(f"t{i}"))
-        except (BadTemplate, BadConfig) as error:
-            assert "\n" not in str(error)
-        else:
-            harmless.append((text, reply.usage.prompt_tokens))
-        assert time.monotonic() - started < 4 * MAX_SECONDS, text  # four times: the machine may be busy
+        with ends(text, MAX_SECONDS, time.monotonic):
+            try:
+                reply = await client.complete(request(f"t{i}"))
+            except (BadTemplate, BadConfig) as error:
+                assert "\n" not in str(error)
+            else:
+                harmless.append((text, reply.usage.prompt_tokens))
     assert client.worker_pid == pid, "no template may bring the worker down"
     assert all(n_tokens < 40 for _, n_tokens in harmless), harmless  # what is let through says next to nothing
     assert len(harmless) < len(TEMPLATES) // 5, harmless
@@ -245,9 +244,9 @@ async def test_mutated_files_never_bring_the_parent_down(tiny_model: Path, tmp_p
         path = tmp_path / "mutant.gguf"
         path.write_bytes(mutant(rng, data))
         started = time.monotonic()
-        outcomes[await tried(path)] += 1
+        with ends(f"mutant {number}", MAX_SECONDS, time.monotonic):
+            outcomes[await tried(path)] += 1
         slowest = max(slowest, time.monotonic() - started)
-        assert slowest < 6 * MAX_SECONDS, f"mutant {number}"  # a worker that crashes is started a second time, and the machine may be busy
     print(dict(outcomes), f"slowest {slowest:.1f} s")  # noqa: T201 - the measure of the full run
     assert sum(outcomes.values()) == MUTANTS
     assert outcomes["BadConfig: the header"] > 0

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from ends import ends
 
 TABLE = "Italian\tLadin\nil cane corre\tl cian cor\nil gatto\tl giat\nbad row\nil cane\t\nla mela è rossa\tl pom é cöce\n"
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("REASONER_", "OPENAI_"))} | {"OPENAI_API_KEY": "k"}
@@ -222,10 +223,9 @@ def test_an_interrupted_translation_goes_on_and_asks_nothing_twice(tmp_path: Pat
 def test_highlighting_an_example_is_quick_on_a_hostile_line() -> None:
     from reasoner.cli.fragments import _highlighted
 
-    began = time.perf_counter()
     for words, text in ((["#"] * 7, "#" * 60_000), (["a"] * 7, "a " * 30_000), (["a'", "b"], "a'" + "'" * 60_000)):
-        _highlighted(text, words)
-    assert time.perf_counter() - began < 5
+        with ends(text[:20]):
+            _highlighted(text, words)
     assert [(span.start, span.end) for span in _highlighted("Se l’Acqua, è qui", ["l'", "acqua", "è"]).spans] == [(3, 13)]
 
 

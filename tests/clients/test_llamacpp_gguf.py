@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import struct
-import time
 from pathlib import Path
 
 import pytest
+from ends import ends
 
 from reasoner.clients.llamacpp import bundled_model
 from reasoner.clients.llamacpp.file_hash import cache_file, file_sha256
@@ -139,23 +139,22 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
             read_header(path)
 
 
-def test_flipped_bytes_give_a_header_or_one_error_and_never_take_long(tmp_path: Path) -> None:
+def test_flipped_bytes_give_a_header_or_one_error_and_end(tmp_path: Path) -> None:
     data = whole()
     rng = random.Random(20251124)
     path = tmp_path / "model.gguf"
     n_refused = 0
-    started = time.perf_counter()
     for _ in range(1500):
         mutant = bytearray(data)
         for _ in range(rng.choice([1, 1, 2, 8])):
             mutant[rng.randrange(len(mutant))] = rng.choice([0, 1, 8, 9, 0x7F, 0x80, 0xFF, rng.randrange(256)])
         path.write_bytes(mutant)
-        try:
-            read_header(path)
-        except BadConfig:
-            n_refused += 1
+        with ends(mutant[:60]):
+            try:
+                read_header(path)
+            except BadConfig:
+                n_refused += 1
     assert 500 < n_refused < 1500
-    assert time.perf_counter() - started < 30
 
 
 def test_the_message_holds_no_control_characters_of_the_file(tmp_path: Path) -> None:
@@ -183,10 +182,8 @@ def test_an_adapter_must_be_one_and_fit(tmp_path: Path) -> None:
         check_adapter(read_header(base), read_header(base), base, base)
 
 
-def test_the_bundled_model_is_checked_in_half_a_second() -> None:
-    started = time.process_time()
+def test_the_bundled_model_is_checked() -> None:
     header = read_header(bundled_model())
-    assert time.process_time() - started < 0.5
     assert (header.architecture, header.n_vocab) == ("llama", 49152)
 
 

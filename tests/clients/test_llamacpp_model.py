@@ -17,6 +17,7 @@ from typing import Any
 
 import llama_cpp
 import pytest
+from ends import ends
 from lora_file import lora
 
 from reasoner.clients import ClientOptions, open_client
@@ -385,9 +386,8 @@ def test_a_worker_stopped_in_the_middle_is_replaced() -> None:
         await client.aclose()
         return reply
 
-    started = time.monotonic()
-    assert asyncio.run(main()).usage.completion_tokens == 40
-    assert time.monotonic() - started < 30
+    with ends("a stopped worker", 120, time.monotonic):
+        assert asyncio.run(main()).usage.completion_tokens == 40
 
 
 def test_cancelling_stops_the_decoding(client: LlamaCppClient) -> None:
@@ -498,7 +498,7 @@ def test_a_killed_parent_takes_its_worker_along(doing: str) -> None:
         time.sleep(0.2)
         assert not is_gone(pid)
         parent.kill()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not is_gone(pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert is_gone(pid)

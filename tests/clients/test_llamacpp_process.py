@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ends import ends
 from obedient_worker import WORKER
 from tiny_gguf import ARRAY, STRING, array, gguf_of, pair, text
 
@@ -93,15 +94,14 @@ def test_a_death_is_survived_and_the_request_asked_again(paths: Path, how: str) 
 
 
 def test_a_hang_is_noticed_and_survived(paths: Path) -> None:
-    started = time.monotonic()
-    assert texts_of(run(client_of(paths, deadline_s=0.5), "hang 1")) == ["hang after 2"]
-    assert time.monotonic() - started < 20
+    with ends("a hang of a minute", 50, time.monotonic):
+        assert texts_of(run(client_of(paths, deadline_s=0.5), "hang 1")) == ["hang after 2"]
 
 
 def test_what_a_worker_has_started_ends_with_it(paths: Path) -> None:
     assert texts_of(run(client_of(paths, deadline_s=0.5), "fork 1")) == ["fork after 2"]
     child = int((paths / "child").read_text())
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not is_gone(child) and time.monotonic() < until:
         time.sleep(0.05)
     assert is_gone(child)
@@ -207,9 +207,8 @@ def test_closing_ends_a_worker_that_hangs_and_the_call_it_holds(paths: Path) -> 
         await asyncio.sleep(0.5)
         pid = client.worker_pid
         assert pid is not None
-        started = time.monotonic()
-        await client.aclose()
-        assert time.monotonic() - started < 10
+        with ends("a hang of a minute", 50, time.monotonic):
+            await client.aclose()
         with pytest.raises(EngineLost, match="was closed while"):
             await call
         with pytest.raises(BadConfig, match="is closed"):
@@ -226,7 +225,7 @@ def test_a_client_nobody_holds_leaves_no_process(paths: Path) -> None:
     assert pid is not None
     del client
     gc.collect()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not is_gone(pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert is_gone(pid)

@@ -8,6 +8,7 @@ import time
 
 import jinja2
 import pytest
+from ends import ends
 
 from reasoner.clients.llamacpp.frames import MAX_FRAME_BYTES, BrokenFrame, encode_frame, read_frame, write_frame
 from reasoner.clients.llamacpp.worker.bounds import Overrun, bounded
@@ -57,11 +58,9 @@ def test_what_templates_of_models_use_is_there() -> None:
     ],
 )
 def test_bad_templates_are_one_error_in_bounded_time(source: str) -> None:
-    started = time.process_time()
     before = resource.getrlimit(resource.RLIMIT_AS)
-    with pytest.raises(BadTemplate) as caught:
+    with ends(source), pytest.raises(BadTemplate) as caught:
         ChatTemplate(source).render(HI)
-    assert time.process_time() - started < 4
     assert resource.getrlimit(resource.RLIMIT_AS) == before
     assert len(str(caught.value)) < 500
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import scan_texts
 import trl
+from ends import ends
 
 from reasoner.datasets.export import export
 from reasoner.datasets.options import Options
@@ -67,8 +68,6 @@ def test_puzzles_hold_no_personal_data() -> None:
 
 
 def test_finding_takes_linear_time() -> None:
-    import time
-
     for text in (
         "a" * 200_000,
         "1 " * 100_000,
@@ -79,9 +78,8 @@ def test_finding_takes_linear_time() -> None:
         "eyJ" * 60_000,
         "://" * 60_000,
     ):
-        started = time.process_time()
-        findings(text)
-        assert time.process_time() - started < 2.0, text[:20]
+        with ends(text[:20]):
+            findings(text)
 
 
 def test_redacting_keeps_the_rest() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-import time
 from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
+from ends import ends
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,7 +175,6 @@ def test_numbers_may_not_grow_past_the_bit_limit() -> None:
 
 @pytest.mark.parametrize("text", ["(" * 10**5, "-" * 10**5 + "1", "9" * 10**6, "9" * 1000, "1/" * 499 + "7", "9*" * 499 + "9"])
 def test_work_is_bounded(text: str) -> None:
-    began = time.perf_counter()
-    _, reason = outcome(text)
+    with ends(text[:20]):
+        _, reason = outcome(text)
     assert len(reason) < 200
-    assert time.perf_counter() - began < 0.5

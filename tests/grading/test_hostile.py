@@ -11,12 +11,13 @@ import random
 import time
 
 import pytest
+from ends import ends
 
 from reasoner.grading import grader, read
 from reasoner.types import Verdict
 
 N = int(os.environ.get("REASONER_HOSTILE", "1000"))
-MOST_S = float(os.environ.get("REASONER_HOSTILE_SECONDS", "10"))
+MOST_S = float(os.environ.get("REASONER_HOSTILE_SECONDS", "60"))
 GRADERS = ("exact", "squad", "number", "math", "f1:0.5", "any", "number:1%", "any:number")
 READERS = ("auto", "answer_line", "tag", "boxed", "hash", "choice", "last_number", "json:a.b", "whole")
 GOLDS = ("18", "\\frac{14}{3}", "[1,2)", "x^2+1", "Paris", "35 hours", "\\{1,2\\}", "2\\sqrt{3}", "(B)")
@@ -51,30 +52,24 @@ def test_no_answer_raises_or_takes_long() -> None:
     pytest.importorskip("math_verify", reason="the extra tasks is not installed")
     rng = random.Random(20261129)
     grader("math").judge("x+1", ["1+x"])  # the process is there
-    slow: list[tuple[float, str, str]] = []
     for _ in range(N):
         text, gold, spec = hostile(rng), rng.choice(GOLDS), rng.choice(GRADERS)
-        begun = time.monotonic()
-        found = read(rng.choice(READERS), text)
-        given = found.text if found else text
-        verdict = grader(spec).judge(given, [gold])
-        canonical = grader(spec).canonical(given, [gold])
-        seconds = time.monotonic() - begun
+        with ends(f"{spec} {text[:60]}", MOST_S, time.monotonic):
+            found = read(rng.choice(READERS), text)
+            given = found.text if found else text
+            verdict = grader(spec).judge(given, [gold])
+            canonical = grader(spec).canonical(given, [gold])
         assert isinstance(verdict, Verdict)
         assert isinstance(canonical, str)
         assert verdict.correct is not True or verdict.score == 1.0
         assert len(verdict.reason) <= 200
         assert "\n" not in verdict.reason
-        if seconds > MOST_S:
-            slow.append((seconds, spec, text[:80]))
-    assert not slow, slow[:10]
 
 
 @pytest.mark.parametrize("n", [4000, 64_000])
 @pytest.mark.parametrize("reader", READERS)
 def test_readers_are_linear(reader: str, n: int) -> None:
-    """Sixteen times the text must not take more than some forty times as long; both sizes are bounded absolutely here."""
-    begun = time.process_time()
+    """A quadratic reading of the longer text takes minutes."""
     for piece in (
         "answer ",
         "Answer:",
@@ -93,14 +88,13 @@ def test_readers_are_linear(reader: str, n: int) -> None:
         "答案是",
         "die Antwort ist ",
     ):
-        read(reader, piece * (n // len(piece)))
-    assert time.process_time() - begun < 5
+        with ends(piece):
+            read(reader, piece * (n // len(piece)))
 
 
 @pytest.mark.parametrize("spec", ["exact", "squad", "number", "math", "choice", "f1:0.5"])
 def test_graders_are_linear(spec: str) -> None:
     """Runs of what a pattern looks for, as long as an answer may be; a cubic pattern takes hours, a quadratic one minutes."""
-    begun = time.process_time()
     choices = ("red", "blue") if spec == "choice" else ()
     golds = ["A"] if choices else ["\\frac{14}{3}"]
     for piece in (
@@ -123,6 +117,6 @@ def test_graders_are_linear(spec: str) -> None:
         "and ",
     ):
         text = "5" + piece * (20_000 // len(piece)) + "6"
-        grader(spec).judge(text, golds, choices=choices)
-        grader(spec).canonical(text, golds, choices=choices)
-    assert time.process_time() - begun < 10
+        with ends(piece):
+            grader(spec).judge(text, golds, choices=choices)
+            grader(spec).canonical(text, golds, choices=choices)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ends import ends
 
 from reasoner.grading import grader, read
 from reasoner.grading.trust import trust
@@ -19,9 +20,8 @@ def test_a_catastrophic_pattern_is_cut_and_the_next_question_is_answered() -> No
     one = Worker(PLAIN)
     try:
         assert one.ask({"op": "regex", "pattern": "x(.)", "text": "xaxb"}) == {"found": "b"}
-        begun = time.monotonic()
-        assert one.ask(REGEX) is None
-        assert time.monotonic() - begun < 10  # generous: the limit is 1.5 s, the machine may be crowded
+        with ends("2^40 steps", clock=time.monotonic):
+            assert one.ask(REGEX) is None
         assert one.ask({"op": "regex", "pattern": "x.", "text": "xa"}) == {"found": "xa"}
     finally:
         one.close()
@@ -34,9 +34,8 @@ def test_what_hears_no_signal_is_killed(tmp_path: Path) -> None:
     one = Worker(PLAIN)
     try:
         assert one.ask({"op": "python", "file": str(file), "function": "judge", "arguments": ["", []]}) is None
-        begun = time.monotonic()
-        assert one.ask({"op": "regex", "pattern": "x", "text": "x"}) == {"found": "x"}
-        assert time.monotonic() - begun < 20
+        with ends("a sleep of 100 s", clock=time.monotonic):
+            assert one.ask({"op": "regex", "pattern": "x", "text": "x"}) == {"found": "x"}
     finally:
         one.close()
 

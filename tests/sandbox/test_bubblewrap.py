@@ -153,7 +153,7 @@ async def test_no_command_gets_out(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             filled = command.replace("{secret}", str(secret)).replace("{folder}", str(tmp_path)).replace("{port}", str(port.number))
             started = time.monotonic()
             ended = await sh(filled.replace("{{", "{").replace("}}", "}"), limits=limits)
-            if time.monotonic() - started > 8:
+            if time.monotonic() - started > 60:
                 hung.append(command)
             if (
                 CANARY in ended.output

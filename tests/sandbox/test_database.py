@@ -117,7 +117,7 @@ async def test_no_query_gets_out(shop: Path, tmp_path: Path) -> None:
             told = str(await copy.query(filled))
         except ToolFailed as error:
             told = str(error)
-        if time.monotonic() - started > 6:
+        if time.monotonic() - started > 60:
             hung.append(query)
         if CANARY in told or _names(tmp_path) != ["a b#c?d", "secret"] or _names(shop.parent) != ["shop.sqlite"]:
             escaped.append(query)

@@ -138,7 +138,7 @@ async def test_no_program_gets_out(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             started = time.monotonic()
             ran = await interpreter.run(filled, {"lent": lent})
             await interpreter.aclose()
-            if time.monotonic() - started > 10:
+            if time.monotonic() - started > 60:
                 hung.append(program)
             if CANARY in f"{ran}" or _names(tmp_path) != ["secret"] or port.reached or "root:x:" in f"{ran}":
                 escaped.append(program)

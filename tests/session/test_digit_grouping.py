@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from ends import ends
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,7 +79,6 @@ def test_a_grouped_number_beside_another_comma_is_left_alone() -> None:
 
 
 def test_hostile_texts_take_linear_time() -> None:
-    started = time.perf_counter()
     for text in ("9" * 500_000, "1," * 250_000, "1,234," * 80_000, "1234.5." * 70_000, "." * 500_000, "1-1-" * 120_000, "1,234" * 100_000):
-        assert ungroup(group(text)) == ungroup(text)
-    assert time.perf_counter() - started < 5
+        with ends(text[:20]):
+            assert ungroup(group(text)) == ungroup(text)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from ends import ends
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,7 +130,6 @@ def test_what_is_kept_of_a_long_line_is_short() -> None:
 
 
 def test_a_hostile_reply_is_read_in_bounded_time() -> None:
-    started = time.perf_counter()
     for text in (
         "{" * 1_000_000,
         '{"a": ' * 200_000,
@@ -140,9 +138,9 @@ def test_a_hostile_reply_is_read_in_bounded_time() -> None:
         "sure " * 500_000,
         "best " * 500_000,
     ):
-        read_object(text, {"thought"})
-        read_candidates(text, 8)
-        read_value(text)
-        read_vote(text, 3)
-        read_rating(text)
-    assert time.perf_counter() - started < 5
+        with ends(text[:20]):
+            read_object(text, {"thought"})
+            read_candidates(text, 8)
+            read_value(text)
+            read_vote(text, 3)
+            read_rating(text)

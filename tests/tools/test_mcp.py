@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ends import ends
 from loopback import Loopback
 
 from reasoner.errors import BadConfig, ToolFailed
@@ -91,11 +92,10 @@ async def test_endless_pages_end() -> None:
 
 @pytest.mark.parametrize("how", ["endless", "flood", "dies", "silent", "garbage"])
 async def test_a_hostile_answer_fails_the_call_and_nothing_else(how: str) -> None:
-    started = time.monotonic()
-    async with hostile(how, timeout_s=2.0) as servers:
-        with pytest.raises(ToolFailed):
-            await servers.tools[0].call({})
-    assert time.monotonic() - started < 20
+    with ends(how, 120, time.monotonic):
+        async with hostile(how, timeout_s=2.0) as servers:
+            with pytest.raises(ToolFailed):
+                await servers.tools[0].call({})
 
 
 async def test_a_server_that_asks_for_secrets_gets_errors(monkeypatch: pytest.MonkeyPatch) -> None:
