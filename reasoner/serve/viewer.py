@@ -127,11 +127,22 @@ class Viewer:
         used = run_queries.spent(self._store, [row["id"]]).get(row["id"], {"seconds": 0.0, "cost": None})
         return self._page(
             "run.html", run=row | used, rows=[each | {"short": short_answer(each)} for each in rows], page=page, per_page=PAGE, chosen=chosen,
-            n=queries.n_trajectories(self._store, row["id"], chosen=chosen), options=options, baseline=baseline, by=",".join(by),
+            n=self._n_chosen(row, chosen, page * PAGE, len(rows)), options=options, baseline=baseline, by=",".join(by),
             columns=shown_columns(rows, options), groups=group_columns(self._store, row["id"]), mistakes=mistakes(self._store, row["id"]),
             inside=run_queries.inside_thought(self._store, row["id"]) if row["judged"] <= MAX_COMPARED else (),
             too_large=row["judged"] > MAX_COMPARED, **compared(self._compared(row, baseline=baseline, by=by)),
         )  # fmt: skip
+
+    def _n_chosen(self, row: dict[str, Any], chosen: Mapping[str, str], before: int, shown: int) -> int:
+        """Return how many trajectories of a run fit, without counting them where the page or the run's totals tell it."""
+        if shown < PAGE and (shown or not before):
+            return before + shown
+        named = {name: value for name, value in chosen.items() if value}
+        if not named:
+            return int(row["trajectories"])
+        if named in ({"verdict": "right"}, {"verdict": "wrong"}) and row["judged"] == row["trajectories"]:
+            return int(row["correct"] if named["verdict"] == "right" else row["judged"] - row["correct"])
+        return queries.n_trajectories(self._store, row["id"], chosen=chosen)
 
     def progress(self, request: Request) -> Response:
         """Return how far a run has come as JSON, for its page."""

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
-
 from reasoner.errors import StoreError
 from reasoner.store.place import LOG, check_place, creating, identity, remove_leftovers
 
@@ -133,6 +131,9 @@ def _set_mode(connection: Connection, pragma: str) -> str:
 
     Away from WAL nothing is waited for: who has the file open then keeps it.
     """
+    # A reader never comes here, and what this loads takes a fifteenth of the time of `reasoner runs`.
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed  # noqa: PLC0415
+
     waiting = Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, DatabaseError) and "locked" in str(error) and pragma.endswith("wal")),
         wait=wait_fixed(0.01),

@@ -77,7 +77,7 @@ def _chosen(run_id: str, wanted: Mapping[str, str]) -> tuple[str, str, list[str]
         joins += " JOIN problems p ON p.id = t.problem_id"
     verdict = wanted.get("verdict", "")
     if verdict in {"right", "wrong"}:
-        joins += f" JOIN verdicts v ON v.trajectory_id = t.id AND +v.correct = {int(verdict == 'right')}"
+        joins += f" CROSS JOIN verdicts v ON v.trajectory_id = t.id AND v.correct = {int(verdict == 'right')}"
     elif verdict in {"open", "failed"}:
         clauses.append(f"t.status = '{verdict}'")
     return joins, " AND ".join(clauses), params
@@ -85,9 +85,13 @@ def _chosen(run_id: str, wanted: Mapping[str, str]) -> tuple[str, str, list[str]
 
 def not_right(store: Store, run_id: str, *, limit: int = 2_000) -> list[dict[str, Any]]:
     """Return the first trajectories of a run that failed or were judged wrong: `id`, `strategy`, `answer`, `reason`, `error` and `unparsed`."""
+    # Chosen by the index alone, which tells a large run without wrong answers in a quarter of the time that its verdicts take.
+    wrong = "SELECT 1 FROM verdicts n INDEXED BY verdicts_correct WHERE n.correct = 0 AND n.trajectory_id = w.id"
+    fitting = f"w.run_id = ? AND (w.status = 'failed' OR EXISTS ({wrong}))"
     return store.rows(
-        "SELECT t.id, t.strategy, substr(t.answer, 1, 400) AS answer, v.reason, t.error, v.unparsed FROM trajectories t"
-        " LEFT JOIN verdicts v ON v.trajectory_id = t.id WHERE t.run_id = ? AND (t.status = 'failed' OR v.correct = 0) ORDER BY t.rowid LIMIT ?",
+        "SELECT t.id, t.strategy, substr(t.answer, 1, 400) AS answer, v.reason, t.error, v.unparsed FROM trajectories t"  # noqa: S608 - constants
+        f" LEFT JOIN verdicts v ON v.trajectory_id = t.id"
+        f" WHERE t.rowid IN (SELECT w.rowid FROM trajectories w WHERE {fitting} ORDER BY w.rowid LIMIT ?) ORDER BY t.rowid",
         (run_id, limit),
     )
 

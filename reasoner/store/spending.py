@@ -14,11 +14,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reasoner.budget import Limits
 from reasoner.errors import RunBudgetExhausted
 from reasoner.store.times import now
 
 if TYPE_CHECKING:
+    from reasoner.budget import Limits
     from reasoner.store.connection import Connection
 
 ROUNDING = 1 + 1e-12
@@ -51,7 +51,11 @@ def set_limits(c: Connection, run_id: str, limits: Limits | None) -> None:
 def limits_of(c: Connection, run_id: str) -> Limits | None:
     """Return the limits a run is held to, None where it has none."""
     (stored,) = c.execute("SELECT limits FROM runs WHERE id = ?", (run_id,)).fetchone()
-    return Limits.model_validate_json(stored) if stored else None
+    if not stored:
+        return None
+    from reasoner.budget import Limits  # noqa: PLC0415 - pydantic builds its models, and who only looks at a store has no use for them
+
+    return Limits.model_validate_json(stored)
 
 
 def used(c: Connection, run_id: str) -> tuple[int, int, float, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from large_store import fill_chain, fill_many
 from starlette.requests import Request
 from stores import grow
 
@@ -117,6 +118,39 @@ def test_a_problem_without_words_of_its_own_shows_how_its_search_began(tmp_path:
         (row,) = queries.trajectory_page(store, made.report.run_id)
         assert row["asked"] == (queries.root_text(store, row["id"]) or "")[:400]
         assert "theme" not in row["asked"]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["all judged", "some open, failed and judged by a model"])
+def test_every_filter_counts_what_fits_and_wrong_ones_are_found(tmp_path: Path, *, whole: bool) -> None:
+    db = tmp_path / "t.db"
+    fill_many(db, 260)
+    fill_chain(db, 3)
+
+    def change(c: Any) -> None:
+        c.execute("UPDATE trajectories SET run_id = 'chain' WHERE sample >= 240")
+        c.execute("UPDATE verdicts SET correct = 0, score = 0 WHERE trajectory_id IN (SELECT id FROM trajectories WHERE sample % 3 = 0)")
+        if not whole:
+            gone = "(SELECT id FROM trajectories WHERE run_id = 'many' AND sample % 10 < 2)"
+            c.execute(f"DELETE FROM verdicts WHERE trajectory_id IN {gone}")
+            c.execute(f"UPDATE trajectories SET status = iif(sample % 10, 'open', 'failed') WHERE id IN {gone}")
+            c.execute("UPDATE verdicts SET judged_by = 'm' WHERE trajectory_id IN (SELECT id FROM trajectories WHERE sample % 7 = 3)")
+
+    with Store.open(db) as store:
+        store.write_now(change)
+    fits = {"right": "v.correct = 1", "wrong": "v.correct = 0", "open": "t.status = 'open'", "failed": "t.status = 'failed'", "": "1"}
+    with Store.read(db) as store:
+        joined = "FROM trajectories t LEFT JOIN verdicts v ON v.trajectory_id = t.id WHERE t.run_id = 'many' AND"
+        for verdict, condition in fits.items():
+            for strategy, more in (("", ""), ("cot", " AND t.strategy = 'cot'")):
+                ids = [row[0] for row in store.tuples(f"SELECT t.id {joined} {condition}{more} ORDER BY t.rowid")]
+                for page in range(-(-len(ids) // 50) + 1):
+                    shown = look(store, "run", f"verdict={verdict}&strategy={strategy}&page={page}", run="many")
+                    assert [each for each in ids if f'/t/{each}"' in shown.split('id="list"')[1]] == ids[50 * page : 50 * (page + 1)]
+                    assert f"of {len(ids)}</span>" in shown or (not ids and "<span>none</span>" in shown), (verdict, strategy, page)
+        found = [row["id"] for row in queries.not_right(store, "many")]
+        assert found == [row[0] for row in store.tuples(f"SELECT t.id {joined} (v.correct = 0 OR t.status = 'failed') ORDER BY t.rowid")]
+        assert found
+        assert [row["id"] for row in queries.not_right(store, "many", limit=7)] == found[:7]
 
 
 def test_hits_are_counted_and_paged(tmp_path: Path) -> None:
