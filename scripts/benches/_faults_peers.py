@@ -1,20 +1,22 @@
-"""What a peer does with the questions of `faults_peers`, in a process of its own; imports the standard library and the one package it is about.
+"""What a peer does with the questions of `faults_peers` and `scale_peers`, in a process of its own; imports the standard library and the one package it is about.
 
     python _faults_peers.py ray-data FOLDER URL                     asks what stands in FOLDER/questions, writes FOLDER/out
     python _faults_peers.py ray-data FOLDER URL FOLDER/checkpoint   the same with Ray Data's checkpoints
+    PEER_WORKERS=8 PEER_CALLS=1 python _faults_peers.py ...         with other numbers of workers and of calls of each
     python _faults_peers.py inspect-log FOLDER                      prints the ids that the newest whole log answers, as JSON
 
-Everything is used as its documentation shows it: four workers of two calls each, batches of ten, retries as they come.
+Everything is used as its documentation shows it: four workers of two calls each if nothing else is said, batches of ten, retries as they come.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-WORKERS, CALLS_EACH, BATCH = 4, 2, 10
+WORKERS, CALLS_EACH, BATCH = int(os.environ.get("PEER_WORKERS", "4")), int(os.environ.get("PEER_CALLS", "2")), 10
 
 
 def ray_data(folder: Path, url: str, checkpoint: str = "") -> None:
