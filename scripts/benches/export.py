@@ -101,9 +101,10 @@ def run(db, out):
                 message = data["messages"].get(row["message_id"])
                 messages.insert(0, {"role": message["role"], "content": message["content"]})
                 context = row["parent_id"]
-            messages.append({"role": "assistant", "content": data["messages"].get(call["reply_id"])["content"]})
+            messages.append({"role": "assistant", "content": data["messages"].get(call["reply_id"])["content"], "reasoning_content": ""})
             lineage = {"run": t["run_id"], "trajectory": t["id"], "calls": [call["key"]], "problem": problem["id"], "solver": problem["solver"],
-                       "instance": problem["line"], "level": problem["level"], "strategy": t["strategy"], "model": t["model"]}
+                       "instance": problem["line"], "level": problem["level"], "strategy": t["strategy"], "model": t["model"],
+                       "judged_by": verdict["judged_by"], "reasoning": False, "divided": "", "answer": "", "written_as": ""}
             file.write(json.dumps({"messages": messages, "lineage": lineage}) + "\\n")
             n += 1
     return n
