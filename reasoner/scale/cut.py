@@ -24,7 +24,7 @@ from reasoner.runs.opening import opened_plan
 from reasoner.runs.pool import ModelPool
 from reasoner.runs.saved_plan import plan_as_json
 from reasoner.scale.adapter_file import send
-from reasoner.scale.manifest import MAX_SHARDS, RUN, RUN_FILE, SHARD, How, ShardedRun, ShardHead, line_of, manifest_name
+from reasoner.scale.manifest import MAX_SHARDS, RUN, RUN_FILE, SHARD, How, ShardedRun, ShardHead, line_of, manifest_name, read_run
 from reasoner.store import Store
 from reasoner.store.merged import is_finished
 from reasoner.store.records import run_id_of
@@ -93,18 +93,22 @@ async def shard(
     n_problems = len(plan.problems)
     sizes = [n_problems // n + (number < n_problems % n) for number in range(n)]
     run = ShardedRun(format=RUN, **head, sizes=sizes)
-    there = place.read(RUN_FILE)
-    data = _text(run)
-    if there is not None and there != data:
+    there = None if place.read(RUN_FILE) is None else read_run(place)
+    if there is not None and not _is_same(there, run):
         raise BadConfig(f"{place.place} holds the shards of another run", hint="name another folder, or remove that one")
     send(place, options.client.adapter, manifest)
     if there is not None:
-        return run
+        return there
     for first in range(0, n, OPEN_FILES):
         _write(place, plan, head, range(first, min(first + OPEN_FILES, n)))
-    if not place.create(RUN_FILE, data) and place.read(RUN_FILE) != data:
+    if not place.create(RUN_FILE, _text(run)) and read_run(place) != run:
         raise BadConfig(f"{place.place} was filled with the shards of another run meanwhile", hint="name another folder")
     return run
+
+
+def _is_same(there: ShardedRun, run: ShardedRun) -> bool:
+    """Tell whether a folder's run is this one. How its command was written does not matter: a cluster that was started anew has another address."""
+    return there == run.model_copy(update={"how": run.how.model_copy(update={"command": there.how.command})})
 
 
 async def finished_in(db: Path | None, plan: Plan, models: Sequence[str | Client], options: RunOptions, *, pool: ModelPool) -> bool:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from shards import contents, cut, exported, single, small_plan
 
+from reasoner.errors import BadConfig
+from reasoner.runs.options import RunOptions
+from reasoner.scale.manifest import read_run
 from reasoner.scale.merging import merge
 from reasoner.store import Store
 
@@ -25,3 +30,17 @@ def test_merged_shards_are_what_one_process_would_have_recorded(tmp_path: Path) 
     with Store.read(tmp_path / "many.db") as store:
         assert store.rows("SELECT status FROM runs") == [{"status": "finished"}]
         assert store.check() == "ok"
+
+
+def test_the_same_run_is_found_again_however_its_command_was_written(tmp_path: Path) -> None:
+    """A cluster that was started anew has another address, and that stands in the command."""
+    plan = small_plan()
+    made = cut(tmp_path, plan, n=3, options=RunOptions(command="reasoner bench --on ray:10.0.0.1:6379"))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "shared").rglob("*") if path.is_file()}
+    again = cut(tmp_path, plan, n=3, options=RunOptions(command="reasoner bench --on ray:10.0.0.2:6379"))
+    assert read_run(again.place) == read_run(made.place)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "shared").rglob("*") if path.is_file()} == before
+    others: tuple[dict[str, Any], ...] = ({"n": 4}, {"options": RunOptions(on_unknown="retry")}, {"plan": small_plan(n=6)})
+    for other in others:
+        with pytest.raises(BadConfig, match="holds the shards of another run"):
+            cut(tmp_path, **{"plan": plan, "n": 3} | other)
