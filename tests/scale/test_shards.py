@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from shards import contents, cut, exported, single, small_plan
@@ -40,7 +39,6 @@ def test_the_same_run_is_found_again_however_its_command_was_written(tmp_path: P
     again = cut(tmp_path, plan, n=3, options=RunOptions(command="reasoner bench --on ray:10.0.0.2:6379"))
     assert read_run(again.place) == read_run(made.place)
     assert {path.name: path.read_bytes() for path in (tmp_path / "shared").rglob("*") if path.is_file()} == before
-    others: tuple[dict[str, Any], ...] = ({"n": 4}, {"options": RunOptions(on_unknown="retry")}, {"plan": small_plan(n=6)})
-    for other in others:
+    for other, n, options in ((plan, 4, None), (plan, 3, RunOptions(on_unknown="retry")), (small_plan(n=6), 3, None)):
         with pytest.raises(BadConfig, match="holds the shards of another run"):
-            cut(tmp_path, **{"plan": plan, "n": 3} | other)
+            cut(tmp_path, other, n=n, options=options)
