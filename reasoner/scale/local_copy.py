@@ -79,12 +79,24 @@ def prepare(place: Shared, lease: Lease, manifest: Manifest, folder: Path) -> Lo
     return made
 
 
+def held(folder: Path, run: str) -> dict[int, int]:
+    """Return which shards of a run have a file in the folder that files of shards are kept in, and of which epoch each is."""
+    epochs = {int(db.parent.name): _epoch(db.parent / MARK) for db in folder.glob(f"{run}/[0-9][0-9][0-9][0-9][0-9]/{DATABASE}")}
+    return {shard: epoch for shard, epoch in epochs.items() if epoch is not None}
+
+
+def _epoch(mark: Path) -> int | None:
+    """Return the epoch of a file by the mark beside it; None where there is no mark that can be read."""
+    try:
+        return int(json.loads(mark.read_text(encoding="utf-8"))["epoch"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _is_current(mark: Path, lease: Lease) -> bool:
     """Tell whether the file is the last holder's: no segment that counts is of a later epoch than its own."""
-    try:
-        told = json.loads(mark.read_text(encoding="utf-8"))
-        epoch = int(told["epoch"])
-    except (OSError, ValueError, KeyError, TypeError):
+    epoch = _epoch(mark)
+    if epoch is None:
         return False
     adopted = [each.version.epoch for name in lease.adopts if (each := named(lease.shard, name)) is not None]
     return max(adopted, default=0) <= epoch < lease.epoch

@@ -21,7 +21,7 @@ from reasoner.text import clean, shorten
 from reasoner.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 CHECK_S = 120.0
 """How long a node may take to start a process that says its versions, in seconds."""
@@ -194,25 +194,37 @@ def check(cluster: Cluster, nodes: Iterable[Node]) -> None:
             told["reasoner-llm"] = "(not installed)"
         return {name: told.get(name, "") for name in names}
 
-    asked = {}
-    for node in nodes:
-        on_node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
-        ask = ray.remote(theirs).options(num_cpus=0, max_retries=0, scheduling_strategy=on_node)
-        asked[ask.remote(tuple(ours))] = node
-    ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=CHECK_S) if asked else ([], [])
-    for ref in late:
-        raise UsageError(f"the node {asked[ref].name} did not answer within {CHECK_S:g} s", hint="look at 'ray status', and at its logs")
-    for ref in ready:
-        try:
-            said = ray.get(ref)
-        except ray.exceptions.RayError as error:
-            raise UsageError(
-                f"the node {asked[ref].name} cannot run a task: {shorten(clean(str(error)), 200)}",
-                hint="look at 'ray status', and at its logs",
-            ) from error
+    for node, said in asked(cluster, nodes, theirs, tuple(ours)):
         for name, version in ours.items():
             if said[name] != version:
                 raise VersionsDiffer(
-                    f"{name} is {version} here and {said[name]} on the node {asked[ref].name}; nothing was run",
+                    f"{name} is {version} here and {said[name]} on the node {node.name}; nothing was run",
                     hint="install the same versions on all machines",
                 )
+
+
+def asked(cluster: Cluster, nodes: Iterable[Node], question: Callable[[Any], Any], told: Any) -> list[tuple[Node, Any]]:
+    """Call a function on every node, with one argument, and return what each said. It takes no worker's place; a node that is lost meanwhile is left out.
+
+    Raises:
+        UsageError: a node that is there did not answer.
+    """
+    ray = cluster.ray
+    refs = []
+    for node in nodes:
+        on_node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
+        ask = ray.remote(question).options(num_cpus=0, max_retries=0, scheduling_strategy=on_node)
+        refs.append((node, ask.remote(told)))
+    _, late = ray.wait([ref for _, ref in refs], num_returns=len(refs), timeout=CHECK_S) if refs else ([], [])
+    said = []
+    for node, ref in refs:
+        try:
+            why = f"did not answer within {CHECK_S:g} s"
+            if ref not in late:
+                said.append((node, ray.get(ref)))
+                continue
+        except ray.exceptions.RayError as error:
+            why = f"cannot run a task: {shorten(clean(str(error)), 200)}"
+        if node.id in {each.id for each in cluster.nodes()}:
+            raise UsageError(f"the node {node.name} {why}", hint="look at 'ray status', and at its logs")
+    return said

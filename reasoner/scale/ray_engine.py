@@ -4,7 +4,7 @@
 
 Ray starts processes on nodes and says when they have ended; everything else is said through the shared folder. So a coordinator keeps nothing: killed, the
 same command goes on from what is there. A shard is granted anew (the next epoch) when its worker ended before it was finished, or gave no sign of life for as
-long as a lease is good; first on the node it was on, which may still hold what was not sealed yet. Only what was merged whole is declared complete.
+long as a lease is good; first on the node it was on, which may still hold what was not sealed yet (`holders`). Only what was merged whole is declared complete.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from reasoner.errors import ReasonerError, StoreError
 from reasoner.runs.events import Note, ShardsMoved
 from reasoner.scale.complete import complete
+from reasoner.scale.holders import Holders
 from reasoner.scale.leases import Lease, grant, read_beat
 from reasoner.scale.merging import merge
-from reasoner.scale.ray_cluster import check, versions
-from reasoner.scale.ray_task import Order, Said, fault_of, work
+from reasoner.scale.ray_cluster import asked, check, versions
+from reasoner.scale.ray_task import Order, Said, fault_of, held_here, work
 from reasoner.scale.sealing import Sealing
 from reasoner.text import clean, shorten
 
@@ -84,7 +85,7 @@ class Coordinator:
         self._working: dict[Any, Worker] = {}
         self._closed: dict[int, int] = {}
         self._tries: dict[int, int] = {}
-        self._last_node: dict[int, str] = {}
+        self._holders = Holders(place, clock=clock, tell=self._tell)
         self._complete: set[int] = set()
         self._finished: dict[int, Worker] = {}
         self._merged_s = -MERGE_S
@@ -110,7 +111,7 @@ class Coordinator:
         self._merge()
         self._left.extend(number for number in range(self._run.of) if number not in self._complete)
         if self._left:
-            self._free()
+            self._free(self._cluster.nodes())
         self._moved([])
 
     # -- one look
@@ -131,21 +132,20 @@ class Coordinator:
 
     def _hand_out(self) -> None:
         """Give shards to free places; no more are under way than there are places, and nothing waits inside Ray."""
-        free = self._free() if self._left else []
-        while self._left and free:
-            shard = self._left.popleft()
-            if shard in self._complete:  # its worker was lost after it had sealed everything
-                continue
-            # What was not sealed is on the disk of the node that had it.
-            node = next((each for each in free if each.id == self._last_node.get(shard)), free[0])
-            free.remove(node)
+        for shard in self._complete.intersection(self._left):  # its worker was lost after it had sealed everything
+            self._left.remove(shard)
+        if not self._left:
+            return
+        nodes = self._cluster.nodes()
+        for shard, node in self._holders.places(self._left, self._free(nodes), nodes):
+            self._left.remove(shard)
             lease = grant(self._place, shard, node=node.name)
             order = Order(
                 place=self._place.place, run=self._run.run, shard=shard, epoch=lease.epoch, seal_seconds=self._sealing.seconds,
                 seal_calls=self._sealing.calls, lease_s=self._lease_s, versions=self._versions,
             )  # fmt: skip
             self._working[self._sent(order, node)] = Worker(lease, node, at_s=self._clock())
-            self._last_node[shard] = node.id
+            self._holders.began(shard, lease.epoch, node.id)
 
     def _sent(self, order: Order, node: Node) -> Any:
         needs = {name: amount for name, amount in self._cluster.where.needs.items() if amount}
@@ -154,17 +154,16 @@ class Coordinator:
         name = f"reasoner {order['run']} shard {order['shard']}"
         return self._task.options(**told, max_retries=0, scheduling_strategy=on_node, name=name).remote(order)
 
-    def _free(self) -> list[Node]:
-        """Return the free places, one node after the other in turn. New nodes are asked for their versions first.
+    def _free(self, nodes: list[Node]) -> list[Node]:
+        """Return the free places, one node after the other in turn. New nodes are first asked for their versions, and for the files of shards that they have.
 
         Raises:
             ReasonerError: a node has other versions, or none of them offers what a worker needs.
         """
-        nodes = self._cluster.nodes()
         needs = self._cluster.where.needs
         places = {node.id: min(node.holds(needs), 1 if self._alone else node.holds(needs)) for node in nodes}
         able = [node for node in nodes if places[node.id]]
-        if not able and not self._working:
+        if not able and not self._working and not any(self._holders.waits(shard, nodes) for shard in self._left):
             offered = ", ".join(sorted({name for node in nodes for name in node.offers if ":" not in name and "memory" not in name}))
             raise ReasonerError(
                 f"no node of the cluster offers {', '.join(f'{amount:g} {name}' for name, amount in needs.items())} (there is: {offered})",
@@ -172,7 +171,9 @@ class Coordinator:
             )
         if new := [node for node in able if node.id not in self._checked]:
             check(self._cluster, new)
-            self._checked.update(node.id for node in new)
+            for node, held in asked(self._cluster, new, held_here, self._run.run):
+                self._holders.said(node.id, held)
+                self._checked.add(node.id)
         for worker in self._working.values():
             if worker.node.id in places:
                 places[worker.node.id] -= 1

@@ -17,6 +17,7 @@ from typing import TypedDict
 from reasoner import errors
 from reasoner.errors import MissingAsset, ReasonerError, UsageError
 from reasoner.scale.leases import read_lease
+from reasoner.scale.local_copy import default_folder, held
 from reasoner.scale.ray_cluster import VersionsDiffer, versions
 from reasoner.scale.sealing import Sealing
 from reasoner.scale.shared import shared
@@ -68,10 +69,7 @@ def work(order: Order) -> Said:
             raise MissingAsset(
                 f"{place.place} holds no lease of shard {order['shard']}", hint="the shared folder has to be the same on all machines"
             )
-        local = os.environ.get(SCRATCH_ENV)
-        here = Here(
-            local=Path(local) if local else None, sealing=Sealing(order["seal_seconds"], order["seal_calls"]), lease_s=order["lease_s"]
-        )
+        here = Here(local=_scratch(), sealing=Sealing(order["seal_seconds"], order["seal_calls"]), lease_s=order["lease_s"])
         ended = asyncio.run(run_shard(place, order["shard"], lease=lease, here=here))
     except ReasonerError as error:
         return {
@@ -81,6 +79,16 @@ def work(order: Order) -> Said:
     except KeyboardInterrupt:
         return {"state": "stopped", "node": node}
     return {"state": ended.state, "node": node}
+
+
+def held_here(run: str) -> dict[int, int]:
+    """Return which shards of a run this node's disk has a file of, and of which epoch each is."""
+    return held(_scratch() or default_folder(), run)
+
+
+def _scratch() -> Path | None:
+    local = os.environ.get(SCRATCH_ENV)
+    return Path(local) if local else None
 
 
 class ShardFailed(UsageError):

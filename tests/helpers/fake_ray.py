@@ -50,6 +50,8 @@ class FakeRay:
         self.refs: list[Ref] = []
         self.most = 0
         self.said = said or {}
+        self.held: dict[str, dict[int, int]] = {}
+        """What a node says of the files it has, instead of what the one disk of all nodes holds."""
         self.exceptions = SimpleNamespace(RayError=Lost)
         on_node = lambda node, soft: node  # noqa: E731
         self.util = SimpleNamespace(scheduling_strategies=SimpleNamespace(NodeAffinitySchedulingStrategy=on_node))
@@ -75,8 +77,9 @@ class FakeRay:
 
     def _begin(self, function: Callable[..., Any], given: Any, node: str) -> Ref:
         ref = Ref(given, node)
-        if not isinstance(given, dict):  # the question for versions
-            ref.value = function(given) | {"Ray": self.__version__} | self.said.get(node, {})
+        if not isinstance(given, dict):  # a question for versions, or for files of a run
+            more = {"Ray": self.__version__} | self.said.get(node, {})
+            ref.value = function(given) | more if isinstance(given, tuple) else self.held.get(node, {})
             ref.done.set()
             self.refs.append(ref)
             return ref

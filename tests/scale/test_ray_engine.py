@@ -19,8 +19,10 @@ from reasoner.api.mapping import map_rows, read_step
 from reasoner.api.on_ray import OnRay
 from reasoner.errors import BadConfig, KeyRefused, MissingDependency, ReasonerError
 from reasoner.runs.events import Event, Note, ShardsMoved
-from reasoner.scale import ray_cluster, ray_engine, ray_task
-from reasoner.scale.leases import leases
+from reasoner.scale import holders, ray_cluster, ray_engine, ray_task
+from reasoner.scale.holders import Holders
+from reasoner.scale.leases import Beat, beat, grant, leases
+from reasoner.scale.local_copy import held
 from reasoner.scale.manifest import read_run
 from reasoner.scale.merging import merge
 from reasoner.scale.ray_cluster import Node, VersionsDiffer, Where, check, join
@@ -97,7 +99,8 @@ def test_a_lost_worker_is_replaced_under_the_next_epoch_on_the_node_that_holds_i
     assert sum("shard 1 goes on" in event.text for event in events if isinstance(event, Note)) == 2
 
 
-def test_a_shard_of_a_node_that_is_gone_goes_on_elsewhere(tmp_path: Path) -> None:
+def test_a_shard_of_a_node_that_is_gone_goes_on_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holders, "RETURN_S", 0.0)
     ray = FakeRay({"a": 1, "b": 1})
 
     def fate(order: dict[str, Any], node: str, _: int) -> str:
@@ -110,6 +113,67 @@ def test_a_shard_of_a_node_that_is_gone_goes_on_elsewhere(tmp_path: Path) -> Non
     carried_out(ray, tmp_path)
     is_whole(tmp_path)
     assert {ref.node for ref in ray.orders[3:]} <= {"b"}
+
+
+def test_a_shard_waits_for_the_node_that_has_its_file_and_goes_on_there_when_it_is_back(tmp_path: Path) -> None:
+    ray = FakeRay({"a": 1, "b": 1})
+
+    def fate(order: dict[str, Any], node: str, _: int) -> str:
+        if node != "a":
+            return "run"
+        ray.held["c"] = {order["shard"]: order["epoch"]}
+        ray.places["a"] = 0
+        return "lost"
+
+    def back(order: dict[str, Any], _: int) -> None:
+        if order["shard"] == 2:  # all others are done: only now is the machine there again, as another node
+            ray.places["c"] = 1
+
+    ray.fate, ray.before_end = fate, back
+    _, events = carried_out(ray, tmp_path)
+    is_whole(tmp_path)
+    assert [(ref.order["shard"], ref.node) for ref in ray.orders] == [(0, "a"), (1, "b"), (2, "b"), (0, "c")]
+    assert sum("shard 0 waits up to 30 s for the node" in event.text for event in events if isinstance(event, Note)) == 1
+
+
+def test_a_coordinator_that_is_started_anew_learns_from_the_nodes_which_files_they_have(tmp_path: Path) -> None:
+    ray = FakeRay({"a": 1, "b": 1, "c": 1})
+    ray.fate = lambda order, _, n: "lost" if order["shard"] == 0 else "run"
+    made = cut(tmp_path, PLAN, n=3)
+    with pytest.raises(ShardLost):
+        asyncio.run(coordinator(ray, made, tmp_path).run())
+    before = len(ray.orders)
+    ray.fate = lambda *_: "run"
+    ray.held = {"b": {0: 2}, "c": {0: TRIES, 1: 1}}  # an older file of it is elsewhere
+    asyncio.run(coordinator(ray, made, tmp_path).run())
+    is_whole(tmp_path)
+    assert [(ref.order["shard"], ref.node) for ref in ray.orders[before:] if ref.order["shard"] == 0] == [(0, "c")]
+
+
+def test_who_let_go_of_a_shard_is_not_waited_for(tmp_path: Path) -> None:
+    made = cut(tmp_path, PLAN, n=3)
+    for shard, state in ((0, "parked"), (1, "running"), (2, "")):
+        if state:
+            beat(made.place, grant(made.place, shard, node="host-z/z"), Beat(state, 1))  # type: ignore[arg-type]
+    now, notes, node = [0.0], list[Event](), Node("a", "host-a/a", {"CPU": 3.0})
+    known = Holders(made.place, clock=lambda: now[0], tell=notes.append)
+    assert known.places([1, 0, 2], [node] * 3, [node]) == [(0, node), (2, node)]
+    now[0] = holders.RETURN_S
+    assert known.places([1], [node], [node]) == [(1, node)]
+    assert [event.text for event in notes if isinstance(event, Note)] == ["shard 1 waits up to 30 s for the node that has its file"]
+
+
+def test_files_of_a_run_are_found_by_their_marks(tmp_path: Path) -> None:
+    for shard, mark in ((0, '{"epoch": 3}'), (1, "{"), (2, None), (7, '{"epoch": "4"}')):
+        folder = tmp_path / "r" / f"{shard:05d}"
+        folder.mkdir(parents=True)
+        (folder / "shard.db").write_bytes(b"")
+        if mark is not None:
+            (folder / "epoch.json").write_text(mark)
+    (tmp_path / "r/00003").mkdir()
+    (tmp_path / "r/00003/epoch.json").write_text('{"epoch": 1}')  # its database is gone
+    assert held(tmp_path, "r") == {0: 3, 7: 4}
+    assert held(tmp_path, "s") == {}
 
 
 def test_a_worker_that_was_lost_after_it_had_sealed_everything_is_not_replaced(tmp_path: Path) -> None:
