@@ -153,7 +153,8 @@ class Request:
     """One question to a model.
 
     `key` is the call's journal key (an idempotency key for servers that honour one); `discard_cache` says that whoever asks will not continue the
-    answer, so that a local model need not keep it. Neither changes what is asked.
+    answer, so that a local model need not keep it, `continued` that a turn of a conversation is to follow at once, so that it keeps it longer. None changes what
+    is asked.
     """
 
     messages: tuple[Message, ...]
@@ -166,6 +167,7 @@ class Request:
     """The fields of `sampling` that the user set, not the strategy; None where nobody tells them apart. It changes nothing that is asked."""
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
+    continued: bool = field(default=False, compare=False)
     room: int = field(default=0, compare=False)  # tokens the answer needs; who counts tokens refuses a prompt that leaves fewer
     about: About | None = field(default=None, compare=False, repr=False)
     hear: Hear | None = field(default=None, compare=False, repr=False)  # told the answer's pieces as they come, where the client streams

@@ -62,7 +62,8 @@ class CodeAct(Strategy):
         steps: list[Step] = []
         at = session.root
         for _ in range(self.params.max_steps):
-            reply = await session.ask("code_act/act", parent=at, history=whole(task, steps), shorter=shorter(task, steps), **variables)
+            history, others = whole(task, steps), shorter(task, steps)
+            reply = await session.ask("code_act/act", parent=at, history=history, shorter=others, continued=True, **variables)
             code = read_block(session.read(reply))
             if code is None:
                 session.mark(reply, status="final")

@@ -114,6 +114,7 @@ class _Agent:
             parent=self._at,
             history=whole(self._task, self._steps),
             shorter=shorter(self._task, self._steps),
+            continued=True,
             **how,
             **self._variables,
         )

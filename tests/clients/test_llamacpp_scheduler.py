@@ -100,6 +100,7 @@ class FakeTask:
         self.written: list[int] = []
         self.alone = alone
         self.discard_cache = False
+        self.continued = False
         self.n_cached = 0
 
     def take(self, row: int) -> bool:
@@ -186,6 +187,25 @@ def test_cancelling_at_any_moment_frees_everything_and_disturbs_nobody(rng: rand
                 gone.add(victim)
     check([task for i, task in enumerate(tasks) if i not in gone])
     assert scheduler.tree.n_cells == len(model.cells())
+
+
+@pytest.mark.parametrize("continued", [True, False])
+def test_a_turn_that_is_to_go_on_outlasts_what_others_read_meanwhile(*, continued: bool) -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, n_batch=64, patience_tokens=320)
+    turn = FakeTask(model, range(1, 101), 3)
+    turn.continued = continued
+    run(scheduler, [turn])
+    run(
+        scheduler, [FakeTask(model, [200 + i, *range(300, 340)], 3) for i in range(4)]
+    )  # more than a sixteenth of the patience, less than all
+    next_turn = FakeTask(model, [*turn.prompt, *turn.written, 7, 8, 9], 3)
+    run(scheduler, [next_turn, FakeTask(model, range(400, 420), 3)])
+    check([next_turn])
+    assert next_turn.n_cached == (102 if continued else 0)
+    assert scheduler.tree.n_cells == len(model.cells())
+    run(scheduler, [FakeTask(model, [500 + i, *range(600, 640)], 3) for i in range(12)])  # nobody came back after all
+    assert scheduler.tree.match(next_turn.prompt).length == 0
 
 
 def test_a_prefix_is_read_once_also_when_all_come_together() -> None:

@@ -83,6 +83,8 @@ class Task(Protocol):
     """Whether nothing else may run beside it: it is suspected of having brought a worker down."""
     discard_cache: bool
     """Whether nobody will continue its answer: nothing of it is kept that no other request shares."""
+    continued: bool
+    """Whether somebody will most likely continue its answer at once."""
     n_cached: int
     """How much of its prompt was found in the cache; set when it is let in."""
 

@@ -11,7 +11,7 @@ the cells is told to a `Cells`.
 When a node goes: the least recently used first, when room is needed; and even where there is room, once it has cost as much as it
 could save. A cell that is only kept is looked at by every token that is decoded meanwhile (it is masked, not skipped), so after
 `patience_tokens` of them it would have been as cheap to read it anew. What no second request has ever used gets a small share of that
-patience, since most answers are never continued, and every use doubles it. Its share is still too much for a lone prompt that shares nothing
+patience, since most answers are never continued, and every use doubles it; a turn of a conversation that is to go on gets the whole of it. Its share is still too much for a lone prompt that shares nothing
 with it: `evict_unused` is for that moment.
 """
 
@@ -23,6 +23,8 @@ from typing import Protocol
 
 UNUSED_SHARE = 1 / 16
 """The share of the patience for what no second request has used."""
+USES_OF_CONTINUED = 4
+"""So many uses give the whole patience; what is to be continued is counted as used so often."""
 
 Tokens = tuple[int, ...]
 
@@ -111,10 +113,15 @@ class PrefixTree:
         node.pins -= 1
         node.last_used = self.clock
 
-    def insert(self, tokens: Sequence[int], seq: int) -> None:
-        """Take over a sequence that holds these tokens; what becomes superfluous by it is freed, the sequence itself if nothing is new."""
+    def insert(self, tokens: Sequence[int], seq: int, *, continued: bool = False) -> None:
+        """Take over a sequence that holds these tokens; what becomes superfluous by it is freed, the sequence itself if nothing is new.
+
+        `continued` says that whoever put it there will most likely go on from it.
+        """
         node, length = self._descend(tokens)
+        uses = USES_OF_CONTINUED if continued else 0
         if length == len(tokens):
+            node.uses = max(node.uses, uses)
             node.last_used = max(node.last_used, self.clock)
             self._cells.free(seq)
             return
@@ -126,7 +133,7 @@ class PrefixTree:
         if node.seq is not None:  # a leaf no longer: what is inserted holds its tokens as well
             self._cells.free(node.seq)
             node.seq = None
-        leaf = Node(tuple(tokens[length:]), length, node, self.clock, seq=seq)
+        leaf = Node(tuple(tokens[length:]), length, node, self.clock, uses=uses, seq=seq)
         node.children[leaf.tokens[0]] = leaf
         self.n_cells += len(leaf.tokens)
 

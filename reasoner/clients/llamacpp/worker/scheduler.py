@@ -355,7 +355,7 @@ class Scheduler:
             if place.task.discard_cache and place.pinned is not None:
                 self.tree.drop_unused(place.pinned)
         else:
-            self.tree.insert(place.tokens, place.seq)
+            self.tree.insert(place.tokens, place.seq, continued=place.task.continued)
 
     def _leave(self, place: _Place) -> None:
         """Take a task out and keep nothing of it."""
