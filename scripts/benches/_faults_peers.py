@@ -3,6 +3,7 @@
     python _faults_peers.py ray-data FOLDER URL                     asks what stands in FOLDER/questions, writes FOLDER/out
     python _faults_peers.py ray-data FOLDER URL FOLDER/checkpoint   the same with Ray Data's checkpoints
     PEER_WORKERS=8 PEER_CALLS=1 python _faults_peers.py ...         with other numbers of workers and of calls of each
+    RAY_ADDRESS=HOST:PORT python _faults_peers.py ray-data ...      on a cluster that is there
     python _faults_peers.py inspect-log FOLDER                      prints the ids that the newest whole log answers, as JSON
 
 Everything is used as its documentation shows it: four workers of two calls each if nothing else is said, batches of ten, retries as they come.
@@ -24,7 +25,10 @@ def ray_data(folder: Path, url: str, checkpoint: str = "") -> None:
     import ray
     from ray.data.checkpoint import CheckpointConfig
 
-    ray.init(num_cpus=WORKERS, include_dashboard=False, object_store_memory=200 << 20)
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init()
+    else:
+        ray.init(num_cpus=WORKERS, include_dashboard=False, object_store_memory=200 << 20)
     if checkpoint:
         context = ray.data.DataContext.get_current()
         context.checkpoint_config = CheckpointConfig(id_column="id", checkpoint_path=checkpoint)

@@ -1,10 +1,10 @@
-"""One process is killed in the middle of a run, ours and peers': how many questions were asked again, what was lost, what had to be done by hand.
+"""One process, or a node, is killed in the middle of a run, ours and peers': how many questions were asked again, what was lost, what had to be done by hand.
 
     scripts/bench faults_peers --peers VENV/bin/python
 
 VENV is an environment of the peers' own, with `ray[data]`, `inspect-ai` and `openai`; `REASONER_BENCH_PEERS` names it as well. Every program asks the same
-questions, eight at once, of a loopback server that bills each request and knows no idempotency keys. When half of them are answered, a worker or the program
-itself is killed (SIGKILL), and goes on in its own way: by itself, or by the commands of `by_hand`. Nothing here says how fast anybody is.
+questions, eight at once, of a loopback server that bills each request and knows no idempotency keys. When half of them are answered, a worker, a node (the raylet
+of one of two, which does not come back) or the program itself is killed (SIGKILL), and goes on in its own way: by itself, or by the commands of `by_hand`. Nothing here says how fast anybody is.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ray_nodes import ClusterEnded, RayNodes, processes, wait_until
 
 DELAY_S = 0.5
 WIDTH = WORKERS * CALLS_EACH
+NODES = 2
 PATIENCE_S = 300.0
 OURS = "map rows.jsonl --prompt ask.jinja --out out.jsonl --model openai:m --db t.db"
 PEER, TASK = (Path(__file__).resolve().with_name(name) for name in ("_faults_peers.py", "_faults_task.py"))
@@ -124,7 +125,8 @@ def end(program: subprocess.Popen[bytes]) -> None:
 def ours(ground: Ground, fault: str) -> tuple[list[str], list[str]]:
     """Run `reasoner map --on ray` and kill a process of it."""
     (ground.folder / "ask.jinja").write_text("{{ question }}")
-    with RayNodes(ground.folder, nodes=1, cpus=WORKERS) as cluster:
+    nodes = NODES if fault == "node" else 1
+    with RayNodes(ground.folder, nodes=nodes, cpus=WORKERS // nodes) as cluster:
         rows = ground.folder / "rows.jsonl"
         rows.write_text("".join(path.read_text() for path in sorted((ground.folder / "questions").glob("*.jsonl"))))
         command = [sys.executable, "-m", "reasoner", *OURS.split()]
@@ -137,6 +139,8 @@ def ours(ground: Ground, fault: str) -> tuple[list[str], list[str]]:
             ground.until_half(program)
             if fault == "worker":
                 os.kill(min(cluster.workers()), signal.SIGKILL)
+            elif fault == "node":
+                cluster.kill_raylet(0)
             else:
                 end(program)
                 by_hand = ["the same command"]
@@ -151,6 +155,8 @@ def ours(ground: Ground, fault: str) -> tuple[list[str], list[str]]:
 def ray_data(ground: Ground, fault: str, *more: str) -> tuple[list[str], list[str]]:
     """Run `map_batches` and kill a process of it."""
     command = [ground.python, str(PEER), "ray-data", str(ground.folder), ground.url, *more]
+    if fault == "node":
+        return ray_data_on_nodes(ground, command)
     program = ground.start(command, ground.env)
     by_hand = []
     try:
@@ -166,6 +172,25 @@ def ray_data(ground: Ground, fault: str, *more: str) -> tuple[list[str], list[st
             raise RuntimeError(ground.said())
     finally:
         end(program)
+    return written(ground, by_hand)
+
+
+def ray_data_on_nodes(ground: Ground, command: list[str]) -> tuple[list[str], list[str]]:
+    """Run it on a cluster and kill a node of that."""
+    with RayNodes(ground.folder, nodes=NODES, cpus=WORKERS // NODES, python=ground.python) as cluster:
+        program = ground.start(command, ground.env | {"RAY_ADDRESS": cluster.address})
+        try:
+            ground.until_half(program)
+            cluster.kill_raylet(0)
+            if program.wait(PATIENCE_S):
+                raise RuntimeError(ground.said())
+        finally:
+            end(program)
+    return written(ground, [])
+
+
+def written(ground: Ground, by_hand: list[str]) -> tuple[list[str], list[str]]:
+    """Return the ids that Ray Data's files hold, and what is to be done with them by hand."""
     files = sorted((ground.folder / "out").glob("*.json*"))
     ids = [json.loads(line)["id"] for path in files for line in path.read_text().splitlines()]
     if len(ids) > len(set(ids)):
@@ -212,10 +237,13 @@ def inspect_recover(ground: Ground, fault: str) -> tuple[list[str], list[str]]:
 
 CONTENDERS: tuple[tuple[str, str, Callable[[Ground, str], tuple[list[str], list[str]]]], ...] = (
     ("reasoner --on ray", "worker", ours),
+    ("reasoner --on ray", "node", ours),
     ("reasoner --on ray", "program", ours),
     ("Ray Data", "worker", ray_data),
+    ("Ray Data", "node", ray_data),
     ("Ray Data", "program", ray_data),
     ("Ray Data, checkpoints", "worker", ray_data_checkpoint),
+    ("Ray Data, checkpoints", "node", ray_data_checkpoint),
     ("Ray Data, checkpoints", "program", ray_data_checkpoint),
     ("Inspect", "program", inspect),
     ("Inspect, log recover", "program", inspect_recover),

@@ -32,23 +32,25 @@ class ClusterEnded(Exception):
 class RayNodes:
     """Starts a head, which runs no shards, and nodes with `cpus` places each."""
 
-    def __init__(self, folder: Path, *, nodes: int = 2, cpus: int = 2, disks: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, nodes: int = 2, cpus: int = 2, disks: Path | None = None, python: str = sys.executable) -> None:
         self.folder = folder
         self.disks = disks or folder
         self._n = nodes
         self._cpus = cpus
+        self._python = python
         self._made = 0
         self.env = ray_environment(folder)
 
     def __enter__(self) -> Self:
         with (self.folder / "ray.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, __file__],
+                [self._python, __file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 env=self.env,
+                cwd=self.folder,  # what workers rescue of a disk that was wiped goes there
                 start_new_session=True,
             )
         try:
