@@ -153,8 +153,7 @@ class Request:
     """One question to a model.
 
     `key` is the call's journal key (an idempotency key for servers that honour one); `discard_cache` says that whoever asks will not continue the
-    answer, so that a local model need not keep it, `continued` that a turn of a conversation is to follow at once, so that it keeps it longer. None changes what
-    is asked.
+    answer, so that a local model need not keep it, `continued` that the next turn will, so that it keeps it longer. None changes what is asked.
     """
 
     messages: tuple[Message, ...]

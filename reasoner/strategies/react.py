@@ -5,8 +5,9 @@
     reply    submit(answer="51")
 
 Tools are offered as the provider defines them where the client can pass them on; for other models they are described in the prompt, and each turn
-is one JSON object under a schema (`form=text`). A model that repeats the definitions of the tools where it was to call one does not know the
-provider's form, and is asked anew in the other (`form=auto`). A turn that cannot be used (a tool that is not there, arguments that are no JSON) is told to the
+is one JSON object under a schema (`form=text`). A model that repeats the definitions of the tools where it was to call one, as its turn or as arguments, does not
+know the provider's form, and is asked anew in the other (`form=auto`). A call that gives back what the same call gave before is told to do so; after two turns
+of nothing else the answer is asked for. A turn that cannot be used (a tool that is not there, arguments that are no JSON) is told to the
 model; the second in a row ends the work with what the model said. A turn without a call is the answer. When the steps are used up, one last
 call asks for the answer. A transcript that outgrows the context is shortened, see `reasoner.strategies._transcript`.
 
@@ -16,6 +17,7 @@ Source: Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models"
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -42,6 +44,10 @@ MAX_CALLS = 16
 MAX_TURN_CHARS = 200_000
 TOO_EARLY = "Error: not taken, since it was written before the results of this turn could be read; read them, then call it again"
 MAX_STARTS = 200
+MAX_REPEATS = 2
+"""Turns in a row that only repeat calls, with the same results, after which the answer is asked for: a model that repeats itself goes on doing so."""
+REPEATED = "You made this call before, and it gave back the same. If that answers the task, call {submit} with the answer; if not, make another call."
+SCHEMA_WORDS = frozenset({"type", "properties", "required", "additionalProperties", "description", "parameters"})
 
 
 class React(Strategy):
@@ -64,10 +70,10 @@ class React(Strategy):
         auto = self.params.form == "auto"
         agent = _Agent(session, native=self.params.form == "native" or (auto and session.calls_tools))
         warned = False
-        for step in range(self.params.max_steps):
+        for _ in range(self.params.max_steps):
             reply = await agent.ask()
             calls, problem = agent.calls_of(reply)
-            if auto and step == 0 and not calls and agent.is_echo(reply):
+            if auto and agent.is_echo(reply, calls):
                 session.mark(reply, status="pruned")
                 agent = _Agent(session, native=False)
                 continue
@@ -82,6 +88,8 @@ class React(Strategy):
             if (submitted := await agent.act(reply, calls)) is not None:
                 session.mark(reply, status="final")
                 return session.offer(answer_of(session, submitted), reply)
+            if agent.given.n_old >= MAX_REPEATS:
+                break
         return await agent.last_words()
 
 
@@ -100,6 +108,9 @@ class _Agent:
         self._native = native
         self._tools: dict[str, Tool] = {tool.name: tool for tool in session.tools}
         self._steps: list[Step] = []
+        self._done = False
+        """Whether a call has succeeded."""
+        self.given = _Given()
         self._at = session.root
         self._template = "react/native" if native else "react/text"
         self._variables: dict[str, Any] = {} if native else {"described": [_described(tool) for tool in self._tools.values()]}
@@ -119,10 +130,14 @@ class _Agent:
             **self._variables,
         )
 
-    def is_echo(self, reply: Thought) -> bool:
-        """Tell whether a turn repeats how the tools are defined, as models do that were not trained to call any."""
+    def is_echo(self, reply: Thought, calls: Sequence[ToolCall]) -> bool:
+        """Tell whether a turn repeats how the tools are defined, as models do that were not trained to call any; False once a call has succeeded."""
+        if not self._native or self._done:
+            return False
+        if calls:
+            return any(_repeats_definition(call.arguments, self._tools[call.name].parameters) for call in calls if call.name in self._tools)
         text = self._session.read(reply)[:MAX_TURN_CHARS]
-        return self._native and '"parameters"' in text and any(f'"name": "{name}"' in text for name in self._tools)
+        return not self._steps and '"parameters"' in text and any(f'"name": "{name}"' in text for name in self._tools)
 
     def calls_of(self, reply: Thought) -> tuple[list[ToolCall], str | None]:
         """Return the calls a turn asks for, and what is wrong with it (None: nothing). No call and nothing wrong is an answer."""
@@ -154,12 +169,15 @@ class _Agent:
         making = (looks or list(calls))[:MAX_CALLS]
         made = await together(self._session.act(call.name, call.arguments, parent=reply, call_id=call.id) for call in making)
         told: dict[int, str] = {}
+        again = self.given.note((call.name, call.arguments, thought.text) for call, thought in zip(making, made, strict=True))
+        reminder = REPEATED.format(submit=next((name for name, tool in self._tools.items() if tool.ends), "submit"))
         for call, thought in zip(making, made, strict=True):
             ok = self._session.succeeded(thought)
+            self._done |= ok
             self._session.mark(thought, status="kept" if ok else "pruned")
             if ok and (answer := self._tools[call.name].answer(thought.text)) is not None:
                 return answer
-            told[id(call)] = thought.text
+            told[id(call)] = f"{thought.text}\n{reminder}" if (call.name, call.arguments) in again else thought.text
         too_many = f"Error: at most {MAX_CALLS} calls in one turn"
         early = {id(call) for call in calls if looks and self._tools[call.name].ends}
         texts = [told.get(id(call), TOO_EARLY if id(call) in early else too_many) for call in calls]
@@ -169,12 +187,17 @@ class _Agent:
     async def last_words(self) -> Answer:
         """Ask for the answer when there are no steps left."""
         session = self._session
-        none: dict[str, Any] = {**self._offered, "tool_choice": "none"} if self._native else {}
-        asked = Message("user", session.render("react/final"))
+        ending = [tool for tool in self._tools.values() if tool.ends]
+        how: dict[str, Any] = {**self._offered, "tool_choice": "none"} if self._native else {"schema": turn_schema(ending)}
+        asked = Message("user", session.render("react/final") if self._native else session.render("react/last_turn", tool=ending[0].name))
         forms = [[*form, asked] for form in (whole(self._task, self._steps), *shorter(self._task, self._steps))]
-        reply = await session.ask(self._template, parent=self._at, history=forms[0], shorter=forms[1:], **none, **self._variables)
+        reply = await session.ask(self._template, parent=self._at, history=forms[0], shorter=forms[1:], **how, **self._variables)
         session.mark(reply, status="final")
-        return session.offer(session.read(reply), reply)
+        said = session.read(reply)
+        call = None if self._native else read_turn(said)[0]
+        if call is not None and call.name == ending[0].name and (answer := _answer_in(call.arguments)) is not None:
+            return session.offer(answer_of(session, answer), reply)
+        return session.offer(said, reply)
 
     def _go_on(self, reply: Thought, at: Thought, calls: Sequence[ToolCall], texts: Sequence[str]) -> None:
         self._at = at
@@ -183,6 +206,23 @@ class _Agent:
         else:
             told = (Message("user", "\n".join(f"Observation: {text}" for text in texts)),)
         self._steps.append(Step(self._session.message(reply), told))
+
+
+@dataclass(slots=True)
+class _Given:
+    """What every call gave back when it was last made."""
+
+    last: dict[tuple[str, str], str] = field(default_factory=dict)
+    n_old: int = 0
+    """Turns in a row that gave nothing new."""
+
+    def note(self, turn: Iterable[tuple[str, str, str]]) -> set[tuple[str, str]]:
+        """Note what the calls of a turn gave (name, arguments, result), and return those that gave the same before."""
+        now = {(name, arguments): text for name, arguments, text in turn}
+        again = {call for call, text in now.items() if self.last.get(call) == text}
+        self.last |= now
+        self.n_old = self.n_old + 1 if len(again) == len(now) else 0
+        return again
 
 
 def _described(tool: Tool) -> dict[str, str]:
@@ -232,6 +272,24 @@ def misnamed(text: str) -> list[ToolCall]:
     if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not {"arguments", "parameters"} & value.keys():
         return []
     return [ToolCall("", value["name"], json.dumps(value.get("arguments", value.get("parameters"))))]
+
+
+def _repeats_definition(arguments: str, schema: dict[str, Any]) -> bool:
+    """Tell whether arguments hold words of a tool's definition that are not among its parameters."""
+    try:
+        given = read_arguments(arguments)
+    except ToolFailed:
+        return False
+    return bool(SCHEMA_WORDS & (given.keys() - schema.get("properties", {}).keys()))
+
+
+def _answer_in(arguments: str) -> str | None:
+    """Return the answer that the arguments of `submit` give; None where they give none."""
+    try:
+        answer = read_arguments(arguments).get("answer")
+    except ToolFailed:
+        return None
+    return answer if isinstance(answer, str) else None
 
 
 def _no_object(arguments: str) -> bool:

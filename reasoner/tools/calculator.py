@@ -1,7 +1,11 @@
-"""The tool `calculator`: exact arithmetic with + - * / and brackets."""
+"""The tool `calculator`: exact arithmetic with + - * / and brackets.
+
+Models write money with its sign, and an equation where an expression is meant: the sign is left out, and of `4 * 13 = 50` the left side is worked out.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 _DIGITS = 12
+_MONEY = re.compile(r"[$€£¥](?=[ ]?[0-9.])")
 
 
 class Expression(Arguments):
@@ -33,10 +38,11 @@ class Calculator(Tool):
 
     async def call(self, arguments: Mapping[str, Any], lent: Lent | None = None) -> str:  # noqa: ARG002 - the seam's signature
         """Return the value."""
+        left, _, _ = str(arguments["expression"]).partition("=")
         try:
-            return shown(evaluate(str(arguments["expression"])).value)
+            return shown(evaluate(_MONEY.sub("", left)).value)
         except Unparseable as error:
-            raise ToolFailed(str(error)) from None
+            raise ToolFailed(f"{error}; write numbers, + - * / and brackets only, as in 4 * (13 - 2)") from None
 
 
 def shown(value: Fraction) -> str:

@@ -76,6 +76,56 @@ def test_a_model_that_repeats_the_definitions_is_asked_in_words(tmp_path: Path) 
     assert len(client.requests) == 1, "a form that is named is kept to"
 
 
+def called(name: str, **arguments: Any) -> Completion:
+    return Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", name, json.dumps(arguments)),))
+
+
+@pytest.mark.parametrize("more", [{"type": "object"}, {"properties": {"expression": "1"}, "required": []}])
+def test_a_model_that_repeats_a_definition_as_arguments_is_asked_in_words(tmp_path: Path, more: dict[str, Any]) -> None:
+    echo = called("calculator", expression="6+12", **more)
+    result, client = solve([echo, json.dumps(SUBMIT)], tmp_path / "a.db", native=True)
+    assert result.correct
+    assert [bool(request.tools) for request in client.requests] == [True, False]
+    assert [thought.role for thought in result.trajectory.thoughts() if thought.role.startswith("act/")] == ["act/submit"], (
+        "the echo is no action"
+    )
+    good = called("calculator", expression="6+12")
+    result, client = solve([good, echo, called("submit", answer=ANSWER)], tmp_path / "b.db", native=True)
+    assert result.correct
+    assert all(request.tools for request in client.requests), "a model that has called a tool knows the form"
+    assert "Extra inputs" in client.requests[2].messages[-1].content
+
+
+def test_a_model_that_repeats_a_call_is_told_and_then_asked_for_its_answer(tmp_path: Path) -> None:
+    turn = {"thought": "I add.", "tool": "calculator", "arguments": {"expression": "6+12"}}
+    result, client = solve([json.dumps(turn), json.dumps(turn), json.dumps(turn), json.dumps(SUBMIT)], tmp_path / "a.db", native=False)
+    assert result.correct
+    first, second, third, last = client.requests
+    assert second.messages[-1].content == "Observation: 18"
+    assert third.messages[-1].content.startswith(
+        "Observation: 18\nYou made this call before, and it gave back the same. If that answers the task, call submit"
+    )
+    assert last.messages[-1].content.startswith("There are no steps left. Call the tool submit now")
+    assert first.constraint is not None
+    assert last.constraint is not None
+    assert json.loads(last.constraint.value)["properties"]["tool"] == {"const": "submit"}, "no other tool can be written"
+    other = {"thought": "", "tool": "calculator", "arguments": {"expression": "3*4"}}
+    replies = [json.dumps(one) for one in (turn, turn, other, turn, other, SUBMIT)]
+    result, client = solve(replies, tmp_path / "b.db", native=False)
+    assert result.correct
+    assert "no steps left" not in str(client.requests[-2].messages[-1].content), "a new call in between begins the count anew"
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [(json.dumps(SUBMIT), ANSWER), ("Answer: 5", "5"), ('{"tool": "submit"}', '{"tool": "submit"}')],
+)
+def test_the_last_turn_is_read_as_any_other(tmp_path: Path, said: str, answer: str) -> None:
+    turn = json.dumps({"thought": "I add.", "tool": "calculator", "arguments": {"expression": "6+12"}})
+    result, _ = solve([turn, said], tmp_path / "a.db", native=False, strategy="react:max_steps=1")
+    assert result.answer == answer
+
+
 def test_a_turn_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     bad = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "divide", "{}"),))
     good = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "submit", json.dumps({"answer": ANSWER})),))
