@@ -6,7 +6,7 @@
     reply    submit("2.5")
 
 Blocks are run in Monty, where variables stay; nothing but the tools leads out of it. A reply without a block is the answer. When the steps are
-used up, one last call asks for it. It needs no model that knows tools. A transcript that outgrows the context is shortened, see
+used up, or two blocks in a row gave nothing new, one last call asks for it. It needs no model that knows tools. A transcript that outgrows the context is shortened, see
 `reasoner.strategies._transcript`.
 
 Source: Wang et al., "Executable Code Actions Elicit Better LLM Agents", arXiv 2402.01030.
@@ -22,6 +22,7 @@ from pydantic import Field
 from reasoner.sandbox.monty import CANNOT
 from reasoner.session.actions import ROLE
 from reasoner.strategies import Strategy
+from reasoner.strategies._repeats import Repeats
 from reasoner.strategies._transcript import Step, shorter, whole
 from reasoner.strategies.react import answer_of
 from reasoner.tools import NO_OUTPUT
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 PYTHON = "python"
 SUBMIT = "submit"
+REPEATED = "\nYou ran this block before, and it gave the same. If that answers the task, submit it; if not, write another block."
 FAILED = "Traceback (most recent call last)"
 MAX_REPLY_CHARS = 100_000
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
@@ -60,6 +62,7 @@ class CodeAct(Strategy):
         task = session.render("code_act/act", **variables)
         tools = {f"{ROLE}{tool.name}": tool for tool in session.tools}
         steps: list[Step] = []
+        repeats = Repeats()
         at = session.root
         for _ in range(self.params.max_steps):
             history, others = whole(task, steps), shorter(task, steps)
@@ -76,8 +79,12 @@ class CodeAct(Strategy):
                 session.mark(reply, status="final")
                 return session.offer(answer_of(session, submitted[-1]), reply)
             session.mark(reply, status="kept")
-            steps.append(Step(session.message(reply), (Message("user", f"Output:\n{ran.text}{_reminder(ran.text, described)}"),)))
+            again = repeats.note([(PYTHON, code, ran.text)])
+            reminder = REPEATED if again else _reminder(ran.text, described)
+            steps.append(Step(session.message(reply), (Message("user", f"Output:\n{ran.text}{reminder}"),)))
             at = ran
+            if repeats.stuck:
+                break
         asked = Message("user", session.render("code_act/final"))
         forms = [[*form, asked] for form in (whole(task, steps), *shorter(task, steps))]
         reply = await session.ask("code_act/act", parent=at, history=forms[0], shorter=forms[1:], **variables)

@@ -17,7 +17,6 @@ Source: Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models"
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -25,6 +24,7 @@ from pydantic import Field
 from reasoner.errors import ToolFailed
 from reasoner.session.gather import together
 from reasoner.strategies import Strategy
+from reasoner.strategies._repeats import Repeats
 from reasoner.strategies._transcript import Step, shorter, whole
 from reasoner.text import answer_line, shorten
 from reasoner.tools import read_arguments
@@ -44,8 +44,6 @@ MAX_CALLS = 16
 MAX_TURN_CHARS = 200_000
 TOO_EARLY = "Error: not taken, since it was written before the results of this turn could be read; read them, then call it again"
 MAX_STARTS = 200
-MAX_REPEATS = 2
-"""Turns in a row that only repeat calls, with the same results, after which the answer is asked for: a model that repeats itself goes on doing so."""
 REPEATED = "You made this call before, and it gave back the same. If that answers the task, call {submit} with the answer; if not, make another call."
 SCHEMA_WORDS = frozenset({"type", "properties", "required", "additionalProperties", "description", "parameters"})
 
@@ -88,7 +86,7 @@ class React(Strategy):
             if (submitted := await agent.act(reply, calls)) is not None:
                 session.mark(reply, status="final")
                 return session.offer(answer_of(session, submitted), reply)
-            if agent.given.n_old >= MAX_REPEATS:
+            if agent.repeats.stuck:
                 break
         return await agent.last_words()
 
@@ -110,7 +108,7 @@ class _Agent:
         self._steps: list[Step] = []
         self._done = False
         """Whether a call has succeeded."""
-        self.given = _Given()
+        self.repeats = Repeats()
         self._at = session.root
         self._template = "react/native" if native else "react/text"
         self._variables: dict[str, Any] = {} if native else {"described": [_described(tool) for tool in self._tools.values()]}
@@ -169,7 +167,7 @@ class _Agent:
         making = (looks or list(calls))[:MAX_CALLS]
         made = await together(self._session.act(call.name, call.arguments, parent=reply, call_id=call.id) for call in making)
         told: dict[int, str] = {}
-        again = self.given.note((call.name, call.arguments, thought.text) for call, thought in zip(making, made, strict=True))
+        again = self.repeats.note((call.name, call.arguments, thought.text) for call, thought in zip(making, made, strict=True))
         reminder = REPEATED.format(submit=next((name for name, tool in self._tools.items() if tool.ends), "submit"))
         for call, thought in zip(making, made, strict=True):
             ok = self._session.succeeded(thought)
@@ -206,23 +204,6 @@ class _Agent:
         else:
             told = (Message("user", "\n".join(f"Observation: {text}" for text in texts)),)
         self._steps.append(Step(self._session.message(reply), told))
-
-
-@dataclass(slots=True)
-class _Given:
-    """What every call gave back when it was last made."""
-
-    last: dict[tuple[str, str], str] = field(default_factory=dict)
-    n_old: int = 0
-    """Turns in a row that gave nothing new."""
-
-    def note(self, turn: Iterable[tuple[str, str, str]]) -> set[tuple[str, str]]:
-        """Note what the calls of a turn gave (name, arguments, result), and return those that gave the same before."""
-        now = {(name, arguments): text for name, arguments, text in turn}
-        again = {call for call, text in now.items() if self.last.get(call) == text}
-        self.last |= now
-        self.n_old = self.n_old + 1 if len(again) == len(now) else 0
-        return again
 
 
 def _described(tool: Tool) -> dict[str, str]:

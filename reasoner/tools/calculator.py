@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from reasoner.errors import ToolFailed, Unparseable
 from reasoner.grading.expression import evaluate
@@ -23,7 +23,9 @@ _MONEY = re.compile(r"[$€£¥](?=[ ]?[0-9.])")
 
 
 class Expression(Arguments):
-    """What `calculator` takes."""
+    """What `calculator` takes; a number is taken for text."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     expression: str = Field(description="Numbers with + - * / and brackets.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from reasoner.tools._tool import Arguments, Lent, Tool
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class Answer(Arguments):
-    """What `submit` takes."""
+    """What `submit` takes; a number is taken for text."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     answer: str = Field(description="The answer, in the form the task asks for.")
 

@@ -116,6 +116,26 @@ def test_a_model_that_repeats_a_call_is_told_and_then_asked_for_its_answer(tmp_p
     assert "no steps left" not in str(client.requests[-2].messages[-1].content), "a new call in between begins the count anew"
 
 
+def test_a_model_that_repeats_a_block_is_told_and_then_asked_for_its_answer(tmp_path: Path) -> None:
+    block = "```python\nprint(6 * 7)\n```"
+    result, client = solve([block, block, block, "Answer: 42"], tmp_path / "a.db", native=False, strategy="code_act")
+    assert result.answer == "42"
+    first, second, third = (request.messages[-1].content for request in client.requests[1:])
+    assert first == "Output:\n42"
+    assert second.startswith("Output:\n42\nYou ran this block before")
+    assert "Output" not in third
+    others = ["```python\nx = 1\nprint(x)\n```", *["```python\nx += 1\nprint(x)\n```"] * 4, f"Answer: {ANSWER}"]
+    result, client = solve(others, tmp_path / "b.db", native=False, strategy="code_act")
+    assert len(client.requests) == 6, "the same block with another result does not repeat"
+
+
+def test_numbers_are_taken_for_text_where_a_tool_asks_for_text(tmp_path: Path) -> None:
+    replies = [called("calculator", expression=54), called("submit", answer=18)]
+    result, client = solve(replies, tmp_path / "a.db", native=True)
+    assert client.requests[1].messages[-1].content == "54"
+    assert result.answer == "18"
+
+
 @pytest.mark.parametrize(
     ("said", "answer"),
     [(json.dumps(SUBMIT), ANSWER), ("Answer: 5", "5"), ('{"tool": "submit"}', '{"tool": "submit"}')],
