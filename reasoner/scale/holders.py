@@ -79,9 +79,7 @@ class Holders:
     def _may_be_away(self, shard: int, alive: Sequence[Node]) -> bool:
         if shard in self._holder:
             return all(node.id != self._holder[shard][1] for node in alive)
-        if (
-            shard not in self._last_at
-        ):  # no node has said that it has a file: it is asked once who had the shard before this coordinator began
+        if shard not in self._last_at:  # no node has said that it has the file: who had the shard before this coordinator began?
             lease = newest(self._place, shard)
             sign = None if lease is None else read_beat(self._place, lease)
             let_go = sign is not None and sign.state not in {"running", "failed"}  # then everything is sealed

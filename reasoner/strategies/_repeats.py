@@ -1,9 +1,11 @@
 """Calls that give back what the same calls gave before: small models that decode greedily repeat them for ever.
 
-repeats = Repeats()
-repeats.note([("calculator", '{"expression": "6*7"}', "42")])    -> set()
-repeats.note([("calculator", '{"expression": "6*7"}', "42")])    -> {("calculator", '{"expression": "6*7"}')}
-repeats.stuck                                                    -> False; True after another such turn
+    repeats = Repeats()
+    repeats.note([("calculator", '{"expression": "6*7"}', "42")])    -> set()
+    repeats.note([("calculator", '{"expression": "6*7"}', "42")])    -> {("calculator", '{"expression": "6*7"}')}
+    repeats.stuck                                                    -> False; True after another such turn
+
+Calls that change something are not noted: pulling a lever twice is not pulling it once.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ class Repeats:
         """Whether the last turns gave nothing new."""
         return self._n_old >= MAX_REPEATS
 
-    def note(self, turn: Iterable[tuple[str, str, str]]) -> set[tuple[str, str]]:
-        """Note what the calls of a turn gave (name, arguments, result), and return those that gave the same before."""
-        now = {(name, arguments): text for name, arguments, text in turn}
+    def note(self, turn: Iterable[tuple[str, str, str]], *, changes: bool = False) -> set[tuple[str, str]]:
+        """Note what the calls of a turn gave (name, arguments, result), and return those that gave the same before; none where a turn `changes` something."""
+        now = {} if changes else {(name, arguments): text for name, arguments, text in turn}
         again = {call for call, text in now.items() if self._last.get(call) == text}
-        self._last |= now
-        self._n_old = self._n_old + 1 if len(again) == len(now) else 0
+        self._last = self._last | now if now else {}
+        self._n_old = self._n_old + 1 if again and len(again) == len(now) else 0
         return again

@@ -79,7 +79,8 @@ class CodeAct(Strategy):
                 session.mark(reply, status="final")
                 return session.offer(answer_of(session, submitted[-1]), reply)
             session.mark(reply, status="kept")
-            again = repeats.note([(PYTHON, code, ran.text)])
+            changes = any(tools[thought.role].effect != "pure" for thought in made)
+            again = repeats.note([(PYTHON, code, ran.text)], changes=changes)
             reminder = REPEATED if again else _reminder(ran.text, described)
             steps.append(Step(session.message(reply), (Message("user", f"Output:\n{ran.text}{reminder}"),)))
             at = ran

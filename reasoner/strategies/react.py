@@ -45,7 +45,7 @@ MAX_TURN_CHARS = 200_000
 TOO_EARLY = "Error: not taken, since it was written before the results of this turn could be read; read them, then call it again"
 MAX_STARTS = 200
 REPEATED = "You made this call before, and it gave back the same. If that answers the task, call {submit} with the answer; if not, make another call."
-SCHEMA_WORDS = frozenset({"type", "properties", "required", "additionalProperties", "description", "parameters"})
+SCHEMA_WORDS = frozenset({"type", "required", "additionalProperties", "description", "parameters"})
 
 
 class React(Strategy):
@@ -167,7 +167,9 @@ class _Agent:
         making = (looks or list(calls))[:MAX_CALLS]
         made = await together(self._session.act(call.name, call.arguments, parent=reply, call_id=call.id) for call in making)
         told: dict[int, str] = {}
-        again = self.repeats.note((call.name, call.arguments, thought.text) for call, thought in zip(making, made, strict=True))
+        changes = any(self._tools[call.name].effect != "pure" for call in making)
+        turn = ((call.name, call.arguments, thought.text) for call, thought in zip(making, made, strict=True))
+        again = self.repeats.note(turn, changes=changes)
         reminder = REPEATED.format(submit=next((name for name, tool in self._tools.items() if tool.ends), "submit"))
         for call, thought in zip(making, made, strict=True):
             ok = self._session.succeeded(thought)
@@ -258,10 +260,10 @@ def misnamed(text: str) -> list[ToolCall]:
 def _repeats_definition(arguments: str, schema: dict[str, Any]) -> bool:
     """Tell whether arguments hold words of a tool's definition that are not among its parameters."""
     try:
-        given = read_arguments(arguments)
+        foreign = read_arguments(arguments).keys() - schema.get("properties", {}).keys()
     except ToolFailed:
         return False
-    return bool(SCHEMA_WORDS & (given.keys() - schema.get("properties", {}).keys()))
+    return "properties" in foreign or (schema.get("additionalProperties") is False and bool(SCHEMA_WORDS & foreign))
 
 
 def _answer_in(arguments: str) -> str | None:

@@ -129,6 +129,20 @@ def test_a_model_that_repeats_a_block_is_told_and_then_asked_for_its_answer(tmp_
     assert len(client.requests) == 6, "the same block with another result does not repeat"
 
 
+@pytest.mark.parametrize("effect", ["pure", "once"])
+def test_calls_that_change_something_may_be_repeated(tmp_path: Path, effect: Any) -> None:
+    @reasoner.tool(effect=effect)
+    def lever() -> str:
+        """Pull the lever."""
+        return "it clicks"
+
+    replies = [*[called("lever")] * 4, called("submit", answer="done")]
+    client = ScriptedClient(replies, calls_tools=True)
+    result = reasoner.ask("Pull it four times.", strategy="react", model=client, tools=[lever], db=tmp_path / "a.db")
+    pulled = [thought for thought in result.trajectory.thoughts() if thought.role == "act/lever"]
+    assert len(pulled) == (3 if effect == "pure" else 4)
+
+
 def test_numbers_are_taken_for_text_where_a_tool_asks_for_text(tmp_path: Path) -> None:
     replies = [called("calculator", expression=54), called("submit", answer=18)]
     result, client = solve(replies, tmp_path / "a.db", native=True)

@@ -11,8 +11,8 @@ the cells is told to a `Cells`.
 When a node goes: the least recently used first, when room is needed; and even where there is room, once it has cost as much as it
 could save. A cell that is only kept is looked at by every token that is decoded meanwhile (it is masked, not skipped), so after
 `patience_tokens` of them it would have been as cheap to read it anew. What no second request has ever used gets a small share of that
-patience, since most answers are never continued, and every use doubles it; a turn of a conversation that is to go on gets the whole of it. Its share is still too much for a lone prompt that shares nothing
-with it: `evict_unused` is for that moment.
+patience, since most answers are never continued, and every use doubles it; a turn of a conversation that is to go on gets all of it. The
+small share is still too much for a lone prompt that shares nothing with it: `evict_unused` is for that moment.
 """
 
 from __future__ import annotations
