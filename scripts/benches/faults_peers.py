@@ -3,8 +3,8 @@
     scripts/bench faults_peers --peers VENV/bin/python
 
 VENV is an environment of the peers' own, with `ray[data]`, `inspect-ai` and `openai`; `REASONER_BENCH_PEERS` names it as well. Every program asks the same
-questions, eight at once, of a loopback server that bills each request and knows no idempotency keys. When half of them are answered, a worker, a node (the raylet
-of one of two, which does not come back) or the program itself is killed (SIGKILL), and goes on in its own way: by itself, or by the commands of `by_hand`. Nothing here says how fast anybody is.
+questions, eight at once, of a loopback server that bills each request and knows no idempotency keys. When half of them are answered, a worker, a node (one
+of two, with all its processes; it does not come back) or the program itself is killed (SIGKILL), and goes on in its own way: by itself, or by the commands of `by_hand`. Nothing here says how fast anybody is.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def ours(ground: Ground, fault: str) -> tuple[list[str], list[str]]:
             if fault == "worker":
                 os.kill(min(cluster.workers()), signal.SIGKILL)
             elif fault == "node":
-                cluster.kill_raylet(0)
+                cluster.kill_node(0)
             else:
                 end(program)
                 by_hand = ["the same command"]
@@ -181,7 +181,7 @@ def ray_data_on_nodes(ground: Ground, command: list[str]) -> tuple[list[str], li
         program = ground.start(command, ground.env | {"RAY_ADDRESS": cluster.address})
         try:
             ground.until_half(program)
-            cluster.kill_raylet(0)
+            cluster.kill_node(0)
             if program.wait(PATIENCE_S):
                 raise RuntimeError(ground.said())
         finally:
@@ -289,13 +289,14 @@ def main() -> None:
     parser.add_argument("--peers", default=os.environ.get("REASONER_BENCH_PEERS", sys.executable), help="the Python that has the peers")
     parser.add_argument("--questions", type=int, default=240)
     parser.add_argument("--only", default="", help="programs to run, separated by semicolons")
+    parser.add_argument("--killed", default="worker,node,program", help="what is killed")
     parser.add_argument("--said", type=int, default=200, help="characters of what a program said that is left out")
     options = parser.parse_args()
     wanted = [name.strip() for name in options.only.split(";") if name.strip()]
     rows = []
     with Server(lambda asked: f"Answer: {len(asked)}", delay_s=DELAY_S) as server:
-        for number, (name, _, _) in enumerate(CONTENDERS):
-            if not wanted or name in wanted:
+        for number, (name, fault, _) in enumerate(CONTENDERS):
+            if (not wanted or name in wanted) and fault in options.killed.split(","):
                 rows.append(row_of(server, number, options))
                 print(rows[-1], file=sys.stderr)
     whole = {f"{row['program']}, {row['killed']}": row for row in rows if "left_out" not in row}

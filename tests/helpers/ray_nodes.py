@@ -104,6 +104,13 @@ class RayNodes:
         """Kill a node's raylet; its workers find out and end."""
         os.kill(self.raylets[number], signal.SIGKILL)
 
+    def kill_node(self, number: int) -> None:
+        """Kill a node's raylet and all that it started, as when its machine is lost."""
+        raylet = self.raylets[number]
+        for pid in (raylet, *(pid for pid, parent, _ in processes() if parent == raylet)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def kill_head(self) -> None:
         """Kill what the nodes and the coordinator register with."""
         os.kill(self.gcs, signal.SIGKILL)
