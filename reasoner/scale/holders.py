@@ -1,8 +1,7 @@
 """Which node's disk holds a shard's file, with what of it was not sealed yet, and where each shard goes on therefore.
 
     holders = Holders(place, clock=time.monotonic, tell=print)
-    holders.said("5f0c...", {3: 2})              that node has the file of shard 3, of epoch 2
-    holders.began(3, 3, "5f0c...")               epoch 3 of it is worked on there
+    holders.note("5f0c...", {3: 2})              that node has the file of shard 3, of epoch 2: it said so, or was sent there
     holders.places(deque([3, 4]), free, alive)   -> [(3, Node("5f0c..."), ...)]
 
 What a disk holds is neither asked nor paid again where the shard goes on beside it. So a shard goes first to the node that has its file; where that node is
@@ -38,17 +37,12 @@ class Holders:
         self._missed_at: dict[int, float] = {}
         self._last_at: dict[int, str] = {}
 
-    def said(self, node: str, held: Mapping[int, int]) -> None:
-        """Note which shards' files a node has, and of which epochs: the newest is the one to go on from."""
+    def note(self, node: str, held: Mapping[int, int]) -> None:
+        """Note which shards' files a node has, or is about to have, and of which epochs: the newest is the one to go on from."""
         for shard, epoch in held.items():
             if epoch >= self._holder.get(shard, (0, ""))[0]:
                 self._holder[shard] = (epoch, node)
                 self._missed_at.pop(shard, None)
-
-    def began(self, shard: int, epoch: int, node: str) -> None:
-        """Note that a node was told to work on a shard."""
-        self._holder[shard] = (epoch, node)
-        self._missed_at.pop(shard, None)
 
     def places(self, left: Iterable[int], free: Iterable[Node], alive: Sequence[Node]) -> list[tuple[int, Node]]:
         """Return which shards begin now, and where: those whose file a free node has, then others that need not wait, in their order."""

@@ -145,7 +145,7 @@ class Coordinator:
                 seal_calls=self._sealing.calls, lease_s=self._lease_s, versions=self._versions,
             )  # fmt: skip
             self._working[self._sent(order, node)] = Worker(lease, node, at_s=self._clock())
-            self._holders.began(shard, lease.epoch, node.id)
+            self._holders.note(node.id, {shard: lease.epoch})
 
     def _sent(self, order: Order, node: Node) -> Any:
         needs = {name: amount for name, amount in self._cluster.where.needs.items() if amount}
@@ -172,7 +172,7 @@ class Coordinator:
         if new := [node for node in able if node.id not in self._checked]:
             check(self._cluster, new)
             for node, held in asked(self._cluster, new, held_here, self._run.run):
-                self._holders.said(node.id, held)
+                self._holders.note(node.id, held)
                 self._checked.add(node.id)
         for worker in self._working.values():
             if worker.node.id in places:

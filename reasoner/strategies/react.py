@@ -105,6 +105,7 @@ class _Agent:
         self._session = session
         self._native = native
         self._tools: dict[str, Tool] = {tool.name: tool for tool in session.tools}
+        self._ending = next(tool for tool in self._tools.values() if tool.ends)
         self._steps: list[Step] = []
         self._done = False
         """Whether a call has succeeded."""
@@ -149,7 +150,7 @@ class _Agent:
         unknown = [call.name for call in calls if call.name not in self._tools]
         if unknown:
             return calls, f"Error: there is no tool {shorten(unknown[0], 80)!r}; there are {', '.join(self._tools)}"
-        if calls and all(_no_object(call.arguments) for call in calls):
+        if calls and all(_object(call.arguments) is None for call in calls):
             return calls, "Error: the arguments are no JSON object; write them again"
         return calls, None
 
@@ -170,7 +171,7 @@ class _Agent:
         changes = any(self._tools[call.name].effect != "pure" for call in making)
         turn = ((call.name, call.arguments, thought.text) for call, thought in zip(making, made, strict=True))
         again = self.repeats.note(turn, changes=changes)
-        reminder = REPEATED.format(submit=next((name for name, tool in self._tools.items() if tool.ends), "submit"))
+        reminder = REPEATED.format(submit=self._ending.name)
         for call, thought in zip(making, made, strict=True):
             ok = self._session.succeeded(thought)
             self._done |= ok
@@ -187,15 +188,17 @@ class _Agent:
     async def last_words(self) -> Answer:
         """Ask for the answer when there are no steps left."""
         session = self._session
-        ending = [tool for tool in self._tools.values() if tool.ends]
-        how: dict[str, Any] = {**self._offered, "tool_choice": "none"} if self._native else {"schema": turn_schema(ending)}
-        asked = Message("user", session.render("react/final") if self._native else session.render("react/last_turn", tool=ending[0].name))
+        how: dict[str, Any] = {**self._offered, "tool_choice": "none"} if self._native else {"schema": turn_schema([self._ending])}
+        asked = Message(
+            "user", session.render("react/final") if self._native else session.render("react/last_turn", tool=self._ending.name)
+        )
         forms = [[*form, asked] for form in (whole(self._task, self._steps), *shorter(self._task, self._steps))]
         reply = await session.ask(self._template, parent=self._at, history=forms[0], shorter=forms[1:], **how, **self._variables)
         session.mark(reply, status="final")
         said = session.read(reply)
         call = None if self._native else read_turn(said)[0]
-        if call is not None and call.name == ending[0].name and (answer := _answer_in(call.arguments)) is not None:
+        given = _object(call.arguments) if call is not None and call.name == self._ending.name else None
+        if given is not None and isinstance(answer := given.get("answer"), str):
             return session.offer(answer_of(session, answer), reply)
         return session.offer(said, reply)
 
@@ -259,25 +262,13 @@ def misnamed(text: str) -> list[ToolCall]:
 
 def _repeats_definition(arguments: str, schema: dict[str, Any]) -> bool:
     """Tell whether arguments hold words of a tool's definition that are not among its parameters."""
-    try:
-        foreign = read_arguments(arguments).keys() - schema.get("properties", {}).keys()
-    except ToolFailed:
-        return False
+    foreign = (_object(arguments) or {}).keys() - schema.get("properties", {}).keys()
     return "properties" in foreign or (schema.get("additionalProperties") is False and bool(SCHEMA_WORDS & foreign))
 
 
-def _answer_in(arguments: str) -> str | None:
-    """Return the answer that the arguments of `submit` give; None where they give none."""
+def _object(arguments: str) -> dict[str, Any] | None:
+    """Return the arguments of a call; None where they are no JSON object."""
     try:
-        answer = read_arguments(arguments).get("answer")
+        return read_arguments(arguments)
     except ToolFailed:
         return None
-    return answer if isinstance(answer, str) else None
-
-
-def _no_object(arguments: str) -> bool:
-    try:
-        read_arguments(arguments)
-    except ToolFailed:
-        return True
-    return False

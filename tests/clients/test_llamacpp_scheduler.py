@@ -196,9 +196,8 @@ def test_a_turn_that_is_to_go_on_outlasts_what_others_read_meanwhile(*, continue
     turn = FakeTask(model, range(1, 101), 3)
     turn.continued = continued
     run(scheduler, [turn])
-    run(
-        scheduler, [FakeTask(model, [200 + i, *range(300, 340)], 3) for i in range(4)]
-    )  # more than a sixteenth of the patience, less than all
+    others = [FakeTask(model, [200 + i, *range(300, 340)], 3) for i in range(4)]
+    run(scheduler, others)  # more tokens than a sixteenth of the patience, fewer than all
     next_turn = FakeTask(model, [*turn.prompt, *turn.written, 7, 8, 9], 3)
     run(scheduler, [next_turn, FakeTask(model, range(400, 420), 3)])
     check([next_turn])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_ray import FakeRay
+from fake_ray import FakeRay, Lost
 from model_server import ModelServer
 from ray_nodes import wait_until
 from shards import Cut, contents, cut, single, small_plan
@@ -148,6 +148,45 @@ def test_a_coordinator_that_is_started_anew_learns_from_the_nodes_which_files_th
     asyncio.run(coordinator(ray, made, tmp_path).run())
     is_whole(tmp_path)
     assert [(ref.order["shard"], ref.node) for ref in ray.orders[before:] if ref.order["shard"] == 0] == [(0, "c")]
+
+
+def test_a_cluster_that_lost_its_only_node_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay({"a": 1})
+    nodes, looks = ray.nodes, list[int]()
+
+    def lost(order: dict[str, Any], node: str, _: int) -> str:
+        if node == "a" and order["shard"] == 0:
+            ray.places["a"] = 0
+            return "lost"
+        return "run"
+
+    def back_after_some_looks() -> list[dict[str, Any]]:
+        if not ray.places["a"] and len(looks) < 4:
+            looks.append(1)
+        elif looks:
+            ray.places["c"], ray.held = 1, {"c": {0: 1}}
+        return nodes()
+
+    ray.fate = lost
+    monkeypatch.setattr(ray, "nodes", back_after_some_looks)
+    carried_out(ray, tmp_path)
+    is_whole(tmp_path)
+    assert {ref.node for ref in ray.orders[1:]} == {"c"}
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_node_that_is_lost_while_it_is_asked_is_left_out(alive: bool) -> None:
+    ray = FakeRay({"a": 1, "b": 1})
+    cluster = ray.cluster()
+    both = cluster.nodes()
+    get = ray.get
+    ray.get = lambda ref: (_ for _ in ()).throw(Lost("it died")) if ref.node == "b" else get(ref)  # type: ignore[method-assign]
+    if not alive:
+        ray.places["b"] = 0
+        assert [node.id for node, _ in ray_cluster.asked(cluster, both, lambda told: {"told": told}, (1,))] == ["a"]
+        return
+    with pytest.raises(ReasonerError, match="the node host-b/b cannot run a task: it died"):
+        ray_cluster.asked(cluster, both, lambda told: {"told": told}, (1,))
 
 
 def test_who_let_go_of_a_shard_is_not_waited_for(tmp_path: Path) -> None:

@@ -96,6 +96,12 @@ def test_a_model_that_repeats_a_definition_as_arguments_is_asked_in_words(tmp_pa
     assert "Extra inputs" in client.requests[2].messages[-1].content
 
 
+@pytest.mark.parametrize("strategy", ["react", "react:form=text", "code_act"])
+def test_the_turns_of_an_agent_are_said_to_go_on(tmp_path: Path, strategy: str) -> None:
+    _, client = solve([f"Answer: {ANSWER}"], tmp_path / "a.db", native=True, strategy=strategy)
+    assert [request.continued for request in client.requests] == [True]
+
+
 def test_a_model_that_repeats_a_call_is_told_and_then_asked_for_its_answer(tmp_path: Path) -> None:
     turn = {"thought": "I add.", "tool": "calculator", "arguments": {"expression": "6+12"}}
     result, client = solve([json.dumps(turn), json.dumps(turn), json.dumps(turn), json.dumps(SUBMIT)], tmp_path / "a.db", native=False)
