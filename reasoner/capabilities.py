@@ -46,6 +46,16 @@ class Sharing(Protocol):
 
 
 @runtime_checkable
+class Queueing(Protocol):
+    """A client that chooses itself which of several calls it answers first: the one that goes on where its cache ends, say."""
+
+    @property
+    def queue(self) -> int:
+        """How many calls it takes at once; it answers `concurrency` of them together."""
+        ...
+
+
+@runtime_checkable
 class Capable(Protocol):
     """A client that can be asked for more than text."""
 

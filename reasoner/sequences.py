@@ -1,15 +1,17 @@
-"""Sequences whose items are made or read when they are asked for.
+"""Sequences whose items are made or read when they are asked for, and what two have in common.
 
 class Squares(Lazy[int]):
     def __len__(self): return 10
     def items(self, places): return (place * place for place in places)
 
 Squares()[3], Squares()[2:4], list(Squares())   # 9, [4, 9], [0, 1, 4, ...]
+n_common((1, 2, 3), [1, 2, 4])                # 2
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TypeVar, overload
 
@@ -42,3 +44,10 @@ class Lazy(Sequence[T_co]):
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def n_common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many items two sequences begin with in common."""
+    ours, theirs = tuple(one), tuple(other)
+    shorter = min(len(ours), len(theirs))
+    return bisect_left(range(shorter), 1, key=lambda at: int(ours[: at + 1] != theirs[: at + 1]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from reasoner.calling.limiter import Circuit, Limiter
+from reasoner.capabilities import Queueing
 from reasoner.clients import ClientOptions, open_client
 from reasoner.types import Paced, Pacing
 
@@ -58,7 +59,8 @@ class ModelPool:
         if id(client) not in self._limiters:
             pacing = client.pacing if isinstance(client, Paced) else Pacing()
             circuit = self._circuits.setdefault(pacing.account, Circuit()) if pacing.account is not None else Circuit()
-            self._limiters[id(client)] = Limiter(client.concurrency, pacing=pacing, circuit=circuit)
+            at_once = client.queue if isinstance(client, Queueing) else client.concurrency
+            self._limiters[id(client)] = Limiter(at_once, pacing=pacing, circuit=circuit)
         return self._limiters[id(client)]
 
     def limiters(self) -> list[Limiter]:

@@ -3,12 +3,11 @@
     needed(parameters=134_515_008, layers=30, hidden=576, feed_forward=1536, vocabulary=49152, ...) -> 2.1e9
 
 The formula counts weights, adapter with optimizer, the activations kept for the backward pass, and the logits of one batch; it is held
-against measured peaks in docs/guides/tune.md. Knows numbers and /proc; knows no torch.
+against measured peaks in docs/guides/tune.md. Knows numbers; knows no torch.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,24 +30,6 @@ def needed(header: GgufHeader, *, rank: int, batch: int, longest: int, weight_by
     # transformers reads the whole file in 32 bits before it converts; the peak is whichever is greater.
     loading = parameters * 4 * 1.5
     return int(FIXED_BYTES + max(loading, parameters * weight_bytes + adapter * 16 + kept + logits))
-
-
-def available() -> int | None:
-    """Return how many bytes this process can still get, by the machine and by its control group; None where that cannot be told."""
-    found: list[int] = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
-        if limit.isdigit():
-            found.append(max(0, int(limit) - used))
-    except (OSError, ValueError):
-        pass
-    return min(found, default=None)
 
 
 def _number(header: GgufHeader, key: str) -> int:

@@ -16,11 +16,12 @@ from reasoner.clients.llamacpp.gguf_header import read_header
 from reasoner.errors import BadConfig, DataError
 from reasoner.files.signatures import MODEL
 from reasoner.files.target import kept, replaceable
-from reasoner.tune import memory
+from reasoner.memory import available
 from reasoner.tune.adapter import read_adapter, write_adapter
 from reasoner.tune.base import Base, load_base, read_base, require, require_compiler
 from reasoner.tune.batches import Encoded, batches, encode_all
 from reasoner.tune.checkpoint import Checkpoint
+from reasoner.tune.memory import needed
 from reasoner.tune.options import Estimate, Options, Progress, Report
 from reasoner.tune.rows import read_rows
 from reasoner.types import canonical_json, digest
@@ -236,8 +237,8 @@ class _Job:
             Estimate(
                 rows=len(self.data), tokens_per_epoch=total, longest=longest,
                 steps=math.ceil(math.ceil(len(self.data) / options.batch) * n_tokens / total),
-                memory_bytes=memory.needed(self.base.header, rank=options.rank, batch=_at_once(options), longest=longest, weight_bytes=2),
-                available_bytes=memory.available(), seconds=expected,
+                memory_bytes=needed(self.base.header, rank=options.rank, batch=_at_once(options), longest=longest, weight_bytes=2),
+                available_bytes=available(), seconds=expected,
             )
         )  # fmt: skip
 
@@ -309,10 +310,8 @@ def _at_once(options: Options) -> int:
 
 
 def _check_memory(header: GgufHeader, options: Options, *, longest: int, dtype: str) -> None:
-    wanted = memory.needed(
-        header, rank=options.rank, batch=_at_once(options), longest=longest, weight_bytes=2 if dtype == "bfloat16" else 4
-    )
-    there = memory.available()
+    wanted = needed(header, rank=options.rank, batch=_at_once(options), longest=longest, weight_bytes=2 if dtype == "bfloat16" else 4)
+    there = available()
     if there is not None and wanted > there:
         raise BadConfig(
             f"the training needs about {wanted / 1e9:.1f} GB of memory and {there / 1e9:.1f} GB are free", hint="lower `batch` or `n_ctx`"

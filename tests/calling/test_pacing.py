@@ -328,3 +328,12 @@ def test_a_refused_key_opens_the_circuit_for_every_client_that_uses_it(fault: Cl
         return sent
 
     assert simulate(main()) == 21
+
+
+def test_a_client_with_a_queue_of_its_own_is_given_all_it_takes() -> None:
+    class Queueing(ScriptedClient):
+        queue = 7
+
+    pool, own, other = ModelPool(), Queueing([]), ScriptedClient([])
+    assert pool.limiter(own).n == 7
+    assert pool.limiter(other).n == 1

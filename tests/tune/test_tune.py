@@ -18,11 +18,12 @@ from reasoner.prompts import Prompts
 from reasoner.runs.plan import Plan
 from reasoner.runs.problems import problem_from_line
 from reasoner.runs.strategy_spec import parse_strategies
-from reasoner.tune import Options, memory, tune
+from reasoner.tune import Options, tune
 from reasoner.tune.adapter import permute, unpermute, write_adapter
 from reasoner.tune.base import read_base, require_compiler
 from reasoner.tune.batches import batches
 from reasoner.tune.checkpoint import Checkpoint
+from reasoner.tune.memory import needed
 from reasoner.tune.rows import read_rows
 from reasoner.types import Sampling
 
@@ -111,7 +112,7 @@ def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_too_little_memory_is_refused_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    monkeypatch.setattr(memory, "available", lambda: 100 << 20)
+    monkeypatch.setattr("reasoner.tune.run.available", lambda: 100 << 20)
     tiny = write_tiny(tmp_path / "tiny.gguf")
     with pytest.raises(BadConfig, match=r"needs about [0-9.]+ GB of memory and 0.1 GB are free; lower `batch` or `n_ctx`"):
         tune(dataset(tmp_path / "d.jsonl", ROW), tmp_path / "a.gguf", Options(model=str(tiny)))
@@ -119,7 +120,7 @@ def test_too_little_memory_is_refused_before_anything_is_loaded(tmp_path: Path, 
 
 def test_memory_grows_with_batch_and_length(tmp_path: Path) -> None:
     header = read_header(write_tiny(tmp_path / "tiny.gguf"))
-    one, more, longer = (memory.needed(header, rank=16, batch=b, longest=n, weight_bytes=2) for b, n in ((64, 500), (128, 500), (64, 900)))
+    one, more, longer = (needed(header, rank=16, batch=b, longest=n, weight_bytes=2) for b, n in ((64, 500), (128, 500), (64, 900)))
     assert one < more
     assert one < longer
 

@@ -29,9 +29,14 @@ MAX_BLANKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What an answer begins with. `lead` is the tag of a thought that the prompt left open; `held` whether the constraint waits for its end."""
+    """What an answer begins with.
+
+    `n_opening` tokens at its end stand behind the last message; `lead` is the tag of a thought that the prompt left open; `held` whether the
+    constraint waits for its end.
+    """
 
     tokens: list[int]
+    n_opening: int
     lead: str
     held: bool
     frame: Frame | None
@@ -77,7 +82,9 @@ class Beginning:
         variables = {**wish.variables, **({"tools": job["tools"]} if job.get("tools") else {})}
         room = min(job.get("room", 0), job["sampling"]["max_tokens"])
         prompt = vocabulary.tokens_of(messages, variables=variables, spelt=spelt, end=end, room=room)
-        return cls(prompt.tokens, lead, waits, frame, wish.budget)
+        last = messages[-1].content.strip() if messages else ""
+        opening = prompt.text.rpartition(last)[2] if last in prompt.text and last else ""
+        return cls(prompt.tokens, len(vocabulary.tokenize(opening, special=True)), lead, waits, frame, wish.budget)
 
 
 class Answer:
@@ -87,6 +94,7 @@ class Answer:
         sampling = job["sampling"]
         self.number: int = job["id"]
         self.prompt = begun.tokens
+        self.n_opening = begun.n_opening
         self.max_tokens = min(sampling["max_tokens"], model.n_ctx - len(begun.tokens))
         self.written: list[int] = []
         self.alone: bool = job.get("alone", False)

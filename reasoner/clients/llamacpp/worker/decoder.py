@@ -77,6 +77,8 @@ class Task(Protocol):
     """One request as the scheduler sees it."""
 
     prompt: list[int]
+    n_opening: int
+    """How many tokens at its end open the reply; some templates write them otherwise in the next turn."""
     max_tokens: int
     written: list[int]
     alone: bool

@@ -1,7 +1,7 @@
-"""The engine in the worker process: many requests over one model, advancing together; those of each adapter in a context of its own.
+"""The engine in the worker process: many requests over one model, advancing together; those of each adapter in contexts of their own.
 
 Puts the parts together: `vocabulary` (messages to tokens), `masks` and `sampler` (what may be drawn), `answer` (the text that grows), `scheduler` and
-`prefix_tree` (who is decoded when, from which cached prefix), `model` (llama.cpp). Does not know processes, pipes or restarts.
+`prefix_tree` (who is decoded when, from which cached prefix), `streams` (the same for conversations), `model` (llama.cpp). Does not know processes, pipes or restarts.
 
     seat = {"adapter": None, "files": [], "max_running": 16, "prefixes": None}
     engine = Engine.load({"path": "model.gguf", "n_ctx": 4096, "threads": 2, "seat": seat, ...})
@@ -22,11 +22,13 @@ import llama_cpp
 
 from reasoner.clients.llamacpp.worker.answer import Answer, Beginning
 from reasoner.clients.llamacpp.worker.measure import measure
-from reasoner.clients.llamacpp.worker.model import N_BATCH, Model
+from reasoner.clients.llamacpp.worker.model import N_BATCH, STREAMS_BATCH, Model
 from reasoner.clients.llamacpp.worker.prefix_files import PrefixFiles
 from reasoner.clients.llamacpp.worker.same_files import check_same_files
 from reasoner.clients.llamacpp.worker.sampler import Sampler
 from reasoner.clients.llamacpp.worker.scheduler import Scheduler
+from reasoner.clients.llamacpp.worker.streams import Streams
+from reasoner.clients.llamacpp.worker.task_queue import Counts, TaskQueue
 from reasoner.clients.llamacpp.worker.vocabulary import Vocabulary
 from reasoner.errors import BadConfig
 
@@ -39,11 +41,25 @@ MIN_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
-    """The weights with one adapter, or none: a context, and who is decoded in it when."""
+class _Context:
+    """A context of llama.cpp, and who is decoded in it when."""
 
     model: Model
-    scheduler: Scheduler
+    queue: TaskQueue[Any]
+
+
+@dataclass(slots=True)
+class _Seat:
+    """The weights with one adapter, or none: a cache for all, and beside it streams, once a conversation wants them."""
+
+    named: dict[str, Any]
+    shared: _Context
+    streams: _Context | None = None
+    tried_streams: bool = False
+
+    def contexts(self) -> list[_Context]:
+        """Return what it has."""
+        return [self.shared, *([self.streams] if self.streams is not None else [])]
 
 
 class Engine:
@@ -56,9 +72,9 @@ class Engine:
         self._exact: bool = options.get("exact", False)
         self._seats: dict[str | None, _Seat] = {}
         # In the order of their turns: the one that was decoded longest ago first.
-        self._turns: list[_Seat] = []
-        self._schedulers: list[Scheduler] = []
-        self._answers: dict[int, tuple[Answer, _Seat]] = {}
+        self._turns: list[_Context] = []
+        self._queues: list[TaskQueue[Any]] = []
+        self._answers: dict[int, tuple[Answer, _Context]] = {}
         self._step_s = 0.0
         self._masks: Masks | None = None
         self._take_seat(options["seat"], model)
@@ -98,12 +114,32 @@ class Engine:
             patience_tokens=model.patience_tokens(),
             exact=self._exact,
             prefixes=PrefixFiles(Path(kept["folder"]), limit_bytes=kept["limit_bytes"]) if kept else None,
-            beside=self._schedulers,
+            beside=self._queues,
         )
-        seat = _Seat(model, scheduler)
+        seat = _Seat(named, _Context(model, scheduler))
         self._seats[named["adapter"]] = seat
-        self._turns.append(seat)
+        self._turns.append(seat.shared)
         return seat
+
+    def _context_for(self, job: dict[str, Any], seat: _Seat, n_tokens: int) -> _Context:
+        """Return where a request is decoded: turns of a conversation in a stream, where they fit into one and no prefix is to be kept on disk."""
+        if not job.get("continued", False) or seat.named["prefixes"]:
+            return seat.shared
+        if not seat.tried_streams:
+            seat.tried_streams = True
+            seat.streams = self._open_streams(seat)
+        return seat.streams if seat.streams is not None and n_tokens <= seat.streams.model.n_ctx else seat.shared
+
+    def _open_streams(self, seat: _Seat) -> _Context | None:
+        model = seat.shared.model.streams_beside({**self._options, "adapter": seat.named["adapter"]})
+        if model is None:
+            return None
+        n = model.n_sequences
+        running = min(n, seat.named["max_running"])
+        queue = Streams(model, max_running=running, n_batch=STREAMS_BATCH, n_streams=n, n_tokens=model.n_ctx, beside=self._queues)
+        context = _Context(model, queue)
+        self._turns.append(context)
+        return context
 
     def warm_up(self) -> None:
         """Try the model out; what this processor cannot run ends the process here."""
@@ -112,7 +148,7 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Whether a step would do anything."""
-        return any(seat.scheduler.busy for seat in self._turns)
+        return any(context.queue.busy for context in self._turns)
 
     def submit(self, job: dict[str, Any]) -> None:
         """Queue a request under its number `id`.
@@ -126,9 +162,11 @@ class Engine:
         begun = Beginning.of(job, self._vocabulary)
         matcher = self._matcher_of(job["constraint"])
         sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], matcher=matcher)
-        answer = Answer(job, begun, sampler, seat.model, self._vocabulary)
-        self._answers[job["id"]] = answer, seat
-        seat.scheduler.add(answer)
+        max_tokens = min(job["sampling"]["max_tokens"], seat.shared.model.n_ctx - len(begun.tokens))
+        context = self._context_for(job, seat, len(begun.tokens) + max_tokens)
+        answer = Answer(job, begun, sampler, context.model, self._vocabulary)
+        self._answers[job["id"]] = answer, context
+        context.queue.add(answer)
 
     def _matcher_of(self, constraint: list[str] | None) -> Matcher | None:
         if constraint is None:
@@ -145,17 +183,17 @@ class Engine:
         found = self._answers.pop(number, None)
         if found is None:
             return False
-        answer, seat = found
-        seat.scheduler.cancel(answer)
+        answer, context = found
+        context.queue.cancel(answer)
         answer.close()
         return True
 
     def entered(self) -> list[int]:
         """Return the numbers of the requests that were let in since this was asked last."""
         numbers = []
-        for scheduler in self._schedulers:
-            numbers += [task.number for task in scheduler.entered if isinstance(task, Answer)]
-            scheduler.entered.clear()
+        for queue in self._queues:
+            numbers += [task.number for task in queue.entered if isinstance(task, Answer)]
+            queue.entered.clear()
         return numbers
 
     def pieces(self) -> list[tuple[int, dict[str, Any]]]:
@@ -164,14 +202,14 @@ class Engine:
         return [(answer.number, piece) for answer in streaming if (piece := answer.piece()) is not None]
 
     def step(self) -> list[tuple[int, dict[str, Any]]]:
-        """Decode one batch, of the next seat that has anything to do; return the requests it completed, with their replies."""
-        scheduler = self._next().scheduler
+        """Decode one batch, of the next context that has anything to do; return the requests it completed, with their replies."""
+        queue = self._next().queue
         started = time.perf_counter()
-        finished = scheduler.step()
+        finished = queue.step()
         seconds = time.perf_counter() - started
         self._step_s += seconds
         if seconds > SLOW_STEP_S:
-            scheduler.n_batch = max(MIN_BATCH, scheduler.n_batch // 2)
+            queue.n_batch = max(MIN_BATCH, queue.n_batch // 2)
         replies = []
         for answer in finished:
             assert isinstance(answer, Answer)
@@ -180,12 +218,12 @@ class Engine:
             replies.append((answer.number, answer.reply()))
         return replies
 
-    def _next(self) -> _Seat:
-        """Return the busy seat that was decoded longest ago."""
-        seat = next((each for each in self._turns if each.scheduler.busy), self._turns[0])
-        self._turns.remove(seat)
-        self._turns.append(seat)
-        return seat
+    def _next(self) -> _Context:
+        """Return the busy context that was decoded longest ago."""
+        context = next((each for each in self._turns if each.queue.busy), self._turns[0])
+        self._turns.remove(context)
+        self._turns.append(context)
+        return context
 
     def info(self, named: dict[str, Any]) -> dict[str, Any]:
         """Return what is known of a seat only after loading, and what was done so far; times are those of all seats.
@@ -194,12 +232,14 @@ class Engine:
             BadConfig: the adapter of the seat is refused.
         """
         seat = self._seat(named)
-        counts = seat.scheduler.counts
+        model, contexts = seat.shared.model, seat.contexts()
+        counts = Counts.of(context.queue.counts for context in contexts)
         return {
-            "n_ctx": seat.model.n_ctx,
-            "n_cells": seat.model.n_cells,
+            "n_ctx": model.n_ctx,
+            "n_cells": model.n_cells,
+            "n_streams": seat.streams.model.n_sequences if seat.streams is not None else 0,
             "n_seats": len(self._seats),
-            "threads": seat.model.threads,
+            "threads": model.threads,
             "exact": self._exact,
             "template_sha256": self._vocabulary.template_sha256,
             "end_tokens": self._vocabulary.end_tokens(),
@@ -213,9 +253,9 @@ class Engine:
             "steps": counts.steps,
             "step_s": self._step_s,
             "native_s": sum(each.model.native_s for each in self._turns),
-            "running": seat.scheduler.n_running,
+            "running": sum(context.queue.n_running for context in contexts),
             "preempted": counts.preempted,
-            "kept_cells": seat.scheduler.tree.n_cells,
+            "kept_cells": sum(context.queue.n_kept for context in contexts),
         }
 
     def measure(self, named: dict[str, Any]) -> dict[str, Any]:
@@ -227,5 +267,6 @@ class Engine:
         seat = self._seat(named)
         if self.busy:
             raise BadConfig("the model cannot be measured while requests are in progress", hint="wait for them")
-        seat.scheduler.tree.clear()
-        return measure(seat.model, vocabulary_size=self._vocabulary.n_tokens)
+        for context in seat.contexts():
+            context.queue.clear()
+        return measure(seat.shared.model, vocabulary_size=self._vocabulary.n_tokens)

@@ -19,12 +19,20 @@ import numpy as np
 from reasoner.clients.llamacpp.worker.decoder import OutOfCells, Slice
 from reasoner.clients.llamacpp.worker.thread_count import ThreadCount
 from reasoner.errors import BadConfig
+from reasoner.memory import available
 
 N_BATCH = 512
 """Tokens one step takes at most: what llama-cpp-python's own `Llama` takes, so that a lone prompt is cut at the same places."""
 N_SEQUENCES = 128
 CACHE_BYTES = 256 << 20
 MAX_CELLS = 32_768
+STREAM_TOKENS = 4_096
+"""Tokens a stream holds at most; a conversation that may grow longer has its place in the one cache of all."""
+STREAMS_BYTES = 1 << 30
+"""What the streams of one context take at most; a quarter of the free memory where that is less."""
+MIN_STREAMS, MAX_STREAMS = 4, 16
+STREAMS_BATCH = 256
+"""Tokens one step of a context with streams takes at most, besides one for each idle stream."""
 N_WARM = 8
 _HINT = "check the file, the adapter and the memory"
 
@@ -35,12 +43,13 @@ NO_ROOM = 1
 class Model:
     """See the module. `shares_prefixes` is False for models whose memory cannot be cut at a token (recurrent ones)."""
 
-    def __init__(self, model: Any, context: Any, *, n_ctx: int, most_threads: int | None = None) -> None:
+    def __init__(self, model: Any, context: Any, *, n_ctx: int, n_streams: int = 1, most_threads: int | None = None) -> None:
         self.handle = model
         self.context = context
         self.n_cells: int = llama_cpp.llama_n_ctx(context)
-        self.n_ctx = min(n_ctx, self.n_cells)
+        self.n_ctx = min(n_ctx, self.n_cells // n_streams)
         self.n_sequences: int = llama_cpp.llama_n_seq_max(context)
+        self._has_streams = n_streams > 1
         self.shares_prefixes = not (llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model))
         self._count = ThreadCount(now=llama_cpp.llama_n_threads(context), most=most_threads)
         self.native_s = 0.0
@@ -76,10 +85,21 @@ class Model:
         """
         return self._over(self.handle, options)
 
+    def streams_beside(self, options: dict[str, Any]) -> Model | None:
+        """Return a second context as `beside` does, in which every sequence has a part of the cache of its own; None where too few would fit.
+
+        Raises:
+            BadConfig: llama.cpp refuses the adapter, or there is no memory for the cache.
+        """
+        n_ctx = min(STREAM_TOKENS, self.n_ctx)
+        n_streams = _n_streams(self.handle, n_ctx) if self.shares_prefixes and not options.get("exact", False) else 0
+        return self._over(self.handle, {**options, "n_ctx": n_ctx}, n_streams=n_streams) if n_streams >= MIN_STREAMS else None
+
     @classmethod
-    def _over(cls, model: Any, options: dict[str, Any]) -> Model:
+    def _over(cls, model: Any, options: dict[str, Any], *, n_streams: int = 1) -> Model:
         path, adapter_path = options["path"], options.get("adapter")
-        context = llama_cpp.llama_init_from_model(model, _context_params(model, options))
+        params = _context_params(model, options) if n_streams == 1 else _streams_params(options, n_streams)
+        context = llama_cpp.llama_init_from_model(model, params)
         if not context:
             raise BadConfig(f"the model {path} could not be loaded: no context of {options['n_ctx']} tokens could be made", hint=_HINT)
         if adapter_path is not None:
@@ -91,7 +111,7 @@ class Model:
                 raise BadConfig(
                     f"the model {path} with the adapter {adapter_path} could not be loaded: llama.cpp does not accept it", hint=_HINT
                 )
-        return cls(model, context, n_ctx=options["n_ctx"], most_threads=options.get("most_threads"))
+        return cls(model, context, n_ctx=options["n_ctx"], n_streams=n_streams, most_threads=options.get("most_threads"))
 
     @property
     def threads(self) -> int:
@@ -132,8 +152,12 @@ class Model:
         llama_cpp.llama_model_free(self.handle)
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Let a sequence begin with the first tokens of another; the cells are shared, not copied."""
-        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        """Let a sequence begin with the first tokens of another; the cells are shared, those of streams copied."""
+        if not self._has_streams:
+            llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+            return
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)  # a stream can only be copied whole
+        self.trim(target, length)
 
     def share(self, source: int, target: int, length: int) -> None:
         """Let a sequence that holds the same first tokens as another hold them in the same cells."""
@@ -180,12 +204,26 @@ class Model:
 
 def _context_params(model: Any, options: dict[str, Any]) -> Any:
     exact = options.get("exact", False)
-    params = llama_cpp.llama_context_default_params()
+    params = _params(options)
     params.n_ctx = options["n_ctx"] if exact else _n_cells(model, options["n_ctx"])
     params.n_batch = params.n_ubatch = N_BATCH
     params.n_seq_max = 1 if exact else _n_sequences(model)
-    params.n_threads = params.n_threads_batch = options["threads"]
     params.kv_unified = True
+    return params
+
+
+def _streams_params(options: dict[str, Any], n_streams: int) -> Any:
+    params = _params(options)
+    params.n_ctx = n_streams * _padded(options["n_ctx"])
+    params.n_batch = params.n_ubatch = STREAMS_BATCH + n_streams
+    params.n_seq_max = n_streams
+    params.kv_unified = False
+    return params
+
+
+def _params(options: dict[str, Any]) -> Any:
+    params = llama_cpp.llama_context_default_params()
+    params.n_threads = params.n_threads_batch = options["threads"]
     params.swa_full = True
     # Off, as it is in llama-cpp-python: on a CPU its kernel for single tokens is several times slower.
     params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -195,10 +233,24 @@ def _context_params(model: Any, options: dict[str, Any]) -> Any:
 
 def _n_cells(model: Any, n_ctx: int) -> int:
     """Return how many tokens the cache is to hold: what fits in 256 MiB, but one whole context at least."""
+    return max(n_ctx, min(MAX_CELLS, CACHE_BYTES // _cell_bytes(model)))
+
+
+def _n_streams(model: Any, n_ctx: int) -> int:
+    free = available()
+    limit = STREAMS_BYTES if free is None else min(STREAMS_BYTES, free // 4)
+    return min(MAX_STREAMS, limit // (_cell_bytes(model) * _padded(n_ctx)))
+
+
+def _padded(n_ctx: int) -> int:
+    """Return the size llama.cpp makes of a stream of so many tokens."""
+    return -(-n_ctx // 256) * 256
+
+
+def _cell_bytes(model: Any) -> int:
     n_head = max(1, llama_cpp.llama_model_n_head(model))
     width: int = llama_cpp.llama_model_n_embd(model) // n_head * llama_cpp.llama_model_n_head_kv(model)
-    per_cell: int = 2 * 2 * max(1, width) * llama_cpp.llama_model_n_layer(model)  # keys and values, two bytes each
-    return max(n_ctx, min(MAX_CELLS, CACHE_BYTES // per_cell))
+    return 2 * 2 * max(1, width) * int(llama_cpp.llama_model_n_layer(model))  # keys and values, two bytes each
 
 
 def _n_sequences(model: Any) -> int:

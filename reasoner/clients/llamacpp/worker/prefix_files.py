@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from reasoner.sequences import n_common
+
 MIN_TOKENS = 256
 """A shorter prefix is read as fast as it is looked for."""
 MIN_GAIN_TOKENS = 128
@@ -67,7 +69,7 @@ class PrefixFiles:
         """Return the file that has the most first tokens in common with these; None where none has one."""
         best: Found | None = None
         for path, known in self._known.items():
-            length = _n_common(known, tokens)
+            length = n_common(known, tokens)
             if length > (best.length if best is not None else 0):
                 best = Found(path, length, len(known))
         return best
@@ -170,10 +172,3 @@ def _read_head(file: IO[bytes]) -> _Head | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return None
-
-
-def _n_common(one: Sequence[int], other: Sequence[int]) -> int:
-    n = min(len(one), len(other))
-    if tuple(one[:n]) == tuple(other[:n]):
-        return n
-    return next(i for i in range(n) if one[i] != other[i])

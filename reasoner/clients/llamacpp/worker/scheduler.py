@@ -11,12 +11,12 @@ Knows tasks, sequences and the prefix tree; asks a `Decoder` to decode and each 
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from reasoner.clients.llamacpp.worker.decoder import Decoder, OutOfCells, Prefixes, Slice, Task
 from reasoner.clients.llamacpp.worker.prefix_files import MIN_GAIN_TOKENS
 from reasoner.clients.llamacpp.worker.prefix_tree import Node, PrefixTree
+from reasoner.clients.llamacpp.worker.task_queue import Place, TaskQueue
 
 HEADROOM_TOKENS = 64
 """Cells a task must find free for its answer before it is let in; more it gets as it needs them."""
@@ -29,66 +29,24 @@ larger batches is lost again; a lone task reads as much at once as the model tak
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
-    """A task in the cache: which sequence it has, what of its tokens is read, and what it builds on."""
+class _Place(Place):
+    """A task in the cache, and what of the prefix tree it builds on."""
 
-    task: Task
-    seq: int
-    tokens: list[int]
-    n_read: int
-    n_shared: int
-    pinned: Node | None
-    n_given: int = field(init=False)
-    """How many tokens it came with; those after them it wrote here."""
-
-    def __post_init__(self) -> None:
-        self.n_given = len(self.tokens)
-
-    @property
-    def n_left(self) -> int:
-        return len(self.tokens) - self.n_read
-
-    @property
-    def reads_prompt(self) -> bool:
-        """Whether more than the last drawn token is still to be read of what it came with."""
-        return self.n_read < self.n_given and (self.n_left > 1 or not self.task.written)
+    pinned: Node | None = field(kw_only=True)
 
 
 @dataclass(slots=True)
-class Counts:
-    """What was done so far, in tokens and steps."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    restored_tokens: int = 0
-    drawn_tokens: int = 0
-    forced_tokens: int = 0
-    steps: int = 0
-    preempted: int = 0
-
-
-@dataclass(slots=True)
-class Scheduler:
+class Scheduler(TaskQueue[_Place]):
     """See the module. `exact` runs one task at a time, each on an empty cache."""
 
-    decoder: Decoder
     n_sequences: int
-    max_running: int
-    n_batch: int
     patience_tokens: int
     exact: bool = False
     prefixes: Prefixes | None = None
     """Prefixes that outlive this process; None keeps none and looks for none."""
-    beside: list[Scheduler] = field(default_factory=list)
-    """The schedulers of one process, this one among them: a task that runs alone runs beside none of their tasks either."""
-    counts: Counts = field(default_factory=Counts)
-    entered: list[Task] = field(default_factory=list)
-    """Tasks that were let in since somebody last emptied this list."""
     tree: PrefixTree = field(init=False)
-    _waiting: deque[Task] = field(default_factory=deque)
-    _running: list[_Place] = field(default_factory=list)
     _free: list[int] = field(init=False)
-    _looked_at: int = 0
+    _looked_at: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._free = list(range(self.n_sequences - 1, -1, -1))
@@ -98,44 +56,18 @@ class Scheduler:
         self.beside.append(self)
 
     @property
-    def busy(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self._waiting or self._running)
+    def n_kept(self) -> int:
+        """How many cells the prefix tree holds."""
+        return self.tree.n_cells
 
-    @property
-    def n_running(self) -> int:
-        """How many tasks have a place in the cache."""
-        return len(self._running)
-
-    @property
-    def runs_alone(self) -> bool:
-        """Whether a task has a place that wants nothing beside it."""
-        return any(place.task.alone for place in self._running)
-
-    @property
-    def next_is_alone(self) -> bool:
-        """Whether the task that is let in next wants nothing beside it."""
-        return bool(self._waiting) and self._waiting[0].alone
-
-    def add(self, task: Task) -> None:
-        """Queue a task."""
-        self._waiting.append(task)
-
-    def cancel(self, task: Task) -> bool:
-        """Drop a task and free what it holds at once; False when it is not here (any more)."""
-        if task in self._waiting:
-            self._waiting.remove(task)
-            return True
-        place = next((p for p in self._running if p.task is task), None)
-        if place is None:
-            return False
-        self._leave(place)
-        return True
+    def clear(self) -> None:
+        """Drop what is kept and not in use."""
+        self.tree.clear()
 
     def step(self) -> list[Task]:
         """Decode one batch and return the tasks it completed."""
         self._admit()
-        slices, places = self._plan()
+        slices, places = self._plan(self.n_batch if len(self._running) == 1 else min(self.n_batch, SHARED_BATCH))
         self._look_for_stale(sum(len(piece.tokens) for piece in slices))
         rows = self._decode(slices, places)
         finished: list[Task] = []
@@ -147,18 +79,6 @@ class Scheduler:
                 twins = self._enter_twins(place) if prompt_read else []
                 finished += [p.task for p in (place, *twins) if self._draw(p, row)]
         return finished
-
-    def _draw(self, place: _Place, row: int) -> bool:
-        """Let a task draw its next token; True when it is complete by that."""
-        n_before = len(place.task.written)
-        complete = place.task.take(row)
-        self.counts.drawn_tokens += 1
-        self.counts.forced_tokens += max(0, len(place.task.written) - n_before - 1)
-        if complete:
-            self._finish(place)
-            return True
-        place.tokens += place.task.written[n_before:]
-        return False
 
     def _enter_twins(self, first: _Place) -> list[_Place]:
         """Let in the waiting tasks whose tokens are the very same: they draw from the logits that are there, and read nothing."""
@@ -220,14 +140,6 @@ class Scheduler:
             if state:
                 self.prefixes.keep(place.tokens[: place.n_shared], state)
 
-    def _has_place_for(self, task: Task) -> bool:
-        if task.alone or any(each.runs_alone for each in self.beside):
-            return not any(each.n_running for each in self.beside)
-        # Another one's task that waits to be alone would wait for ever if this one went on letting in.
-        if any(each.next_is_alone for each in self.beside if each is not self):
-            return False
-        return len(self._running) < self.max_running
-
     def _match(self, tokens: list[int]) -> tuple[int, int | None]:
         """Return how many tokens are cached, and in which sequence. The last one is always read: its logits are needed."""
         if self.exact or not self.decoder.shares_prefixes:
@@ -269,28 +181,7 @@ class Scheduler:
             source = self.tree.match(tokens[:length]).seq
             assert source is not None
             self.decoder.copy(source, seq, length)
-        if not task.written:
-            task.n_cached = length
-            self.counts.cached_tokens += length
-        place = _Place(task, seq, tokens, n_read=length, n_shared=length, pinned=pinned)
-        self._running.append(place)
-        self.entered.append(task)
-        return place
-
-    def _plan(self) -> tuple[list[Slice], list[_Place]]:
-        """Choose the tokens of the next batch: one of every answer, then prompts in the order they came, as many as fit."""
-        room = self.n_batch if len(self._running) == 1 else min(self.n_batch, SHARED_BATCH)
-        slices: list[Slice] = []
-        places: list[_Place] = []
-        for place in sorted(self._running, key=lambda p: p.reads_prompt):
-            n_tokens = min(place.n_left, room)
-            if n_tokens == 0:
-                break
-            room -= n_tokens
-            tokens = place.tokens[place.n_read : place.n_read + n_tokens]
-            slices.append(Slice(place.seq, place.n_read, tokens, wants_logits=n_tokens == place.n_left))
-            places.append(place)
-        return slices, places
+        return self._begin(_Place(task, seq, tokens, n_read=length, n_shared=length, pinned=pinned))
 
     def _decode(self, slices: list[Slice], places: list[_Place]) -> list[int | None]:
         while slices:

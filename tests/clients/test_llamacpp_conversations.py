@@ -1,0 +1,132 @@
+"""Conversations on the embedded model, for real: their turns go on in streams of their own, and say what they would say in one cache."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from reasoner.clients import ClientOptions, open_client
+from reasoner.clients.llamacpp import LlamaCppClient
+from reasoner.types import Completion, Message, Request, Sampling
+
+pytestmark = pytest.mark.model
+
+RULES = Message("system", "Answer in one short sentence. " + "Keep to the facts and leave nothing out. " * 12)
+
+
+def open_local(**options: Any) -> LlamaCppClient:
+    client = open_client("local", ClientOptions(threads=1, keep_prefixes=False, **options))
+    assert isinstance(client, LlamaCppClient)
+    return client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[LlamaCppClient]:
+    client = open_local(n_ctx=1024)
+    yield client
+    asyncio.run(client.aclose())
+
+
+def first(i: int, *, continued: bool = True, **sampling: Any) -> Request:
+    question = Message("user", f"Tell me something about the number {i}.")
+    return Request((RULES, question), Sampling(**{"temperature": 0.0, "max_tokens": 12, **sampling}), continued=continued)
+
+
+def after(request: Request, reply: Completion) -> Request:
+    return replace(request, messages=(*request.messages, Message("assistant", reply.text), Message("user", "And what else?")))
+
+
+async def talks(client: LlamaCppClient, requests: list[Request], *, turns: int = 3) -> list[list[Completion]]:
+    async def talk(request: Request) -> list[Completion]:
+        replies = []
+        for _ in range(turns):
+            replies.append(await client.complete(request))
+            request = after(request, replies[-1])
+        return replies
+
+    return list(await asyncio.gather(*map(talk, requests)))
+
+
+def test_turns_go_on_where_the_one_before_ended_however_many_run_beside_them(client: LlamaCppClient) -> None:
+    async def main() -> None:
+        said = await talks(client, [first(i) for i in range(20)])
+        info = await client.info()
+        assert info["n_streams"] >= 4
+        assert info["running"] == 0
+        pairs = [pair for replies in said for pair in pairwise(replies)]
+        lost = [one for one, following in pairs if following.usage.cached_tokens < one.usage.prompt_tokens - 1]
+        assert len(lost) <= 4, "only where all wait for their next turn at once does one of those that have no stream take that of another"
+        heads = sorted(replies[0].usage.cached_tokens for replies in said)
+        assert heads[1] > 100, "the rules are read once"
+
+    asyncio.run(main())
+
+
+def test_a_conversation_says_in_a_stream_what_it_says_in_one_cache(client: LlamaCppClient) -> None:
+    async def main() -> None:
+        for i in range(3):
+            ((ours, *_),) = await talks(client, [first(100 + i, logprobs=True)], turns=1)
+            ((theirs, *_),) = await talks(client, [first(100 + i, continued=False, logprobs=True)], turns=1)
+            assert ours.text == theirs.text
+            assert ours.mean_logprob == pytest.approx(theirs.mean_logprob, abs=0.02)
+
+    asyncio.run(main())
+
+
+def test_what_fits_in_no_stream_is_answered_all_the_same() -> None:
+    client = open_local(n_ctx=8192)
+
+    async def main() -> None:
+        short, long = await asyncio.gather(client.complete(first(1)), client.complete(first(2, max_tokens=5000, stop=("number",))))
+        assert short.text
+        assert long.finish_reason == "stop"
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_exact_answers_stay_in_a_cache_of_their_own() -> None:
+    client = open_local(n_ctx=1024, exact=True)
+
+    async def main() -> None:
+        await client.complete(first(1))
+        assert (await client.info())["n_streams"] == 0
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_worker_killed_between_and_within_turns_costs_nothing_but_time(client: LlamaCppClient) -> None:
+    async def main() -> None:
+        before = await talks(client, [first(7)])
+        talk = asyncio.create_task(talks(client, [first(7), first(8)]))
+        for _ in range(2):
+            await asyncio.sleep(0.3)
+            pid = client.worker_pid
+            if pid is not None and not talk.done():
+                os.kill(pid, signal.SIGKILL)
+        after_kills = await talk
+        assert len(after_kills[0]) == len(before[0])
+        assert all(reply.text for replies in after_kills for reply in replies)
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_turn_gives_its_stream_back(client: LlamaCppClient) -> None:
+    async def main() -> None:
+        long = asyncio.create_task(client.complete(first(9, max_tokens=700)))
+        await asyncio.sleep(0.5)
+        long.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await long
+        assert (await client.complete(first(10))).text
+        assert (await client.info())["running"] == 0
+
+    asyncio.run(main())
