@@ -88,7 +88,7 @@ class TranslationStrategy(Strategy):
         forms, _ = in_context(session, sentence, question)
         try:
             return await session.ask(
-                question.template, parent=question.note, fewer=forms[1:], room=question.room, divisible=divisible, terms=terms,
+                question.template, parent=question.note, fewer=forms[1:], room=question.room, divisible=divisible, terms=terms, discard_cache=True,
                 state={"part": sentence.text} if sentence.above else None, source=sentence.source, target=sentence.target,
                 **question.variables, **forms[0],
             )  # fmt: skip

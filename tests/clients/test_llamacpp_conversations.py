@@ -92,6 +92,31 @@ def test_what_fits_in_no_stream_is_answered_all_the_same() -> None:
     asyncio.run(main())
 
 
+def test_long_prompts_that_share_little_are_read_in_streams_and_branches_of_one_tree_are_not() -> None:
+    client = open_local(n_ctx=2048)
+    sampling = Sampling(temperature=0.0, max_tokens=3)
+
+    def long(i: int) -> Message:
+        return Message("user", " ".join(f"{i} times {n} is {i * n}." for n in range(60)))
+
+    async def n_streams() -> int:
+        return int((await client.info())["n_streams"])
+
+    async def main() -> None:
+        root = await client.complete(Request((long(1),), sampling))
+        assert root.usage.prompt_tokens > 400
+        value = (long(1), Message("assistant", root.text), Message("user", "Is that right?"))
+        await asyncio.gather(*(client.complete(Request(value, sampling, seed, discard_cache=True)) for seed in range(3)))
+        assert await n_streams() == 0
+        replies = await asyncio.gather(*(client.complete(Request((long(i),), sampling, discard_cache=True)) for i in (2, 3, 2)))
+        assert await n_streams() >= 4
+        assert replies[0].text == replies[2].text
+        assert replies[2].usage.cached_tokens > 300, "the second of the same prompt waits for the first"
+        await client.aclose()
+
+    asyncio.run(main())
+
+
 def test_exact_answers_stay_in_a_cache_of_their_own() -> None:
     client = open_local(n_ctx=1024, exact=True)
 

@@ -113,6 +113,20 @@ def test_a_prefix_is_read_once_also_when_all_come_together() -> None:
     assert [task.n_cached for task in tasks] == [0, *[100] * 5]
 
 
+def test_what_is_known_of_a_prompt_is_in_the_cache_or_about_to_be() -> None:
+    model = FakeModel()
+    scheduler = scheduler_of(model, max_running=1)
+    assert scheduler.n_known([1, 2, 3]) == 0
+    run(scheduler, [FakeTask(model, range(1, 41), 3)])
+    assert scheduler.n_known([*range(1, 31), 99, 98]) == 30
+    for task in (FakeTask(model, range(100, 140), 30), FakeTask(model, range(200, 240), 3)):
+        scheduler.add(task)
+    scheduler.step()
+    assert scheduler.n_running == 1
+    assert scheduler.n_known([*range(100, 120), 99]) == 20, "it is being read"
+    assert scheduler.n_known([*range(200, 225), 99]) == 25, "it waits"
+
+
 def test_forced_tokens_are_read_together_and_are_no_prompt() -> None:
     model = FakeModel()
     scheduler = scheduler_of(model)

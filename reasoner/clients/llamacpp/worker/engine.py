@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 SLOW_STEP_S = 20.0
 """A step that takes longer halves how much of a prompt the next one takes: a step is the time between two signs of life."""
 MIN_BATCH = 32
+LONG_TOKENS = 256
+"""A prompt with so many tokens that are in no other one is better off in a stream: each would be compared with those of all that run beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,17 @@ class _Context:
     queue: TaskQueue[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared(_Context):
+    queue: Scheduler
+
+
 @dataclass(slots=True)
 class _Seat:
     """The weights with one adapter, or none: a cache for all, and beside it streams, once a conversation wants them."""
 
     named: dict[str, Any]
-    shared: _Context
+    shared: _Shared
     streams: _Context | None = None
     tried_streams: bool = False
 
@@ -116,19 +123,26 @@ class Engine:
             prefixes=PrefixFiles(Path(kept["folder"]), limit_bytes=kept["limit_bytes"]) if kept else None,
             beside=self._queues,
         )
-        seat = _Seat(named, _Context(model, scheduler))
+        seat = _Seat(named, _Shared(model, scheduler))
         self._seats[named["adapter"]] = seat
         self._turns.append(seat.shared)
         return seat
 
-    def _context_for(self, job: dict[str, Any], seat: _Seat, n_tokens: int) -> _Context:
-        """Return where a request is decoded: turns of a conversation in a stream, where they fit into one and no prefix is to be kept on disk."""
-        if not job.get("continued", False) or seat.named["prefixes"]:
+    def _context_for(self, job: dict[str, Any], seat: _Seat, tokens: list[int], max_tokens: int) -> _Context:
+        """Return where a request is decoded: what shares little in a stream, where it fits into one and no prefix is to be kept on disk.
+
+        That are turns of a conversation, and prompts with a long part that is in no other one, which nobody goes on from.
+        """
+        is_own = job.get("continued", False) or (
+            job.get("discard_cache", False) and len(tokens) - seat.shared.queue.n_known(tokens) >= LONG_TOKENS
+        )
+        if not is_own or seat.named["prefixes"]:
             return seat.shared
         if not seat.tried_streams:
             seat.tried_streams = True
             seat.streams = self._open_streams(seat)
-        return seat.streams if seat.streams is not None and n_tokens <= seat.streams.model.n_ctx else seat.shared
+        fits = seat.streams is not None and len(tokens) + max_tokens <= seat.streams.model.n_ctx
+        return seat.streams if seat.streams is not None and fits else seat.shared
 
     def _open_streams(self, seat: _Seat) -> _Context | None:
         model = seat.shared.model.streams_beside({**self._options, "adapter": seat.named["adapter"]})
@@ -163,7 +177,7 @@ class Engine:
         matcher = self._matcher_of(job["constraint"])
         sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], matcher=matcher)
         max_tokens = min(job["sampling"]["max_tokens"], seat.shared.model.n_ctx - len(begun.tokens))
-        context = self._context_for(job, seat, len(begun.tokens) + max_tokens)
+        context = self._context_for(job, seat, begun.tokens, max_tokens)
         answer = Answer(job, begun, sampler, context.model, self._vocabulary)
         self._answers[job["id"]] = answer, context
         context.queue.add(answer)

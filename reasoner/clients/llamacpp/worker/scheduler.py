@@ -17,6 +17,7 @@ from reasoner.clients.llamacpp.worker.decoder import Decoder, OutOfCells, Prefix
 from reasoner.clients.llamacpp.worker.prefix_files import MIN_GAIN_TOKENS
 from reasoner.clients.llamacpp.worker.prefix_tree import Node, PrefixTree
 from reasoner.clients.llamacpp.worker.task_queue import Place, TaskQueue
+from reasoner.sequences import n_common
 
 HEADROOM_TOKENS = 64
 """Cells a task must find free for its answer before it is let in; more it gets as it needs them."""
@@ -63,6 +64,11 @@ class Scheduler(TaskQueue[_Place]):
     def clear(self) -> None:
         """Drop what is kept and not in use."""
         self.tree.clear()
+
+    def n_known(self, tokens: list[int]) -> int:
+        """Return how many tokens of a prompt are in the cache, or in another one that is read or waits."""
+        others = [*(place.tokens for place in self._running), *(task.prompt for task in self._waiting)]
+        return max(self._match(tokens)[0], max((n_common(other, tokens) for other in others), default=0))
 
     def step(self) -> list[Task]:
         """Decode one batch and return the tasks it completed."""
