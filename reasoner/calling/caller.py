@@ -135,14 +135,13 @@ class Caller:
         self.limiter = channel.limiter
         self.journal = journal
         self.budget = budget
-        self.committed = journal.load()
+        self.committed, self._lost = journal.load()
         self._to_replay = {key: spent_on(kept.completion.usage, kept.completion.seconds) for key, kept in self.committed.items()}
         self._selective = self.client if isinstance(self.client, Selective) else None
         self._bounded = budget.limits.tokens is not None or budget.limits.cost is not None or journal.bounded()
         self.taken = 0
         self.made = 0
         self._channel = channel
-        self._lost = journal.lost()
         # Waits are drawn from a stream of their own: how often a server failed must not change what a strategy draws.
         self._jitter = jitter
         self._earlier = earlier

@@ -162,15 +162,21 @@ class Journal(Refusals):
         """Ids of settings, of calls whose intent is committed: what a transaction that is undone had stored is never among them."""
         self._met: dict[int, tuple[_Told, int]] = {}
 
-    def load(self) -> dict[str, Kept]:
-        """Return the trajectory's committed answers by call key."""
-        rows = self._store.tuples(
+    def load(self) -> tuple[dict[str, Kept], dict[str, Lost]]:
+        """Return by call key the trajectory's committed answers, and the calls that may have been processed and gave no answer."""
+        if self._store.row("SELECT 1 FROM calls WHERE trajectory_id = ? LIMIT 1", (self.trajectory_id,)) is None:
+            return {}, {}
+        done = self._store.tuples(
             f"SELECT c.key, c.cached_from, {COMPLETION} FROM calls c JOIN messages m ON m.id = c.reply_id"  # noqa: S608 - columns named above
             " WHERE c.trajectory_id = ? AND c.state = 'done'",
             (self.trajectory_id,),
         )
-        lost = self._lost_use()
-        return {row[0]: Kept(completion_of(row[2:]), row[1], *lost.get(row[0], (None, 0))) for row in rows}
+        unknown = self._store.tuples(
+            "SELECT key, id, lost_cost FROM calls WHERE trajectory_id = ? AND state = 'unknown' ORDER BY id", (self.trajectory_id,)
+        )
+        use = self._lost_use()
+        kept = {row[0]: Kept(completion_of(row[2:]), row[1], *use.get(row[0], (None, 0))) for row in done}
+        return kept, {key: Lost(call_id, cost, *use.get(key, (Reserve(0), 0))) for key, call_id, cost in unknown}
 
     def _lost_use(self) -> dict[str, tuple[Reserve, int]]:
         """Return what attempts of the trajectory may have been billed for nothing, and how many they were, by key."""
@@ -186,14 +192,6 @@ class Journal(Refusals):
         row = self._store.row("SELECT limits FROM runs WHERE id = ?", (self._run_id,))
         limits = json.loads(row["limits"] or "{}") if row else {}
         return limits.get("tokens") is not None or limits.get("cost") is not None
-
-    def lost(self) -> dict[str, Lost]:
-        """Return the calls that may have been processed and gave no answer, by key."""
-        rows = self._store.tuples(
-            "SELECT key, id, lost_cost FROM calls WHERE trajectory_id = ? AND state = 'unknown' ORDER BY id", (self.trajectory_id,)
-        )
-        use = self._lost_use()
-        return {key: Lost(call_id, cost, *use.get(key, (Reserve(0), 0))) for key, call_id, cost in rows}
 
     def intent(self, call: Intent) -> asyncio.Future[int | None]:
         """Commit that a call is about to be made, with its reservation; the result is its row id. It is committed though nobody waits for it.

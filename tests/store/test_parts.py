@@ -64,7 +64,7 @@ async def _recorded(store: Store) -> Trajectory:
     )  # fmt: skip
     rows = [thought_row(dag, each.id) for each in (dag.root, thought)]
     await journal.done(call_id, REPLY, rows, retries=0, key=REQUEST.key)
-    assert journal.load()[REQUEST.key].completion == REPLY
+    assert journal.load()[0][REQUEST.key].completion == REPLY
     await store.write(
         lambda c: c.execute("UPDATE trajectories SET status = 'closed', answer = ?, answer_thought = ?", (REPLY.text, thought.id))
     )

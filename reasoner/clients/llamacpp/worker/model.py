@@ -86,14 +86,15 @@ class Model:
         return self._over(self.handle, options)
 
     def streams_beside(self, options: dict[str, Any]) -> Model | None:
-        """Return a second context as `beside` does, in which every sequence has a part of the cache of its own; None where too few would fit.
-
-        Raises:
-            BadConfig: llama.cpp refuses the adapter, or there is no memory for the cache.
-        """
+        """Return a second context as `beside` does, in which every sequence has a part of the cache of its own; None where too few would fit."""
         n_ctx = min(STREAM_TOKENS, self.n_ctx)
         n_streams = _n_streams(self.handle, n_ctx) if self.shares_prefixes and not options.get("exact", False) else 0
-        return self._over(self.handle, {**options, "n_ctx": n_ctx}, n_streams=n_streams) if n_streams >= MIN_STREAMS else None
+        if n_streams < MIN_STREAMS:
+            return None
+        try:
+            return self._over(self.handle, {**options, "n_ctx": n_ctx}, n_streams=n_streams)
+        except BadConfig:  # there was less memory than it seemed: the one cache serves all, only slower
+            return None
 
     @classmethod
     def _over(cls, model: Any, options: dict[str, Any], *, n_streams: int = 1) -> Model:
