@@ -1,6 +1,6 @@
 """How much memory there is.
 
-    available() -> 6_442_450_944
+    available()   # 22_355_484_672, or None
 
 Knows /proc and control groups; where there is neither, it cannot tell.
 """

@@ -182,7 +182,7 @@ def test_database_places(tmp_path: Path) -> None:
 def test_full_disk(tmp_path: Path) -> None:
     """A file-size limit stands for a full disk: both make a write fail in the middle of a run. What was committed is kept."""
     bench = ("bench", "number_path", "game24", "--model", "teacher", "-n", "60", "--db", "x.db")
-    command = f"ulimit -f 1200; exec {sys.executable} -m reasoner {' '.join(bench)}"
+    command = f"ulimit -f 3000; exec {sys.executable} -m reasoner {' '.join(bench)}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     one_line(done, 4, "x.db")
     with Store.open(tmp_path / "x.db") as store:

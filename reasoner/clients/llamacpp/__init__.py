@@ -94,7 +94,7 @@ class LlamaCppClient:
         adapter = None if options.adapter == "none" else options.adapter
         self.name = f"{name}+{adapter.stem}" if adapter else name
         self.concurrency = 1 if options.exact else options.concurrency or DEFAULT_CONCURRENCY
-        self.queue = 2 * self.concurrency
+        self.queue = 1 if options.exact else 2 * self.concurrency
         self.path = path.absolute()
         self._options = options
         self._header: GgufHeader = read_header(self.path)

@@ -1,6 +1,6 @@
 """Conversations beside each other, each in a part of the cache of its own: which stream a task gets, and what is decoded next.
 
-    streams = Streams(decoder=model, n_streams=16, max_running=16, n_batch=256)
+    streams = Streams(decoder=model, n_streams=16, n_tokens=4096, max_running=16, n_batch=256)
     streams.add(task)
     while streams.busy:
         finished = streams.step()
