@@ -8,23 +8,20 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import llama_cpp
 import pytest
+from local_model import open_local
 
-from reasoner.clients import ClientOptions, open_client
-from reasoner.clients.llamacpp import LlamaCppClient
+from reasoner.clients.llamacpp import LlamaCppClient, bundled_model
+from reasoner.clients.llamacpp.worker.model import STREAMS_BATCH, Model
 from reasoner.types import Completion, Message, Request, Sampling
 
 pytestmark = pytest.mark.model
 
 RULES = Message("system", "Answer in one short sentence. " + "Keep to the facts and leave nothing out. " * 12)
-
-
-def open_local(**options: Any) -> LlamaCppClient:
-    client = open_client("local", ClientOptions(threads=1, keep_prefixes=False, **options))
-    assert isinstance(client, LlamaCppClient)
-    return client
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +118,25 @@ def test_long_prompts_that_share_little_are_read_in_streams_and_branches_of_one_
         await client.aclose()
 
     asyncio.run(main())
+
+
+def test_with_prefixes_on_disk_all_stay_in_one_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REASONER_PREFIXES", str(tmp_path))
+    client = open_local(n_ctx=1024, keep_prefixes=True)
+
+    async def main() -> None:
+        await client.complete(first(1))
+        assert (await client.info())["n_streams"] == 0
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_batch_has_room_for_a_token_of_every_idle_stream() -> None:
+    model = Model.load({"path": str(bundled_model()), "n_ctx": 512, "threads": 1})
+    streams = model.streams_beside({"path": str(bundled_model()), "threads": 1})
+    assert streams is not None
+    assert llama_cpp.llama_n_batch(streams.context) >= STREAMS_BATCH + streams.n_sequences
 
 
 def test_exact_answers_stay_in_a_cache_of_their_own() -> None:

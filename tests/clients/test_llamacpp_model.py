@@ -18,6 +18,7 @@ from typing import Any
 import llama_cpp
 import pytest
 from ends import ends
+from local_model import open_local
 from lora_file import lora
 
 from reasoner.clients import ClientOptions, open_client
@@ -34,12 +35,6 @@ SCHEMA = {
     "required": ["age", "name"],
     "additionalProperties": False,
 }
-
-
-def open_local(**options: Any) -> LlamaCppClient:
-    client = open_client("local", ClientOptions(threads=1, **options))
-    assert isinstance(client, LlamaCppClient)
-    return client
 
 
 @pytest.fixture(scope="module")

@@ -160,6 +160,31 @@ def test_a_stream_is_not_held_for_ever() -> None:
     assert streams.n_running == 2
 
 
+def test_a_turn_that_came_hours_later_holds_no_stream_longer_than_others_do() -> None:
+    model = StreamModel()
+    streams = streams_of(model, n_streams=2, max_running=2, n_tokens=2000)
+    talk = turn(model, None, [10] * 20)
+    run(streams, [talk])
+    run(streams, [going_on(FakeTask(model, [1, 2, 3], 300))])  # meanwhile
+    for _ in range(60):  # then everybody comes back at once
+        talk = turn(model, talk, [40])
+        run(streams, [talk])
+    short, endless, third = (
+        turn(model, None, [11] * 20, max_tokens=1),
+        going_on(turn(model, None, [12], max_tokens=300)),
+        turn(model, None, [13] * 20),
+    )
+    streams.add(endless)
+    streams.add(short)
+    while short not in streams.step():
+        pass
+    held_from = streams.counts.steps
+    streams.add(third)
+    while third not in streams.entered:
+        streams.step()
+    assert streams.counts.steps - held_from < HELD_STEPS / 2
+
+
 def test_where_nothing_runs_nobody_waits_for_a_turn_that_may_never_come() -> None:
     model = StreamModel()
     streams = streams_of(model, n_streams=2, max_running=2)

@@ -101,7 +101,7 @@ class Answer:
         self.discard_cache: bool = job.get("discard_cache", False)
         self.continued: bool = job.get("continued", False)
         self.n_cached = 0
-        self.streams: bool = job.get("stream", False)
+        self.is_told: bool = job.get("stream", False)
         """Whether its text is told while it grows."""
         self._n_told = 0
         self._begun = begun

@@ -52,6 +52,8 @@ class _Context:
 
 @dataclass(frozen=True, slots=True)
 class _Shared(_Context):
+    """The context whose one cache serves all that have no stream."""
+
     queue: Scheduler
 
 
@@ -128,7 +130,7 @@ class Engine:
         self._turns.append(seat.shared)
         return seat
 
-    def _context_for(self, job: dict[str, Any], seat: _Seat, tokens: list[int], max_tokens: int) -> _Context:
+    def _context_for(self, job: dict[str, Any], seat: _Seat, tokens: list[int]) -> _Context:
         """Return where a request is decoded: what shares little in a stream, where it fits into one and no prefix is to be kept on disk.
 
         That are turns of a conversation, and prompts with a long part that is in no other one, which nobody goes on from.
@@ -141,8 +143,8 @@ class Engine:
         if not seat.tried_streams:
             seat.tried_streams = True
             seat.streams = self._open_streams(seat)
-        fits = seat.streams is not None and len(tokens) + max_tokens <= seat.streams.model.n_ctx
-        return seat.streams if seat.streams is not None and fits else seat.shared
+        grows_to = min(len(tokens) + job["sampling"]["max_tokens"], seat.shared.model.n_ctx)
+        return seat.streams if seat.streams is not None and grows_to <= seat.streams.model.n_ctx else seat.shared
 
     def _open_streams(self, seat: _Seat) -> _Context | None:
         model = seat.shared.model.streams_beside({**self._options, "adapter": seat.named["adapter"]})
@@ -176,8 +178,7 @@ class Engine:
         begun = Beginning.of(job, self._vocabulary)
         matcher = self._matcher_of(job["constraint"])
         sampler = Sampler(self._vocabulary, job["sampling"], seed=job["seed"], matcher=matcher)
-        max_tokens = min(job["sampling"]["max_tokens"], seat.shared.model.n_ctx - len(begun.tokens))
-        context = self._context_for(job, seat, begun.tokens, max_tokens)
+        context = self._context_for(job, seat, begun.tokens)
         answer = Answer(job, begun, sampler, context.model, self._vocabulary)
         self._answers[job["id"]] = answer, context
         context.queue.add(answer)
@@ -212,7 +213,7 @@ class Engine:
 
     def pieces(self) -> list[tuple[int, dict[str, Any]]]:
         """Return what the texts of those that are told while they grow have grown by since this was asked last."""
-        streaming = [answer for answer, _ in self._answers.values() if answer.streams]
+        streaming = [answer for answer, _ in self._answers.values() if answer.is_told]
         return [(answer.number, piece) for answer in streaming if (piece := answer.piece()) is not None]
 
     def step(self) -> list[tuple[int, dict[str, Any]]]:

@@ -104,7 +104,7 @@ class Scheduler(TaskQueue[_Place]):
             task = self._waiting.popleft()
             tokens = [*task.prompt, *task.written]
             length, source = self._match(tokens)
-            if self._is_being_read(tokens, length):
+            if self._is_being_read(tokens, length, worth=WORTH_WAITING_TOKENS):
                 held.append(task)
                 continue
             if self._restore(tokens, length):
@@ -152,18 +152,6 @@ class Scheduler(TaskQueue[_Place]):
             return 0, None
         found = self.tree.match(tokens[:-1])
         return found.length, found.seq
-
-    def _is_being_read(self, tokens: list[int], length: int) -> bool:
-        """Tell whether a running task is reading a longer prefix of these tokens than is cached."""
-        if not self.decoder.shares_prefixes:
-            return False
-        wanted = length + WORTH_WAITING_TOKENS
-        if any(p.reads_prompt and p.tokens == tokens for p in self._running):
-            return True
-        if len(tokens) <= wanted:
-            return False
-        beyond, head = tokens[length:wanted], tokens[:length]
-        return any(p.reads_prompt and p.tokens[length:wanted] == beyond and p.tokens[:length] == head for p in self._running)
 
     def _make_room(self, n_cells: int) -> bool:
         """Evict until so many cells and a sequence number are free; False when running tasks hold too many."""

@@ -24,8 +24,8 @@ from reasoner.sequences import n_common
 HELD_STEPS = 40
 """So many steps a stream waits at most for the next turn of its conversation while others want one: some seconds, as long as most tools take."""
 LEAST_HELD_STEPS = 4
-FORGOTTEN = 0.95
-"""What is left, with every turn that comes, of the longest wait for one: a stream is held twice as long."""
+LONGEST_WAIT_KEPT = 0.95
+"""The longest wait for a next turn of late, of which a stream is held twice as much, is multiplied by this with every turn that comes."""
 WORTH_COPYING_TOKENS = 32
 """A common prefix that is shorter is read as fast as a stream is copied."""
 WORTH_WAITING_TOKENS = 64
@@ -128,11 +128,12 @@ class Streams(TaskQueue[Place]):
         same = {stream.seq: n_common(stream.read(), tokens[:-1]) for stream in self._streams}
         idle = sorted((stream for stream in self._streams if stream.place is None), key=lambda stream: -same[stream.seq])
         if idle[0].is_continued_by(tokens, same[idle[0].seq]):
-            self._longest_wait = max(self.counts.steps - idle[0].used, FORGOTTEN * self._longest_wait)
+            waited = min(HELD_STEPS, self.counts.steps - idle[0].used)  # a person's next turn may come hours later
+            self._longest_wait = max(waited, LONGEST_WAIT_KEPT * self._longest_wait)
             self._cut(idle[0], same[idle[0].seq])
             return idle[0]
         source = max(self._streams, key=lambda stream: same[stream.seq])
-        if self._is_being_read(tokens, same[source.seq]):
+        if self._is_being_read(tokens, same[source.seq], worth=WORTH_WAITING_TOKENS):
             return None
         free = [stream for stream in idle if stream.held_until <= self.counts.steps] or ([] if self._running else idle)
         if not free:
@@ -145,10 +146,6 @@ class Streams(TaskQueue[Place]):
         self.decoder.copy(source.seq, target.seq, same[source.seq])
         target.tokens = tokens[: same[source.seq]]
         return target
-
-    def _is_being_read(self, tokens: list[int], n_same: int) -> bool:
-        """Tell whether a running task is about to read a longer prefix of these tokens than there is."""
-        return any(p.reads_prompt and n_common(p.tokens, tokens) >= n_same + WORTH_WAITING_TOKENS for p in self._running)
 
     def _enter(self, task: Task, tokens: list[int], stream: _Stream) -> None:
         n_read = len(stream.tokens)

@@ -141,6 +141,18 @@ class TaskQueue(ABC, Generic[P]):
             return False
         return len(self._running) < self.max_running
 
+    def _is_being_read(self, tokens: list[int], length: int, *, worth: int) -> bool:
+        """Tell whether a running task is reading all of these tokens, or `worth` more of them than are cached."""
+        if not self.decoder.shares_prefixes:
+            return False
+        if any(p.reads_prompt and p.tokens == tokens for p in self._running):
+            return True
+        wanted = length + worth
+        if len(tokens) <= wanted:
+            return False
+        beyond, head = tokens[length:wanted], tokens[:length]
+        return any(p.reads_prompt and p.tokens[length:wanted] == beyond and p.tokens[:length] == head for p in self._running)
+
     def _begin(self, place: P) -> P:
         """Count a task in that has got its place."""
         if not place.task.written:
