@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 
-_TIME = re.compile(r"([0-9]{1,2})[:.h]([0-9]{2})(?: ?(?:h|hrs|hours|o'clock))?(?: ?([ap])\.? ?m\.?)?", re.IGNORECASE)
+_TIME = re.compile(r"([0-9]{1,2})[:.h]([0-9]{2})(?::00)?(?: ?(?:h|hrs|hours|o'clock))?(?: ?([ap])\.? ?m\.?)?", re.IGNORECASE)
 
 
 def minutes(text: str) -> int | None:
-    """Read a time of day; None where it is none.
+    """Read a time of day; None where it is none. Seconds may be written, if there are none.
 
-    >>> minutes("9:30"), minutes("2:00 pm"), minutes("24:00"), minutes("13:00 pm")
-    (570, 840, None, None)
+    >>> minutes("9:30"), minutes("2:00 pm"), minutes("16:40:00"), minutes("16:40:15"), minutes("24:00"), minutes("13:00 pm")
+    (570, 840, 1000, None, None, None)
     """
     found = _TIME.fullmatch(text.strip())
     if found is None:

@@ -176,6 +176,11 @@ class VerifiersSolver(Solver[VerifiersTask], Environment[VerifiersTask]):
         finally:
             play.close()
 
+    def canonical_answer(self, instance: VerifiersTask, text: str) -> str | None:  # noqa: ARG002 - the form alone
+        """Return the moves, every text without any being one reply."""
+        moves = moves_of(text)
+        return written(moves) if moves else None
+
     def visible_check(self, instance: VerifiersTask, text: str) -> Seen:  # noqa: ARG002 - no task is looked at
         """Say whether there is a reply at all; more would cost an episode."""
         there = bool(moves_of(text))

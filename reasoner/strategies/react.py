@@ -8,8 +8,8 @@ Tools are offered as the provider defines them where the client can pass them on
 is one JSON object under a schema (`form=text`). A model that repeats the definitions of the tools where it was to call one, as its turn or as arguments, does not
 know the provider's form, and is asked anew in the other (`form=auto`). A call that gives back what the same call gave before is told to do so; after two turns
 of nothing else the answer is asked for. A turn that cannot be used (a tool that is not there, arguments that are no JSON) is told to the
-model; the second in a row ends the work with what the model said. A turn without a call is the answer. When the steps are used up, one last
-call asks for the answer. A transcript that outgrows the context is shortened, see `reasoner.strategies._transcript`.
+model; so is the second in a row, and the answer is asked for, unless it holds one. A turn without a call is the answer, if one can be read from it. When none can,
+or the steps are used up, one last call asks for the answer. A transcript that outgrows the context is shortened, see `reasoner.strategies._transcript`.
 
 Source: Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models", arXiv 2210.03629.
 """
@@ -75,14 +75,18 @@ class React(Strategy):
                 session.mark(reply, status="pruned")
                 agent = _Agent(session, native=False)
                 continue
-            if (problem is None and not calls) or (problem is not None and warned):
+            said = session.read(reply)
+            if (problem is None and not calls and is_answer(session, said)) or (problem is not None and warned and answer_line(said)):
                 session.mark(reply, status="final")
-                return session.offer(session.read(reply), reply)
+                return session.offer(said, reply)
             session.mark(reply, status="kept")
-            warned = problem is not None
-            if problem is not None:
+            if problem is not None or not calls:
                 agent.tell(reply, problem, calls)
+                if warned or problem is None:
+                    break
+                warned = True
                 continue
+            warned = False
             if (submitted := await agent.act(reply, calls)) is not None:
                 session.mark(reply, status="final")
                 return session.offer(answer_of(session, submitted), reply)
@@ -96,6 +100,11 @@ def answer_of(session: Session, text: str) -> str:
     if not session.judged or "\n" in text.strip() or answer_line(text) is not None:
         return text
     return f"Answer: {text.strip()}"
+
+
+def is_answer(session: Session, text: str) -> bool:
+    """Tell whether a text is an answer, right or wrong: any text where nothing judges it, else one that an answer can be read from."""
+    return not session.judged or session.canonical_answer(text) is not None
 
 
 class _Agent:
@@ -154,10 +163,13 @@ class _Agent:
             return calls, "Error: the arguments are no JSON object; write them again"
         return calls, None
 
-    def tell(self, reply: Thought, problem: str, calls: Sequence[ToolCall]) -> None:
-        """Tell the model what is wrong with its turn."""
-        self._session.note(problem, parent=reply, role="react/unusable")
-        self._go_on(reply, reply, calls, [problem] * len(calls) or [problem])
+    def tell(self, reply: Thought, problem: str | None, calls: Sequence[ToolCall]) -> None:
+        """Tell the model what is wrong with its turn; nothing where it only said something that is no answer."""
+        if problem is not None:
+            self._session.note(problem, parent=reply, role="react/unusable")
+            self._go_on(reply, reply, calls, [problem] * len(calls) or [problem])
+        elif self._session.read(reply).strip():
+            self._go_on(reply, reply, (), ())
 
     async def act(self, reply: Thought, calls: Sequence[ToolCall]) -> str | None:
         """Make the calls of a turn, all at once; return the answer where one of them gives it.
@@ -207,7 +219,7 @@ class _Agent:
         if self._native and calls and self._session.message(reply).tool_calls:
             told = tuple(Message("tool", text, tool_call_id=call.id) for call, text in zip(calls, texts, strict=True))
         else:
-            told = (Message("user", "\n".join(f"Observation: {text}" for text in texts)),)
+            told = (Message("user", "\n".join(f"Observation: {text}" for text in texts)),) if texts else ()
         self._steps.append(Step(self._session.message(reply), told))
 
 

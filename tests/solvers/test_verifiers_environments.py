@@ -257,6 +257,12 @@ def test_a_text_that_is_no_list_of_actions_is_one_reply(text: str) -> None:
     assert moves_of(f"Answer: {written(['a', ('b', {})])}") == ["a", ("b", {})]
 
 
+def test_a_reply_of_several_lines_is_an_answer() -> None:
+    instance = VerifiersTask(environment="package", task=0, key="k")
+    assert VerifiersSolver().canonical_answer(instance, "one\ntwo") == '{"moves": ["one\\ntwo"]}'
+    assert VerifiersSolver().canonical_answer(instance, " \n") is None
+
+
 @pytest.mark.slow
 def test_the_real_package_plays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One reply; a conversation that the environment leads; a tool with state of its own."""

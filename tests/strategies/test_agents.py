@@ -71,9 +71,9 @@ def test_a_model_that_repeats_the_definitions_is_asked_in_words(tmp_path: Path) 
     told = [(thought.role, result.trajectory.mark_of(thought).status) for thought in result.trajectory.thoughts()]
     assert told[1:3] == [("react/native", "pruned"), ("react/text", "final")]
     assert reasoner.replay("last", db=tmp_path / "a.db").exact
-    wrong, client = solve([ECHO], tmp_path / "b.db", native=True, strategy="react:form=native")
+    wrong, client = solve([ECHO, "Answer: 5"], tmp_path / "b.db", native=True, strategy="react:form=native")
     assert not wrong.correct
-    assert len(client.requests) == 1, "a form that is named is kept to"
+    assert all(request.tools for request in client.requests), "a form that is named is kept to"
 
 
 def called(name: str, **arguments: Any) -> Completion:
@@ -135,6 +135,52 @@ def test_a_model_that_repeats_a_block_is_told_and_then_asked_for_its_answer(tmp_
     assert len(client.requests) == 6, "the same block with another result does not repeat"
 
 
+PROSE = "I would have to add them up.\nThat is what I would do."
+
+
+@pytest.mark.parametrize(("strategy", "native"), [("react", True), ("react:form=text", False), ("code_act", False)])
+def test_words_without_an_answer_are_no_answer(tmp_path: Path, strategy: str, native: bool) -> None:
+    result, client = solve([PROSE, f"Answer: {ANSWER}"], tmp_path / "a.db", native=native, strategy=strategy)
+    assert result.correct
+    *_, said, asked = client.requests[1].messages
+    assert (said.role, said.content) == ("assistant", PROSE)
+    assert asked.content.startswith("There are no steps left.")
+    assert reasoner.replay("last", db=tmp_path / "a.db").exact
+    result, client = solve(["", PROSE], tmp_path / "b.db", native=native, strategy=strategy)
+    assert result.answer == PROSE, "asked once, then it is the answer"
+    assert "assistant" not in {message.role for message in client.requests[1].messages}, "nothing was said"
+
+
+@pytest.mark.parametrize("strategy", ["react", "code_act"])
+def test_where_nothing_judges_what_is_said_is_the_answer(tmp_path: Path, strategy: str) -> None:
+    client = ScriptedClient([PROSE], calls_tools=True)
+    assert reasoner.ask("How?", strategy=strategy, model=client, tools=["calculator"], db=tmp_path / "a.db").answer == PROSE
+    block = "```python\nprint(6 * 7)\n```"
+    client = ScriptedClient([block] * 2, calls_tools=False)
+    assert reasoner.ask("How?", strategy="code_act:max_steps=1", model=client, tools=["calculator"], db=tmp_path / "b.db").answer == block
+
+
+@pytest.mark.parametrize(
+    ("last", "answer", "n_blocks"),
+    [
+        ("```python\nprint(6 * 7)\n```", "42", 3),
+        ("```python\nprint(6 * 8)\n```", "48", 3),
+        ("```python\nsubmit(6 * 9)\n```", "54", 3),
+        ("The code prints it,\nas you see.", "42", 2),
+        ("```python\nprint(1 / 0)\n```", "```python\nprint(1 / 0)\n```", 3),
+        ("```python\nprint('one')\nprint('two')\n```", "```python\nprint('one')\nprint('two')\n```", 3),
+    ],
+)
+def test_a_block_where_the_answer_is_asked_for_is_run_once_more(tmp_path: Path, last: str, answer: str, n_blocks: int) -> None:
+    client = ScriptedClient(["```python\nprint(6 * 7)\n```"] * 2 + [last], calls_tools=False)
+    question = '{"question": "What is six times seven?", "answer": "42"}'
+    result = reasoner.solve("question", question, strategy="code_act:max_steps=2", model=client, tools=["calculator"], db=tmp_path / "a.db")
+    assert result.answer == answer
+    roles = [thought.role for thought in result.trajectory.thoughts()]
+    assert roles.count("act/python") == n_blocks
+    assert reasoner.replay("last", db=tmp_path / "a.db").exact
+
+
 @pytest.mark.parametrize("effect", ["pure", "once"])
 def test_calls_that_change_something_may_be_repeated(tmp_path: Path, effect: Any) -> None:
     @reasoner.tool(effect=effect)
@@ -172,9 +218,13 @@ def test_a_turn_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     result, client = solve([bad, good], tmp_path / "a.db", native=True)
     assert result.correct
     assert client.requests[1].messages[-1].content == "Error: there is no tool 'divide'; there are calculator, submit"
-    result, client = solve([bad, bad], tmp_path / "b.db", native=True)
-    assert not result.correct
-    assert len(client.requests) == 2
+    result, client = solve([bad, bad, f"Answer: {ANSWER}"], tmp_path / "b.db", native=True)
+    assert result.correct, "the second one in a row, and it is asked for its answer"
+    assert [message.role for message in client.requests[2].messages[-3:]] == ["assistant", "tool", "user"]
+    assert client.requests[2].messages[-1].content.startswith("There are no steps left.")
+    with_answer = json.dumps({"tool": "divide", "arguments": {}}) + f"\nAnswer: {ANSWER}"
+    result, client = solve([with_answer] * 2, tmp_path / "d.db", native=False)
+    assert result.correct, "one that holds its answer need not be asked for it"
     broken = Completion("", finish_reason="tool_calls", tool_calls=(ToolCall("c", "submit", "{"),))
     result, client = solve([broken, good], tmp_path / "c.db", native=True)
     assert result.correct
