@@ -152,8 +152,8 @@ class About:
 class Request:
     """One question to a model.
 
-    `key` is the call's journal key (an idempotency key for servers that honour one); `discard_cache` says that whoever asks will not continue the
-    answer, so that a local model need not keep it, `continued` that the next turn will, so that it keeps it longer. None changes what is asked.
+    `key` is the call's journal key (an idempotency key for servers that honour one); `discard_cache` says that neither prompt nor answer will be met again,
+    so that a local model need not keep them; `continued` whether the next turn goes on from the answer (None: perhaps). Neither changes what is asked.
     """
 
     messages: tuple[Message, ...]
@@ -166,7 +166,7 @@ class Request:
     """The fields of `sampling` that the user set, not the strategy; None where nobody tells them apart. It changes nothing that is asked."""
     key: str = field(default="", compare=False)
     discard_cache: bool = field(default=False, compare=False)
-    continued: bool = field(default=False, compare=False)
+    continued: bool | None = field(default=None, compare=False)
     room: int = field(default=0, compare=False)  # tokens the answer needs; who counts tokens refuses a prompt that leaves fewer
     about: About | None = field(default=None, compare=False, repr=False)
     hear: Hear | None = field(default=None, compare=False, repr=False)  # told the answer's pieces as they come, where the client streams

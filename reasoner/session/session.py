@@ -166,7 +166,7 @@ class Session(Acting, Looking):
         schema: Mapping[str, Any] | Constraint | None = None,
         state: Any = None,
         discard_cache: bool = False,
-        continued: bool = False,
+        continued: bool | None = None,
         truncatable: Mapping[str, End] | None = None,
         shorter: Sequence[Sequence[Message]] = (),
         fewer: Sequence[Mapping[str, Any]] = (),
@@ -181,8 +181,8 @@ class Session(Acting, Looking):
 
         The template is given `statement` and `variables`; `history` goes between its system and its other messages; `sampling`
         overrides single fields of the run's sampling; `schema` constrains the output to a JSON schema; `discard_cache` says that no later prompt
-        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache, `continued` that the next prompt will most likely
-        be this one with the answer and more behind it (the turn of an agent). What does not fit in the context is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`; where the
+        will hold this answer (an evaluation, say), so that a local model need not keep it in its cache, `continued` whether the next prompt will most likely
+        be this one with the answer and more behind it (the turn of an agent) or none will (None: some may, as those of a search do). What does not fit in the context is asked once more, with less of `history` and of the lists that `truncatable` names, see `reasoner.session.context_fit`; where the
         strategy knows better, with the histories of `shorter` instead, one after the other, or with the variables of the first of `fewer` that
         fits beside `room` tokens of answer (the thought's state then has `shortened`); a `whole` question is not. A `divisible` one, which the strategy asks in parts where
         no form of it fits, keeps its `room` to the last form. `tools` are offered to the model; `message` gives its turn with the calls it asks for.

@@ -52,7 +52,7 @@ class AutonomousTreeSearch(Strategy):
         if self.params.layout == "fan":
             return await self._fan(session, f"ats/fan_{order}")
         template = f"ats/{order}"
-        reply = await session.ask(template, history=shot_messages(session, f"ats-{order}", self.params, template=template))
+        reply = await session.ask(template, history=shot_messages(session, f"ats-{order}", self.params, template=template), continued=False)
         answer = session.offer(reply.text, reply)
         _record(session, reply)
         return answer
@@ -60,7 +60,7 @@ class AutonomousTreeSearch(Strategy):
     async def _fan(self, session: Session, template: str) -> Answer:
         """Ask for the search in the layout of `reasoner.layouts.fan`; the prompt is the problem's line alone, and the layout is known by training."""
         shots = shot_messages(session, template.replace("/", "-"), self.params, template=template)
-        reply = await session.ask(template, history=shots, solver=session.problem.solver, line=session.problem.line)
+        reply = await session.ask(template, history=shots, continued=False, solver=session.problem.solver, line=session.problem.line)
         answer = session.offer(reply.text, reply)
         _record_fan(session, reply)
         return answer

@@ -59,7 +59,9 @@ class ChainOfThought(Strategy):
         template, kind = ("cot/answer", "cot") if layout == "numbered" else (f"cot/{layout}", f"cot-{layout}")
         schema = JSON_SCHEMA if layout == "json" else None
         more: dict[str, Any] = {"solver": session.problem.solver, "line": session.problem.line} if layout == "fan" else {}
-        reply = await session.ask(template, history=shot_messages(session, kind, self.params, template=template), schema=schema, **more)
+        reply = await session.ask(
+            template, history=shot_messages(session, kind, self.params, template=template), schema=schema, continued=False, **more
+        )
         text = session.read(reply)
         if layout == "json" and (found := read_object(text, {"answer"})) is not None:
             steps = found["steps"] if isinstance(found.get("steps"), list) else []

@@ -29,6 +29,8 @@ class Direct(Strategy):
 
     async def run(self, session: Session) -> Answer:
         """Ask once; a reply that was cut off is offered as it is."""
-        reply = await session.ask("direct/answer", history=shot_messages(session, "direct", self.params, template="direct/answer"))
+        reply = await session.ask(
+            "direct/answer", history=shot_messages(session, "direct", self.params, template="direct/answer"), continued=False
+        )
         session.mark(reply, status="final")
         return session.offer(reply.text, reply)

@@ -85,18 +85,22 @@ class Draft(Strategy):
         """
         if self.params.calls == 1:
             shots = shot_messages(session, "cot", self.params, template="draft/once")
-            reply = await session.ask("draft/once", history=shots, schema=self._behind_prose(session))
+            reply = await session.ask("draft/once", history=shots, schema=self._behind_prose(session), continued=False)
             session.mark(reply, status="final")
             return session.offer(reply.text, reply)
-        thought = await session.ask("draft/think", history=shot_messages(session, "cot", self.params, template="draft/think"))
+        thought = await session.ask(
+            "draft/think", history=shot_messages(session, "cot", self.params, template="draft/think"), continued=False
+        )
         session.offer(thought.text, thought)
         session.mark(thought, status="kept")
         shown = excerpt(session.read(thought), MAX_SHOWN_CHARS)
         if self.params.form == "json":
-            reply = await session.ask("draft/object", parent=thought, schema=OBJECT, thought=shown)
+            reply = await session.ask("draft/object", parent=thought, schema=OBJECT, continued=False, thought=shown)
         else:
             form = session.answer_constraint() or Constraint.regex(ANY_LINE, after_thought=True)
-            reply = await session.ask("draft/write", parent=thought, schema=form if self.params.form == "line" else None, thought=shown)
+            reply = await session.ask(
+                "draft/write", parent=thought, schema=form if self.params.form == "line" else None, continued=False, thought=shown
+            )
         session.mark(reply, status="final")
         found = read_object(session.read(reply), {"answer"}) if self.params.form == "json" else None
         if found is None:

@@ -93,7 +93,7 @@ class Program(Strategy):
         """Write a program, run it, and repair it while it fails."""
         form = Constraint.regex(FORM, after_thought=True) if self.params.head == "regex" else None
         variables: dict[str, Any] = {"head": HEAD, "cannot": CANNOT}
-        reply = await session.ask("program/write", schema=form, **variables)
+        reply = await session.ask("program/write", schema=form, continued=False, **variables)
         for n_left in range(self.params.repairs, -1, -1):
             at, found, error = await _run(session, reply)
             if error is None:
@@ -104,7 +104,7 @@ class Program(Strategy):
             if not n_left:
                 break
             code = excerpt(read_block(session.read(reply)) or session.read(reply), MAX_SHOWN_CHARS)
-            reply = await session.ask("program/fix", parent=at, schema=form, code=code, error=error, **variables)
+            reply = await session.ask("program/fix", parent=at, schema=form, continued=False, code=code, error=error, **variables)
         session.mark(reply, status="final", state={"failed": True})
         return session.offer(reply.text, reply)
 

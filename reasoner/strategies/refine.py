@@ -49,13 +49,15 @@ class Refine(Strategy):
         answer, thought = await first_answer(session, self, role="refine/branch")
         for _ in range(self.params.rounds):
             shown = excerpt(answer.text, MAX_SHOWN_CHARS)
-            critique = await session.ask("refine/critique", parent=thought, answer=shown)
+            critique = await session.ask("refine/critique", parent=thought, continued=False, answer=shown)
             said = session.read(critique)
             session.mark(critique, status="kept", state={"satisfied": satisfied(said)})
             if self.params.until_satisfied and satisfied(said):
                 break
             session.mark(thought, status="pruned")
-            thought = await session.ask("refine/revise", parent=critique, answer=shown, critique=excerpt(said, MAX_SHOWN_CHARS))
+            thought = await session.ask(
+                "refine/revise", parent=critique, continued=False, answer=shown, critique=excerpt(said, MAX_SHOWN_CHARS)
+            )
             answer = session.offer(thought.text, thought)
         session.mark(thought, status="final")
         return answer

@@ -54,7 +54,12 @@ class Repair(Strategy):
                 break
             session.mark(thought, status="pruned")
             thought = await session.ask(
-                "repair/fix", parent=thought, answer=excerpt(answer.text, MAX_SHOWN_CHARS), passed=seen.passed, told=seen.told
+                "repair/fix",
+                parent=thought,
+                continued=False,
+                answer=excerpt(answer.text, MAX_SHOWN_CHARS),
+                passed=seen.passed,
+                told=seen.told,
             )
             answer = session.offer(thought.text, thought)
         session.mark(thought, status="final")

@@ -120,6 +120,28 @@ def test_long_prompts_that_share_little_are_read_in_streams_and_branches_of_one_
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(("continued", "n_at_once"), [(False, 8), (False, 2), (None, 8)])
+def test_single_questions_go_to_streams_where_several_are_under_way(continued: bool | None, n_at_once: int) -> None:
+    client = open_local(n_ctx=1024)
+    requests = [replace(first(i, max_tokens=6), continued=continued) for i in range(n_at_once)]
+
+    async def main() -> None:
+        replies = await asyncio.gather(*map(client.complete, requests))
+        in_streams = (await client.info())["n_streams"] > 0
+        assert in_streams == (continued is False and n_at_once == 8)
+        assert all(reply.text for reply in replies)
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_what_is_kept_is_kept_as_long_as_reading_it_anew_would_take() -> None:
+    path = bundled_model()
+    model = Model.load({"path": str(path), "n_ctx": 256, "threads": 1})
+    assert 2_000 < model.patience_tokens() < 4_000, "measured with this file: 2,700 tokens"
+    model.close()
+
+
 def test_with_prefixes_on_disk_all_stay_in_one_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REASONER_PREFIXES", str(tmp_path))
     client = open_local(n_ctx=1024, keep_prefixes=True)

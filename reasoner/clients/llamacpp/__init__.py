@@ -230,7 +230,7 @@ class LlamaCppClient:
             "sampling": request.sampling.filled().as_dict(),
             "seed": request.seed,
             "discard_cache": request.discard_cache,
-            "continued": request.continued or bool(request.tools),
+            "continued": True if request.tools else request.continued,
             "room": request.room,
             "constraint": replace(constraint, told="").as_list() if constraint else None,
         }

@@ -99,7 +99,7 @@ class Answer:
         self.written: list[int] = []
         self.alone: bool = job.get("alone", False)
         self.discard_cache: bool = job.get("discard_cache", False)
-        self.continued: bool = job.get("continued", False)
+        self.continued = bool(job.get("continued"))
         self.n_cached = 0
         self.is_told: bool = job.get("stream", False)
         """Whether its text is told while it grows."""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 SLOW_STEP_S = 20.0
 """A step that takes longer halves how much of a prompt the next one takes: a step is the time between two signs of life."""
 MIN_BATCH = 32
+CROWD = 4
+"""With so many requests under way beside it, one that nobody goes on from is better off in a stream."""
 LONG_TOKENS = 256
 """A prompt with so many tokens that are in no other one is better off in a stream: each would be compared with those of all that run beside it."""
 
@@ -133,11 +135,13 @@ class Engine:
     def _context_for(self, job: dict[str, Any], seat: _Seat, tokens: list[int]) -> _Context:
         """Return where a request is decoded: what shares little in a stream, where it fits into one and no prefix is to be kept on disk.
 
-        That are turns of a conversation, and prompts with a long part that is in no other one, which nobody goes on from.
+        That are turns of a conversation; where several are under way, requests that nobody goes on from; and prompts with a long part that is in no
+        other one, which nobody asks again.
         """
-        is_own = job.get("continued", False) or (
-            job.get("discard_cache", False) and len(tokens) - seat.shared.queue.n_known(tokens) >= LONG_TOKENS
-        )
+        continued = job.get("continued")
+        is_own = continued or (continued is False and len(self._answers) >= CROWD)
+        if not is_own and job.get("discard_cache", False):
+            is_own = len(tokens) - seat.shared.queue.n_known(tokens) >= LONG_TOKENS
         if not is_own or seat.named["prefixes"]:
             return seat.shared
         if not seat.tried_streams:
