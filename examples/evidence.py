@@ -1,7 +1,7 @@
 """The evidence: which strategies help a model, family by family, at what price.
 
-python examples/evidence.py --model MODEL.gguf --form q4_0 --dir evidence                    what would be asked, and how long it takes; asks 3 problems each
-python examples/evidence.py --model MODEL.gguf --form q4_0 --dir evidence --go               do it; the same command goes on where it was stopped or killed
+python examples/evidence.py --model MODEL.gguf --form q4_0 --dir evidence         how long it takes, judged by 3 problems of each family
+python examples/evidence.py --model MODEL.gguf --form q4_0 --dir evidence --go    do it; the same command goes on where it was stopped or killed
 python examples/evidence.py --model teacher --dir evidence --families words,countdown --problems 4 --go
 
 Every family's problems are drawn from a seed and judged by its exact verifier; all strategies get the same ones. Each is tested against `cot` (McNemar's
@@ -143,7 +143,7 @@ def carried_out(chosen: argparse.Namespace, *, n: int, samples: int) -> dict[str
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="local", help="local, a .gguf, or what else 'reasoner compare --model' takes")
+    parser.add_argument("--model", default="teacher", help="teacher, local, a .gguf, or what else 'reasoner compare --model' takes")
     parser.add_argument("--form", default="auto", help="form of a local model's weights")
     parser.add_argument("--dir", type=Path, default=Path("evidence"))
     parser.add_argument("--families", default=",".join(FAMILIES), help="NAME or NAME=LEVEL, separated by commas")

@@ -242,6 +242,16 @@ def test_a_template_may_write_the_end_of_a_prompt_otherwise_in_the_next_turn() -
     assert len(endless.written) == 100
 
 
+def test_single_questions_run_in_neighbouring_streams() -> None:
+    model = StreamModel()
+    streams = streams_of(model, n_streams=8, max_running=3, n_batch=64)
+    tasks = [FakeTask(model, [*HEAD, *[10 + i] * (5 + 7 * i % 11)], 2 + 5 * i % 9) for i in range(30)]
+    run(streams, tasks)
+    check(tasks)
+    assert {seq for batch in model.batches for seq in batch} == {0, 1, 2}, "nobody comes back to what the others held"
+    assert sum(task.n_cached for task in tasks) >= 27 * len(HEAD), "what they have in common is read by those alone that were first"
+
+
 def test_idle_streams_between_two_that_run_go_along_and_keep_what_they_hold() -> None:
     model = StreamModel()
     streams = streams_of(model, n_streams=8, max_running=8, n_batch=64)

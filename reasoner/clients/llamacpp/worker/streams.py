@@ -9,7 +9,8 @@ In one cache every token is compared with the cells of all that run beside it, a
 Here a token sees its own stream only. What is paid for it: a prefix that two have in common is copied, and a stream has a fixed size.
 
 A task goes on in the stream that holds the turn before it. Any other gets the stream that was used longest ago and is not held for a conversation to go on, with
-the longest prefix copied that any stream has in common with it. Knows tasks, streams and tokens; imports no llama.cpp.
+the longest prefix copied that any stream has in common with it; one that nobody goes on from gets the first such stream, so that those that run are neighbours.
+Knows tasks, streams and tokens; imports no llama.cpp.
 """
 
 from __future__ import annotations
@@ -118,12 +119,12 @@ class Streams(TaskQueue[Place]):
             if all(stream.place is not None for stream in self._streams) or not self._has_place_for(task):
                 return
             tokens = [*task.prompt, *task.written]
-            stream = self._stream_for(tokens)
+            stream = self._stream_for(task, tokens)
             if stream is not None:
                 self._waiting.remove(task)
                 self._enter(task, tokens, stream)
 
-    def _stream_for(self, tokens: list[int]) -> _Stream | None:
+    def _stream_for(self, task: Task, tokens: list[int]) -> _Stream | None:
         """Return the stream in which a task can begin, holding the longest prefix that there is; None where it has to wait."""
         same = {stream.seq: n_common(stream.read(), tokens[:-1]) for stream in self._streams}
         idle = sorted((stream for stream in self._streams if stream.place is None), key=lambda stream: -same[stream.seq])
@@ -138,10 +139,12 @@ class Streams(TaskQueue[Place]):
         free = [stream for stream in idle if stream.held_until <= self.counts.steps] or ([] if self._running else idle)
         if not free:
             return None
-        if same[source.seq] < same[free[0].seq] + WORTH_COPYING_TOKENS:
-            self._cut(free[0], same[free[0].seq])
-            return free[0]
-        target = min(free, key=lambda stream: (stream.used, stream.seq))
+        target = free[0] if task.continued else min(free, key=lambda stream: stream.seq)
+        if same[source.seq] < same[target.seq] + WORTH_COPYING_TOKENS:
+            self._cut(target, same[target.seq])
+            return target
+        if task.continued:
+            target = min(free, key=lambda stream: (stream.used, stream.seq))
         self._empty(target)
         self.decoder.copy(source.seq, target.seq, same[source.seq])
         target.tokens = tokens[: same[source.seq]]
