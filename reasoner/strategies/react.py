@@ -75,18 +75,19 @@ class React(Strategy):
                 session.mark(reply, status="pruned")
                 agent = _Agent(session, native=False)
                 continue
-            said = session.read(reply)
-            if (problem is None and not calls and is_answer(session, said)) or (problem is not None and warned and answer_line(said)):
-                session.mark(reply, status="final")
-                return session.offer(said, reply)
-            session.mark(reply, status="kept")
             if problem is not None or not calls:
+                said = session.read(reply)
+                if is_answer(session, said) if problem is None else warned and answer_line(said) is not None:
+                    session.mark(reply, status="final")
+                    return session.offer(said, reply)
+                session.mark(reply, status="kept")
                 agent.tell(reply, problem, calls)
                 if warned or problem is None:
                     break
                 warned = True
                 continue
             warned = False
+            session.mark(reply, status="kept")
             if (submitted := await agent.act(reply, calls)) is not None:
                 session.mark(reply, status="final")
                 return session.offer(answer_of(session, submitted), reply)

@@ -65,6 +65,19 @@ def run(streams: Streams, tasks: Sequence[FakeTask]) -> None:
     raise AssertionError("it does not end")
 
 
+def steps_held(streams: Streams, endless: FakeTask, short: FakeTask, third: FakeTask) -> int:
+    """How many steps the stream of a short turn is held beside an endless one, before a third task gets it."""
+    streams.add(endless)
+    streams.add(short)
+    while short not in streams.step():
+        pass
+    held_from = streams.counts.steps
+    streams.add(third)
+    while third not in streams.entered:
+        streams.step()
+    return streams.counts.steps - held_from
+
+
 @settings(max_examples=120, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(2, 6), st.integers(1, 6), st.integers(3, 40), st.sampled_from([0, 0, 3]))
 def test_every_turn_of_every_conversation_is_what_it_is_alone(
@@ -148,15 +161,7 @@ def test_a_stream_is_not_held_for_ever() -> None:
     streams = streams_of(model, n_streams=2, max_running=2, n_tokens=400)
     endless, short = going_on(turn(model, None, [10], max_tokens=5 * HELD_STEPS)), turn(model, None, [11] * 20, max_tokens=2)
     third = turn(model, None, [12] * 20)
-    streams.add(endless)
-    streams.add(short)
-    while short not in streams.step():
-        pass
-    held_from = streams.counts.steps
-    streams.add(third)
-    while third not in streams.entered:
-        streams.step()
-    assert streams.counts.steps - held_from == HELD_STEPS + 1
+    assert steps_held(streams, endless, short, third) == HELD_STEPS + 1
     assert streams.n_running == 2
 
 
@@ -174,15 +179,7 @@ def test_a_turn_that_came_hours_later_holds_no_stream_longer_than_others_do() ->
         going_on(turn(model, None, [12], max_tokens=300)),
         turn(model, None, [13] * 20),
     )
-    streams.add(endless)
-    streams.add(short)
-    while short not in streams.step():
-        pass
-    held_from = streams.counts.steps
-    streams.add(third)
-    while third not in streams.entered:
-        streams.step()
-    assert streams.counts.steps - held_from < HELD_STEPS / 2
+    assert steps_held(streams, endless, short, third) < HELD_STEPS / 2
 
 
 def test_where_nothing_runs_nobody_waits_for_a_turn_that_may_never_come() -> None:

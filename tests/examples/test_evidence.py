@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-
-FILE = Path(__file__).parents[2] / "examples" / "evidence.py"
+from example_module import EXAMPLES, example_module
 
 
 def asked(folder: Path, *more: str) -> str:
-    line = [sys.executable, str(FILE), "--model", "teacher", "--dir", str(folder), "--problems", "3", *more]
+    line = [sys.executable, str(EXAMPLES / "evidence.py"), "--model", "teacher", "--dir", str(folder), "--problems", "3", *more]
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("evidence", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def example() -> Any:
+    return example_module("evidence")
 
 
 def test_the_tables_are_written_and_no_call_is_made_twice(tmp_path: Path) -> None:
@@ -66,8 +58,9 @@ def test_the_tables_are_written_and_no_call_is_made_twice(tmp_path: Path) -> Non
     assert "about" in asked(tmp_path, *line)
 
 
-def test_what_helps_is_clearly_better_and_costs_little(example: ModuleType) -> None:
+def test_what_helps_is_clearly_better_and_costs_little(example: Any) -> None:
     row = {"points": 0.25, "times_tokens": 2.0, "p_holm": 0.01}
     assert example.helps(row)
+    assert example.helps({**row, "p_holm": 0.0})
     for changed in ({"points": 0.19}, {"times_tokens": 3.1}, {"p_holm": 0.06}, {"p_holm": None}):
         assert not example.helps({**row, **changed})
